@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Installs what is missing to run Weir from its sources (run), or to test it too (test). With apt where that may be
+# done without asking; otherwise one line says what to install. Does nothing where everything is there.
+set -euo pipefail
+
+usage() {
+    echo "usage: scripts/install.sh run|test" >&2
+    exit 64
+}
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The packages of Debian and Ubuntu that are missing.
+missing=()
+
+need() { # PACKAGE CHECK...: CHECK tells whether it is there
+    local package=$1
+    shift
+    if ! "$@" >/dev/null 2>&1; then
+        missing+=("$package")
+    fi
+}
+
+library() { # NAME PACKAGE
+    if ! have pkg-config || ! pkg-config --exists "$1"; then
+        missing+=("$2")
+    fi
+}
+
+java_is_new_enough() {
+    local java=java version
+    if [[ -n ${JAVA_HOME:-} && -x $JAVA_HOME/bin/java ]]; then
+        java=$JAVA_HOME/bin/java
+    fi
+    # openjdk version "17.0.15" 2025-04-15
+    version=$("$java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p;T;q')
+    [[ ${version:-0} -ge 17 ]]
+}
+
+java_package() { # 17 where it is offered, otherwise what the distribution has made its own
+    if have apt-cache && [[ -n $(apt-cache --quiet=0 search --names-only '^openjdk-17-jre-headless$' 2>/dev/null) ]]; then
+        echo openjdk-17-jre-headless
+    else
+        echo default-jre-headless
+    fi
+}
+
+postgresql_is_there() {
+    have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
+}
+
+look() { # WHAT
+    missing=()
+    need gcc have gcc
+    need libc6-dev test -e /usr/include/stdio.h
+    need make have make
+    need pkg-config have pkg-config
+    library openssl libssl-dev
+    library zlib zlib1g-dev
+    need "$(java_package)" java_is_new_enough
+    need maven have mvn
+    need util-linux have setpriv
+    if [[ $1 == test ]]; then
+        need redis-server have redis-server
+        need postgresql postgresql_is_there
+        # Renders the manifests; needs no cluster. Ubuntu has it as a snap only: see kubernetes.io/docs/tasks/tools.
+        need kubernetes-client have kubectl
+    fi
+}
+
+install_with_apt() { # COMMAND BEFORE apt-get...
+    echo "installing: ${missing[*]}" >&2
+    "$@" apt-get update -qq
+    # The list was made before the package lists were there on a fresh machine: look again.
+    look "$what"
+    "$@" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+[[ $# -eq 1 ]] || usage
+what=$1
+[[ $what == run || $what == test ]] || usage
+
+if ! have cargo; then
+    echo "install Rust first: https://rustup.rs (cargo is neither on PATH nor in ~/.cargo/bin)" >&2
+    exit 1
+fi
+
+look "$what"
+if [[ ${#missing[@]} -eq 0 ]]; then
+    exit 0
+fi
+if have apt-get && [[ $(id -u) -eq 0 ]]; then
+    install_with_apt
+elif have apt-get && have sudo && sudo -n true 2>/dev/null; then
+    install_with_apt sudo
+else
+    # Names as Debian and Ubuntu have them; java is any Java from 17 on.
+    echo "install first: sudo apt-get install -y ${missing[*]}" >&2
+    exit 1
+fi
+look "$what"
+if [[ ${#missing[@]} -gt 0 ]]; then
+    echo "still missing after the installation: ${missing[*]}" >&2
+    exit 1
+fi
