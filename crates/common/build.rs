@@ -1,0 +1,199 @@
+//! Compiles `proto/` to Rust, and writes for every event of a platform how it is read from JSON.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, error::Error, fs};
+
+use prost::Message as _;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
+
+/// Packages that are not a platform's: nothing in them is read from a platform's JSON.
+const OWN_PACKAGES: &[&str] = &["event", "raw", "activity", "deadletter", "health", "registration"];
+
+/// In a message with a context, fields up to this number are Weir's own and not the platform's.
+const LAST_OWN_FIELD: i32 = 9;
+
+#[expect(clippy::disallowed_methods, reason = "cargo tells a build script its folders in the environment")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo:rerun-if-changed={}", root.display());
+
+    let mut files = Vec::new();
+    find_protos(&root, &mut files)?;
+    files.sort();
+    let set = protox::compile(&files, [&root])?;
+
+    // Comments are documentation for the Rust types; the set that is embedded does without them.
+    let mut bare = set.clone();
+    for file in &mut bare.file {
+        file.source_code_info = None;
+    }
+    fs::write(out.join("descriptors.binpb"), bare.encode_to_vec())?;
+    fs::write(out.join("from_json.rs"), from_json(&set)?)?;
+    fs::write(out.join("reencode.rs"), reencode(&set)?)?;
+
+    let mut prost = prost_build::Config::new();
+    prost
+        .enable_type_names()
+        .btree_map(["."])
+        .bytes([".weir.raw.v1.Delivery.body", ".weir.deadletter.v1.DeadLetter.payload"]);
+    prost.include_file("protos.rs");
+    tonic_prost_build::configure().emit_rerun_if_changed(false).compile_fds_with_config(set, prost)?;
+    Ok(())
+}
+
+fn find_protos(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find_protos(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// For the golden test: every message by its name, through its Rust type and back.
+fn reencode(set: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
+    let mut code = String::from(
+        "pub(super) fn reencode(name: &str, bytes: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {\nmatch name {\n",
+    );
+    for file in set.file.iter().filter(|file| file.package().starts_with("weir.")) {
+        let package = file.package();
+        for message in &file.message_type {
+            let rust = format!("crate::{}::{}", package.trim_start_matches("weir.").replace('.', "::"), message.name());
+            writeln!(
+                code,
+                "\"{package}.{}\" => <{rust} as prost::Message>::decode(bytes).map(|m| prost::Message::encode_to_vec(&m)),",
+                message.name()
+            )?;
+        }
+    }
+    code.push_str("other => panic!(\"no message {other}\"),\n}\n}\n");
+    Ok(code)
+}
+
+fn from_json(set: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
+    let mut code = String::new();
+    let mut events = String::new();
+    for file in &set.file {
+        let package = file.package();
+        let Some(platform) = package.strip_prefix("weir.").and_then(|rest| rest.strip_suffix(".v1")) else {
+            continue;
+        };
+        if OWN_PACKAGES.contains(&platform) {
+            continue;
+        }
+        for message in &file.message_type {
+            let rust = format!("crate::{platform}::v1::{}", message.name());
+            let is_event = message.field.iter().any(|field| field.type_name() == ".weir.event.v1.Context");
+            read_impl(&mut code, &rust, message, is_event)?;
+            if is_event {
+                let topic = format!("events.{platform}.{}", snake_case(message.name()));
+                writeln!(
+                    code,
+                    "impl crate::event::Event for {rust} {{\n\
+                     const TOPIC: &'static str = {topic:?};\n\
+                     fn context(&self) -> Option<&crate::event::v1::Context> {{ self.context.as_ref() }}\n\
+                     fn set_context(&mut self, context: crate::event::v1::Context) {{ self.context = Some(context); }}\n\
+                     fn unknown_mut(&mut self) -> &mut std::collections::BTreeMap<String, String> {{ &mut self.unknown }}\n\
+                     }}"
+                )?;
+                writeln!(
+                    events,
+                    "    crate::event::EventType {{ topic: {topic:?}, proto: \"{package}.{}\" }},",
+                    message.name()
+                )?;
+            }
+        }
+    }
+    writeln!(
+        code,
+        "/// Every typed event there is, by platform and name.\npub const EVENT_TYPES: &[crate::event::EventType] = &[\n{events}];"
+    )?;
+    Ok(code)
+}
+
+fn read_impl(code: &mut String, rust: &str, message: &DescriptorProto, is_event: bool) -> Result<(), Box<dyn Error>> {
+    writeln!(
+        code,
+        "impl crate::json::FromJson for {rust} {{\n\
+         #[allow(clippy::too_many_lines, reason = \"generated: one line for each field\")]\n\
+         fn read(&mut self, object: crate::json::Object, reader: &mut crate::json::Reader<'_>) {{\n\
+         for (key, value) in object {{ match key.as_str() {{"
+    )?;
+    for field in &message.field {
+        if is_event && field.number() <= LAST_OWN_FIELD {
+            continue;
+        }
+        let method = reader_method(field).map_err(|problem| format!("{rust}.{}: {problem}", field.name()))?;
+        writeln!(
+            code,
+            "{:?} => reader.{method}(&key, value, &mut self.{}),",
+            json_key(field),
+            rust_field(field.name())
+        )?;
+    }
+    writeln!(code, "_ => reader.unknown(&key, value),\n}} }} }} }}")?;
+    Ok(())
+}
+
+fn reader_method(field: &FieldDescriptorProto) -> Result<&'static str, String> {
+    let repeated = field.label() == Label::Repeated;
+    if !repeated && field.r#type() != Type::Message && !field.proto3_optional() {
+        return Err("a platform's scalar must be `optional`: absent and empty differ".into());
+    }
+    Ok(match (field.r#type(), repeated) {
+        (Type::String, false) => "string",
+        (Type::String, true) => "strings",
+        (Type::Int64, false) => "int64",
+        (Type::Int64, true) => "int64s",
+        (Type::Double, false) => "double",
+        (Type::Bool, false) => "boolean",
+        (Type::Message, false) if field.type_name() == ".google.protobuf.Timestamp" => "timestamp",
+        (Type::Message, false) => "message",
+        (Type::Message, true) => "messages",
+        (other, _) => return Err(format!("no reader for {other:?}, repeated: {repeated}")),
+    })
+}
+
+/// The JSON key is the field's name, unless the schema names another with `json_name`.
+fn json_key(field: &FieldDescriptorProto) -> &str {
+    if field.json_name() == lower_camel_case(field.name()) { field.name() } else { field.json_name() }
+}
+
+fn lower_camel_case(name: &str) -> String {
+    let mut out = String::new();
+    let mut upper = false;
+    for c in name.chars() {
+        match c {
+            '_' => upper = true,
+            c if upper => {
+                out.extend(c.to_uppercase());
+                upper = false;
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn snake_case(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+fn rust_field(name: &str) -> String {
+    const KEYWORDS: &[&str] =
+        &["type", "ref", "use", "move", "match", "where", "final", "override", "virtual", "in", "for", "static"];
+    if KEYWORDS.contains(&name) { format!("r#{name}") } else { name.to_owned() }
+}

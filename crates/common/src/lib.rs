@@ -1,0 +1,39 @@
+//! What all of Weir agrees on: the protobuf messages, the topics that carry them, and the identity
+//! of an event. No I/O.
+//!
+//! * the generated messages: [`raw`], [`facebook`], [`instagram`], [`github`], [`standard_webhooks`],
+//!   [`activity`], [`registration`], [`deadletter`], [`health`], and [`event`] for what events share
+//! * [`json`]: how a platform's JSON becomes such a message without losing a value
+//! * [`identity`]: event ids that are the same for every delivery of one occurrence
+//! * [`topics`]: names, and which message each carries
+//! * [`time`]: platforms' times, and what to think of them
+//! * [`registrations`]: the registrations as the services look them up
+
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
+    unreachable_pub,
+    missing_docs,
+    reason = "generated from proto/"
+)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/protos.rs"));
+}
+
+pub use generated::weir::{
+    activity, deadletter, facebook, github, health, instagram, raw, registration, standard_webhooks,
+};
+
+pub mod event;
+pub mod identity;
+pub mod json;
+pub mod registrations;
+pub mod time;
+pub mod topics;
+
+/// Every message and service of `proto/`, as a serialised `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
+
+#[cfg(test)]
+mod golden_tests;

@@ -1,0 +1,53 @@
+use super::*;
+
+fn endpoint(name: &str) -> Registration {
+    Registration {
+        tenant: "acme".into(),
+        kind: Some(Kind::Endpoint(Endpoint { name: name.into(), source: "meta".into(), ..Endpoint::default() })),
+        ..Registration::default()
+    }
+}
+
+fn account(endpoint: &str, account_id: &str, tenant: &str) -> Registration {
+    Registration {
+        tenant: tenant.into(),
+        kind: Some(Kind::Account(Account { endpoint: endpoint.into(), account_id: account_id.into() })),
+        ..Registration::default()
+    }
+}
+
+#[test]
+fn finds_the_latest_and_forgets_the_removed() {
+    let mut index = Registrations::default();
+    index.apply("endpoint/app", Some(endpoint("app")));
+    index.apply("account/app/1", Some(account("app", "1", "one")));
+    index.apply("account/app/1", Some(account("app", "1", "two")));
+    assert_eq!(index.account("app", "1").unwrap().tenant, "two");
+    assert_eq!(index.account("other", "1"), None);
+    assert_eq!(index.len(), (1, 1));
+    index.apply("account/app/1", None);
+    index.apply("endpoint/app", None);
+    index.apply("endpoint/never-there", None);
+    assert!(index.is_empty());
+}
+
+#[test]
+fn refuses_what_cannot_be() {
+    let cases = [
+        (endpoint("app"), None),
+        (endpoint(""), Some("endpoint.name")),
+        (endpoint("App"), Some("endpoint.name")),
+        (endpoint("a/b"), Some("endpoint.name")),
+        (endpoint(&"a".repeat(65)), Some("endpoint.name")),
+        (account("app", "12", "t"), None),
+        (account("app", "a/b", "t"), Some("account.account_id")),
+        (account("app", "12", ""), Some("tenant")),
+        (account("app", "12", "a\nb"), Some("tenant")),
+        (Registration { kind: None, ..endpoint("app") }, Some("kind")),
+        (Registration { id: "endpoint/b".into(), ..endpoint("app") }, Some("id")),
+        (Registration { id: "endpoint/app".into(), ..endpoint("app") }, None),
+    ];
+    for (registration, field) in cases {
+        assert_eq!(validate(&registration).err().map(|invalid| invalid.field), field, "{registration:?}");
+    }
+}
