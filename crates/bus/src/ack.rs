@@ -1,0 +1,117 @@
+//! The hold on a consumed record.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::oneshot;
+
+use crate::Error;
+
+/// How everything that came of a record ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// All outputs are durable.
+    Completed,
+    /// At least one failed, or was forgotten.
+    Failed,
+}
+
+/// Is told once, when the last hold on a record has ended.
+pub(crate) trait Settle: Send + Sync {
+    fn settle(&self, outcome: Outcome);
+}
+
+/// Holds a consumed record until all its outputs are durable.
+///
+/// Cloning counts one more output. Each clone must end in [`complete`](Self::complete) or [`fail`](Self::fail); one
+/// that is dropped without either counts as failed. When the last one has ended, the record is done, or failed if any
+/// did: then its offset is not stored, the consumer goes back to it, and it comes again.
+#[must_use = "dropping an ack fails its record"]
+#[derive(Debug)]
+pub struct Ack {
+    /// None: nothing waits for it, or it has ended.
+    hold: Option<Arc<Hold>>,
+}
+
+struct Hold {
+    ends: AtomicUsize,
+    failed: AtomicBool,
+    settle: Box<dyn Settle>,
+}
+
+impl std::fmt::Debug for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hold").field("ends", &self.ends).field("failed", &self.failed).finish_non_exhaustive()
+    }
+}
+
+impl Ack {
+    pub(crate) fn new(settle: impl Settle + 'static) -> Self {
+        let hold = Hold { ends: AtomicUsize::new(1), failed: AtomicBool::new(false), settle: Box::new(settle) };
+        Self { hold: Some(Arc::new(hold)) }
+    }
+
+    /// One output is durable, or there was nothing to put out.
+    pub fn complete(mut self) {
+        self.end(true);
+    }
+
+    /// One output could not be made durable.
+    pub fn fail(mut self, why: &Error) {
+        if self.hold.is_some() {
+            tracing::debug!(error = %why, "an output failed, its record will come again");
+        }
+        self.end(false);
+    }
+
+    /// For what is produced without a source record.
+    pub fn none() -> Self {
+        Self { hold: None }
+    }
+
+    /// An ack whose outcome a test can wait for.
+    pub fn testing() -> (Self, oneshot::Receiver<Outcome>) {
+        struct Tell(std::sync::Mutex<Option<oneshot::Sender<Outcome>>>);
+        impl Settle for Tell {
+            fn settle(&self, outcome: Outcome) {
+                let mut sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                if let Some(sender) = sender.take() {
+                    // A test that does not look does not need to know.
+                    let _ = sender.send(outcome);
+                }
+            }
+        }
+        let (sender, receiver) = oneshot::channel();
+        (Self::new(Tell(std::sync::Mutex::new(Some(sender)))), receiver)
+    }
+
+    fn end(&mut self, well: bool) {
+        let Some(hold) = self.hold.take() else { return };
+        if !well {
+            hold.failed.store(true, Ordering::Release);
+        }
+        if hold.ends.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let failed = hold.failed.load(Ordering::Acquire);
+            hold.settle.settle(if failed { Outcome::Failed } else { Outcome::Completed });
+        }
+    }
+}
+
+impl Clone for Ack {
+    fn clone(&self) -> Self {
+        if let Some(hold) = &self.hold {
+            hold.ends.fetch_add(1, Ordering::AcqRel);
+        }
+        Self { hold: self.hold.clone() }
+    }
+}
+
+impl Drop for Ack {
+    fn drop(&mut self) {
+        self.end(false);
+    }
+}
+
+#[cfg(test)]
+#[path = "ack_tests.rs"]
+mod tests;

@@ -1,0 +1,51 @@
+use super::*;
+
+#[test]
+fn is_complete_when_every_clone_is() {
+    let (ack, mut outcome) = Ack::testing();
+    let (second, third) = (ack.clone(), ack.clone());
+    ack.complete();
+    third.complete();
+    assert!(outcome.try_recv().is_err(), "one output is still on its way");
+    second.complete();
+    assert_eq!(outcome.try_recv().unwrap(), Outcome::Completed);
+}
+
+#[test]
+fn has_failed_when_one_clone_has_and_says_so_after_the_last() {
+    let (ack, mut outcome) = Ack::testing();
+    let second = ack.clone();
+    ack.fail(&Error::Full);
+    assert!(outcome.try_recv().is_err());
+    second.complete();
+    assert_eq!(outcome.try_recv().unwrap(), Outcome::Failed);
+}
+
+#[test]
+fn forgetting_one_is_failing() {
+    let (ack, mut outcome) = Ack::testing();
+    drop(ack.clone());
+    ack.complete();
+    assert_eq!(outcome.try_recv().unwrap(), Outcome::Failed);
+}
+
+#[test]
+fn none_can_end_anyhow() {
+    Ack::none().complete();
+    Ack::none().clone().fail(&Error::Full);
+}
+
+#[test]
+fn clones_ended_on_many_threads_are_told_once() {
+    for _ in 0..50 {
+        let (ack, mut outcome) = Ack::testing();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                let ack = ack.clone();
+                scope.spawn(move || ack.complete());
+            }
+            scope.spawn(move || ack.complete());
+        });
+        assert_eq!(outcome.try_recv().unwrap(), Outcome::Completed);
+    }
+}

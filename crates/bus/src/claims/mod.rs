@@ -1,0 +1,224 @@
+//! Claims: which event came out of which record.
+//!
+//! The first writer wins. A claim's key is the stage, the message's type and the event's id; its value is the place of
+//! the record that first carried the event. Seen at the same place: the record is being done again after a crash, and
+//! its event must go out again. Seen elsewhere: a duplicate. An id that were only marked as seen would lose its event in
+//! a crash between the mark and the produce.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use common::identity::Id;
+use sha2::{Digest as _, Sha256};
+
+use crate::settings::ClaimsStore;
+use crate::{Coordinates, Error, Settings};
+
+mod embedded;
+mod redis;
+
+use embedded::Embedded;
+use redis::Redis;
+
+/// One event that is about to be produced.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// Full protobuf name of the message.
+    pub ce_type: &'a str,
+    /// The event's id.
+    pub id: Id,
+    /// The record that carries it.
+    pub at: &'a Coordinates,
+    /// Its position in that record, from 0.
+    pub index: u32,
+}
+
+/// What is known of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Never seen: it goes out.
+    First,
+    /// Seen at this very place: it is being done again, and goes out again.
+    Again,
+    /// Came out of another record, or of another place in this one: count it and drop it.
+    Duplicate,
+}
+
+/// Tells the time; claims expire by it.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Clock {
+    /// A clock of one's own.
+    pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    pub(crate) fn millis(&self) -> u64 {
+        let since = (self.0)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "this crate stands below service::clock; tests give a clock of their own")]
+pub(crate) fn system_clock() -> Clock {
+    Clock::new(SystemTime::now)
+}
+
+/// What claims are kept in, as far as health is concerned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimsState {
+    /// It answers.
+    Ready,
+    /// It does not answer, and whoever claims waits.
+    Away {
+        /// As the store told it.
+        reason: String,
+    },
+    /// It is new, or lost what it held. Claims are refused until they were rebuilt.
+    Emptied,
+}
+
+/// The store of claims. Clones are one.
+#[derive(Debug, Clone)]
+pub struct Claims {
+    store: Arc<Store>,
+    /// Enters each key, so that installations can share a store.
+    namespace: String,
+}
+
+#[derive(Debug)]
+enum Store {
+    Embedded(Embedded),
+    Redis(Box<Redis>),
+}
+
+/// The key of a claim.
+pub(crate) type Key = [u8; 16];
+
+impl Claims {
+    pub(crate) async fn open(settings: &Settings, clock: Clock) -> Result<Self, Error> {
+        let store = match settings.claims.store {
+            ClaimsStore::Embedded => {
+                let folder = settings.data_dir.join(&settings.claims.folder);
+                let ttl = settings.claims.ttl();
+                crate::kafka::blocking(move || Embedded::open(&folder, ttl, clock)).await.map(Store::Embedded)?
+            }
+            ClaimsStore::Redis => Store::Redis(Box::new(Redis::open(settings, &clock).await?)),
+        };
+        Ok(Self { store: Arc::new(store), namespace: settings.topic_prefix.clone() })
+    }
+
+    /// Claims events, in one round trip, and says of each what is known. An event that stands in the slice twice is
+    /// claimed by the first.
+    ///
+    /// Waits for a store that is away, until the future is dropped; claims that were made before an answer was lost are
+    /// found [`Verdict::Again`]. [`Error::ClaimsEmptied`]: the store does not hold, or no longer, what was claimed
+    /// before, and duplicates would pass. Nothing was claimed then; see [`restored`](Self::restored).
+    pub async fn claim(&self, stage: &str, claims: &[Claim<'_>]) -> Result<Vec<Verdict>, Error> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        let entries: Vec<_> =
+            claims.iter().map(|claim| (self.key(stage, claim.ce_type, claim.id), place(claim))).collect();
+        self.enter(entries).await
+    }
+
+    async fn enter(&self, entries: Vec<(Key, String)>) -> Result<Vec<Verdict>, Error> {
+        let values: Vec<_> = entries.iter().map(|(_, value)| value.clone()).collect();
+        let before = match &*self.store {
+            Store::Embedded(embedded) => embedded.claim(entries).await?,
+            Store::Redis(redis) => redis.claim(&entries).await?,
+        };
+        Ok(values.iter().zip(before).map(|(own, before)| verdict(own, before.as_deref())).collect())
+    }
+
+    /// Gives a claim back, where its event could not be produced for good, so that a replay of it passes. Only what was
+    /// claimed at this very place is given back.
+    pub async fn release(&self, stage: &str, claim: &Claim<'_>) -> Result<(), Error> {
+        let (key, value) = (self.key(stage, claim.ce_type, claim.id), place(claim));
+        match &*self.store {
+            Store::Embedded(embedded) => embedded.release(key, value).await,
+            Store::Redis(redis) => redis.release(&key, &value).await,
+        }
+    }
+
+    /// Enters claims of events that came out before, from the `ce_type`, `ce_id` and `weir-from` of the outputs. Where
+    /// in its record an event stood is not known then: every place in that record counts as the same.
+    pub async fn restore(&self, stage: &str, events: &[(&str, Id, &Coordinates)]) -> Result<(), Error> {
+        let entries: Vec<_> =
+            events.iter().map(|(ce_type, id, at)| (self.key(stage, ce_type, *id), format!("{at}/*"))).collect();
+        match &*self.store {
+            Store::Embedded(embedded) => embedded.restore(entries).await.map(drop),
+            Store::Redis(redis) => redis.restore(&entries).await,
+        }
+    }
+
+    /// All claims of what came out before were [restored](Self::restore): from now on events can be claimed, here and
+    /// after a restart. [`Error::ClaimsEmptied`]: the store was emptied meanwhile, and all have to be restored again.
+    pub async fn restored(&self) -> Result<(), Error> {
+        match &*self.store {
+            Store::Embedded(embedded) => embedded.restored().await,
+            Store::Redis(redis) => redis.restored().await,
+        }
+    }
+
+    /// Whether the claims were not whole when the store was opened: it is new, was emptied while nobody looked, or a
+    /// rebuild is under way or was broken off. [`restore`](Self::restore) the claims of the outputs that are there, then
+    /// say [`restored`](Self::restored), before consuming; several instances may do so at once.
+    pub fn is_new(&self) -> bool {
+        match &*self.store {
+            Store::Embedded(embedded) => embedded.is_new(),
+            Store::Redis(redis) => redis.is_new(),
+        }
+    }
+
+    /// For health.
+    pub fn state(&self) -> ClaimsState {
+        match &*self.store {
+            Store::Embedded(embedded) if embedded.is_complete() => ClaimsState::Ready,
+            Store::Embedded(_) => ClaimsState::Emptied,
+            Store::Redis(redis) => redis.state(),
+        }
+    }
+
+    fn key(&self, stage: &str, ce_type: &str, id: Id) -> Key {
+        let mut hash = Sha256::new();
+        for part in [self.namespace.as_bytes(), stage.as_bytes(), ce_type.as_bytes(), &id.0] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        let mut key = Key::default();
+        key.copy_from_slice(&hash.finalize()[..16]);
+        key
+    }
+}
+
+fn place(claim: &Claim<'_>) -> String {
+    format!("{}/{}", claim.at, claim.index)
+}
+
+fn verdict(own: &str, before: Option<&str>) -> Verdict {
+    match before {
+        None => Verdict::First,
+        Some(before) if before == own => Verdict::Again,
+        Some(before) => match (before.strip_suffix("/*"), own.rsplit_once('/')) {
+            (Some(record), Some((own, _))) if record == own => Verdict::Again,
+            _ => Verdict::Duplicate,
+        },
+    }
+}
+
+/// Before a store that did not answer is asked again: at first, and at most.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

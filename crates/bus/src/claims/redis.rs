@@ -1,0 +1,217 @@
+//! Claims in Redis or Valkey, for several instances.
+//!
+//! A key beside the claims names the epoch of the store. It is written once the claims are whole. Where it is missing or
+//! another, the store is new, is being filled, or has lost what it held: claims are refused, and leave nothing behind,
+//! until they were rebuilt. Any number of instances may do that at once: what is there already stays as it is.
+//! What an asynchronous failover of the store can lose is beyond this.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{Client, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult};
+
+use super::{AGAIN, ClaimsState, Clock, Key};
+use crate::kafka::client::first_line;
+use crate::kafka::lock;
+use crate::{Error, Settings};
+
+const COMPARE_AND_DELETE: &str =
+    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
+
+/// Enters the claims where the epoch is still ours, in one step: nothing comes between the look and the claims.
+/// Keys: the epoch, and the claims. Arguments: our epoch, the seconds to live, and the values.
+const CLAIM: &str = "\
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end \
+    local before = {} \
+    for i = 2, #KEYS do \
+        before[i - 1] = redis.call('SET', KEYS[i], ARGV[i + 1], 'NX', 'GET', 'EX', ARGV[2]) \
+    end \
+    return before";
+
+/// Begins an epoch, or takes the one that another instance began. A store that was emptied during the rebuild has lost
+/// its mark, and with it the claims that were restored before: no epoch then.
+/// Keys: the epoch, the mark of this rebuild. Arguments: the name of the epoch, whether there has to be a mark.
+const COMPLETE: &str = "\
+    local epoch = redis.call('GET', KEYS[1]) \
+    local marked = redis.call('DEL', KEYS[2]) == 1 \
+    if epoch then return epoch end \
+    if ARGV[2] == '1' and not marked then return false end \
+    redis.call('SET', KEYS[1], ARGV[1]) \
+    return ARGV[1]";
+
+pub(crate) struct Redis {
+    /// The address, without a password.
+    shown: Arc<str>,
+    connection: ConnectionManager,
+    ttl_seconds: u64,
+    epoch_key: String,
+    /// Stands in the store from the first claim that this instance restores until it is done.
+    mark_key: String,
+    marked: AtomicBool,
+    /// What the epochs of this instance are called; followed by a number, so that the others notice each new one.
+    seed: String,
+    begun: AtomicU64,
+    /// None: the claims are not known to be whole.
+    epoch: Mutex<Option<String>>,
+    is_new: bool,
+    away: Mutex<Option<String>>,
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redis").field("at", &self.shown).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// Waits for the store.
+    pub(crate) async fn open(settings: &Settings, clock: &Clock) -> Result<Self, Error> {
+        let claims = &settings.claims;
+        let shown: Arc<str> = claims.url.to_string().into();
+        // The error may quote the URL, and the URL may hold a password.
+        let refused = |_| Error::Setting {
+            key: "bus.claims.url".into(),
+            problem: format!("{shown} cannot be used: write redis://host:port/0").into(),
+        };
+        let mut info = claims.url.expose().into_connection_info().map_err(refused)?;
+        if !claims.password_file.is_empty() {
+            let password = first_line("bus.claims.password_file", &claims.password_file)?;
+            let with_password = info.redis_settings().clone().set_password(password);
+            info = info.set_redis_settings(with_password);
+        }
+        let limit = Duration::from_millis(u64::from(claims.timeout_ms));
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(limit))
+            .set_connection_timeout(Some(limit))
+            .set_min_delay(AGAIN.0)
+            .set_max_delay(AGAIN.1)
+            .set_number_of_retries(1);
+        let client = Client::open(info).map_err(refused)?;
+        let connection = client.get_connection_manager_lazy(config).map_err(refused)?;
+        let seed = format!("{:x}-{:x}", clock.millis(), std::process::id());
+        let mut store = Self {
+            shown: shown.clone(),
+            connection,
+            ttl_seconds: claims.ttl().as_secs(),
+            epoch_key: format!("weir:claims:epoch:{}", settings.topic_prefix),
+            mark_key: format!("weir:claims:rebuild:{}:{seed}", settings.topic_prefix),
+            marked: AtomicBool::new(false),
+            seed,
+            begun: AtomicU64::new(0),
+            epoch: Mutex::new(None),
+            is_new: false,
+            away: Mutex::new(None),
+        };
+        let mut look = redis::pipe();
+        look.cmd("GET").arg(&store.epoch_key);
+        let (epoch,): (Option<String>,) = store.ask(&look).await;
+        store.is_new = epoch.is_none();
+        store.epoch = Mutex::new(epoch);
+        Ok(store)
+    }
+
+    /// Refused, with nothing entered, where the epoch in the store is not the one that is known here.
+    pub(crate) async fn claim(&self, entries: &[(Key, String)]) -> Result<Vec<Option<String>>, Error> {
+        let refused = || Error::ClaimsEmptied { store: self.shown.clone() };
+        let epoch = lock(&self.epoch).clone().ok_or_else(refused)?;
+        let mut script = redis::cmd("EVAL");
+        script.arg(CLAIM).arg(entries.len() + 1).arg(&self.epoch_key);
+        for (key, _) in entries {
+            script.arg(&key[..]);
+        }
+        script.arg(&epoch).arg(self.ttl_seconds);
+        for (_, value) in entries {
+            script.arg(value);
+        }
+        let mut pipeline = redis::pipe();
+        pipeline.add_command(script);
+        let (before,): (Option<Vec<Option<String>>>,) = self.ask(&pipeline).await;
+        if before.is_none() {
+            // Unless the claims were rebuilt meanwhile, by another task of this instance.
+            let mut known = lock(&self.epoch);
+            if known.as_ref() == Some(&epoch) {
+                *known = None;
+                tracing::error!(store = %self.shown, "the claims' store was emptied, its claims must be rebuilt");
+            }
+        }
+        before.ok_or_else(refused)
+    }
+
+    pub(crate) async fn restore(&self, entries: &[(Key, String)]) -> Result<(), Error> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let mut pipeline = redis::pipe();
+        if !self.marked.load(Ordering::Acquire) {
+            pipeline.cmd("SET").arg(&self.mark_key).arg("").arg("EX").arg(self.ttl_seconds).ignore();
+        }
+        for (key, value) in entries {
+            let set = pipeline.cmd("SET").arg(&key[..]).arg(value).arg("NX").arg("EX").arg(self.ttl_seconds);
+            set.ignore();
+        }
+        self.ask::<()>(&pipeline).await;
+        self.marked.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// The claims are whole: takes the epoch that is there, or begins one. Refused where the store was emptied since the
+    /// first of them was restored.
+    pub(crate) async fn restored(&self) -> Result<(), Error> {
+        let next = format!("{}-{}", self.seed, self.begun.fetch_add(1, Ordering::AcqRel));
+        let marked = u8::from(self.marked.swap(false, Ordering::AcqRel));
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("EVAL").arg(COMPLETE).arg(2).arg(&self.epoch_key).arg(&self.mark_key).arg(next).arg(marked);
+        let (epoch,): (Option<String>,) = self.ask(&pipeline).await;
+        let whole = epoch.is_some();
+        *lock(&self.epoch) = epoch;
+        if whole { Ok(()) } else { Err(Error::ClaimsEmptied { store: self.shown.clone() }) }
+    }
+
+    pub(crate) async fn release(&self, key: &Key, value: &str) -> Result<(), Error> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("EVAL").arg(COMPARE_AND_DELETE).arg(1).arg(&key[..]).arg(value);
+        let (_deleted,): (i64,) = self.ask(&pipeline).await;
+        Ok(())
+    }
+
+    pub(crate) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    pub(crate) fn state(&self) -> ClaimsState {
+        match &*lock(&self.away) {
+            Some(reason) => ClaimsState::Away { reason: reason.clone() },
+            None if lock(&self.epoch).is_none() => ClaimsState::Emptied,
+            None => ClaimsState::Ready,
+        }
+    }
+
+    /// Asks until there is an answer. A claim that was made although its answer was lost is found again.
+    async fn ask<T: redis::FromRedisValue>(&self, pipeline: &Pipeline) -> T {
+        let mut wait = AGAIN.0;
+        loop {
+            let mut connection = self.connection.clone();
+            let answer: RedisResult<T> = pipeline.query_async(&mut connection).await;
+            match answer {
+                Ok(answer) => {
+                    if lock(&self.away).take().is_some() {
+                        tracing::info!(store = %self.shown, "the claims' store answers again");
+                    }
+                    return answer;
+                }
+                Err(error) => self.note_away(&error),
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(AGAIN.1);
+        }
+    }
+
+    fn note_away(&self, error: &RedisError) {
+        let reason = error.to_string();
+        if lock(&self.away).replace(reason.clone()).is_none() {
+            tracing::warn!(store = %self.shown, reason, "the claims' store does not answer, waiting for it");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Consuming as a member of a group.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::intake::Intake;
+use crate::kafka::Kafka;
+use crate::{Batch, Error};
+
+/// What the poll thread gets to leave the group after the last record is done.
+const LEAVE: Duration = Duration::from_secs(5);
+
+/// Consumes topics as a member of a group. Dropping it leaves the group; what is out then comes again elsewhere, and
+/// counts as out when the process ended. [`close`](Self::close) is the end in good order.
+#[derive(Debug)]
+pub struct Consumer {
+    intake: Arc<Intake>,
+    ended: Option<tokio::sync::oneshot::Receiver<usize>>,
+}
+
+/// A handle for health, to be asked at any time.
+#[derive(Debug, Clone)]
+pub struct ConsumerState {
+    intake: Arc<Intake>,
+}
+
+/// How far a partition is behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// With prefix.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+    /// Records on the log that are not yet done.
+    pub records: i64,
+}
+
+/// A partition that stands still.
+#[derive(Debug, Clone)]
+pub struct Stopped {
+    /// With prefix.
+    pub topic: Arc<str>,
+    /// Partition.
+    pub partition: i32,
+    /// Why.
+    pub reason: Error,
+}
+
+impl Consumer {
+    pub(crate) fn new(kafka: Arc<Kafka>, group: &str, topics: &[String]) -> Result<Self, Error> {
+        let group: Arc<str> = kafka.settings.full_name(group).into();
+        let topics = topics.iter().map(|topic| kafka.settings.full_name(topic).into()).collect();
+        let intake = Arc::new(Intake::new(group, kafka.settings.consumer.clone(), kafka.gate.clone()));
+        let ended = crate::kafka::consumer::start(kafka, intake.clone(), topics)?;
+        Ok(Self { intake, ended: Some(ended) })
+    }
+
+    /// The next records, in order for each partition; at most the configured count and bytes are out at once.
+    ///
+    /// `None` once the consumer is closed. An error says what has stopped, a partition or for a time all of it; it is
+    /// told once, and the call can go on to be made. Cancelling the future loses nothing.
+    pub async fn next(&mut self) -> Result<Option<Batch>, Error> {
+        loop {
+            {
+                let mut state = self.intake.lock();
+                let records = self.intake.hand_out(&mut state)?;
+                if !records.is_empty() {
+                    return Ok(Some(Batch { records }));
+                }
+                if state.closed {
+                    return Ok(None);
+                }
+            }
+            self.intake.ready().await;
+        }
+    }
+
+    /// Stops the intake, waits until all that is out has ended or the deadline is over, commits, leaves the group.
+    pub async fn close(mut self, deadline: Duration) -> Result<(), Error> {
+        let Some(ended) = self.ended.take() else { return Ok(()) };
+        self.intake.close(Instant::now() + deadline, true);
+        let timed_out = |what: String| Error::TimedOut { what: what.into(), limit: deadline };
+        match tokio::time::timeout(deadline + LEAVE, ended).await {
+            Ok(Ok(0)) => Ok(()),
+            Ok(Ok(left)) => {
+                Err(timed_out(format!("closing group {}, {left} records were left undone", self.intake.group)))
+            }
+            Ok(Err(_)) => Err(Error::Closed),
+            Err(_) => Err(timed_out(format!("leaving group {}", self.intake.group))),
+        }
+    }
+
+    /// For health.
+    pub fn state(&self) -> ConsumerState {
+        ConsumerState { intake: self.intake.clone() }
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        if self.ended.is_some() {
+            self.intake.close(Instant::now(), false);
+        }
+    }
+}
+
+impl ConsumerState {
+    /// The group's name, with prefix.
+    pub fn group(&self) -> Arc<str> {
+        self.intake.group.clone()
+    }
+
+    /// Lag of each assigned partition, as far as it is known yet.
+    pub fn lag(&self) -> Vec<Lag> {
+        let state = self.intake.lock();
+        let lag = state.parts.iter().filter_map(|((topic, partition), part)| {
+            Some(Lag { topic: topic.clone(), partition: *partition, records: part.lag()? })
+        });
+        lag.collect()
+    }
+
+    /// Lag of all assigned partitions together.
+    pub fn total_lag(&self) -> i64 {
+        self.lag().iter().map(|lag| lag.records).sum()
+    }
+
+    /// How long ago a record was last done. It means nothing without lag: a partition is stalled where there is lag
+    /// and no progress, whether or not the process looks alive.
+    pub fn since_progress(&self) -> Duration {
+        self.intake.lock().last_progress.elapsed()
+    }
+
+    /// Partitions that stand still, and why.
+    pub fn stopped(&self) -> Vec<Stopped> {
+        let state = self.intake.lock();
+        let stopped = state.stopped.iter().map(|((topic, partition), reason)| Stopped {
+            topic: topic.clone(),
+            partition: *partition,
+            reason: reason.clone(),
+        });
+        stopped.collect()
+    }
+
+    /// The partitions that this member has: topic with prefix, partition.
+    pub fn assignment(&self) -> Vec<(Arc<str>, i32)> {
+        let mut assignment: Vec<_> = self.intake.lock().parts.keys().cloned().collect();
+        assignment.sort();
+        assignment
+    }
+
+    /// Records and bytes that are handed out or about to be.
+    pub fn in_flight(&self) -> (usize, usize) {
+        self.intake.lock().in_flight()
+    }
+
+    /// Brokers that are connected.
+    pub fn brokers_up(&self) -> usize {
+        self.intake.brokers_up.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,87 @@
+//! What a stage refuses.
+//!
+//! One change of a batch is one dead letter; its bytes are kept exactly, so that it can be replayed after the fix.
+
+use bytes::Bytes;
+use common::deadletter::v1::{self, DeadLetter};
+use common::identity::Id;
+use common::topics::DEAD_LETTERS;
+use prost_types::Timestamp;
+
+use crate::{Coordinates, Headers, Record};
+
+/// What was refused, and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Refused<'a> {
+    /// The service that refuses it.
+    pub stage: &'a str,
+    /// A stable code in snake_case.
+    pub reason: &'a str,
+    /// What happened, for people.
+    pub message: String,
+    /// The record it stands in.
+    pub at: &'a Coordinates,
+    /// Its position in that record, from 0.
+    pub index: u32,
+    /// The module that was to understand it.
+    pub source: &'a str,
+    /// The endpoint that accepted the delivery, or empty.
+    pub endpoint: &'a str,
+    /// The tenant of the endpoint, or empty.
+    pub tenant: &'a str,
+    /// The delivery it came in, or empty.
+    pub delivery_id: &'a str,
+    /// The bytes that were refused.
+    pub payload: Bytes,
+    /// `application/json` for an item, `application/protobuf` for a record value, else `application/octet-stream`.
+    pub content_type: &'a str,
+    /// Now.
+    pub failed_at: Timestamp,
+    /// How often it was tried, from 1.
+    pub attempts: u32,
+    /// The trace it belongs to.
+    pub traceparent: Option<String>,
+}
+
+/// The id of a dead letter: the same each time the same item of the same record is refused for the same reason.
+pub fn id(stage: &str, reason: &str, at: &Coordinates, index: u32) -> Id {
+    Id::of("dead-letter", "", &[stage.as_bytes(), at.to_string().as_bytes(), &index.to_be_bytes(), reason.as_bytes()])
+}
+
+/// The record for the topic of dead letters; its key is the source.
+pub fn record(refused: Refused<'_>) -> Record {
+    let id = id(refused.stage, refused.reason, refused.at, refused.index).to_string();
+    let headers = Headers {
+        id: id.clone(),
+        source: refused.stage.to_owned(),
+        traceparent: refused.traceparent,
+        from: Some(refused.at.clone()),
+        ..Headers::default()
+    };
+    let letter = DeadLetter {
+        id,
+        stage: refused.stage.to_owned(),
+        reason: refused.reason.to_owned(),
+        message: refused.message,
+        coordinates: Some(v1::Coordinates {
+            log: refused.at.log.to_string(),
+            topic: refused.at.topic.to_string(),
+            partition: refused.at.partition,
+            offset: refused.at.offset,
+            index: refused.index,
+        }),
+        source: refused.source.to_owned(),
+        endpoint: refused.endpoint.to_owned(),
+        tenant: refused.tenant.to_owned(),
+        delivery_id: refused.delivery_id.to_owned(),
+        payload: refused.payload,
+        content_type: refused.content_type.to_owned(),
+        failed_at: Some(refused.failed_at),
+        attempts: refused.attempts,
+    };
+    Record::new(&DEAD_LETTERS, refused.source, &letter, headers)
+}
+
+#[cfg(test)]
+#[path = "dead_letters_tests.rs"]
+mod tests;

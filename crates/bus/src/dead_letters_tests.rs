@@ -1,0 +1,50 @@
+use prost::Message as _;
+
+use super::*;
+
+fn refused(at: &Coordinates) -> Refused<'_> {
+    Refused {
+        stage: "processing",
+        reason: "not_json",
+        message: "expected a value at line 1 column 1".to_owned(),
+        at,
+        index: 4,
+        source: "meta",
+        endpoint: "pages",
+        tenant: "acme",
+        delivery_id: "d1",
+        payload: Bytes::from_static(b"{broken"),
+        content_type: "application/json",
+        failed_at: Timestamp { seconds: 1_700_000_000, nanos: 0 },
+        attempts: 1,
+        traceparent: None,
+    }
+}
+
+#[test]
+fn keeps_the_exact_bytes_and_where_they_stood() {
+    let at: Coordinates = "log.1/raw.meta/2/99".parse().unwrap();
+    let record = record(refused(&at));
+    assert_eq!((&*record.topic, record.key.as_slice()), ("dead-letters", &b"meta"[..]));
+    assert_eq!(record.headers.r#type, "weir.deadletter.v1.DeadLetter");
+    assert_eq!(record.headers.from.as_ref(), Some(&at));
+    let letter = DeadLetter::decode(record.payload.unwrap().as_slice()).unwrap();
+    assert_eq!(letter.id, record.headers.id);
+    assert_eq!(letter.payload, Bytes::from_static(b"{broken"));
+    let place = letter.coordinates.unwrap();
+    assert_eq!(
+        (place.log.as_str(), place.topic.as_str(), place.partition, place.offset, place.index),
+        ("log.1", "raw.meta", 2, 99, 4)
+    );
+}
+
+#[test]
+fn the_id_is_of_the_place_and_the_reason_and_of_nothing_else() {
+    let at: Coordinates = "log.1/raw.meta/2/99".parse().unwrap();
+    let first = record(refused(&at)).headers.id;
+    assert_eq!(first, "82f497811e85f2a94b3a2875fedcee41", "ids of dead letters are kept: they must not change");
+    let later = Refused { message: "worded otherwise".to_owned(), attempts: 2, ..refused(&at) };
+    assert_eq!(record(later).headers.id, first);
+    assert_ne!(record(Refused { index: 5, ..refused(&at) }).headers.id, first);
+    assert_ne!(record(Refused { reason: "too_deep", ..refused(&at) }).headers.id, first);
+}

@@ -1,0 +1,111 @@
+//! What can go wrong on the bus.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What went wrong, with what, and what to do about it. Cloning is cheap: one failure may concern many records.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The limits of what may be in flight are reached: wait, or answer "busy".
+    #[error("the bus has as much in flight as it may: wait for acknowledgements and try again")]
+    Full,
+    /// The record can never be written.
+    #[error("a record for {topic} has {bytes} bytes, and bus.producer.max_record_bytes allows {limit}")]
+    TooLarge {
+        /// Topic, without prefix.
+        topic: Arc<str>,
+        /// Key, value and headers together.
+        bytes: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// The log did not acknowledge the record. It may still have been written.
+    #[error("a record for {topic} was not acknowledged: {reason}; send it again")]
+    NotDelivered {
+        /// Topic, with prefix.
+        topic: Arc<str>,
+        /// As the log or the client told it.
+        reason: Arc<str>,
+    },
+    /// The log or a store cannot be reached, or did not answer in time.
+    #[error("{what} is not reachable: {reason}")]
+    Unavailable {
+        /// The log, a topic, a store.
+        what: Arc<str>,
+        /// As the client told it.
+        reason: Arc<str>,
+    },
+    /// Something was not done in the time it had.
+    #[error("{what} was not done within {limit:?}")]
+    TimedOut {
+        /// What was not done, and what is left.
+        what: Arc<str>,
+        /// The time it had.
+        limit: Duration,
+    },
+    /// There is no such topic.
+    #[error("topic {topic} does not exist: create it, or set bus.create_topics")]
+    NoTopic {
+        /// With prefix.
+        topic: Arc<str>,
+    },
+    /// A stored offset is not on the log: records were lost, or the log is another one. The partition stands still.
+    #[error(
+        "{group}: offset {offset} of {topic}/{partition} is not on the log, which has {low} to {high}: records are missing or the \
+         topic was replaced; decide what to do and set the group's offset by hand, it is never reset by itself"
+    )]
+    OutOfRange {
+        /// The consumer group, or `reader`.
+        group: Arc<str>,
+        /// With prefix.
+        topic: Arc<str>,
+        /// The partition that stands still.
+        partition: i32,
+        /// The offset that was asked for.
+        offset: i64,
+        /// The first offset on the log.
+        low: i64,
+        /// The offset after the last.
+        high: i64,
+    },
+    /// A client stopped for good and is built anew.
+    #[error("the {client} stopped and is built anew: {reason}")]
+    Fatal {
+        /// Which client.
+        client: Arc<str>,
+        /// As it told it.
+        reason: Arc<str>,
+    },
+    /// The bus is closing.
+    #[error("the bus is closed")]
+    Closed,
+    /// A setting does not do.
+    #[error("setting {key}: {problem}")]
+    Setting {
+        /// The key, from `bus.`
+        key: Arc<str>,
+        /// What is wrong, and what would be right.
+        problem: Arc<str>,
+    },
+    /// A record's bytes are not the message that was asked for.
+    #[error("{problem}")]
+    Decode {
+        /// Which record, and what is wrong with it.
+        problem: Arc<str>,
+    },
+    /// The claims' store lost what it held. Rebuild the claims from the outputs before consuming goes on.
+    #[error("the claims' store at {store} was emptied: rebuild the claims before going on, else duplicates pass")]
+    ClaimsEmptied {
+        /// Which store.
+        store: Arc<str>,
+    },
+    /// The claims' store answered what cannot be, or its files cannot be used.
+    #[error("the claims' store at {store} failed: {reason}")]
+    Claims {
+        /// Which store.
+        store: Arc<str>,
+        /// As it told it.
+        reason: Arc<str>,
+    },
+}

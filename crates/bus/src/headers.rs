@@ -1,0 +1,70 @@
+//! The headers of a record: CloudEvents in binary mode, the trace context, and `weir-from`.
+
+use prost_types::Timestamp;
+
+use crate::Coordinates;
+
+pub(crate) const CONTENT_TYPE: &str = "application/protobuf";
+
+/// The CloudEvents attributes and Weir's own headers of a record.
+///
+/// Written as well, and the same for all: `ce_specversion` 1.0 and `content-type` application/protobuf.
+#[derive(Default, Clone, Debug, PartialEq)]
+pub struct Headers {
+    /// `ce_id`: the event's identity.
+    pub id: String,
+    /// `ce_source`.
+    pub source: String,
+    /// `ce_type`: the full protobuf name of the record's message.
+    pub r#type: String,
+    /// `ce_time`: when it happened, as far as that is known. Never the time of producing.
+    pub time: Option<Timestamp>,
+    /// `traceparent` of the W3C trace context.
+    pub traceparent: Option<String>,
+    /// `weir-from`: the record that this one was made of.
+    pub from: Option<Coordinates>,
+}
+
+impl Headers {
+    /// The headers as they are written, empty ones left out.
+    pub(crate) fn written(&self) -> Vec<(&'static str, String)> {
+        let mut written = vec![("ce_specversion", "1.0".to_owned()), ("content-type", CONTENT_TYPE.to_owned())];
+        for (name, value) in [("ce_id", &self.id), ("ce_source", &self.source), ("ce_type", &self.r#type)] {
+            if !value.is_empty() {
+                written.push((name, value.clone()));
+            }
+        }
+        if let Some(time) = &self.time {
+            written.push(("ce_time", time.to_string()));
+        }
+        if let Some(traceparent) = &self.traceparent {
+            written.push(("traceparent", traceparent.clone()));
+        }
+        if let Some(from) = &self.from {
+            written.push(("weir-from", from.to_string()));
+        }
+        written
+    }
+
+    /// Reads what it knows. Anybody may write to a topic: what is unknown or cannot be read is left out.
+    pub(crate) fn read<'a>(headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
+        let mut read = Self::default();
+        for (name, value) in headers {
+            let Some(value) = value.and_then(|value| std::str::from_utf8(value).ok()) else { continue };
+            match name {
+                "ce_id" => value.clone_into(&mut read.id),
+                "ce_source" => value.clone_into(&mut read.source),
+                "ce_type" => value.clone_into(&mut read.r#type),
+                "ce_time" => read.time = common::time::from_rfc3339(value),
+                "traceparent" => read.traceparent = Some(value.to_owned()),
+                "weir-from" => read.from = value.parse().ok(),
+                _ => {}
+            }
+        }
+        read
+    }
+}
+
+#[cfg(test)]
+#[path = "headers_tests.rs"]
+mod tests;

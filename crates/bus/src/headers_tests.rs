@@ -1,0 +1,67 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn again(headers: &Headers) -> Headers {
+    let written = headers.written();
+    Headers::read(written.iter().map(|(name, value)| (*name, Some(value.as_bytes()))))
+}
+
+#[test]
+fn writes_the_cloudevents_binding() {
+    let headers = Headers {
+        id: "0f".to_owned(),
+        source: "meta".to_owned(),
+        r#type: "weir.raw.v1.Delivery".to_owned(),
+        time: Some(Timestamp { seconds: 1_700_000_000, nanos: 500_000_000 }),
+        traceparent: Some("00-1-2-01".to_owned()),
+        from: "log.1/raw.meta/0/7".parse().ok(),
+    };
+    let written = headers.written();
+    let written: Vec<_> = written.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    assert_eq!(
+        written,
+        [
+            ("ce_specversion", "1.0"),
+            ("content-type", "application/protobuf"),
+            ("ce_id", "0f"),
+            ("ce_source", "meta"),
+            ("ce_type", "weir.raw.v1.Delivery"),
+            ("ce_time", "2023-11-14T22:13:20.500Z"),
+            ("traceparent", "00-1-2-01"),
+            ("weir-from", "log.1/raw.meta/0/7"),
+        ]
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_left_out() {
+    let odd: [(&str, Option<&[u8]>); 7] = [
+        ("ce_id", Some(&[0xff])),
+        ("ce_type", None),
+        ("ce_time", Some(b"yesterday")),
+        ("weir-from", Some(b"nowhere")),
+        ("ce_source", Some(b"first")),
+        ("ce_source", Some(b"last")),
+        ("unknown", Some(b"x")),
+    ];
+    assert_eq!(Headers::read(odd), Headers { source: "last".to_owned(), ..Headers::default() });
+}
+
+proptest! {
+    #[test]
+    fn come_back_as_they_were(
+        id in "\\PC*", source in "\\PC*", kind in "\\PC*",
+        // The years 1 to 9999, which RFC 3339 has.
+        time in prop::option::of((-62_135_596_800i64..253_402_300_800, 0..1_000_000_000i32)),
+        traceparent in prop::option::of("\\PC*"),
+        from in prop::option::of(("[a-z.]{0,9}", "[a-z.]{1,9}", 0..99i32, 0..i64::MAX)),
+    ) {
+        let headers = Headers {
+            id, source, r#type: kind, traceparent,
+            time: time.map(|(seconds, nanos)| Timestamp { seconds, nanos }),
+            from: from.map(|(log, topic, partition, offset)| Coordinates { log: log.into(), topic: topic.into(), partition, offset }),
+        };
+        prop_assert_eq!(again(&headers), headers);
+    }
+}

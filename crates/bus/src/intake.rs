@@ -1,0 +1,362 @@
+//! What a consumer has taken in and not yet done: the hand-over from the poll thread to the stage, its limits, and the
+//! tracker of each partition.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::ack::Settle;
+use crate::culprit::Watch;
+use crate::gate::Gate;
+use crate::kafka::lock;
+use crate::kafka::message::Content;
+use crate::settings::ConsumerSettings;
+use crate::tracker::Tracker;
+use crate::{Ack, Coordinates, Error, Incoming, Outcome};
+
+pub(crate) mod trial;
+
+use trial::OnTrial;
+
+/// Topic with prefix, partition.
+pub(crate) type Place = (Arc<str>, i32);
+
+pub(crate) struct Intake {
+    pub(crate) group: Arc<str>,
+    pub(crate) settings: ConsumerSettings,
+    pub(crate) brokers_up: AtomicUsize,
+    /// This consumer, among all that ever were: marks on the log tell its own from those of processes that ended.
+    pub(crate) run: u64,
+    gate: Arc<Gate>,
+    state: Mutex<State>,
+    /// Something was done, or the consumer is closing: the poll thread looks.
+    changed: Condvar,
+    /// Something is there to be handed out.
+    ready: Notify,
+}
+
+impl std::fmt::Debug for Intake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Intake").field("group", &self.group).finish_non_exhaustive()
+    }
+}
+
+pub(crate) struct State {
+    queue: VecDeque<Queued>,
+    /// Taken from the client beyond the limits; not handed out before there is room.
+    overflow: VecDeque<Queued>,
+    /// In the queue or handed out.
+    held_records: usize,
+    held_bytes: usize,
+    pub(crate) parts: HashMap<Place, Part>,
+    /// Partitions that stand still, and why.
+    pub(crate) stopped: HashMap<Place, Error>,
+    errors: VecDeque<Error>,
+    pub(crate) closing: Option<Instant>,
+    /// Closed in good order, and not dropped.
+    pub(crate) in_order: bool,
+    trial: Option<OnTrial>,
+    pub(crate) closed: bool,
+    last_epoch: u64,
+    pub(crate) last_progress: Instant,
+}
+
+/// An assigned partition.
+pub(crate) struct Part {
+    pub(crate) tracker: Tracker,
+    /// The offset that was stored last; none: not even the start.
+    pub(crate) stored: Option<i64>,
+    pub(crate) watch: Watch,
+    /// The offset that the client gives next, or a later one.
+    pub(crate) next: i64,
+    /// An output failed, and the poll thread has not seen to it yet.
+    pub(crate) failed: bool,
+    /// Failures at this position in a row.
+    attempts: u32,
+    attempted: i64,
+    /// The partition waits until then before it goes back to its first record that is not done.
+    pub(crate) retry_at: Option<Instant>,
+    /// The end of the partition, and how far the client has fetched, as the statistics say.
+    pub(crate) end: Option<i64>,
+    pub(crate) fetched: Option<i64>,
+}
+
+impl Part {
+    /// Records on the log that are not done. A gap at the end (a transaction's marker) is not lag.
+    pub(crate) fn lag(&self) -> Option<i64> {
+        let end = self.end?;
+        let idle = self.tracker.unfinished() == 0 && self.tracker.position() >= self.next;
+        if idle && self.fetched.is_some_and(|fetched| fetched >= end) {
+            return Some(0);
+        }
+        Some((end - self.tracker.position()).max(0))
+    }
+}
+
+pub(crate) struct Queued {
+    pub(crate) at: Coordinates,
+    pub(crate) epoch: u64,
+    pub(crate) content: Content,
+}
+
+impl Queued {
+    fn place(&self) -> Place {
+        (self.at.topic.clone(), self.at.partition)
+    }
+}
+
+/// What an [`Ack`] of a consumed record tells.
+struct Out {
+    intake: Arc<Intake>,
+    place: Place,
+    epoch: u64,
+    offset: i64,
+    bytes: usize,
+}
+
+impl Settle for Out {
+    fn settle(&self, outcome: Outcome) {
+        let mut state = self.intake.lock();
+        state.held_records -= 1;
+        state.held_bytes -= self.bytes;
+        self.intake.gate.leave();
+        let mut late = true;
+        if let Some(part) = state.parts.get_mut(&self.place).filter(|part| part.tracker.epoch() == self.epoch) {
+            late = false;
+            match outcome {
+                Outcome::Completed => {
+                    part.tracker.complete(self.epoch, self.offset);
+                    state.last_progress = Instant::now();
+                }
+                Outcome::Failed => part.failed = true,
+            }
+        }
+        drop(state);
+        if late {
+            metrics::counter!("weir_consumer_late_acks_total", "group" => self.intake.group.to_string()).increment(1);
+        }
+        self.intake.changed.notify_all();
+    }
+}
+
+impl Intake {
+    pub(crate) fn new(group: Arc<str>, settings: ConsumerSettings, gate: Arc<Gate>) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            overflow: VecDeque::new(),
+            held_records: 0,
+            held_bytes: 0,
+            parts: HashMap::new(),
+            stopped: HashMap::new(),
+            errors: VecDeque::new(),
+            closing: None,
+            in_order: false,
+            trial: None,
+            closed: false,
+            last_epoch: 0,
+            last_progress: Instant::now(),
+        };
+        Self {
+            group,
+            settings,
+            brokers_up: AtomicUsize::new(0),
+            run: RandomState::new().hash_one(()),
+            gate,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+            ready: Notify::new(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Waits until something was done or `limit` is over.
+    pub(crate) fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, limit).unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+
+    /// Closes in good order, or because nobody is there any more.
+    pub(crate) fn close(&self, deadline: Instant, in_order: bool) {
+        let mut state = self.lock();
+        if state.closing.is_none() {
+            (state.closing, state.in_order) = (Some(deadline), in_order);
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn closed(&self) {
+        self.lock().closed = true;
+        self.gate.release(self.run);
+        self.ready.notify_one();
+    }
+
+    pub(crate) async fn ready(&self) {
+        self.ready.notified().await;
+    }
+
+    /// Takes a record from the client. False: it belongs to no assignment, or its partition is going back.
+    pub(crate) fn take(&self, state: &mut State, at: Coordinates, content: Content) -> bool {
+        let place = (at.topic.clone(), at.partition);
+        let Some(part) = state.parts.get_mut(&place) else { return false };
+        if part.failed || part.retry_at.is_some() || at.offset < part.next {
+            return false;
+        }
+        part.next = at.offset + 1;
+        let queued = Queued { epoch: part.tracker.epoch(), at, content };
+        state.overflow.push_back(queued);
+        self.admit(state);
+        true
+    }
+
+    /// Moves to the queue what there is room for. True: all of it.
+    pub(crate) fn admit(&self, state: &mut State) -> bool {
+        while let Some(next) = state.overflow.front() {
+            let bytes = next.content.bytes();
+            let full = state.held_records >= self.settings.max_in_flight_records
+                || state.held_bytes + bytes > self.settings.max_in_flight_bytes;
+            // One record may always be out, however large it is.
+            if full && state.held_records > 0 {
+                return false;
+            }
+            state.held_records += 1;
+            state.held_bytes += bytes;
+            state.queue.extend(state.overflow.pop_front());
+            self.ready.notify_one();
+        }
+        state.held_records < self.settings.max_in_flight_records && state.held_bytes < self.settings.max_in_flight_bytes
+    }
+
+    pub(crate) fn report(&self, state: &mut State, error: Error) {
+        state.errors.push_back(error);
+        self.ready.notify_one();
+    }
+
+    /// What is there for the stage: an error first, else records.
+    pub(crate) fn hand_out(self: &Arc<Self>, state: &mut State) -> Result<Vec<Incoming>, Error> {
+        if let Some(error) = state.errors.pop_front() {
+            return Err(error);
+        }
+        let mut records = Vec::new();
+        let Some(mut gate) = self.gate.open(self.run) else { return Ok(records) };
+        while records.len() < self.settings.batch_records
+            && let Some(Queued { at, epoch, content }) = state.next()
+        {
+            let (place, bytes) = ((at.topic.clone(), at.partition), content.bytes());
+            let part = state.parts.get_mut(&place).filter(|part| part.tracker.epoch() == epoch);
+            let Some(part) = part.and_then(|part| part.tracker.hand_out(at.offset).then_some(part)) else {
+                state.held_records -= 1;
+                state.held_bytes -= bytes;
+                continue;
+            };
+            let culprit = part.watch.is_culprit(at.offset).then(|| part.watch.ended());
+            let out = Out { intake: self.clone(), place, epoch, offset: at.offset, bytes };
+            let Content { key, payload, headers, produced_at_ms } = content;
+            let ack = Ack::new(out);
+            records.push(Incoming { coordinates: at, key, payload, headers, produced_at_ms, culprit, ack });
+        }
+        gate.count(records.len());
+        Ok(records)
+    }
+}
+
+impl State {
+    pub(crate) fn epoch(&mut self) -> u64 {
+        self.last_epoch += 1;
+        self.last_epoch
+    }
+
+    /// The next record to be handed out. While one is tried, or waits to be, nothing else is.
+    fn next(&mut self) -> Option<Queued> {
+        if let Some(trial) = &mut self.trial {
+            if trial.handed_out {
+                return None;
+            }
+            let at = self.queue.iter().position(|queued| trial.is(queued))?;
+            trial.handed_out = true;
+            return self.queue.remove(at);
+        }
+        if self.suspect().is_some() {
+            return None;
+        }
+        self.queue.pop_front()
+    }
+
+    /// A partition begins at `position`. `stored` is what the group has on the log.
+    pub(crate) fn begin(&mut self, place: Place, position: i64, stored: Option<i64>, watch: Watch) {
+        let part = Part {
+            tracker: Tracker::new(self.epoch(), position),
+            stored,
+            watch,
+            next: position,
+            failed: false,
+            attempts: 0,
+            attempted: position,
+            retry_at: None,
+            end: None,
+            fetched: None,
+        };
+        self.stopped.remove(&place);
+        self.parts.insert(place, part);
+    }
+
+    /// Throws away what was taken in for these partitions and not handed out.
+    pub(crate) fn discard(&mut self, gone: impl Fn(&Place) -> bool) {
+        let (mut records, mut bytes) = (0, 0);
+        self.queue.retain(|queued| {
+            let keep = !gone(&queued.place());
+            if !keep {
+                records += 1;
+                bytes += queued.content.bytes();
+            }
+            keep
+        });
+        self.overflow.retain(|queued| !gone(&queued.place()));
+        self.held_records -= records;
+        self.held_bytes -= bytes;
+    }
+
+    /// How much of these partitions is handed out and may still end well: what is out beside a failed record comes
+    /// again with it.
+    pub(crate) fn awaited(&self, of: impl Fn(&Place) -> bool) -> usize {
+        let parts = self.parts.iter().filter(|(place, part)| !part.failed && of(place));
+        parts.map(|(_, part)| part.tracker.unfinished()).sum()
+    }
+
+    /// How much of these partitions is handed out and not done.
+    pub(crate) fn unfinished(&self, of: impl Fn(&Place) -> bool) -> usize {
+        self.parts.iter().filter(|(place, _)| of(place)).map(|(_, part)| part.tracker.unfinished()).sum()
+    }
+
+    /// Makes a partition with a failed record wait, in a new epoch, and says until when.
+    pub(crate) fn go_back(&mut self, place: &Place, settings: &ConsumerSettings) -> Option<(i64, Duration)> {
+        let epoch = self.epoch();
+        let part = self.parts.get_mut(place).filter(|part| part.failed)?;
+        part.failed = false;
+        part.tracker.restart(epoch);
+        let position = part.tracker.position();
+        part.attempts = if position == part.attempted { part.attempts.saturating_add(1) } else { 1 };
+        part.attempted = position;
+        part.next = position;
+        let factor = 1u32 << part.attempts.saturating_sub(1).min(20);
+        let wait = u64::from(settings.retry_backoff_ms.saturating_mul(factor).min(settings.retry_backoff_max_ms));
+        let wait = Duration::from_millis(wait);
+        part.retry_at = Some(Instant::now() + wait);
+        self.discard(|queued| queued == place);
+        Some((position, wait))
+    }
+
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        (self.held_records, self.held_bytes)
+    }
+}
+
+#[cfg(test)]
+#[path = "intake_tests.rs"]
+mod tests;

@@ -1,0 +1,148 @@
+use bytes::Bytes;
+
+use super::*;
+use crate::Headers;
+
+fn intake(records: usize, bytes: usize) -> Arc<Intake> {
+    let mut file: toml::Table = toml::from_str(crate::DEFAULTS).unwrap();
+    let settings: crate::Settings = file.remove("bus").unwrap().try_into().unwrap();
+    let settings = ConsumerSettings { max_in_flight_records: records, max_in_flight_bytes: bytes, ..settings.consumer };
+    Arc::new(Intake::new("group".into(), settings, Arc::default()))
+}
+
+fn place(partition: i32) -> Place {
+    ("topic".into(), partition)
+}
+
+fn at(partition: i32, offset: i64) -> Coordinates {
+    Coordinates { log: "log".into(), topic: "topic".into(), partition, offset }
+}
+
+fn content(size: usize) -> Content {
+    Content { key: None, payload: Some(Bytes::from(vec![0; size])), headers: Headers::default(), produced_at_ms: 0 }
+}
+
+fn begin(intake: &Intake, partition: i32, position: i64) {
+    intake.lock().begin(place(partition), position, Some(position), Watch::begin(None, 0, position, position, 1));
+}
+
+fn take(intake: &Intake, partition: i32, offset: i64) -> bool {
+    let mut state = intake.lock();
+    intake.take(&mut state, at(partition, offset), content(10))
+}
+
+fn hand_out(intake: &Arc<Intake>) -> Vec<Incoming> {
+    let mut state = intake.lock();
+    intake.hand_out(&mut state).unwrap()
+}
+
+fn offsets(records: &[Incoming]) -> Vec<i64> {
+    records.iter().map(|record| record.coordinates.offset).collect()
+}
+
+#[test]
+fn hands_out_within_the_limits_and_keeps_the_order() {
+    let intake = intake(2, 10_000);
+    begin(&intake, 0, 5);
+    for offset in [5, 6, 9] {
+        assert!(take(&intake, 0, offset));
+    }
+    let mut out = hand_out(&intake);
+    assert_eq!(offsets(&out), [5, 6]);
+    assert!(hand_out(&intake).is_empty());
+    assert!(!intake.admit(&mut intake.lock()), "two are out");
+    out.remove(0).ack.complete();
+    assert!(!intake.admit(&mut intake.lock()), "the third took the room");
+    assert_eq!(offsets(&hand_out(&intake)), [9]);
+    assert_eq!(intake.lock().parts[&place(0)].tracker.position(), 6);
+}
+
+#[test]
+fn one_record_may_be_larger_than_the_limit() {
+    let intake = intake(10, 1000);
+    begin(&intake, 0, 0);
+    let mut state = intake.lock();
+    for (offset, size) in [(0, 100), (1, 5000), (2, 100)] {
+        assert!(intake.take(&mut state, at(0, offset), content(size)));
+    }
+    drop(state);
+    let first = hand_out(&intake);
+    assert_eq!(offsets(&first), [0]);
+    drop(first.into_iter().map(|record| record.ack.complete()).collect::<Vec<_>>());
+    intake.admit(&mut intake.lock());
+    let second = hand_out(&intake);
+    assert_eq!(offsets(&second), [1], "alone");
+    second.into_iter().for_each(|record| record.ack.complete());
+    intake.admit(&mut intake.lock());
+    let third = hand_out(&intake);
+    assert_eq!(offsets(&third), [2]);
+    third.into_iter().for_each(|record| record.ack.complete());
+    assert_eq!(intake.lock().in_flight(), (0, 0));
+}
+
+#[test]
+fn a_failed_record_takes_its_partition_back_and_leaves_the_others() {
+    let intake = intake(100, 1_000_000);
+    begin(&intake, 0, 0);
+    begin(&intake, 1, 0);
+    for offset in 0..3 {
+        assert!(take(&intake, 0, offset) && take(&intake, 1, offset));
+    }
+    let mut late = Vec::new();
+    for record in hand_out(&intake) {
+        match (record.coordinates.partition, record.coordinates.offset) {
+            (0, 1) => record.ack.fail(&Error::Full),
+            (0, 2) => late.push(record.ack),
+            _ => record.ack.complete(),
+        }
+    }
+    assert!(!take(&intake, 0, 3), "it must come again after the failed one");
+    let settings = intake.settings.clone();
+    let (position, wait) = intake.lock().go_back(&place(0), &settings).unwrap();
+    assert_eq!((position, wait), (1, Duration::from_millis(u64::from(settings.retry_backoff_ms))));
+    assert!(intake.lock().go_back(&place(1), &settings).is_none());
+    late.into_iter().for_each(Ack::complete);
+
+    intake.lock().parts.get_mut(&place(0)).unwrap().retry_at = None;
+    assert!(!take(&intake, 0, 0), "done already");
+    assert!(take(&intake, 0, 1));
+    hand_out(&intake).into_iter().for_each(|record| record.ack.fail(&Error::Full));
+    let (position, wait) = intake.lock().go_back(&place(0), &settings).unwrap();
+    assert_eq!((position, wait), (1, Duration::from_millis(u64::from(settings.retry_backoff_ms * 2))));
+    let state = intake.lock();
+    assert_eq!(state.parts[&place(1)].tracker.position(), 3);
+    assert_eq!(state.in_flight(), (0, 0));
+}
+
+#[test]
+fn what_was_not_handed_out_is_discarded_and_late_acks_only_give_room() {
+    let intake = intake(2, 1_000_000);
+    begin(&intake, 0, 0);
+    for offset in 0..4 {
+        assert!(take(&intake, 0, offset));
+    }
+    let out = hand_out(&intake);
+    intake.lock().discard(|gone| *gone == place(0));
+    intake.lock().parts.clear();
+    begin(&intake, 0, 0);
+    assert_eq!(intake.lock().in_flight().0, 2, "what is out still takes its room");
+    out.into_iter().for_each(|record| record.ack.complete());
+    let state = intake.lock();
+    assert_eq!(state.in_flight(), (0, 0));
+    assert_eq!(state.parts[&place(0)].tracker.position(), 0, "of an older assignment");
+    drop(state);
+    assert!(!take(&intake, 1, 0), "not assigned");
+}
+
+#[test]
+fn a_gap_at_the_end_is_no_lag() {
+    let intake = intake(10, 1_000_000);
+    begin(&intake, 0, 4);
+    let mut state = intake.lock();
+    let part = state.parts.get_mut(&place(0)).unwrap();
+    assert_eq!(part.lag(), None);
+    (part.end, part.fetched) = (Some(6), Some(4));
+    assert_eq!(part.lag(), Some(2));
+    part.fetched = Some(6);
+    assert_eq!(part.lag(), Some(0));
+}

@@ -1,0 +1,372 @@
+//! Partitions come and go.
+//!
+//! A partition begins where its group has committed. A group that never did begins at the first record there is, and
+//! commits that before it consumes: afterwards "committed, and no longer on the log" always means that records are
+//! missing. Such a partition stands still and says so; nothing resets it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::statistics::Statistics;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::client::Events;
+use super::lock;
+use crate::Error;
+use crate::culprit::{Mark, Watch};
+use crate::intake::{Intake, Place};
+
+/// How long the broker may take to say where a partition begins.
+const ASK: Duration = Duration::from_secs(5);
+/// When it is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// When a partition that stands still is looked at again: somebody may have set the group's offset.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// What one member of a group is told by its client.
+pub(crate) struct Member {
+    pub(crate) events: Events,
+    pub(crate) intake: Arc<Intake>,
+    /// When a commit of a trial that failed is tried again.
+    pub(super) try_again: Mutex<Option<Instant>>,
+    /// Assigned by the group, but not begun: when to try, or try again.
+    waiting: Mutex<HashMap<Place, Instant>>,
+}
+
+impl Member {
+    pub(crate) fn new(intake: Arc<Intake>) -> Self {
+        Self {
+            events: Events::new("consumer"),
+            intake,
+            try_again: Mutex::new(None),
+            waiting: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Begins the partitions whose time has come.
+    pub(crate) fn begin_waiting(&self, consumer: &BaseConsumer<Self>) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        lock(&self.waiting).retain(|place, at| {
+            let is_due = *at <= now;
+            if is_due {
+                due.push(place.clone());
+            }
+            !is_due
+        });
+        if !due.is_empty() {
+            let begun = self.begin(consumer, due);
+            if begun.count() > 0
+                && let Err(error) = self.assign(consumer, &begun)
+            {
+                tracing::warn!(group = %self.intake.group, %error, "cannot begin partitions, trying again");
+                self.forget(&places(&begun));
+                lock(&self.waiting).extend(places(&begun).into_iter().map(|place| (place, now + ASK_AGAIN)));
+            }
+        }
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Self>, begun: &TopicPartitionList) -> KafkaResult<()> {
+        consumer.incremental_assign(begun)?;
+        // A pause outlives an assignment, and this one is new.
+        consumer.resume(begun)
+    }
+
+    /// Finds where the partitions begin, and tells the intake. What cannot begin now waits.
+    fn begin(&self, consumer: &BaseConsumer<Self>, new: Vec<Place>) -> TopicPartitionList {
+        let committed = committed(consumer, &new);
+        let (mut starts, mut later) = (Vec::new(), Vec::new());
+        for place in new {
+            let found = match &committed {
+                Ok(committed) => self.start(consumer, &place, committed.get(&place).copied().flatten()),
+                Err(error) => Err(Refusal::Later(error.clone())),
+            };
+            match found {
+                Ok(start) => starts.push((place, start)),
+                Err(Refusal::Later(error)) => later.push((place, error)),
+                Err(Refusal::Stop(error)) => {
+                    self.stop(&place, error);
+                    lock(&self.waiting).insert(place, Instant::now() + LOOK_AGAIN);
+                }
+            }
+        }
+        if let Err(error) = mark(consumer, &mut starts) {
+            later.extend(starts.drain(..).map(|(place, _)| (place, error.clone())));
+        }
+        for (place, error) in later {
+            let (topic, partition) = &place;
+            tracing::warn!(group = %self.intake.group, %topic, partition, %error, "cannot tell where a partition begins, trying again");
+            lock(&self.waiting).insert(place, Instant::now() + ASK_AGAIN);
+        }
+        let mut begun = TopicPartitionList::new();
+        for (place, Start { position, watch, .. }) in starts {
+            if begun.add_partition_offset(&place.0, place.1, Offset::Offset(position)).is_ok() {
+                self.warn_of(&place, position, &watch);
+                self.intake.lock().begin(place, position, Some(position), watch);
+            }
+        }
+        begun
+    }
+
+    fn start(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        (topic, partition): &Place,
+        committed: Option<(i64, Option<Mark>)>,
+    ) -> Result<Start, Refusal> {
+        let (low, high) = consumer.fetch_watermarks(topic, *partition, ASK).map_err(Refusal::Later)?;
+        let watch = |position, found| {
+            let limit = self.intake.settings.max_in_flight_records;
+            Watch::begin(found, self.intake.run, position, high, limit)
+        };
+        match committed {
+            Some((position, found)) if (low..=high).contains(&position) => {
+                Ok(Start { position, waiting: position < high, new: false, watch: watch(position, found) })
+            }
+            Some((offset, _)) => Err(Refusal::Stop(self.out_of_range((topic, *partition), offset, (low, high)))),
+            None => {
+                tracing::info!(group = %self.intake.group, %topic, partition, low, "the group is new here, beginning at the first record");
+                Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
+            }
+        }
+    }
+
+    fn warn_of(&self, (topic, partition): &Place, offset: i64, watch: &Watch) {
+        let (group, ended) = (&self.intake.group, watch.ended());
+        if watch.has_culprit() {
+            tracing::error!(%group, %topic, partition, offset, ended, "the process ended on a record, which is to be refused");
+            metrics::counter!("weir_consumer_culprits_total", "group" => group.to_string(), "topic" => topic.to_string())
+                .increment(1);
+        } else if watch.is_single_file() {
+            tracing::warn!(%group, %topic, partition, offset, ended, "processes ended here with nothing done, trying one record at a time");
+        }
+    }
+
+    fn out_of_range(&self, (topic, partition): (&Arc<str>, i32), offset: i64, (low, high): (i64, i64)) -> Error {
+        Error::OutOfRange { group: self.intake.group.clone(), topic: topic.clone(), partition, offset, low, high }
+    }
+
+    /// A partition stands still. It is told once.
+    fn stop(&self, place: &Place, error: Error) {
+        let mut state = self.intake.lock();
+        if state.stopped.insert(place.clone(), error.clone()).is_none() {
+            tracing::error!(group = %self.intake.group, %error, "a partition stands still");
+            self.intake.report(&mut state, error);
+        }
+    }
+
+    /// The client could not fetch an offset, and does not say of which partition. True: it was found.
+    pub(crate) fn find_out_of_range(&self, consumer: &BaseConsumer<Self>) -> KafkaResult<bool> {
+        let parts: Vec<_> = self.intake.lock().parts.iter().map(|(place, part)| (place.clone(), part.next)).collect();
+        let mut found = false;
+        for ((topic, partition), next) in parts {
+            let (low, high) = consumer.fetch_watermarks(&topic, partition, ASK)?;
+            if !(low..=high).contains(&next) {
+                self.stop(&(topic.clone(), partition), self.out_of_range((&topic, partition), next, (low, high)));
+                found = true;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Partitions go to another member. What is out may still end within the deadline; the rest comes again there.
+    fn revoke(&self, consumer: &BaseConsumer<Self>, gone: &[Place]) {
+        let lost = consumer.assignment_lost();
+        let mut state = self.intake.lock();
+        state.discard(|place| gone.contains(place));
+        // A lost partition is in other hands already: storing for it is refused, so there is nothing to wait for.
+        // When closing, the waiting was done before.
+        if !lost && state.closing.is_none() {
+            let deadline = Instant::now() + Duration::from_millis(u64::from(self.intake.settings.revoke_drain_ms));
+            while state.awaited(|place| gone.contains(place)) > 0 {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                state = self.intake.wait(state, left);
+            }
+        }
+        let left = state.unfinished(|place| gone.contains(place));
+        drop(state);
+        if !lost {
+            self.store(consumer);
+            commit(consumer);
+            self.settle(consumer, |place| gone.contains(place));
+        }
+        tracing::debug!(group = %self.intake.group, partitions = gone.len(), left, lost, "partitions were revoked");
+        self.forget(gone);
+    }
+
+    fn forget(&self, gone: &[Place]) {
+        let mut state = self.intake.lock();
+        state.parts.retain(|place, _| !gone.contains(place));
+        state.stopped.retain(|place, _| !gone.contains(place));
+        drop(state);
+        lock(&self.waiting).retain(|place, _| !gone.contains(place));
+    }
+
+    /// Stores what is done, to be committed by the client at its interval.
+    pub(crate) fn store(&self, consumer: &BaseConsumer<Self>) {
+        let mut offsets = TopicPartitionList::new();
+        let (moved, first) = self.intake.lock().progress();
+        for ((topic, partition), position) in &moved {
+            // Refused is only an offset below zero.
+            let _ = offsets.add_partition_offset(topic, *partition, Offset::Offset(*position));
+        }
+        if offsets.count() == 0 {
+            return;
+        }
+        if let Err(error) = consumer.store_offsets(&offsets) {
+            // Revoked in between: whoever has the partition now does these records again.
+            tracing::debug!(group = %self.intake.group, %error, "offsets were not stored, their records come again");
+        } else if first && let Err(error) = consumer.commit_consumer_state(CommitMode::Async) {
+            // At once, and not at the interval: an end after this must not count as one with nothing done.
+            tracing::debug!(group = %self.intake.group, %error, "the first progress was not committed yet");
+        }
+    }
+}
+
+/// Where a partition begins.
+struct Start {
+    position: i64,
+    /// Records wait there.
+    waiting: bool,
+    /// The group never committed.
+    new: bool,
+    watch: Watch,
+}
+
+/// Commits that this run begins, wherever records wait.
+fn mark(consumer: &BaseConsumer<Member>, starts: &mut [(Place, Start)]) -> KafkaResult<()> {
+    let mut offsets = TopicPartitionList::new();
+    for ((topic, partition), start) in starts.iter_mut().filter(|(_, start)| start.new || start.waiting) {
+        let mark = start.waiting.then(|| start.watch.running());
+        add(&mut offsets, topic, *partition, start.position, mark)?;
+        start.watch.written(mark);
+    }
+    if offsets.count() > 0 {
+        consumer.commit(&offsets, CommitMode::Sync)?;
+    }
+    Ok(())
+}
+
+/// Adds an offset that is to be committed with a mark.
+pub(super) fn add(
+    offsets: &mut TopicPartitionList,
+    topic: &str,
+    partition: i32,
+    position: i64,
+    mark: Option<Mark>,
+) -> KafkaResult<()> {
+    let mut element = offsets.add_partition(topic, partition);
+    element.set_offset(Offset::Offset(position))?;
+    if let Some(mark) = mark {
+        element.set_metadata(mark.to_string());
+    }
+    Ok(())
+}
+
+enum Refusal {
+    Later(KafkaError),
+    Stop(Error),
+}
+
+type Committed = HashMap<Place, Option<(i64, Option<Mark>)>>;
+
+fn committed(consumer: &BaseConsumer<Member>, of: &[Place]) -> KafkaResult<Committed> {
+    let mut asked = TopicPartitionList::new();
+    for (topic, partition) in of {
+        asked.add_partition(topic, *partition);
+    }
+    let answer = consumer.committed_offsets(asked, ASK)?;
+    let mut committed = HashMap::new();
+    for element in answer.elements() {
+        // An error here must not be taken for "never committed".
+        element.error()?;
+        let offset = match element.offset() {
+            Offset::Offset(offset) => Some((offset, Mark::read(element.metadata()))),
+            _ => None,
+        };
+        committed.insert((element.topic().into(), element.partition()), offset);
+    }
+    Ok(committed)
+}
+
+fn places(list: &TopicPartitionList) -> Vec<Place> {
+    list.elements().iter().map(|element| (element.topic().into(), element.partition())).collect()
+}
+
+/// Commits what is stored, and waits for the answer.
+pub(crate) fn commit(consumer: &BaseConsumer<Member>) {
+    match consumer.commit_consumer_state(CommitMode::Sync) {
+        Ok(()) => {}
+        Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) => {}
+        Err(error) => tracing::warn!(%error, "offsets were not committed, their records come again"),
+    }
+}
+
+impl ClientContext for Member {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.events.on_log(level, facility, text);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.events.on_stats(&statistics);
+        self.intake.brokers_up.store(self.events.brokers_up(), std::sync::atomic::Ordering::Relaxed);
+        let group = self.intake.group.to_string();
+        let mut state = self.intake.lock();
+        for ((topic, partition), part) in &mut state.parts {
+            let known = statistics.topics.get(&**topic).and_then(|topic| topic.partitions.get(partition));
+            let Some(known) = known.filter(|known| known.ls_offset >= 0) else { continue };
+            part.end = Some(known.ls_offset);
+            part.fetched = Some(known.next_offset);
+            let lag = part.lag().unwrap_or(0) as f64;
+            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
+        }
+        let (records, bytes) = state.in_flight();
+        metrics::gauge!("weir_consumer_in_flight_records", "group" => group.clone()).set(records as f64);
+        metrics::gauge!("weir_consumer_in_flight_bytes", "group" => group).set(bytes as f64);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.events.on_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Member {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let listed = places(list);
+        let done = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            tracing::debug!(group = %self.intake.group, partitions = listed.len(), "partitions were assigned");
+            let begun = self.begin(consumer, listed);
+            self.assign(consumer, &begun)
+        } else {
+            // Only what was begun was assigned to the client.
+            let mut begun = TopicPartitionList::new();
+            for (topic, partition) in &listed {
+                if self.intake.lock().parts.contains_key(&(topic.clone(), *partition)) {
+                    begun.add_partition(topic, *partition);
+                }
+            }
+            self.revoke(consumer, &listed);
+            consumer.incremental_unassign(&begun)
+        };
+        if let Err(error) = done {
+            tracing::warn!(group = %self.intake.group, %error, "a rebalance was not taken");
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        if let Err(error) = result
+            && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
+        {
+            tracing::debug!(group = %self.intake.group, %error, "offsets were not committed");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How every client of librdkafka is configured, and what becomes of its logs and statistics.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
+use rdkafka::{ClientConfig, ClientContext};
+
+use crate::{Error, Settings};
+
+/// What all clients have in common.
+pub(crate) fn config(settings: &Settings) -> Result<ClientConfig, Error> {
+    let kafka = &settings.kafka;
+    let mut config = ClientConfig::new();
+    for (key, value) in &kafka.properties {
+        config.set(key, value);
+    }
+    config
+        .set_log_level(RDKafkaLogLevel::Info)
+        .set("bootstrap.servers", kafka.brokers.join(","))
+        .set("client.id", "weir")
+        .set("security.protocol", &kafka.security_protocol)
+        .set("reconnect.backoff.ms", "100")
+        .set("reconnect.backoff.max.ms", "1000")
+        .set("socket.keepalive.enable", "true")
+        .set("socket.connection.setup.timeout.ms", "5000")
+        .set("topic.metadata.refresh.interval.ms", "10000")
+        .set("statistics.interval.ms", "1000");
+    for (key, value) in [
+        ("ssl.ca.location", &kafka.ca_file),
+        ("ssl.certificate.location", &kafka.certificate_file),
+        ("ssl.key.location", &kafka.key_file),
+    ] {
+        if !value.is_empty() {
+            config.set(key, value);
+        }
+    }
+    if kafka.security_protocol.starts_with("sasl") {
+        let password = first_line("bus.kafka.sasl_password_file", &kafka.sasl_password_file)?;
+        config
+            .set("sasl.mechanism", &kafka.sasl_mechanism)
+            .set("sasl.username", &kafka.sasl_username)
+            .set("sasl.password", password);
+    }
+    Ok(config)
+}
+
+/// A password from its file. The text never enters an error.
+pub(crate) fn first_line(setting: &str, path: &str) -> Result<String, Error> {
+    let problem = |problem: String| Error::Setting { key: setting.into(), problem: problem.into() };
+    let text = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot read {path:?}: {error}")))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        _ => Err(problem(format!("{path:?} has no first line: put the password there"))),
+    }
+}
+
+/// The client refuses its settings, most likely `[bus.kafka.properties]` or a file for TLS.
+pub(crate) fn unusable(client: &str, error: &KafkaError) -> Error {
+    Error::Setting { key: "bus.kafka".into(), problem: format!("the {client} cannot be made: {error}").into() }
+}
+
+/// Logs and liveness of one client.
+#[derive(Debug)]
+pub(crate) struct Events {
+    client: String,
+    up: AtomicUsize,
+}
+
+impl Events {
+    pub(crate) fn new(client: &str) -> Self {
+        Self { client: client.to_owned(), up: AtomicUsize::new(0) }
+    }
+
+    /// Brokers that are connected, as the last statistics said.
+    pub(crate) fn brokers_up(&self) -> usize {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn on_stats(&self, statistics: &Statistics) {
+        let up = statistics.brokers.values().filter(|broker| broker.state == "UP" && broker.nodeid >= 0).count();
+        self.up.store(up, Ordering::Relaxed);
+    }
+
+    pub(crate) fn on_log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        let client = self.client.as_str();
+        match level {
+            // Reconnecting is librdkafka's business, and what it means for us is told by health: a broker that is away
+            // would fill the log with one line for every attempt.
+            _ if is_noise(facility) => tracing::debug!(client, facility, text, "librdkafka"),
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(client, facility, text, "librdkafka");
+            }
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => tracing::warn!(client, facility, text, "librdkafka"),
+            RDKafkaLogLevel::Notice => tracing::info!(client, facility, text, "librdkafka"),
+            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => tracing::debug!(client, facility, text, "librdkafka"),
+        }
+    }
+
+    pub(crate) fn on_error(&self, error: &KafkaError, reason: &str) {
+        let client = self.client.as_str();
+        if error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::AllBrokersDown) {
+            tracing::warn!(client, "no broker is reachable, trying again");
+        } else {
+            tracing::debug!(client, %error, reason, "kafka client reported an error");
+        }
+    }
+}
+
+fn is_noise(facility: &str) -> bool {
+    const NOISE: &[&str] =
+        &["FAIL", "ERROR", "REQTMOUT", "REBALANCE", "ASSIGN", "HEARTBEAT", "SESSTMOUT", "COORD", "GROUP", "LEAVE"];
+    NOISE.iter().any(|noise| facility.starts_with(noise))
+}
+
+impl ClientContext for Events {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.on_log(level, facility, text);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.on_stats(&statistics);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.on_error(&error, reason);
+    }
+}
+
+impl ConsumerContext for Events {}

@@ -1,0 +1,323 @@
+//! The poll thread of a member of a group.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Message as _, Offset, TopicPartitionList};
+use tokio::sync::oneshot;
+
+use super::assignment::{Member, commit};
+use super::client::unusable;
+use super::message::Content;
+use super::{Kafka, thread};
+use crate::intake::{Intake, Place};
+use crate::{Coordinates, Error};
+
+const POLL: Duration = Duration::from_millis(100);
+/// How long to wait for the end of a record that is tried, before looking again.
+const TRY: Duration = Duration::from_millis(10);
+/// Before a client that stopped for good is made anew.
+const REBUILD: Duration = Duration::from_secs(1);
+/// How long going back to an offset may take.
+const SEEK: Duration = Duration::from_secs(5);
+
+/// Starts the thread. It ends when the intake is closed, and says how many records were left undone.
+pub(crate) fn start(
+    kafka: Arc<Kafka>,
+    intake: Arc<Intake>,
+    topics: Vec<Arc<str>>,
+) -> Result<oneshot::Receiver<usize>, Error> {
+    let (ended, receiver) = oneshot::channel();
+    // Made here once, so that settings that do not do are told at once.
+    let consumer = create(&kafka, &intake)?;
+    let name = format!("weir-consume-{}", intake.group);
+    thread(&name, move || {
+        let mut poller = Poller { kafka, intake, topics, log: None, full_since: None, paused: HashMap::new() };
+        let left = poller.run(consumer);
+        poller.intake.closed();
+        // Dropped without close: nobody waits.
+        let _ = ended.send(left);
+    })?;
+    Ok(receiver)
+}
+
+fn create(kafka: &Kafka, intake: &Arc<Intake>) -> Result<BaseConsumer<Member>, Error> {
+    let settings = &intake.settings;
+    let mut config = kafka.config()?;
+    let session = kafka.settings.kafka.session_timeout_ms;
+    config
+        .set("group.id", &*intake.group)
+        .set("group.protocol", "classic")
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", session.to_string())
+        .set("heartbeat.interval.ms", (session / 3).clamp(1, 3000).to_string())
+        .set("max.poll.interval.ms", session.max(300_000).to_string())
+        .set("auto.offset.reset", "error")
+        .set("enable.auto.commit", "true")
+        .set("auto.commit.interval.ms", "1000")
+        .set("enable.auto.offset.store", "false")
+        .set("queued.min.messages", "10000")
+        .set("queued.max.messages.kbytes", (settings.fetch_ahead_bytes / 1024).max(1).to_string())
+        .set("fetch.message.max.bytes", "1048576")
+        .set("fetch.max.bytes", settings.fetch_ahead_bytes.max(1_048_576).to_string())
+        // A response holds at least one batch, however large; it must be let in.
+        .set(
+            "receive.message.max.bytes",
+            (kafka.settings.producer.max_record_bytes.max(settings.fetch_ahead_bytes) + 1_048_576).to_string(),
+        );
+    config.create_with_context(Member::new(intake.clone())).map_err(|error| unusable("consumer", &error))
+}
+
+struct Poller {
+    kafka: Arc<Kafka>,
+    intake: Arc<Intake>,
+    topics: Vec<Arc<str>>,
+    log: Option<Arc<str>>,
+    full_since: Option<Instant>,
+    /// Fetching is paused, because the stage has taken nothing for long.
+    /// With the epoch it was paused in: a partition that came back is not paused.
+    paused: HashMap<Place, u64>,
+}
+
+enum End {
+    Closing,
+    Fatal(String),
+}
+
+impl Poller {
+    fn run(&mut self, first: BaseConsumer<Member>) -> usize {
+        let mut consumer = Some(first);
+        loop {
+            let Some(current) = consumer.take().or_else(|| self.again()) else { return 0 };
+            match self.consume(&current) {
+                End::Closing => return self.drain(&current),
+                End::Fatal(reason) => {
+                    let error = Error::Fatal { client: "consumer".into(), reason: reason.into() };
+                    tracing::error!(group = %self.intake.group, %error, "the consumer stopped");
+                    metrics::counter!("weir_consumer_rebuilds_total", "group" => self.intake.group.to_string())
+                        .increment(1);
+                    let mut state = self.intake.lock();
+                    self.intake.report(&mut state, error);
+                    // The records that are out end in an epoch that nobody knows any more.
+                    state.discard(|_| true);
+                    state.parts.clear();
+                    state.stopped.clear();
+                    self.paused.clear();
+                }
+            }
+        }
+    }
+
+    /// Another client, after a while. None: closing.
+    fn again(&self) -> Option<BaseConsumer<Member>> {
+        loop {
+            let until = Instant::now() + REBUILD;
+            let mut state = self.intake.lock();
+            while state.closing.is_none() && Instant::now() < until {
+                state = self.intake.wait(state, until.saturating_duration_since(Instant::now()));
+            }
+            if state.closing.is_some() {
+                return None;
+            }
+            drop(state);
+            match create(&self.kafka, &self.intake) {
+                Ok(consumer) => return Some(consumer),
+                Err(error) => tracing::error!(%error, "cannot make a consumer, trying again"),
+            }
+        }
+    }
+
+    fn consume(&mut self, consumer: &BaseConsumer<Member>) -> End {
+        // Without the log's name no coordinates can be given out. It comes with the first answer of a broker.
+        while self.log.is_none() {
+            if self.intake.lock().closing.is_some() {
+                return End::Closing;
+            }
+            self.log = self.kafka.identify(consumer.client(), POLL);
+            consumer.poll(Duration::ZERO);
+        }
+        let topics: Vec<&str> = self.topics.iter().map(AsRef::as_ref).collect();
+        if let Err(error) = consumer.subscribe(&topics) {
+            return End::Fatal(error.to_string());
+        }
+        loop {
+            if self.intake.lock().closing.is_some() {
+                return End::Closing;
+            }
+            consumer.context().begin_waiting(consumer);
+            self.go_back(consumer);
+            consumer.context().store(consumer);
+            let trying = consumer.context().try_suspects(consumer);
+            if self.has_room(consumer) {
+                match consumer.poll(if trying { Duration::ZERO } else { POLL }) {
+                    Some(polled) => {
+                        if let Err(error) = self.take(consumer, polled) {
+                            return End::Fatal(error);
+                        }
+                    }
+                    None if trying => drop(self.intake.wait(self.intake.lock(), TRY)),
+                    None => {}
+                }
+            }
+            if let Some((code, reason)) = consumer.client().fatal_error() {
+                return End::Fatal(format!("{code}: {reason}"));
+            }
+        }
+    }
+
+    /// Whether to poll. While there is no room it waits for some; after long it pauses fetching, and polls.
+    fn has_room(&mut self, consumer: &BaseConsumer<Member>) -> bool {
+        let mut state = self.intake.lock();
+        if self.intake.admit(&mut state) {
+            self.full_since = None;
+            let resumed = std::mem::take(&mut self.paused);
+            // A partition that is going back is resumed when its time has come.
+            let resumed: Vec<_> = resumed
+                .into_keys()
+                .filter(|place| state.parts.get(place).is_some_and(|part| part.retry_at.is_none()))
+                .collect();
+            drop(state);
+            if !resumed.is_empty()
+                && let Err(error) = consumer.resume(&list(&resumed))
+            {
+                tracing::warn!(group = %self.intake.group, %error, "cannot resume fetching");
+            }
+            return true;
+        }
+        let since = *self.full_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < Duration::from_millis(u64::from(self.intake.settings.pause_after_ms)) {
+            drop(self.intake.wait(state, POLL));
+            return false;
+        }
+        let epochs = state.parts.iter().map(|(place, part)| (place.clone(), part.tracker.epoch()));
+        let fresh: HashMap<_, _> = epochs.filter(|(place, epoch)| self.paused.get(place) != Some(epoch)).collect();
+        drop(state);
+        if !fresh.is_empty() {
+            tracing::debug!(group = %self.intake.group, "nothing was taken for long, pausing");
+            match consumer.pause(&list(&fresh.keys().cloned().collect::<Vec<_>>())) {
+                Ok(()) => self.paused.extend(fresh),
+                Err(error) => tracing::warn!(group = %self.intake.group, %error, "cannot pause fetching"),
+            }
+        }
+        true
+    }
+
+    /// What the client gave. An error is fatal.
+    fn take(
+        &self,
+        consumer: &BaseConsumer<Member>,
+        polled: Result<rdkafka::message::BorrowedMessage<'_>, KafkaError>,
+    ) -> Result<(), String> {
+        let message = match polled {
+            Ok(message) => message,
+            Err(KafkaError::MessageConsumptionFatal(code)) => return Err(code.to_string()),
+            Err(error) => return self.bear(consumer, &error),
+        };
+        let Some(log) = self.log.clone() else { return Ok(()) };
+        let topic = self.topics.iter().find(|topic| ***topic == *message.topic()).cloned();
+        let at = Coordinates {
+            log,
+            topic: topic.unwrap_or_else(|| message.topic().into()),
+            partition: message.partition(),
+            offset: message.offset(),
+        };
+        let mut state = self.intake.lock();
+        self.intake.take(&mut state, at, Content::of(&message));
+        Ok(())
+    }
+
+    fn bear(&self, consumer: &BaseConsumer<Member>, error: &KafkaError) -> Result<(), String> {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AutoOffsetReset) => match consumer.context().find_out_of_range(consumer) {
+                Ok(true) => Ok(()),
+                // Which partition it was cannot be told: a new client looks at all of them from the beginning.
+                Ok(false) => Err("a partition has no usable offset".to_owned()),
+                Err(error) => Err(format!("a partition has no usable offset, and the log cannot be asked: {error}")),
+            },
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                tracing::warn!(group = %self.intake.group, topics = ?self.topics, "a topic does not exist, waiting for it");
+                Ok(())
+            }
+            _ => {
+                tracing::debug!(group = %self.intake.group, %error, "the consumer goes on after an error");
+                Ok(())
+            }
+        }
+    }
+
+    /// Partitions with a failed record wait, and then go back to it.
+    fn go_back(&mut self, consumer: &BaseConsumer<Member>) {
+        let mut state = self.intake.lock();
+        let now = Instant::now();
+        let failed: Vec<Place> =
+            state.parts.iter().filter(|(_, part)| part.failed).map(|(place, _)| place.clone()).collect();
+        let mut waiting = Vec::new();
+        for place in failed {
+            if let Some((offset, wait)) = state.go_back(&place, &self.intake.settings) {
+                let (topic, partition) = &place;
+                tracing::warn!(group = %self.intake.group, %topic, partition, offset, ?wait, "a record failed, its partition goes back to it");
+                metrics::counter!("weir_consumer_rewinds_total", "group" => self.intake.group.to_string(), "topic" => topic.to_string()).increment(1);
+                waiting.push(place);
+            }
+        }
+        let due: Vec<(Place, i64)> = state
+            .parts
+            .iter()
+            .filter(|(_, part)| part.retry_at.is_some_and(|at| at <= now))
+            .map(|(place, part)| (place.clone(), part.tracker.position()))
+            .collect();
+        drop(state);
+        if !waiting.is_empty()
+            && let Err(error) = consumer.pause(&list(&waiting))
+        {
+            // Then more is fetched than is needed, and thrown away.
+            tracing::debug!(group = %self.intake.group, %error, "cannot pause a partition");
+        }
+        for (place, offset) in due {
+            let (topic, partition) = &place;
+            let gone = consumer
+                .resume(&list(std::slice::from_ref(&place)))
+                .and_then(|()| consumer.seek(topic, *partition, Offset::Offset(offset), SEEK));
+            let mut state = self.intake.lock();
+            let Some(part) = state.parts.get_mut(&place) else { continue };
+            match gone {
+                Ok(()) => {
+                    part.retry_at = None;
+                    self.paused.remove(&place);
+                }
+                Err(error) => {
+                    tracing::warn!(group = %self.intake.group, %topic, partition, offset, %error, "cannot go back, trying again");
+                    part.retry_at = Some(Instant::now() + REBUILD);
+                }
+            }
+        }
+    }
+
+    /// Waits for what is out, stores and commits. The group is left when the client is dropped.
+    fn drain(&self, consumer: &BaseConsumer<Member>) -> usize {
+        let mut state = self.intake.lock();
+        state.discard(|_| true);
+        let deadline = state.closing.unwrap_or_else(Instant::now);
+        while state.awaited(|_| true) > 0 && Instant::now() < deadline {
+            state = self.intake.wait(state, deadline.saturating_duration_since(Instant::now()));
+        }
+        let left = state.unfinished(|_| true);
+        drop(state);
+        consumer.context().store(consumer);
+        commit(consumer);
+        consumer.context().settle(consumer, |_| true);
+        left
+    }
+}
+
+fn list(places: &[Place]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in places {
+        list.add_partition(topic, *partition);
+    }
+    list
+}

@@ -1,0 +1,129 @@
+//! The back end over Apache Kafka.
+//!
+//! * [`client`]: how every client of librdkafka is configured, and what becomes of its logs and statistics
+//! * [`producer`]: producers with a poll thread each, built anew when they stop for good
+//! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
+//!   [`trial`]: records of a suspected partition, one at a time
+//! * [`reader`]: reading without a group
+//! * [`topics`]: creating and checking topics; [`operate`]: what an operator decides by hand
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+
+use crate::gate::Gate;
+use crate::{Error, Settings};
+
+pub(crate) mod assignment;
+pub(crate) mod client;
+pub(crate) mod consumer;
+pub(crate) mod message;
+pub(crate) mod operate;
+pub(crate) mod producer;
+pub(crate) mod reader;
+pub(crate) mod topics;
+pub(crate) mod trial;
+
+use client::Events;
+
+/// A cluster, and the one client that is used for asking it.
+pub(crate) struct Kafka {
+    pub(crate) settings: Arc<Settings>,
+    /// The log's identity, as soon as it is known.
+    log: OnceLock<Arc<str>>,
+    pub(crate) asking: BaseConsumer<Events>,
+    /// What all consumers of this bus pass.
+    pub(crate) gate: Arc<Gate>,
+}
+
+impl std::fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kafka").field("brokers", &self.settings.kafka.brokers).field("log", &self.log).finish()
+    }
+}
+
+impl Kafka {
+    pub(crate) fn open(settings: Arc<Settings>) -> Result<Self, Error> {
+        let asking = client::config(&settings)?
+            .create_with_context(Events::new("asking"))
+            .map_err(|error| client::unusable("client", &error))?;
+        Ok(Self { settings, log: OnceLock::new(), asking, gate: Arc::default() })
+    }
+
+    pub(crate) fn config(&self) -> Result<ClientConfig, Error> {
+        client::config(&self.settings)
+    }
+
+    pub(crate) fn known_log(&self) -> Option<&Arc<str>> {
+        self.log.get()
+    }
+
+    /// The log's identity as this client knows it. Blocks at most `limit`.
+    pub(crate) fn identify<C: rdkafka::ClientContext>(
+        &self,
+        client: &rdkafka::client::Client<C>,
+        limit: Duration,
+    ) -> Option<Arc<str>> {
+        if let Some(log) = self.log.get() {
+            return Some(log.clone());
+        }
+        let cluster = client.fetch_cluster_id(limit)?;
+        let log = format!("{cluster}.{}", self.settings.kafka.generation);
+        Some(self.log.get_or_init(|| log.into()).clone())
+    }
+
+    /// Asks the cluster who it is. Blocks at most `limit`.
+    pub(crate) fn ask_identity(&self, limit: Duration) -> Result<Arc<str>, Error> {
+        self.identify(self.asking.client(), limit).ok_or_else(|| self.away("no answer"))
+    }
+
+    /// Whether a broker answers. Blocks at most `limit`.
+    pub(crate) fn ping(&self, limit: Duration) -> Result<(), Error> {
+        // A topic that is never there keeps the answer small.
+        let answer = self.asking.fetch_metadata(Some("weir.ping"), limit);
+        self.serve_asking();
+        match answer {
+            Ok(metadata) if !metadata.brokers().is_empty() => Ok(()),
+            Ok(_) => Err(self.away("it named no broker")),
+            Err(error) => Err(self.away(&error.to_string())),
+        }
+    }
+
+    /// Logs and statistics of the asking client wait for somebody to look.
+    pub(crate) fn serve_asking(&self) {
+        while self.asking.poll(Duration::ZERO).is_some() {}
+    }
+
+    pub(crate) fn away(&self, reason: &str) -> Error {
+        Error::Unavailable {
+            what: format!("kafka at {}", self.settings.kafka.brokers.join(",")).into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Runs what blocks away from the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::Unavailable { what: "a worker thread".into(), reason: error.to_string().into() }),
+    }
+}
+
+/// A thread of the bus.
+pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map(drop)
+        .map_err(|error| Error::Unavailable { what: "a thread".into(), reason: error.to_string().into() })
+}
+
+/// Locks; a thread that panicked while it held the lock does not stop the others.
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

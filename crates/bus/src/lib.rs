@@ -1,0 +1,52 @@
+//! The event bus: typed produce and consume over a durable, partitioned log, and the only user of Kafka's client.
+//!
+//! * [`Bus`] opens it: identity of the log, topics, and everything below
+//! * [`Producer`]: sends without waiting, bounded by count and bytes; a [`Delivery`] or an [`Ack`] tells the outcome
+//! * [`Consumer`]: batches in the order of each partition; each record is held by an [`Ack`] until its outputs are durable
+//! * [`Reader`] and [`Table`]: reading without a group; a compacted topic in memory
+//! * [`Claims`]: which event came out of which record, so that duplicates are told from repetitions
+//! * [`dead_letters`]: what a stage refuses
+//!
+//! ```text
+//! Producer ── limits ── Kafka client ──▶ log ──▶ poll thread ── limits ──▶ Consumer ──▶ the stage ──▶ Producer
+//!                                                    ▲                        Ack ◀──── delivered ──────┘
+//!                                                    └── tracker: the contiguous prefix is stored and committed
+//! ```
+//!
+//! Nothing of the client shows in this interface, so that another log can stand behind it.
+
+mod ack;
+mod bus;
+pub mod claims;
+mod compression;
+mod consumer;
+mod coordinates;
+mod culprit;
+pub mod dead_letters;
+mod error;
+mod gate;
+mod headers;
+mod intake;
+mod kafka;
+mod producer;
+mod reader;
+mod record;
+mod secret;
+pub mod settings;
+mod table;
+mod topics;
+mod tracker;
+
+pub use ack::{Ack, Outcome};
+pub use bus::Bus;
+pub use claims::{Claim, Claims, ClaimsState, Clock, Verdict};
+pub use consumer::{Consumer, ConsumerState, Lag, Stopped};
+pub use coordinates::{Coordinates, NotCoordinates};
+pub use error::Error;
+pub use headers::Headers;
+pub use producer::{Delivery, Producer, ProducerState};
+pub use reader::{Reader, Start};
+pub use record::{Batch, Incoming, Record, Stored};
+pub use settings::{DEFAULTS, Settings};
+pub use table::{Table, TableHandle};
+pub use topics::{TopicKind, TopicProblem, TopicSpec};

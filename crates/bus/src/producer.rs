@@ -1,0 +1,219 @@
+//! Producing: limits on what is in flight, and how the outcome comes back.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+
+use crate::kafka::Kafka;
+use crate::kafka::message::OVERHEAD;
+use crate::kafka::producer::Slots;
+use crate::{Ack, Coordinates, Error, Record};
+
+/// How long the client's own queue is given when it is fuller than our limits would have it.
+const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
+
+/// Sends records. Clones share what is in flight.
+///
+/// When the last clone is dropped, what is still in flight is given some seconds in the background; call
+/// [`flush`](Self::flush) before, to know that all of it is durable.
+#[derive(Debug, Clone)]
+pub struct Producer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    slots: Slots,
+    prefix: String,
+    /// One permit for each record in flight.
+    records: Arc<Semaphore>,
+    /// One permit for each of its bytes.
+    bytes: Arc<Semaphore>,
+    max_records: u32,
+    max_bytes: usize,
+    max_record_bytes: usize,
+}
+
+/// Resolves when the log has made a record durable (all in-sync replicas have it), or when it failed. A record that
+/// failed may still have been written: sending it again may write it twice, with one id.
+#[derive(Debug)]
+#[must_use = "nothing is acknowledged before the delivery has resolved"]
+pub struct Delivery {
+    outcome: oneshot::Receiver<Result<Coordinates, Error>>,
+}
+
+impl Future for Delivery {
+    type Output = Result<Coordinates, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.outcome).poll(cx).map(|outcome| outcome.unwrap_or(Err(Error::Closed)))
+    }
+}
+
+/// What health wants to know of a producer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProducerState {
+    /// Records sent and not yet acknowledged.
+    pub in_flight_records: usize,
+    /// Their bytes.
+    pub in_flight_bytes: usize,
+    /// How long nothing has been acknowledged while something was waiting.
+    pub waiting_for: Option<Duration>,
+    /// Why a client stopped for good and was built anew; until the next success.
+    pub fatal: Option<String>,
+    /// Brokers that are connected.
+    pub brokers_up: usize,
+}
+
+/// A record in flight: its hold on the limits, and who is told.
+#[derive(Debug)]
+pub(crate) struct Flying {
+    /// With prefix.
+    pub(crate) topic: Arc<str>,
+    tell: Tell,
+    room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+#[derive(Debug)]
+enum Tell {
+    Delivery(oneshot::Sender<Result<Coordinates, Error>>),
+    Ack(Ack),
+}
+
+impl Flying {
+    pub(crate) fn land(self, outcome: Result<Coordinates, Error>) {
+        match (self.tell, outcome) {
+            // Nobody may be waiting any more, as when a request was cut.
+            (Tell::Delivery(sender), outcome) => drop(sender.send(outcome)),
+            (Tell::Ack(ack), Ok(_)) => ack.complete(),
+            (Tell::Ack(ack), Err(error)) => ack.fail(&error),
+        }
+        // Last: when a flush finds all the room, everybody has been told.
+        drop(self.room);
+    }
+}
+
+impl Producer {
+    pub(crate) fn new(kafka: Arc<Kafka>) -> Result<Self, Error> {
+        let settings = kafka.settings.clone();
+        let limits = &settings.producer;
+        let max_records = u32::try_from(limits.max_in_flight_records).unwrap_or(u32::MAX);
+        let inner = Inner {
+            prefix: settings.topic_prefix.clone(),
+            records: Arc::new(Semaphore::new(max_records as usize)),
+            bytes: Arc::new(Semaphore::new(limits.max_in_flight_bytes)),
+            max_records,
+            max_bytes: limits.max_in_flight_bytes,
+            max_record_bytes: limits.max_record_bytes,
+            slots: Slots::open(kafka)?,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether the record could ever be written: [`Error::TooLarge`] if not.
+    ///
+    /// Look before the record's event is claimed and its source's [`Ack`] is given away.
+    pub fn check(&self, record: &Record) -> Result<(), Error> {
+        let (bytes, limit) = (size(record), self.inner.max_record_bytes);
+        if bytes > limit {
+            return Err(Error::TooLarge { topic: record.topic.clone(), bytes, limit });
+        }
+        Ok(())
+    }
+
+    /// Sends without waiting. [`Error::Full`] when the limits of what is in flight are reached, [`Error::TooLarge`]
+    /// when it never can be sent.
+    pub fn try_send(&self, record: Record) -> Result<Delivery, Error> {
+        self.check(&record)?;
+        let room = |error: TryAcquireError| match error {
+            TryAcquireError::NoPermits => Error::Full,
+            TryAcquireError::Closed => Error::Closed,
+        };
+        let bytes = self.inner.bytes.clone().try_acquire_many_owned(permits(&record)).map_err(room)?;
+        let records = self.inner.records.clone().try_acquire_owned().map_err(room)?;
+        let (sender, outcome) = oneshot::channel();
+        match self.dispatch(&record, Tell::Delivery(sender), (bytes, records)) {
+            Ok(()) => Ok(Delivery { outcome }),
+            Err((error, _)) => Err(error),
+        }
+    }
+
+    /// Waits for room, then sends. The outcome goes to `ack`. The order of calls is the order of the records of one key.
+    ///
+    /// An error says that the record was not sent; `ack` has failed then, so that nothing is lost where the error is
+    /// overlooked. Use [`check`](Self::check) before, where a record that is too large becomes a dead letter.
+    pub async fn send(&self, record: Record, ack: Ack) -> Result<(), Error> {
+        if let Err(error) = self.check(&record) {
+            ack.fail(&error);
+            return Err(error);
+        }
+        let inner = &self.inner;
+        let bytes = inner.bytes.clone().acquire_many_owned(permits(&record)).await.map_err(|_| Error::Closed)?;
+        let records = inner.records.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
+        let (mut tell, mut room) = (Tell::Ack(ack), (bytes, records));
+        loop {
+            match self.dispatch(&record, tell, room) {
+                Ok(()) => return Ok(()),
+                Err((Error::Full, flying)) => (tell, room) = (flying.tell, flying.room),
+                Err((error, flying)) => {
+                    flying.land(Err(error.clone()));
+                    return Err(error);
+                }
+            }
+            tokio::time::sleep(QUEUE_FULL_WAIT).await;
+        }
+    }
+
+    fn dispatch(
+        &self,
+        record: &Record,
+        tell: Tell,
+        room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    ) -> Result<(), (Error, Box<Flying>)> {
+        let topic = format!("{}{}", self.inner.prefix, record.topic).into();
+        self.inner.slots.send(record, Box::new(Flying { topic, tell, room }))
+    }
+
+    /// Waits until everything sent so far is durable or has failed. What is sent meanwhile has to wait its turn.
+    /// [`Error::TimedOut`] says how many were left at the deadline.
+    pub async fn flush(&self, deadline: Duration) -> Result<(), Error> {
+        let all = self.inner.records.acquire_many(self.inner.max_records);
+        match tokio::time::timeout(deadline, all).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(Error::Closed),
+            Err(_) => {
+                let left = self.state().in_flight_records;
+                Err(Error::TimedOut {
+                    what: format!("flushing the producer, {left} records left").into(),
+                    limit: deadline,
+                })
+            }
+        }
+    }
+
+    /// For health.
+    pub fn state(&self) -> ProducerState {
+        let (waiting_for, fatal, brokers_up) = self.inner.slots.state();
+        ProducerState {
+            in_flight_records: self.inner.slots.in_flight(),
+            in_flight_bytes: self.inner.max_bytes.saturating_sub(self.inner.bytes.available_permits()),
+            waiting_for,
+            fatal,
+            brokers_up,
+        }
+    }
+}
+
+fn size(record: &Record) -> usize {
+    let headers: usize = record.headers.written().iter().map(|(name, value)| name.len() + value.len()).sum();
+    record.key.len() + record.payload.as_ref().map_or(0, Vec::len) + headers + OVERHEAD
+}
+
+/// The settings keep the limit of a record, and so its permits, within `u32`.
+fn permits(record: &Record) -> u32 {
+    u32::try_from(size(record)).unwrap_or(u32::MAX)
+}

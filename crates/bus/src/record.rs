@@ -1,0 +1,118 @@
+//! Records: what is produced, what is consumed, what is read.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use common::topics::Topic;
+
+use crate::{Ack, Coordinates, Error, Headers};
+
+/// A record to be produced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Topic, without the prefix: the producer puts it before.
+    pub topic: Arc<str>,
+    /// Records of one key keep their order. Empty: no key, any partition.
+    pub key: Vec<u8>,
+    /// The message; `None` is a tombstone.
+    pub payload: Option<Vec<u8>>,
+    /// CloudEvents, trace and origin.
+    pub headers: Headers,
+}
+
+impl Record {
+    /// A message for its topic. `headers.type` becomes the message's full name.
+    pub fn new<M: prost::Message + prost::Name>(
+        topic: &Topic<M>,
+        key: impl Into<Vec<u8>>,
+        message: &M,
+        headers: Headers,
+    ) -> Self {
+        let headers = Headers { r#type: M::full_name(), ..headers };
+        Self::encoded(topic.name(), key, message.encode_to_vec(), headers)
+    }
+
+    /// A message that is encoded already; the caller answers for `headers.type`.
+    pub fn encoded(topic: impl Into<Arc<str>>, key: impl Into<Vec<u8>>, payload: Vec<u8>, headers: Headers) -> Self {
+        Self { topic: topic.into(), key: key.into(), payload: Some(payload), headers }
+    }
+
+    /// The end of a key in a compacted topic.
+    pub fn tombstone<M>(topic: &Topic<M>, key: impl Into<Vec<u8>>) -> Self {
+        Self { topic: topic.name().into(), key: key.into(), payload: None, headers: Headers::default() }
+    }
+}
+
+/// The next records of a consumer, in order for each partition.
+#[derive(Debug)]
+pub struct Batch {
+    /// At least one.
+    pub records: Vec<Incoming>,
+}
+
+/// A record that was consumed. It is out until its [`Ack`] ends.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Where it stands.
+    pub coordinates: Coordinates,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its message; `None` is a tombstone.
+    pub payload: Option<Bytes>,
+    /// CloudEvents, trace and origin.
+    pub headers: Headers,
+    /// When it was produced, in milliseconds since 1970. Never the time of an event.
+    pub produced_at_ms: i64,
+    /// How often the process ended while this record was out, the last time alone; `None` for all but such a record. It
+    /// must not be worked on again: refuse it.
+    pub culprit: Option<u32>,
+    /// Must be completed once everything that came of the record is durable.
+    pub ack: Ack,
+}
+
+/// A record that was read, without a group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored {
+    /// Where it stands.
+    pub coordinates: Coordinates,
+    /// Its key.
+    pub key: Option<Bytes>,
+    /// Its message; `None` is a tombstone.
+    pub payload: Option<Bytes>,
+    /// CloudEvents, trace and origin.
+    pub headers: Headers,
+    /// When it was produced, in milliseconds since 1970. Never the time of an event.
+    pub produced_at_ms: i64,
+}
+
+impl Incoming {
+    /// The record's message. Refuses a record that says it is another, or that has none.
+    pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
+        decode(&self.coordinates, &self.headers, self.payload.as_ref())
+    }
+}
+
+impl Stored {
+    /// The record's message. Refuses a record that says it is another, or that has none.
+    pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
+        decode(&self.coordinates, &self.headers, self.payload.as_ref())
+    }
+}
+
+fn decode<M: prost::Message + prost::Name + Default>(
+    at: &Coordinates,
+    headers: &Headers,
+    payload: Option<&Bytes>,
+) -> Result<M, Error> {
+    let name = M::full_name();
+    let refuse = |problem: String| Error::Decode { problem: format!("record {at}: {problem}").into() };
+    if headers.r#type != name {
+        return Err(refuse(format!("its ce_type is {:?}, expected {name:?}", headers.r#type)));
+    }
+    let payload = payload.ok_or_else(|| refuse("it has no value".to_owned()))?;
+    M::decode(payload.clone()).map_err(|error| refuse(format!("its value is not a {name}: {error}")))
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,0 +1,75 @@
+//! Which offset of a partition may be stored: the one after the contiguous prefix of what is done.
+//!
+//! Contiguous means in the order received and not offset + 1: compaction and transactions leave gaps. A tracker belongs
+//! to one assignment of its partition, named by an epoch; what ends late for an older one is ignored, for the
+//! partition may be in other hands by then.
+
+use std::collections::VecDeque;
+
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    epoch: u64,
+    position: i64,
+    /// What was handed out from `position` on, in ascending order, and whether it is done.
+    out: VecDeque<(i64, bool)>,
+    unfinished: usize,
+}
+
+impl Tracker {
+    /// `position` is the first offset that is not done.
+    pub(crate) fn new(epoch: u64, position: i64) -> Self {
+        Self { epoch, position, out: VecDeque::new(), unfinished: 0 }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The offset to store: everything before it is done.
+    pub(crate) fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// How much is out and not done.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// A record is handed out. False: it was before, or is done already; it must not go out again in this epoch.
+    pub(crate) fn hand_out(&mut self, offset: i64) -> bool {
+        let next = self.out.back().map_or(self.position, |(last, _)| last + 1);
+        if offset < next {
+            return false;
+        }
+        self.out.push_back((offset, false));
+        self.unfinished += 1;
+        true
+    }
+
+    /// A record is done. True if it belongs to this epoch and was not done before.
+    pub(crate) fn complete(&mut self, epoch: u64, offset: i64) -> bool {
+        if epoch != self.epoch {
+            return false;
+        }
+        let Ok(at) = self.out.binary_search_by_key(&offset, |(offset, _)| *offset) else { return false };
+        let Some((_, done)) = self.out.get_mut(at) else { return false };
+        if std::mem::replace(done, true) {
+            return false;
+        }
+        self.unfinished -= 1;
+        while let Some((offset, true)) = self.out.front() {
+            self.position = offset + 1;
+            self.out.pop_front();
+        }
+        true
+    }
+
+    /// Begins anew at the first record that is not done, for another assignment or another attempt.
+    pub(crate) fn restart(&mut self, epoch: u64) {
+        *self = Self::new(epoch, self.position);
+    }
+}
+
+#[cfg(test)]
+#[path = "tracker_tests.rs"]
+mod tests;
