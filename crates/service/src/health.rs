@@ -1,0 +1,237 @@
+//! Checks, and the digest of all of them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use common::health::v1::{Action, Check, Digest, State};
+use prost_types::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+
+/// What a check is, apart from its result.
+#[derive(Clone, Copy, Debug)]
+pub struct CheckSpec {
+    /// snake_case, unique within the process.
+    pub name: &'static str,
+    /// What somebody has to do when it fails.
+    pub action: Action,
+    /// Whether the service is not ready while it fails or is unknown.
+    pub gates_readiness: bool,
+    /// The unit of value and threshold: `seconds`, `records`, `bytes`; empty where there is none.
+    pub unit: &'static str,
+    /// The value from which on it is not ok.
+    pub threshold: Option<f64>,
+}
+
+/// All checks of one process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Health {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    service: &'static str,
+    instance: String,
+    started_at: Timestamp,
+    shutdown: CancellationToken,
+    checks: Mutex<BTreeMap<&'static str, Entry>>,
+    ready: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    spec: CheckSpec,
+    state: State,
+    since: Timestamp,
+    message: String,
+    value: Option<f64>,
+    /// Set by [`CheckHandle::value`], shown with the next state.
+    next_value: Option<f64>,
+}
+
+impl Entry {
+    fn blocks(&self) -> bool {
+        self.spec.gates_readiness && matches!(self.state, State::Failing | State::Unknown | State::Unspecified)
+    }
+}
+
+/// Sets the result of one check. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CheckHandle {
+    health: Health,
+    name: &'static str,
+}
+
+impl Health {
+    /// No checks; not ready once `shutdown` is cancelled.
+    #[must_use]
+    pub fn new(service: &'static str, shutdown: CancellationToken) -> Health {
+        let (ready, _) = watch::channel(true);
+        Health {
+            inner: Arc::new(Inner {
+                service,
+                instance: instance(),
+                started_at: clock::timestamp(),
+                shutdown,
+                checks: Mutex::new(BTreeMap::new()),
+                ready,
+            }),
+        }
+    }
+
+    /// Adds a check, whose state is unknown at first. A name that is there already: the same check, with this spec.
+    #[must_use]
+    pub fn check(&self, spec: CheckSpec) -> CheckHandle {
+        let now = clock::timestamp();
+        self.change(|checks| {
+            checks.entry(spec.name).and_modify(|entry| entry.spec = spec).or_insert_with(|| Entry {
+                spec,
+                state: State::Unknown,
+                since: now,
+                message: "not checked yet".to_owned(),
+                value: None,
+                next_value: None,
+            });
+        });
+        CheckHandle { health: self.clone(), name: spec.name }
+    }
+
+    /// Everything at this moment.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let ready = self.is_ready();
+        let checks = self.lock();
+        Digest {
+            service: self.inner.service.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.inner.instance.clone(),
+            started_at: Some(self.inner.started_at),
+            at: Some(clock::timestamp()),
+            ready,
+            checks: checks
+                .values()
+                .map(|entry| Check {
+                    name: entry.spec.name.to_owned(),
+                    state: entry.state.into(),
+                    since: Some(entry.since),
+                    action: entry.spec.action.into(),
+                    message: entry.message.clone(),
+                    value: entry.value,
+                    threshold: entry.spec.threshold,
+                    unit: entry.spec.unit.to_owned(),
+                    gates_readiness: entry.spec.gates_readiness,
+                })
+                .collect(),
+        }
+    }
+
+    /// Whether no check that gates readiness is failing or unknown, and nothing is shutting down.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.inner.shutdown.is_cancelled() && !self.lock().values().any(Entry::blocks)
+    }
+
+    /// Why it is not ready: a line for each check that blocks, and for the shutdown. Empty: it is ready.
+    #[must_use]
+    pub fn not_ready_because(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.inner.shutdown.is_cancelled() {
+            reasons.push("shutting down".to_owned());
+        }
+        let checks = self.lock();
+        reasons.extend(checks.values().filter(|entry| entry.blocks()).map(|entry| {
+            let state = crate::admin::state_name(entry.state);
+            format!("{}: {state}: {}", entry.spec.name, entry.message)
+        }));
+        reasons
+    }
+
+    /// Says whenever readiness changes by a check; the shutdown is not in it.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<bool> {
+        self.inner.ready.subscribe()
+    }
+
+    pub(crate) fn shutting_down(&self) -> &CancellationToken {
+        &self.inner.shutdown
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<&'static str, Entry>)) {
+        let mut checks = self.lock();
+        change(&mut checks);
+        let ready = !checks.values().any(Entry::blocks);
+        // Under the lock, so that subscribers see changes in their order.
+        self.inner.ready.send_if_modified(|was| std::mem::replace(was, ready) != ready);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Entry>> {
+        // Nothing panics while it is held; and health has to be told even then.
+        self.inner.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CheckHandle {
+    /// As it should be.
+    pub fn ok(&self, message: impl Into<String>) {
+        self.set(State::Ok, message.into());
+    }
+
+    /// Worth a look.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.set(State::Warning, message.into());
+    }
+
+    /// Broken.
+    pub fn fail(&self, message: impl Into<String>) {
+        self.set(State::Failing, message.into());
+    }
+
+    /// Not known.
+    pub fn unknown(&self, message: impl Into<String>) {
+        self.set(State::Unknown, message.into());
+    }
+
+    /// The measured value, shown with the next state.
+    pub fn value(&self, value: f64) {
+        self.health.change(|checks| {
+            if let Some(entry) = checks.get_mut(self.name) {
+                entry.next_value = Some(value);
+            }
+        });
+    }
+
+    fn set(&self, state: State, message: String) {
+        let now = clock::timestamp();
+        let mut was = None;
+        self.health.change(|checks| {
+            let Some(entry) = checks.get_mut(self.name) else { return };
+            if entry.state != state {
+                was = Some(entry.state);
+                entry.since = now;
+                entry.state = state;
+            }
+            entry.message.clone_from(&message);
+            entry.value = entry.next_value.take();
+        });
+        // Once for each change, so that a check that runs every second does not fill the log.
+        match (was, state) {
+            (None, _) => {}
+            (Some(_), State::Failing) => tracing::error!(check = self.name, message, "check failing"),
+            (Some(_), State::Warning) => tracing::warn!(check = self.name, message, "check worth a look"),
+            (Some(_), State::Ok) => tracing::info!(check = self.name, message, "check ok"),
+            (Some(_), _) => tracing::info!(check = self.name, message, "check unknown"),
+        }
+    }
+}
+
+pub(crate) fn instance() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!("{}:{}", if host.is_empty() { "localhost" } else { host }, std::process::id())
+}
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

@@ -1,0 +1,164 @@
+//! One process: its servers, its health, its tasks and its shutdown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use crate::{Health, HostSettings, HttpLimits, admin, bind, grpc, http, metrics_page};
+
+/// How often the recorder of metrics sorts what histograms took in.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// Answers of the admin server are made at once; what is left of them at the end is in a socket's buffer.
+const ADMIN_DRAIN: Duration = Duration::from_secs(1);
+/// Headers of a request to the admin server: what a browser or a prober sends, and some.
+const ADMIN_HEADERS: usize = 100;
+
+/// Where the servers of a host listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The admin server (HTTP).
+    pub admin: SocketAddr,
+    /// The gRPC server.
+    pub grpc: SocketAddr,
+}
+
+/// One process, as its services see it. Cheap to clone.
+///
+/// Its life: [`Host::serve`] opens the ports; cancelling [`Host::shutdown`] makes it not ready, stops intake and lets
+/// gRPC calls end; [`Host::close`] stops the rest. `main` does the last two.
+#[derive(Clone, Debug)]
+pub struct Host {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: HostSettings,
+    health: Health,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    /// Stops the admin server: it goes on answering while the service drains.
+    stop: CancellationToken,
+    servers: TaskTracker,
+}
+
+impl Host {
+    /// A host that does not listen yet.
+    #[must_use]
+    pub fn new(name: &'static str, settings: &HostSettings) -> Host {
+        metrics_page::install();
+        metrics_page::describe();
+        let shutdown = CancellationToken::new();
+        Host {
+            inner: Arc::new(Inner {
+                settings: settings.clone(),
+                health: Health::new(name, shutdown.clone()),
+                shutdown,
+                tasks: TaskTracker::new(),
+                stop: CancellationToken::new(),
+                servers: TaskTracker::new(),
+            }),
+        }
+    }
+
+    /// The settings it was made with: limits for `routes`, the deadline of the shutdown.
+    #[must_use]
+    pub fn settings(&self) -> &HostSettings {
+        &self.inner.settings
+    }
+
+    /// Its checks.
+    #[must_use]
+    pub fn health(&self) -> &Health {
+        &self.inner.health
+    }
+
+    /// Cancelled when intake has to stop.
+    #[must_use]
+    pub fn shutdown(&self) -> &CancellationToken {
+        &self.inner.shutdown
+    }
+
+    /// The tasks that are waited for at shutdown.
+    #[must_use]
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
+    /// Starts the admin server (`/livez` `/readyz` `/health` `/metrics`) and gRPC (`grpc.health.v1`, reflection,
+    /// `weir.health.v1` and `routes`). To be called once.
+    ///
+    /// # Errors
+    /// When a port is taken; the message names the setting.
+    pub async fn serve(&self, routes: Routes) -> anyhow::Result<Addresses> {
+        let settings = &self.inner.settings;
+        let admin = bind("admin.listen", &settings.admin.listen).await?;
+        let grpc = bind("grpc.listen", &settings.grpc.listen).await?;
+        let addresses = Addresses { admin: admin.local_addr()?, grpc: grpc.local_addr()? };
+
+        let millis = Duration::from_millis;
+        let limits = HttpLimits {
+            header_timeout: millis(settings.admin.header_timeout_ms),
+            idle_timeout: millis(settings.admin.idle_timeout_ms),
+            write_timeout: millis(settings.admin.write_timeout_ms),
+            max_connections: settings.admin.max_connections,
+            max_header_bytes: settings.admin.max_header_bytes,
+            max_headers: ADMIN_HEADERS,
+            drain: ADMIN_DRAIN,
+        };
+        let pages = admin::router(self.inner.health.clone());
+        self.inner.servers.spawn(http::serve(admin, pages, limits, self.inner.stop.clone()));
+
+        let routes = grpc::routes(routes, &settings.grpc, &self.inner.health).await?;
+        let (limits, shutdown) = (settings.grpc.clone(), self.inner.shutdown.clone());
+        self.inner.servers.spawn(async move {
+            if let Err(error) = grpc::serve(grpc, routes, &limits, shutdown).await {
+                tracing::error!(%error, "the gRPC server ended");
+            }
+        });
+        self.inner.servers.spawn(upkeep(self.inner.stop.clone()));
+        Ok(addresses)
+    }
+
+    /// Stops what still runs: cancels the shutdown token if nobody did, stops the servers and waits for them and for
+    /// [`Host::tasks`]. It has no deadline of its own.
+    pub async fn close(&self) {
+        self.inner.shutdown.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        self.inner.stop.cancel();
+        self.inner.servers.close();
+        self.inner.servers.wait().await;
+    }
+}
+
+async fn upkeep(stop: CancellationToken) {
+    let Some(recorder) = metrics_page::install() else { return };
+    let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => recorder.run_upkeep(),
+        }
+    }
+}
+
+/// A host with the default settings on free ports.
+#[cfg(test)]
+pub(crate) fn test_host(name: &'static str) -> Host {
+    #[derive(serde::Deserialize)]
+    struct Sections {
+        admin: crate::AdminSettings,
+        grpc: crate::GrpcSettings,
+        telemetry: crate::TelemetrySettings,
+        shutdown: crate::ShutdownSettings,
+    }
+    let Sections { mut admin, mut grpc, telemetry, shutdown } = toml::from_str(crate::DEFAULTS).unwrap();
+    admin.listen = "127.0.0.1:0".to_owned();
+    grpc.listen = "127.0.0.1:0".to_owned();
+    Host::new(name, &HostSettings { admin, grpc, telemetry, shutdown })
+}

@@ -1,0 +1,217 @@
+//! The accept loop under every HTTP server: what a public port needs and a bare server does not give.
+//!
+//! A client that is slow to send the head of a request, to send the next one or to take an answer is cut off; so is
+//! nobody who only waits for us. Connections beyond the limit wait in the system's queue, where they cost nothing.
+//! Bodies are read by handlers, which have to limit their size and time.
+
+pub(crate) mod guard;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::Response;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use guard::{Answer, Guarded, Phase};
+
+/// Between two attempts to accept when the system refuses: too many open files.
+const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+/// What hyper allows by itself, without an allocation for each request.
+const HYPER_MAX_HEADERS: usize = 100;
+
+/// What an HTTP server allows its clients.
+#[derive(Clone, Debug)]
+pub struct HttpLimits {
+    /// For the head of a request, from its first byte; for the first on a connection also until that byte.
+    pub header_timeout: Duration,
+    /// Between two requests on one connection. Longer than the idle time of a proxy in front, else that one sends a
+    /// request just as the connection closes.
+    pub idle_timeout: Duration,
+    /// Without the client taking anything of an answer.
+    pub write_timeout: Duration,
+    /// Connections at one time; others wait in the system's queue.
+    pub max_connections: usize,
+    /// The size of the head of a request; beyond it 431.
+    pub max_header_bytes: usize,
+    /// The headers of a request; beyond it 431. 100 is what costs nothing.
+    pub max_headers: usize,
+    /// After the shutdown, for requests that are under way.
+    pub drain: Duration,
+}
+
+/// Serves `router` until `shutdown` is cancelled; then closes the listener, lets requests under way end within
+/// `limits.drain`, and cuts off the rest.
+///
+/// Handlers can ask for the peer with `ConnectInfo<SocketAddr>`. A handler that panics ends its connection only.
+pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, shutdown: CancellationToken) {
+    let server = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
+    let open = metrics::gauge!("weir_http_connections", "server" => server.clone());
+    let permits = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let limits = Arc::new(limits);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
+            (stream, peer, permit) = accept(&listener, &permits) => {
+                let connection = Connection {
+                    peer,
+                    limits: Arc::clone(&limits),
+                    router: TowerToHyperService::new(router.clone()),
+                    shutdown: shutdown.clone(),
+                };
+                let open = open.clone();
+                open.increment(1);
+                let counted = CountDown(open);
+                connections.spawn(async move {
+                    connection.serve(stream).await;
+                    drop((permit, counted));
+                });
+            }
+        }
+    }
+    drop(listener);
+    let drained = async {
+        while let Some(ended) = connections.join_next().await {
+            report(ended);
+        }
+    };
+    if tokio::time::timeout(limits.drain, drained).await.is_err() {
+        tracing::warn!(server, connections = connections.len(), "connections cut off, the time to drain is over");
+        connections.shutdown().await;
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    // The panic itself was logged where it happened.
+    if ended.is_err_and(|error| error.is_panic()) {
+        metrics::counter!("weir_http_panics_total").increment(1);
+    }
+}
+
+/// Waits for room, then for a connection. Can be cancelled at any time without losing one.
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    permits: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    loop {
+        // Never closed, so this ends; were it closed, nothing would be accepted any more.
+        let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
+            return std::future::pending().await;
+        };
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, permit),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_BACK_OFF).await;
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+struct CountDown(metrics::Gauge);
+
+impl Drop for CountDown {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+struct Connection {
+    peer: SocketAddr,
+    limits: Arc<HttpLimits>,
+    router: TowerToHyperService<Router>,
+    shutdown: CancellationToken,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream) {
+        // Answers are small and complete: waiting for more of them only adds delay.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(peer = %self.peer, %error, "connection lost before it was served");
+            return;
+        }
+        let phase = Phase::default();
+        let io = TokioIo::new(Guarded::new(stream, phase.clone(), Arc::clone(&self.limits)));
+        let service = Requests { router: self.router, peer: self.peer, phase };
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            // The guard is more exact; this is for what it cannot see: a head that came with the request before.
+            .header_read_timeout(self.limits.idle_timeout + self.limits.header_timeout)
+            .max_header_size(self.limits.max_header_bytes);
+        if self.limits.max_headers != HYPER_MAX_HEADERS {
+            builder.max_headers(self.limits.max_headers);
+        }
+        let mut connection = pin!(builder.serve_connection(io, service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.shutdown.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(peer = %self.peer, error = %error_chain(&error), "connection ended");
+        }
+    }
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+/// The requests of one connection.
+struct Requests {
+    router: TowerToHyperService<Router>,
+    peer: SocketAddr,
+    phase: Phase,
+}
+
+impl Service<Request<Incoming>> for Requests {
+    type Response = Response<Answer>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let busy = self.phase.busy();
+        request.extensions_mut().insert(ConnectInfo(self.peer));
+        let answer = self.router.call(request.map(Body::new));
+        Box::pin(async move { answer.await.map(|response| response.map(|body| Answer::new(body, busy))) })
+    }
+}
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;

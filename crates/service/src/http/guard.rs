@@ -1,0 +1,216 @@
+//! Cuts off clients that are too slow.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use super::HttpLimits;
+
+/// Whether a connection waits for a request (even) or serves one (odd). It counts, so that the guard sees that a
+/// request came and went between two reads.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Phase(Arc<AtomicU64>);
+
+impl Phase {
+    /// Serves a request until the result is dropped.
+    pub(super) fn busy(&self) -> Busy {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
+    }
+
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// While it lives, a request is being served.
+#[derive(Debug)]
+pub(super) struct Busy(Phase);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The body of an answer; the request has been served when it has been sent.
+#[derive(Debug)]
+pub(super) struct Answer {
+    body: Body,
+    _busy: Busy,
+}
+
+impl Answer {
+    pub(super) fn new(body: Body, busy: Busy) -> Answer {
+        Answer { body, _busy: busy }
+    }
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A time limit that is set, moved and cleared without a new allocation each time.
+#[derive(Debug, Default)]
+pub(crate) struct Limit {
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: bool,
+}
+
+impl Limit {
+    pub(crate) fn arm(&mut self, after: Duration) {
+        let deadline = Instant::now() + after;
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(deadline),
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(deadline))),
+        }
+        self.armed = true;
+    }
+
+    fn clear(&mut self) {
+        self.armed = false;
+    }
+
+    /// Whether it is over; if not, the task is woken when it is.
+    pub(crate) fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        match &mut self.sleep {
+            Some(sleep) if self.armed => sleep.as_mut().poll(cx).is_ready(),
+            _ => false,
+        }
+    }
+}
+
+/// A connection that ends with an error when its client is too slow.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    stream: TcpStream,
+    phase: Phase,
+    limits: Arc<HttpLimits>,
+    /// The count of [`Phase`] when it was last looked at.
+    seen: u64,
+    /// Whether some of the head of the next request is there.
+    in_head: bool,
+    reading: Limit,
+    writing: Limit,
+}
+
+impl Guarded {
+    pub(super) fn new(stream: TcpStream, phase: Phase, limits: Arc<HttpLimits>) -> Guarded {
+        let mut reading = Limit::default();
+        // Who connects has something to say.
+        reading.arm(limits.header_timeout);
+        Guarded { stream, phase, limits, seen: 0, in_head: false, reading, writing: Limit::default() }
+    }
+
+    /// Notes that requests came and went.
+    fn catch_up(&mut self) {
+        let count = self.phase.count();
+        if count != self.seen {
+            self.seen = count;
+            self.in_head = false;
+            self.reading.clear();
+        }
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.seen.is_multiple_of(2)
+    }
+}
+
+fn cut_off(reason: &'static str) -> io::Error {
+    metrics::counter!("weir_http_cut_off_total", "reason" => reason).increment(1);
+    io::Error::new(io::ErrorKind::TimedOut, reason)
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let this = &mut *self;
+        this.catch_up();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if !this.is_waiting() {
+            return read;
+        }
+        if buf.filled().len() > before && !this.in_head {
+            this.in_head = true;
+            this.reading.arm(this.limits.header_timeout);
+        }
+        if read.is_ready() {
+            // A client that sends one byte after the other is never pending for long.
+            return if this.in_head && this.reading.is_over(cx) { Poll::Ready(Err(cut_off("head"))) } else { read };
+        }
+        if !this.reading.armed {
+            this.reading.arm(this.limits.idle_timeout);
+        }
+        if this.reading.is_over(cx) {
+            let reason = if this.in_head || this.seen == 0 { "head" } else { "idle" };
+            return Poll::Ready(Err(cut_off(reason)));
+        }
+        Poll::Pending
+    }
+}
+
+impl Guarded {
+    fn written<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.writing.clear();
+            return written;
+        }
+        if !self.writing.armed {
+            self.writing.arm(self.limits.write_timeout);
+        }
+        if self.writing.is_over(cx) { Poll::Ready(Err(cut_off("answer"))) } else { Poll::Pending }
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

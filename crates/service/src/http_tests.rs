@@ -1,0 +1,271 @@
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
+
+use super::*;
+
+const LIMITS: HttpLimits = HttpLimits {
+    header_timeout: Duration::from_secs(20),
+    idle_timeout: Duration::from_secs(20),
+    write_timeout: Duration::from_secs(20),
+    max_connections: 100,
+    max_header_bytes: 4096,
+    max_headers: 20,
+    drain: Duration::from_secs(20),
+};
+const SHORT: Duration = Duration::from_millis(200);
+/// Longer than any test may take, so that a test that waits for nothing fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Server {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    task: JoinSet<()>,
+    /// A handler that takes its time has begun.
+    started: Arc<Notify>,
+}
+
+impl Server {
+    async fn start(limits: HttpLimits) -> Server {
+        let started = Arc::new(Notify::new());
+        let (slow, never) = (Arc::clone(&started), Arc::clone(&started));
+        let router = Router::new()
+            .route("/", get(async || "hello"))
+            .route("/peer", get(async |ConnectInfo(peer): ConnectInfo<SocketAddr>| peer.to_string()))
+            .route("/panic", get(async || if true { panic!("on purpose") } else { "" }))
+            .route(
+                "/slow",
+                get(async move || {
+                    slow.notify_one();
+                    tokio::time::sleep(SHORT * 3).await;
+                    "slow"
+                }),
+            )
+            .route(
+                "/never",
+                get(async move || {
+                    never.notify_one();
+                    std::future::pending::<()>().await;
+                    ""
+                }),
+            )
+            .route("/large", get(async || "x".repeat(64 * 1024 * 1024)))
+            .route("/echo", post(async |body: Bytes| body))
+            .layer(DefaultBodyLimit::max(1024));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let mut task = JoinSet::new();
+        task.spawn(serve(listener, router, limits, shutdown.clone()));
+        Server { address, shutdown, task, started }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// One request on its own connection: the whole answer.
+    async fn request(&self, text: &str) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(text.as_bytes()).await.unwrap();
+        read_all(&mut stream).await
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.request(&format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")).await
+    }
+}
+
+/// Until the other side closes.
+async fn read_all(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("it is not closed");
+    // A reset after the answer is an end, too.
+    let _ = read;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// One answer on a connection that stays open.
+async fn read_answer(stream: &mut TcpStream, ends_with: &str) -> String {
+    let mut text = String::new();
+    while !text.ends_with(ends_with) {
+        let mut buffer = [0; 1024];
+        let n = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await.expect("no answer").unwrap();
+        assert_ne!(n, 0, "closed after {text:?}");
+        text.push_str(&String::from_utf8_lossy(&buffer[..n]));
+    }
+    text
+}
+
+#[tokio::test]
+async fn answers_and_tells_the_peer() {
+    let server = Server::start(LIMITS).await;
+    assert!(server.get("/").await.ends_with("\r\n\r\nhello"));
+    let mut stream = server.connect().await;
+    let own = stream.local_addr().unwrap().to_string();
+    stream.write_all(b"GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_answer(&mut stream, &own).await;
+}
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let server = Server::start(HttpLimits { header_timeout: SHORT, ..LIMITS }).await;
+    let mut stream = server.connect().await;
+    for _ in 0..3 {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        read_answer(&mut stream, "hello").await;
+        // Longer than the time for a head, which does not run between requests.
+        tokio::time::sleep(SHORT * 2).await;
+    }
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\nGET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let own = stream.local_addr().unwrap().to_string();
+    read_answer(&mut stream, &own).await;
+}
+
+#[tokio::test]
+async fn who_sends_no_head_is_cut_off() {
+    let server = Server::start(HttpLimits { header_timeout: SHORT, ..LIMITS }).await;
+    for start in ["", "GET / HTTP/1.1\r\nhost"] {
+        let mut stream = server.connect().await;
+        stream.write_all(start.as_bytes()).await.unwrap();
+        let before = Instant::now();
+        assert_eq!(read_all(&mut stream).await, "");
+        assert!(before.elapsed() >= SHORT / 2 && before.elapsed() < PATIENCE / 2, "{:?}", before.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn who_drips_the_head_is_cut_off() {
+    let server = Server::start(HttpLimits { header_timeout: SHORT, ..LIMITS }).await;
+    let (mut reader, mut writer) = server.connect().await.into_split();
+    let before = Instant::now();
+    let drip = async {
+        loop {
+            if writer.write_all(b"G").await.is_err() {
+                return;
+            }
+            tokio::time::sleep(SHORT / 20).await;
+        }
+    };
+    let mut bytes = Vec::new();
+    tokio::select! {
+        () = drip => {}
+        _ = reader.read_to_end(&mut bytes) => {}
+        () = tokio::time::sleep(PATIENCE) => panic!("still open"),
+    }
+    assert!(before.elapsed() >= SHORT / 2 && before.elapsed() < PATIENCE / 2, "{:?}", before.elapsed());
+}
+
+#[tokio::test]
+async fn the_second_head_has_its_limit_too() {
+    let server = Server::start(HttpLimits { header_timeout: SHORT, ..LIMITS }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_answer(&mut stream, "hello").await;
+    stream.write_all(b"GET / HT").await.unwrap();
+    assert_eq!(read_all(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn who_is_idle_for_too_long_is_closed() {
+    let server = Server::start(HttpLimits { idle_timeout: SHORT, ..LIMITS }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_answer(&mut stream, "hello").await;
+    assert_eq!(read_all(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn who_waits_for_us_is_not_cut_off() {
+    let server = Server::start(HttpLimits { header_timeout: SHORT, idle_timeout: SHORT, ..LIMITS }).await;
+    assert!(server.get("/slow").await.ends_with("slow"));
+}
+
+#[tokio::test]
+async fn who_takes_no_answer_is_cut_off() {
+    let server = Server::start(HttpLimits { write_timeout: SHORT, ..LIMITS }).await;
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    tokio::time::sleep(SHORT * 10).await;
+    let mut bytes = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await.expect("still open");
+    assert!(!bytes.is_empty() && bytes.len() < 64 * 1024 * 1024, "{}", bytes.len());
+}
+
+#[tokio::test]
+async fn heads_have_a_size() {
+    let server = Server::start(LIMITS).await;
+    let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(5000));
+    assert!(server.request(&long).await.starts_with("HTTP/1.1 431 "));
+    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(21));
+    assert!(server.request(&many).await.starts_with("HTTP/1.1 431 "));
+    assert!(server.request("GET / HTTP/9\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
+    assert!(server.get("/").await.ends_with("hello"), "others are not harmed");
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_of_its_handler_is_413() {
+    let server = Server::start(LIMITS).await;
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n";
+    let answer = server.request(&format!("{head}content-length: 3\r\n\r\nabc")).await;
+    assert!(answer.ends_with("abc"), "{answer}");
+    let answer = server.request(&format!("{head}content-length: 2000\r\n\r\n{}", "x".repeat(2000))).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[tokio::test]
+async fn connections_beyond_the_cap_wait() {
+    let server = Server::start(HttpLimits { max_connections: 2, ..LIMITS }).await;
+    let first = server.connect().await;
+    let _second = server.connect().await;
+    let mut third = server.connect().await;
+    third.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut buffer = [0; 16];
+    assert!(tokio::time::timeout(SHORT, third.read(&mut buffer)).await.is_err(), "served beyond the cap");
+    drop(first);
+    read_answer(&mut third, "hello").await;
+}
+
+#[tokio::test]
+async fn a_panic_ends_its_connection_only() {
+    let server = Server::start(LIMITS).await;
+    assert_eq!(server.get("/panic").await, "");
+    assert!(server.get("/").await.ends_with("hello"));
+}
+
+#[tokio::test]
+async fn shutdown_lets_requests_end_and_closes_what_is_idle() {
+    let mut server = Server::start(LIMITS).await;
+    let mut fresh = server.connect().await;
+    let mut idle = server.connect().await;
+    idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    read_answer(&mut idle, "hello").await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    server.started.notified().await;
+
+    server.shutdown.cancel();
+    let answer = read_all(&mut busy).await;
+    assert!(answer.ends_with("slow") && answer.contains("connection: close"), "{answer}");
+    assert_eq!(read_all(&mut idle).await, "");
+    assert_eq!(read_all(&mut fresh).await, "");
+    tokio::time::timeout(PATIENCE, server.task.join_next()).await.expect("it does not end").unwrap().unwrap();
+    assert!(TcpStream::connect(server.address).await.is_err(), "the port is closed");
+}
+
+#[tokio::test]
+async fn shutdown_has_a_deadline() {
+    let mut server = Server::start(HttpLimits { drain: SHORT, ..LIMITS }).await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    server.started.notified().await;
+    let before = Instant::now();
+    server.shutdown.cancel();
+    server.task.join_next().await.unwrap().unwrap();
+    assert!(before.elapsed() >= SHORT / 2 && before.elapsed() < PATIENCE / 2, "{:?}", before.elapsed());
+    assert_eq!(read_all(&mut busy).await, "");
+}

@@ -1,0 +1,40 @@
+//! What every service of Weir stands on.
+//!
+//! * [`settings`]: layered settings whose errors name the key, where it was set and the fix
+//! * [`main`]: the `main` of a service: flags, telemetry, signals, deadlines, exit codes
+//! * [`host`]: the admin server and the gRPC server of one process, its tasks and its shutdown
+//! * [`health`]: checks and their digest
+//! * [`http`]: the accept loop under every HTTP server, with the limits a public port needs
+//! * [`seal`]: secrets that are stored
+//! * [`trace`]: trace context in and out of headers
+//! * [`clock`]: the one place that reads the clock
+
+mod admin;
+pub mod bind;
+pub mod clock;
+mod entry;
+mod grpc;
+pub mod health;
+pub mod host;
+pub mod http;
+mod lifecycle;
+mod metrics_page;
+pub mod seal;
+pub mod settings;
+mod telemetry;
+pub mod trace;
+
+pub use bind::bind;
+pub use entry::{Flags, environment, main, main_with};
+pub use health::{Action, CheckHandle, CheckSpec, Digest, Health, State};
+pub use host::{Addresses, Host};
+pub use http::HttpLimits;
+pub use lifecycle::{EXIT_BAD_SETTINGS, EXIT_DEADLINE, EXIT_FAILED, EXIT_SECOND_SIGNAL};
+pub use settings::{
+    AdminSettings, Fault, GrpcSettings, HostSettings, LogFormat, Problem, Secret, SecretsSettings, Settings,
+    SettingsError, ShutdownSettings, TelemetrySettings, check_listen, load, print,
+};
+
+/// The settings that every service has, as commented TOML: `[admin]`, `[grpc]`, `[telemetry]`, `[shutdown]` and
+/// `[secrets]`. To be given to [`main`] beside the service's own.
+pub const DEFAULTS: &str = include_str!("../settings.default.toml");

@@ -1,0 +1,152 @@
+//! From the first signal to the end.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::Host;
+
+/// The exit code of a service whose `run` failed.
+pub const EXIT_FAILED: u8 = 1;
+/// The exit code for bad settings or flags (`EX_USAGE`).
+pub const EXIT_BAD_SETTINGS: u8 = 64;
+/// The exit code when the shutdown took longer than `shutdown.deadline_ms` (`EX_TEMPFAIL`).
+pub const EXIT_DEADLINE: u8 = 75;
+/// The exit code when a second signal came during the shutdown.
+pub const EXIT_SECOND_SIGNAL: u8 = 76;
+
+/// How a service ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself or after a signal, everything done.
+    Done,
+    /// With an error, which was logged.
+    Failed,
+    /// Cut off; what is left must not be waited for.
+    Deadline,
+    /// Cut off by whoever was impatient.
+    SecondSignal,
+}
+
+impl End {
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            End::Done => 0,
+            End::Failed => EXIT_FAILED,
+            End::Deadline => EXIT_DEADLINE,
+            End::SecondSignal => EXIT_SECOND_SIGNAL,
+        }
+    }
+}
+
+/// SIGTERM and SIGINT, by name.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> std::io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Passes them on until `stop` is cancelled.
+    pub(crate) async fn forward(mut self, to: mpsc::Sender<&'static str>, stop: CancellationToken) {
+        loop {
+            let name = tokio::select! {
+                _ = self.terminate.recv() => "SIGTERM",
+                _ = self.interrupt.recv() => "SIGINT",
+                () = stop.cancelled() => return,
+            };
+            // Full: as many have been asked for as matter.
+            let _ = to.try_send(name);
+        }
+    }
+}
+
+/// Runs a service to its end. The first signal starts the shutdown; the second, or the deadline, ends it. `service` is
+/// borrowed, so that one that was cut off is not dropped here, which might wait.
+pub(crate) async fn supervise<F>(
+    host: &Host,
+    mut service: Pin<&mut F>,
+    deadline: Duration,
+    signals: &mut mpsc::Receiver<&'static str>,
+) -> End
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let mut running = std::pin::pin!(async {
+        let ended = AssertUnwindSafe(service.as_mut()).catch_unwind().await;
+        let end = match ended {
+            Ok(Ok(())) => End::Done,
+            Ok(Err(error)) => {
+                tracing::error!(error = format!("{error:#}"), "the service failed");
+                End::Failed
+            }
+            Err(panic) => {
+                tracing::error!(panic = panic_message(&*panic), "the service panicked");
+                End::Failed
+            }
+        };
+        // An end without a signal is one that the other tasks have to hear of.
+        host.shutdown().cancel();
+        end
+    });
+    let ended = tokio::select! {
+        biased;
+        end = running.as_mut() => Some(end),
+        Some(signal) = signals.recv() => {
+            tracing::info!(signal, deadline_ms = millis(deadline), "shutting down");
+            host.shutdown().cancel();
+            None
+        }
+        () = host.shutdown().cancelled() => None,
+    };
+    let rest = async {
+        let end = match ended {
+            Some(end) => end,
+            None => running.await,
+        };
+        host.close().await;
+        end
+    };
+    tokio::select! {
+        biased;
+        end = rest => end,
+        Some(signal) = signals.recv() => {
+            tracing::error!(signal, "second signal, ending without waiting");
+            End::SecondSignal
+        }
+        () = tokio::time::sleep(deadline) => {
+            tracing::error!(
+                deadline_ms = millis(deadline),
+                tasks = host.tasks().len(),
+                "the deadline of the shutdown is over, ending without waiting",
+            );
+            End::Deadline
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<&'static str>() {
+        return text;
+    }
+    panic.downcast_ref::<String>().map_or("a value that is no text", String::as_str)
+}
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;

@@ -1,0 +1,79 @@
+//! The metrics of the process, as Prometheus reads them.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::Health;
+use crate::health::State;
+
+/// From a millisecond to an hour: an answer at the door as well as an event that waited for a broker.
+const SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+const BYTES: &[f64] = &[256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
+const RECORDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10000.0];
+
+/// There is one recorder in a process, whatever the number of hosts in it.
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Installs the recorder, if there is none. None where another one was installed.
+pub(crate) fn install() -> Option<&'static PrometheusHandle> {
+    RECORDER
+        .get_or_init(|| {
+            let buckets = |builder: PrometheusBuilder, suffix: &str, values: &[f64]| {
+                builder.set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), values)
+            };
+            let builder = buckets(PrometheusBuilder::new(), "_seconds", SECONDS)
+                .and_then(|builder| buckets(builder, "_bytes", BYTES))
+                .and_then(|builder| buckets(builder, "_records", RECORDS));
+            let recorder = match builder {
+                Ok(builder) => builder.build_recorder(),
+                Err(error) => {
+                    tracing::error!(%error, "histograms without buckets");
+                    PrometheusBuilder::new().build_recorder()
+                }
+            };
+            let handle = recorder.handle();
+            match metrics::set_global_recorder(recorder) {
+                Ok(()) => Some(handle),
+                Err(error) => {
+                    tracing::warn!(%error, "another recorder of metrics is there, /metrics is empty");
+                    None
+                }
+            }
+        })
+        .as_ref()
+}
+
+/// The page: what was counted, and the checks as they are now.
+pub(crate) fn render(health: &Health) -> String {
+    let digest = health.digest();
+    let service = digest.service;
+    metrics::gauge!("weir_build_info", "service" => service.clone(), "version" => digest.version).set(1);
+    metrics::gauge!("weir_ready", "service" => service.clone()).set(u8::from(digest.ready));
+    for check in digest.checks {
+        let state = match State::try_from(check.state) {
+            Ok(State::Ok) => 0,
+            Ok(State::Warning) => 1,
+            Ok(State::Failing) => 2,
+            _ => 3,
+        };
+        let labels = [("service", service.clone()), ("check", check.name)];
+        metrics::gauge!("weir_check_state", &labels).set(state);
+        if let Some(value) = check.value {
+            metrics::gauge!("weir_check_value", &labels).set(value);
+        }
+    }
+    install().map(PrometheusHandle::render).unwrap_or_default()
+}
+
+/// Says what the metrics of this crate are.
+pub(crate) fn describe() {
+    metrics::describe_gauge!("weir_build_info", "1, with the version as label");
+    metrics::describe_gauge!("weir_ready", "whether the service takes work");
+    metrics::describe_gauge!("weir_check_state", "0 ok, 1 warning, 2 failing, 3 unknown");
+    metrics::describe_gauge!("weir_check_value", "what a check measured");
+    metrics::describe_gauge!("weir_http_connections", "open connections of an HTTP server");
+    metrics::describe_counter!("weir_http_cut_off_total", "connections ended because the client was too slow");
+    metrics::describe_counter!("weir_http_panics_total", "connections ended because a handler panicked");
+}

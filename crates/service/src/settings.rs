@@ -1,0 +1,29 @@
+//! Settings in layers: defaults, then a file, then the environment.
+
+mod error;
+mod layers;
+mod load;
+mod secret;
+mod sections;
+mod tree;
+
+pub use load::{Fault, Problem, SettingsError, load, print};
+pub use secret::Secret;
+pub use sections::{
+    AdminSettings, GrpcSettings, HostSettings, LogFormat, SecretsSettings, ShutdownSettings, TelemetrySettings,
+    check_listen,
+};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// All settings of a service. Every struct in it is `#[serde(deny_unknown_fields)]` and has no default in code: the
+/// defaults are the commented TOML texts that [`load`] gets.
+pub trait Settings: DeserializeOwned + Serialize {
+    /// What is wrong although every value has the right type: all of it, not the first. The sections of
+    /// [`HostSettings`] are checked without being asked for here.
+    fn validate(&self) -> Vec<Problem>;
+
+    /// The sections that every service has.
+    fn host(&self) -> HostSettings;
+}

@@ -1,0 +1,89 @@
+//! Trace context in and out of headers, as W3C `traceparent`.
+//!
+//! All of it does nothing where traces are not exported: then spans are disabled where they are made. Where they are, a
+//! record of a trace that is not sampled gets no span by [`continue_from`], and [`onward`] passes the decision on.
+
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+const TRACEPARENT: &str = "traceparent";
+
+/// The `traceparent` of the current span; none where traces are not exported.
+#[must_use]
+pub fn current_traceparent() -> Option<String> {
+    let span = Span::current();
+    if span.is_disabled() {
+        return None;
+    }
+    let mut found = Carrier(None);
+    TraceContextPropagator::new().inject_context(&span.context(), &mut found);
+    found.0
+}
+
+/// Makes `span` the child of the span that `traceparent` names. Does nothing if it is absent or malformed, or if traces
+/// are not exported. To be called before the span is entered.
+pub fn set_parent(span: &Span, traceparent: Option<&str>) {
+    let Some(traceparent) = traceparent else { return };
+    if span.is_disabled() {
+        return;
+    }
+    let context = TraceContextPropagator::new().extract(&Carrier(Some(traceparent.to_owned())));
+    if !context.span().span_context().is_valid() {
+        tracing::debug!(traceparent, "malformed trace context ignored");
+        return;
+    }
+    if let Err(error) = span.set_parent(context) {
+        tracing::debug!(%error, "a span was entered before it got its parent");
+    }
+}
+
+/// A span for work that a record or a request asks for: `make`'s span as the child of the span that `traceparent`
+/// names. If that trace is not sampled no span is made, which costs nothing. Without a `traceparent` a trace begins.
+pub fn continue_from(traceparent: Option<&str>, make: impl FnOnce() -> Span) -> Span {
+    if traceparent.is_some_and(|traceparent| !is_sampled(traceparent)) {
+        return Span::none();
+    }
+    let span = make();
+    set_parent(&span, traceparent);
+    span
+}
+
+/// The `traceparent` for what goes on from here: that of the current span, else the one that came in, so that what was
+/// decided about a trace holds to its end.
+#[must_use]
+pub fn onward(incoming: Option<&str>) -> Option<String> {
+    current_traceparent().or_else(|| incoming.map(str::to_owned))
+}
+
+/// The flag of a `traceparent`: `00-<trace>-<span>-<flags>`. A malformed one does not decide anything: sampled.
+fn is_sampled(traceparent: &str) -> bool {
+    let flags = traceparent.split('-').nth(3).and_then(|flags| u8::from_str_radix(flags, 16).ok());
+    flags.is_none_or(|flags| flags & 1 == 1)
+}
+
+struct Carrier(Option<String>);
+
+impl Injector for Carrier {
+    fn set(&mut self, key: &str, value: String) {
+        if key == TRACEPARENT {
+            self.0 = Some(value);
+        }
+    }
+}
+
+impl Extractor for Carrier {
+    fn get(&self, key: &str) -> Option<&str> {
+        if key == TRACEPARENT { self.0.as_deref() } else { None }
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![TRACEPARENT]
+    }
+}
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod tests;
