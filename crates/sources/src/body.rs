@@ -1,0 +1,71 @@
+//! The checks that every JSON body passes first.
+
+use common::json::{self, Object, Value};
+use serde_json::error::Category;
+
+use crate::{Parsed, Reason};
+
+/// Why a body is not what it should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unreadable {
+    /// Why, as a code.
+    pub reason: Reason,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl Unreadable {
+    /// The whole delivery refused for it, with the body as it was signed.
+    pub fn refuse(self, body: &[u8]) -> Parsed {
+        Parsed::refused(self.reason, self.message, body)
+    }
+}
+
+fn unreadable(reason: Reason, message: impl Into<String>) -> Unreadable {
+    Unreadable { reason, message: message.into() }
+}
+
+/// Reads a body that may be any JSON value. Numbers keep the text they were sent with.
+pub fn value(body: &[u8]) -> Result<Value, Unreadable> {
+    let text = std::str::from_utf8(body).map_err(|error| {
+        unreadable(Reason::NotUtf8, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
+    })?;
+    if text.trim_ascii().is_empty() {
+        return Err(unreadable(Reason::Empty, "the body is empty"));
+    }
+    json::parse(text).map_err(|error| {
+        let too_deep =
+            error.classify() == Category::Syntax && error.to_string().starts_with("recursion limit exceeded");
+        let (reason, what) = match error.classify() {
+            Category::Eof => (Reason::Truncated, "ends in its middle"),
+            _ if too_deep => (Reason::TooDeep, "is nested deeper than 128 levels"),
+            _ => (Reason::NotJson, "is not JSON"),
+        };
+        unreadable(reason, format!("the body {what}: {error}"))
+    })
+}
+
+/// Reads a body that must be a JSON object.
+pub fn object(body: &[u8]) -> Result<Object, Unreadable> {
+    match value(body)? {
+        Value::Object(object) => Ok(object),
+        other => Err(unreadable(Reason::WrongShape, format!("the body is {}, not a JSON object", kind(&other)))),
+    }
+}
+
+/// What a JSON value is, for people.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

@@ -1,0 +1,80 @@
+use super::*;
+
+fn reason(body: &[u8]) -> Reason {
+    value(body).unwrap_err().reason
+}
+
+#[test]
+fn each_fault_has_its_reason() {
+    let deep = |levels: usize| ["[".repeat(levels), "]".repeat(levels)].concat().into_bytes();
+    let cases: &[(&[u8], Reason)] = &[
+        (b"", Reason::Empty),
+        (b" \r\n\t", Reason::Empty),
+        (b"{\"a\":\"\xff\"}", Reason::NotUtf8),
+        (b"\xff\xfe{\0}\0", Reason::NotUtf8),
+        (b"{\"a\":1", Reason::Truncated),
+        (b"{\"a\":\"b", Reason::Truncated),
+        (b"[1,2", Reason::Truncated),
+        (b"tru", Reason::Truncated),
+        (b"{\"a\":1,}", Reason::NotJson),
+        (b"{'a':1}", Reason::NotJson),
+        (b"{} {}", Reason::NotJson),
+        (b"<xml/>", Reason::NotJson),
+        (b"NaN", Reason::NotJson),
+        (b"{\"a\":\"\\ud800\"}", Reason::NotJson),
+        (&deep(129), Reason::TooDeep),
+        (&deep(10_000), Reason::TooDeep),
+        (&deep(10_000)[..10_000], Reason::TooDeep),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(reason(body), *expected, "{}", String::from_utf8_lossy(&body[..body.len().min(40)]));
+    }
+}
+
+#[test]
+fn nested_objects_are_too_deep_on_a_small_stack_as_well() {
+    let body = ["{\"a\":".repeat(10_000), "1".to_owned(), "}".repeat(10_000)].concat();
+    let small = std::thread::Builder::new().stack_size(256 * 1024);
+    let parsed =
+        small.spawn(move || value(body.as_bytes()).unwrap_err().refuse(body.as_bytes())).unwrap().join().unwrap();
+    let refused: Vec<_> = parsed.refusals().collect();
+    assert_eq!(refused[0].reason, Reason::TooDeep);
+    assert_eq!(refused[0].content_type, "application/json");
+    assert_eq!(refused[0].payload.len(), 60_001);
+}
+
+#[test]
+fn what_is_just_deep_enough_is_read() {
+    let body = ["[".repeat(127), "]".repeat(127)].concat();
+    assert!(value(body.as_bytes()).is_ok());
+}
+
+#[test]
+fn messages_say_where() {
+    assert_eq!(value(b"{\"a\":1,\n}").unwrap_err().message, "the body is not JSON: trailing comma at line 2 column 1");
+    assert_eq!(value(b"ab\xff").unwrap_err().message, "the body is not UTF-8 from byte 2 on");
+    let error = value(b"{\"a\":").unwrap_err();
+    assert_eq!(error.message, "the body ends in its middle: EOF while parsing a value at line 1 column 5");
+}
+
+#[test]
+fn numbers_out_of_range_keep_their_digits() {
+    let object = object(br#"{"id":123456789012345678901234567890,"price":1.50,"huge":1e+400}"#).unwrap();
+    assert_eq!(object["id"].to_string(), "123456789012345678901234567890");
+    assert_eq!(object["price"].to_string(), "1.50");
+    assert_eq!(object["huge"].to_string(), "1e+400");
+}
+
+#[test]
+fn an_object_is_asked_for() {
+    for (body, what) in
+        [("null", "null"), ("true", "a truth value"), ("1", "a number"), ("\"a\"", "a string"), ("[{}]", "a list")]
+    {
+        let error = object(body.as_bytes()).unwrap_err();
+        assert_eq!(
+            (error.reason, error.message),
+            (Reason::WrongShape, format!("the body is {what}, not a JSON object"))
+        );
+    }
+    assert_eq!(kind(&Value::Object(Object::new())), "an object");
+}

@@ -1,0 +1,100 @@
+use common::event::v1::TimeQuality;
+use common::github::v1::Star;
+use common::registration::v1::{Account, Registration, registration::Kind};
+use common::registrations::Registrations;
+
+use super::*;
+
+fn delivery() -> Delivery {
+    Delivery {
+        delivery_id: "d1".to_owned(),
+        endpoint: "gate".to_owned(),
+        tenant: "acme".to_owned(),
+        received_at: Some(time::from_seconds(1_767_600_000)),
+        ..Delivery::default()
+    }
+}
+
+fn draft(time: Time) -> Draft {
+    Draft {
+        platform: "github",
+        id: Id([7; 16]),
+        index: 3,
+        account_id: "42".to_owned(),
+        subject: "42/issue/1".to_owned(),
+        time,
+    }
+}
+
+fn registered(endpoint: &str, account_id: &str) -> Registrations {
+    let account = Account { endpoint: endpoint.to_owned(), account_id: account_id.to_owned() };
+    let registration =
+        Registration { tenant: "page-owner".to_owned(), kind: Some(Kind::Account(account)), ..Registration::default() };
+    let mut registrations = Registrations::default();
+    registrations.apply("", Some(registration));
+    registrations
+}
+
+#[test]
+fn activities_get_ids_ordinals_context_and_time() {
+    let at = time::from_seconds(1_767_599_000);
+    let event = draft(Time::at(at)).typed(&delivery(), &Registrations::default(), Star::default(), |_| {
+        vec![Activity::default(), Activity { text: Some("second".to_owned()), ..Activity::default() }]
+    });
+    let id = "07".repeat(16);
+    let star = Star::decode(event.payload.as_slice()).unwrap();
+    let context = star.context.unwrap();
+    assert_eq!(context.event_id, id);
+    assert_eq!((context.source.as_str(), context.endpoint.as_str(), context.index), ("github", "gate", 3));
+    assert_eq!((context.delivery_id.as_str(), context.received_at), ("d1", delivery().received_at));
+    assert_eq!((context.occurred_at, context.time_quality()), (Some(at), TimeQuality::Sent));
+    assert_eq!((event.topic.as_ref(), event.ce_type.as_str()), ("events.github.star", "weir.github.v1.Star"));
+    assert_eq!((event.occurred_at, event.index, event.subject.as_str()), (Some(at), 3, "42/issue/1"));
+    assert_eq!(event.activities.len(), 2);
+    for (ordinal, activity) in (0..).zip(&event.activities) {
+        assert_eq!(activity.id, format!("{id}-{ordinal}"));
+        assert_eq!(activity.ordinal, ordinal);
+        assert_eq!(activity.context.as_ref(), Some(&context));
+        assert_eq!(activity.event_type, "weir.github.v1.Star");
+        assert_eq!(activity.occurred_at, Some(at));
+    }
+    assert_eq!(event.activities[1].text.as_deref(), Some("second"));
+}
+
+#[test]
+fn the_tenant_is_the_accounts_else_the_endpoints() {
+    for (registrations, tenant) in [
+        (registered("gate", "42"), "page-owner"),
+        (registered("gate", "43"), "acme"),
+        (registered("other", "42"), "acme"),
+    ] {
+        let event = draft(Time::default()).other(&delivery(), &registrations, "k", "{}".to_owned(), String::new());
+        let other = Other::decode(event.payload.as_slice()).unwrap();
+        assert_eq!((event.tenant.as_str(), other.context.unwrap().tenant.as_str()), (tenant, tenant));
+    }
+}
+
+#[test]
+fn an_unknown_kind_is_kept_whole_and_makes_no_activity() {
+    let draft = draft(Time::unreadable());
+    let event = draft.other(&delivery(), &Registrations::default(), "new", "{\"a\": 1}".to_owned(), "{}".to_owned());
+    assert_eq!((event.topic.as_ref(), event.ce_type.as_str()), ("events.github.other", "weir.event.v1.Other"));
+    let other = Other::decode(event.payload.as_slice()).unwrap();
+    assert_eq!((other.kind.as_str(), other.json.as_str(), other.envelope.as_str()), ("new", "{\"a\": 1}", "{}"));
+    assert_eq!(other.context.unwrap().time_quality(), TimeQuality::Absurd);
+    assert_eq!((event.activities.len(), event.occurred_at), (0, None));
+}
+
+#[test]
+fn an_absurd_time_is_none_and_never_now() {
+    for (time, quality) in [
+        (Time::default(), TimeQuality::Missing),
+        (Time::unreadable(), TimeQuality::Absurd),
+        (Time::at(time::from_seconds(0)), TimeQuality::Absurd),
+        (Time::at(time::from_seconds(1_767_600_000 + 90_000)), TimeQuality::Absurd),
+    ] {
+        let event = draft(time).typed(&delivery(), &Registrations::default(), Star::default(), |_| Vec::new());
+        let context = Star::decode(event.payload.as_slice()).unwrap().context.unwrap();
+        assert_eq!((event.occurred_at, context.occurred_at, context.time_quality()), (None, None, quality));
+    }
+}

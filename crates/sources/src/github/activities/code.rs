@@ -1,0 +1,134 @@
+//! Commits, branches, wikis.
+
+use common::activity::v1::{Activity, Object, Verb};
+use common::github::v1 as proto;
+
+use super::{Normalise, activity, actor, comment_verb, text, words, written};
+
+fn commit(id: Option<&String>, url: Option<&String>, message: Option<&String>) -> Object {
+    let title = message.and_then(|message| message.lines().next()).unwrap_or_default();
+    Object { r#type: "commit".to_owned(), id: text(id), url: text(url), title: title.to_owned(), ..Object::default() }
+}
+
+impl Normalise for proto::Push {
+    /// One activity: the branch or tag now stands at another commit. Its words are the last commit's message,
+    /// its links all commits.
+    fn activities(&self) -> Vec<Activity> {
+        let full = text(self.r#ref.as_ref());
+        let (kind, name) = match (full.strip_prefix("refs/heads/"), full.strip_prefix("refs/tags/")) {
+            (Some(branch), _) => ("branch", branch),
+            (None, Some(tag)) => ("tag", tag),
+            (None, None) => ("ref", full.as_str()),
+        };
+        let deleted = self.deleted == Some(true);
+        let object = Object {
+            r#type: kind.to_owned(),
+            title: name.to_owned(),
+            url: text(self.compare.as_ref()),
+            status: if deleted { "deleted".to_owned() } else { text(self.after.as_ref()) },
+            id: full,
+            author: None,
+        };
+        let verb = if deleted { Verb::Delete } else { Verb::Push };
+        let mut pushed = activity(self, verb, object);
+        pushed.actor = pushed.actor.or_else(|| self.pusher.as_ref().map(actor));
+        pushed.text = words(self.head_commit.as_ref().and_then(|commit| commit.message.as_ref()));
+        pushed.links = self.commits.iter().filter_map(|commit| commit.url.clone()).collect();
+        vec![pushed]
+    }
+}
+
+fn git_ref(kind: Option<&String>, name: Option<&String>) -> Object {
+    Object { r#type: text(kind), id: text(name), title: text(name), ..Object::default() }
+}
+
+impl Normalise for proto::Create {
+    fn activities(&self) -> Vec<Activity> {
+        vec![activity(self, Verb::Post, git_ref(self.ref_type.as_ref(), self.r#ref.as_ref()))]
+    }
+}
+
+impl Normalise for proto::Delete {
+    fn activities(&self) -> Vec<Activity> {
+        vec![activity(self, Verb::Delete, git_ref(self.ref_type.as_ref(), self.r#ref.as_ref()))]
+    }
+}
+
+impl Normalise for proto::CommitComment {
+    fn activities(&self) -> Vec<Activity> {
+        let Some(comment) = &self.comment else { return Vec::new() };
+        let object = Object {
+            r#type: "comment".to_owned(),
+            id: text(comment.id.as_ref()),
+            url: text(comment.html_url.as_ref()),
+            author: comment.user.as_ref().map(actor),
+            ..Object::default()
+        };
+        let verb = comment_verb(&text(self.action.as_ref()));
+        let target = commit(comment.commit_id.as_ref(), None, None);
+        vec![Activity {
+            target: Some(target),
+            text: written(verb, comment.body.as_ref()),
+            ..activity(self, verb, object)
+        }]
+    }
+}
+
+impl Normalise for proto::Status {
+    fn activities(&self) -> Vec<Activity> {
+        let object = Object {
+            r#type: "status".to_owned(),
+            id: text(self.id.as_ref()),
+            url: text(self.target_url.as_ref()),
+            title: text(self.status_context.as_ref()),
+            status: text(self.state.as_ref()),
+            author: None,
+        };
+        let verb = if self.state.as_deref() == Some("pending") { Verb::Start } else { Verb::Complete };
+        let (url, message) = self.commit.as_ref().map_or((None, None), |commit| {
+            (commit.html_url.as_ref(), commit.commit.as_ref().and_then(|git| git.message.as_ref()))
+        });
+        vec![Activity {
+            target: Some(commit(self.sha.as_ref(), url, message)),
+            text: words(self.description.as_ref()),
+            ..activity(self, verb, object)
+        }]
+    }
+}
+
+impl Normalise for proto::Gollum {
+    /// One activity for each page.
+    fn activities(&self) -> Vec<Activity> {
+        let page = |page: &proto::WikiPage| {
+            let verb = if page.action.as_deref() == Some("created") { Verb::Post } else { Verb::Edit };
+            let object = Object {
+                r#type: "wiki_page".to_owned(),
+                id: text(page.page_name.as_ref()),
+                url: text(page.html_url.as_ref()),
+                title: text(page.title.as_ref()),
+                ..Object::default()
+            };
+            Activity { text: words(page.summary.as_ref()), ..activity(self, verb, object) }
+        };
+        self.pages.iter().map(page).collect()
+    }
+}
+
+impl Normalise for proto::MergeGroup {
+    fn activities(&self) -> Vec<Activity> {
+        let Some(group) = &self.merge_group else { return Vec::new() };
+        let (verb, status) = match self.action.as_deref() {
+            Some("checks_requested") => (Verb::Start, "checks_requested".to_owned()),
+            Some("destroyed") => (Verb::Complete, text(self.reason.as_ref())),
+            other => (Verb::Update, other.unwrap_or_default().to_owned()),
+        };
+        let object = Object {
+            r#type: "merge_group".to_owned(),
+            id: text(group.head_sha.as_ref()),
+            title: text(group.head_ref.as_ref()),
+            status,
+            ..Object::default()
+        };
+        vec![activity(self, verb, object)]
+    }
+}

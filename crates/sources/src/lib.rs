@@ -1,0 +1,85 @@
+//! The platforms: what each one sends, how it signs, and what it means. Pure: bytes in, messages out.
+//!
+//! * [`Source`]: what a platform's module can do; [`all`] and [`by_name`] find them
+//! * [`verification`]: handshakes, secrets, and why a delivery is not believed
+//! * [`parsed`]: what came out of a delivery: typed events, and what was refused with its reason
+//! * [`signature`]: HMAC headers, read strictly and compared in constant time
+//! * [`body`]: the checks that every JSON body passes first
+//! * [`draft`]: builds an event with its context, its bytes and its activities
+//! * [`meta`], [`github`], [`standard_webhooks`]: the platforms
+//!
+//! Nothing here reads a clock, a file or the network, and nothing panics on input.
+
+use std::time::{Duration, SystemTime};
+
+use common::raw::v1::Delivery;
+use http::HeaderMap;
+
+pub mod body;
+pub mod draft;
+pub mod github;
+pub mod meta;
+pub mod parsed;
+pub mod signature;
+pub mod standard_webhooks;
+pub mod tenants;
+pub mod verification;
+
+pub use draft::Draft;
+pub use parsed::{Event, Item, Parsed, Reason, Refused};
+pub use tenants::Tenants;
+pub use verification::{Challenge, Refusal, Secrets, VerifyError};
+
+/// A platform's module. Pure: bytes in, messages out.
+pub trait Source: Send + Sync {
+    /// The name that endpoints are registered with; `meta`'s deliveries go to `raw.meta`.
+    fn name(&self) -> &'static str;
+    /// The platforms whose events come out: the prefixes `events.<platform>.` of the typed topics and of `other`.
+    fn platforms(&self) -> &'static [&'static str];
+    /// What the door has to know about the sender.
+    fn traits(&self) -> Traits;
+    /// Answers a GET on the endpoint, from its raw query string. `None`: this source has no handshake.
+    fn handshake(&self, query: &str, secrets: &Secrets<'_>) -> Option<Result<Challenge, Refusal>>;
+    /// Whether the sender of these raw bytes knows one of the secrets, told in constant time.
+    /// Gives the name of the scheme that fits.
+    fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        secrets: &Secrets<'_>,
+        now: SystemTime,
+    ) -> Result<&'static str, VerifyError>;
+    /// The account that the delivery is about, where it can be told cheaply and there is only one.
+    /// Called for verified deliveries; says `None` for anything it does not understand.
+    fn ordering_key(&self, headers: &HeaderMap, body: &[u8]) -> Option<String>;
+    /// Lowercase names of the headers that go into `Delivery.headers`.
+    fn kept_headers(&self) -> &'static [&'static str];
+    /// Everything that is in a delivery, in its order.
+    fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed;
+}
+
+/// What the door has to know about a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// Within which time the sender has to be answered: the platform's deadline less a fifth.
+    pub answer_within: Duration,
+    /// Whether the platform sends again what was not answered with 2xx. Where it does not, a sender that
+    /// is too fast is diverted to the slow lane instead of being refused.
+    pub retries: bool,
+    /// The largest body that the platform sends, in bytes.
+    pub max_body: usize,
+}
+
+/// Every source there is.
+pub fn all() -> &'static [&'static dyn Source] {
+    &[&meta::Meta, &github::GitHub, &standard_webhooks::StandardWebhooks]
+}
+
+/// The source of that name.
+pub fn by_name(name: &str) -> Option<&'static dyn Source> {
+    all().iter().copied().find(|source| source.name() == name)
+}
+
+#[cfg(test)]
+#[path = "lib_tests.rs"]
+mod tests;

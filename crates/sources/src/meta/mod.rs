@@ -1,0 +1,85 @@
+//! Meta: Facebook pages and Messenger, Instagram, and WhatsApp.
+//!
+//! All three deliver the same envelope, `{object, entry: [{id, time, …}]}`, with what happened in
+//! `changes[]`, `messaging[]`, `standby[]` or in the entry itself. The way through the modules:
+//!
+//! * `handshake`: the GET by which Meta checks that an endpoint is the app's
+//! * `account`: whose delivery it is, without parsing all of it
+//! * `cut`: one delivery into items, each with what stood around it, as text
+//! * `parse`: an item into an event, or into a refusal of its own
+//! * `kinds`: which message belongs to which field, item and member
+//! * `identity` and `time`: which occurrence it is, and when it was
+//! * `activities`: the same in the one common form
+
+use std::time::{Duration, SystemTime};
+
+use common::raw::v1::Delivery;
+use http::HeaderMap;
+
+use crate::signature::{self, Algorithm, Encoding};
+use crate::{Challenge, Parsed, Refusal, Secrets, Source, Tenants, Traits, VerifyError};
+
+mod account;
+mod activities;
+mod cut;
+mod handshake;
+mod identity;
+mod kinds;
+mod members;
+mod parse;
+mod time;
+
+const SIGNATURE: &str = "x-hub-signature-256";
+
+/// Facebook, Instagram and WhatsApp.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta;
+
+impl Source for Meta {
+    fn name(&self) -> &'static str {
+        "meta"
+    }
+
+    fn platforms(&self) -> &'static [&'static str] {
+        &["facebook", "instagram", "whatsapp"]
+    }
+
+    fn traits(&self) -> Traits {
+        Traits {
+            // Messenger wants an answer within 5 seconds, the others say nothing.
+            answer_within: Duration::from_secs(4),
+            // At once, then less and less often for 36 hours.
+            retries: true,
+            // 1000 updates in one delivery, each with a comment of 8000 characters, the longest there is.
+            max_body: 8 << 20,
+        }
+    }
+
+    fn handshake(&self, query: &str, secrets: &Secrets<'_>) -> Option<Result<Challenge, Refusal>> {
+        Some(handshake::answer(query, secrets.verify_token))
+    }
+
+    fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        secrets: &Secrets<'_>,
+        _now: SystemTime,
+    ) -> Result<&'static str, VerifyError> {
+        let scheme = (Algorithm::Sha256, Encoding::Hex);
+        signature::verify_header(headers, SIGNATURE, "sha256=", scheme, body, secrets.active)?;
+        Ok("hub-sha256")
+    }
+
+    fn ordering_key(&self, _headers: &HeaderMap, body: &[u8]) -> Option<String> {
+        account::of_delivery(body)
+    }
+
+    fn kept_headers(&self) -> &'static [&'static str] {
+        &["content-type", "facebook-api-version"]
+    }
+
+    fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed {
+        parse::delivery(delivery, tenants)
+    }
+}

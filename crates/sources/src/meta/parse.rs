@@ -1,0 +1,371 @@
+//! A delivery into events, item by item. Which array is there decides, not the object.
+
+use std::collections::BTreeMap;
+
+use common::facebook::v1::Envelope;
+use common::json::{self, Object, Value, canonical};
+use common::raw::v1;
+use serde_json::value::RawValue;
+
+use super::cut::{self, Around, Delivery, Entry, List, Writer};
+use super::identity::{Occurrence, What};
+use super::kinds::{self, Kind};
+use super::members::{Members as _, text_of};
+use super::time::{self, When};
+use crate::body;
+use crate::{Draft, Event, Item, Parsed, Reason, Refused, Tenants};
+
+/// Everything that is in a delivery.
+pub(super) fn delivery(delivery: &v1::Delivery, tenants: &dyn Tenants) -> Parsed {
+    let bytes = &delivery.body[..];
+    let members = std::str::from_utf8(bytes).ok().and_then(cut::members);
+    let Some(mut members) = members else {
+        return whole((Reason::NotJson, "the body is not a JSON object that can be cut".into()), bytes);
+    };
+    let empty = || whole((Reason::Empty, "there is nothing in the delivery".into()), bytes);
+    let entries = match members.remove("entry").map(RawValue::get) {
+        None | Some("null") => return empty(),
+        Some(text) => match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Ok(entries) => entries,
+            Err(_) => return whole((Reason::WrongShape, "entry is not a list".into()), bytes),
+        },
+    };
+    if let Err(problem) = readable(&members) {
+        return whole(problem, bytes);
+    }
+    let mut parser =
+        Parser { delivery, tenants, platform: "facebook", around: Delivery::new(members), items: Vec::new() };
+    parser.platform = match parser.around.object.as_deref() {
+        Some("instagram") => "instagram",
+        Some("whatsapp_business_account") => "whatsapp",
+        _ => "facebook",
+    };
+    for entry in entries {
+        parser.entry(entry);
+    }
+    let is_empty = |item: &Item| matches!(item, Item::Refused(refused) if refused.reason == Reason::Empty);
+    if parser.items.iter().all(is_empty) {
+        return empty();
+    }
+    // A delivery of one item is that item in its envelope: its bytes are kept as they were signed.
+    if let [Item::Refused(refused)] = &mut parser.items[..] {
+        refused.payload = bytes.to_vec();
+    }
+    Parsed { items: parser.items }
+}
+
+/// The whole body refused: for what makes it unreadable, where something does.
+fn whole((reason, message): Problem, body: &[u8]) -> Parsed {
+    match body::object(body) {
+        Err(unreadable) => unreadable.refuse(body),
+        Ok(_) => Parsed::refused(reason, message, body),
+    }
+}
+
+/// Whether all that stands around items can be read by whoever gets an item.
+fn readable(members: &cut::Texts<'_>) -> Result<(), Problem> {
+    members.iter().try_for_each(|(key, text)| match body::value(text.get().as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err((error.reason, format!("{key:?} cannot be read: {error}"))),
+    })
+}
+
+struct Parser<'a> {
+    delivery: &'a v1::Delivery,
+    tenants: &'a dyn Tenants,
+    platform: &'static str,
+    around: Delivery<'a>,
+    items: Vec<Item>,
+}
+
+/// Why one item is refused.
+type Problem = (Reason, String);
+
+/// What has no field, by its path.
+type Unknown = BTreeMap<String, String>;
+
+impl<'a> Parser<'a> {
+    /// The position of the next item. A body is far smaller than 4 GiB.
+    fn index(&self) -> u32 {
+        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
+    }
+
+    fn refuse(&mut self, (reason, message): Problem, json: String) {
+        let index = self.index();
+        self.items.push(Item::Refused(Refused::item(index, reason, message, json)));
+    }
+
+    fn entry(&mut self, text: &'a RawValue) {
+        let Some(mut members) = cut::members(text.get()) else {
+            let json = self.around.enclose(text);
+            return self.refuse(unreadable(text.get()), json);
+        };
+        let mut lists = Vec::new();
+        for list in List::LISTS {
+            match members.get(list.name()).map(|text| text.get()) {
+                // Null stays among the rest.
+                None | Some("null") => {}
+                Some(text) => {
+                    members.remove(list.name());
+                    lists.push((list, text));
+                }
+            }
+        }
+        let flat = flat(&mut members);
+        if let Err(problem) = readable(&members) {
+            let json = self.around.enclose(text);
+            return self.refuse(problem, json);
+        }
+        let Some(mut entry) = Entry::new(members) else {
+            let message = "an entry has no id that is a string or a number of at most 256 bytes";
+            let json = self.around.enclose(text);
+            return self.refuse((Reason::WrongShape, message.into()), json);
+        };
+        let before = self.items.len();
+        for (list, text) in lists {
+            match serde_json::from_str::<Vec<&RawValue>>(text) {
+                Ok(items) => items.into_iter().for_each(|item| self.item(&mut entry, list, item.get())),
+                Err(_) => {
+                    let mut around = entry.around(&mut self.around, list);
+                    if let Ok(text) = serde_json::from_str(text) {
+                        around.entry.insert(list.name().to_owned(), text);
+                    }
+                    self.refuse((Reason::WrongShape, format!("{} is not a list", list.name())), around.with(None));
+                }
+            }
+        }
+        if let Some(item) = flat {
+            self.item(&mut entry, List::Entry, &item);
+        }
+        if self.items.len() > before {
+            return;
+        }
+        if entry.has_more() {
+            self.unknown_entry(entry, text);
+        } else {
+            let around = entry.around(&mut self.around, List::Entry);
+            self.refuse((Reason::Empty, "there is nothing in the entry".into()), around.with(None));
+        }
+    }
+
+    fn item(&mut self, entry: &mut Entry<'a>, list: List, text: &str) {
+        let around = entry.around(&mut self.around, list);
+        let result = match read(text) {
+            Ok(value) => self.event(entry, &around, text, value),
+            Err(problem) => Err(problem),
+        };
+        match result {
+            Ok(event) => self.items.push(Item::Event(event)),
+            Err(problem) => self.refuse(problem, around.with(Some(text))),
+        }
+    }
+
+    fn event(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, value: Value) -> Result<Event, Problem> {
+        match (around.list, value) {
+            (List::Changes | List::Entry, Value::Object(change)) => self.change(entry, around, text, change),
+            (List::Messaging | List::Standby, Value::Object(item)) => Ok(self.message(entry, around, text, item)),
+            (List::ChangedFields, Value::String(field)) => {
+                let value = Value::String(field);
+                let occurrence = Occurrence { field: "changed_fields", what: What::Value(&value), own_time: false };
+                let draft = self.draft(entry, &occurrence, When::default(), None);
+                let kind = format!("changed_fields/{}", text_of(&value).unwrap_or_default());
+                Ok(self.other(draft, around, kind, text))
+            }
+            (list, value) => {
+                Err((Reason::WrongShape, format!("{} of {} cannot be an event", body::kind(&value), list.name())))
+            }
+        }
+    }
+
+    fn change(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, mut change: Object) -> Result<Event, Problem> {
+        let field = match change.remove("field") {
+            Some(Value::String(field)) => field,
+            Some(other) => {
+                return Err((Reason::WrongShape, format!("field is {}, not a string", body::kind(&other))));
+            }
+            None => return Err((Reason::WrongShape, "a change has no field".into())),
+        };
+        let when = match self.platform {
+            "whatsapp" => time::of_whatsapp(change.get("value")),
+            _ => time::of_change(change.get("value")),
+        };
+        // A delivery that does not say what it is about is taken by its fields.
+        let known =
+            !self.around.odd_object && matches!(self.around.object.as_deref(), None | Some("page" | "instagram"));
+        let kind = if known { kinds::of_change(self.platform, &field, change.get("value"))? } else { None };
+        let is_message = matches!(kind, Some(Kind::Conversation(_)));
+        let when = match change.get("value") {
+            Some(Value::Object(item)) if is_message => time::of_message(item),
+            _ => when,
+        };
+        let what = match change.get("value") {
+            Some(value) if change.len() == 1 => What::Value(value),
+            _ => What::Change(&change),
+        };
+        let occurrence = Occurrence { field: &field, what, own_time: when.own };
+        let value = change.get("value").and_then(Value::as_object);
+        let subject = value.and_then(|value| match is_message {
+            true => kinds::other_party(value, &entry.account),
+            false => kinds::subject(self.platform, value),
+        });
+        let draft = self.draft(entry, &occurrence, when, subject);
+        Ok(match (kind, change.remove("value")) {
+            (Some(kind), Some(Value::Object(value))) => self.typed(draft, around, kind, value, Some(field), &change),
+            (_, value) => {
+                let item = value.as_ref().and_then(|value| value.as_object()?.text("item"));
+                let kind = item.map_or_else(|| field.clone(), |item| format!("{field}/{item}"));
+                self.other(draft, around, kind, text)
+            }
+        })
+    }
+
+    fn message(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, item: Object) -> Event {
+        let field = around.list.name();
+        let when = time::of_message(&item);
+        let subject = kinds::other_party(&item, &entry.account);
+        let value = Value::Object(item);
+        let occurrence = Occurrence { field, what: What::Value(&value), own_time: when.own };
+        let draft = self.draft(entry, &occurrence, when, subject);
+        let Value::Object(item) = value else {
+            // What was put in two lines above.
+            return self.other(draft, around, field.to_owned(), text);
+        };
+        match kinds::of_message(self.platform, &item) {
+            Some(kind) => self.typed(draft, around, Kind::Conversation(kind), item, None, &Object::new()),
+            None => {
+                let named = |key: &&String| !matches!(key.as_str(), "sender" | "recipient" | "timestamp");
+                let kind = item.keys().find(named).map_or_else(|| field.to_owned(), |key| format!("{field}/{key}"));
+                self.other(draft, around, kind, text)
+            }
+        }
+    }
+
+    fn unknown_entry(&mut self, mut entry: Entry<'a>, text: &'a RawValue) {
+        let around = entry.around(&mut self.around, List::Entry);
+        let value = match read(text.get()) {
+            Ok(value) => value,
+            Err(problem) => return self.refuse(problem, around.with(None)),
+        };
+        // The entry's time is within the value here, with all else.
+        let occurrence = Occurrence { field: "entry", what: What::Value(&value), own_time: true };
+        let draft = self.draft(&entry, &occurrence, When::default(), None);
+        let mut envelope = Writer::new();
+        if let Some(object) = around.object {
+            envelope.raw("object", object.get());
+        }
+        envelope.all(&around.delivery);
+        let json = text.get().to_owned();
+        let event = draft.other(self.delivery, self.tenants, "entry", json, envelope.end());
+        self.items.push(Item::Event(event));
+    }
+
+    fn draft(&self, entry: &Entry<'a>, occurrence: &Occurrence<'_>, when: When, subject: Option<String>) -> Draft {
+        let sent = entry.time.map(RawValue::get);
+        Draft {
+            platform: self.platform,
+            id: occurrence.id(self.platform, &self.delivery.tenant, &entry.account, sent),
+            index: self.index(),
+            account_id: entry.account.clone(),
+            subject: subject.unwrap_or_else(|| entry.account.clone()),
+            time: when.time,
+        }
+    }
+
+    fn typed(
+        &self,
+        draft: Draft,
+        around: &Around<'a>,
+        kind: Kind,
+        value: Object,
+        field: Option<String>,
+        change: &Object,
+    ) -> Event {
+        let activities = kind.activities(&value, &draft.account_id);
+        let (envelope, unknown) = envelope(around, field, change);
+        let (delivery, tenants) = (self.delivery, self.tenants);
+        kind.build()(kinds::Parts { draft, delivery, tenants, value, envelope, unknown, activities })
+    }
+
+    fn other(&self, draft: Draft, around: &Around<'a>, kind: String, text: &str) -> Event {
+        draft.other(self.delivery, self.tenants, kind, text.to_owned(), around.with(None))
+    }
+}
+
+/// The field and value of an entry that has them itself, as a change.
+fn flat(members: &mut cut::Texts<'_>) -> Option<String> {
+    let field = members.remove("field")?;
+    let mut change = Writer::new();
+    change.raw("field", field.get());
+    for name in ["value", "verb"] {
+        if let Some(text) = members.remove(name) {
+            change.raw(name, text.get());
+        }
+    }
+    Some(change.end())
+}
+
+/// An item from its text.
+fn read(text: &str) -> Result<Value, Problem> {
+    body::value(text.as_bytes()).map_err(|error| (error.reason, format!("an item cannot be read: {error}")))
+}
+
+/// Why an entry is not an object.
+fn unreadable(text: &str) -> Problem {
+    match body::value(text.as_bytes()) {
+        Ok(value) => (Reason::WrongShape, format!("an entry is {}, not an object", body::kind(&value))),
+        Err(error) => (error.reason, format!("an entry cannot be read: {error}")),
+    }
+}
+
+/// What stood around an item, as its event has it, and what of it has no field.
+///
+/// What has none goes to the event's unknown map under a path that is no JSON Pointer of the item:
+/// `envelope/…` for the delivery, `envelope/entry/…` for the entry, `envelope/entry/changes/…` for the change.
+fn envelope(around: &Around<'_>, field: Option<String>, change: &Object) -> (Envelope, Unknown) {
+    let mut unknown = Unknown::new();
+    let mut keep = |path: &str, key: &str, json: String| {
+        unknown.insert(format!("{path}/{}", key.replace('~', "~0").replace('/', "~1")), json);
+    };
+    let json = |text: &RawValue| json::parse(text.get()).unwrap_or_default();
+    around.delivery.iter().for_each(|(key, text)| keep("envelope", key, canonical(&json(text))));
+    around.entry.iter().for_each(|(key, text)| keep("envelope/entry", key, canonical(&json(text))));
+    let list = around.list.name();
+    let item = if around.list == List::Entry { "envelope/entry".to_owned() } else { format!("envelope/entry/{list}") };
+    change.iter().for_each(|(key, value)| keep(&item, key, canonical(value)));
+
+    let object = match around.object.map(json) {
+        Some(Value::String(object)) => Some(object),
+        Some(other) => {
+            keep("envelope", "object", canonical(&other));
+            None
+        }
+        None => None,
+    };
+    let entry_time = around.time.map(json).and_then(|time| {
+        let text = text_of(&time).unwrap_or_default();
+        // Only a number that prints as it was sent: else the text that was sent is kept.
+        let whole = text.parse().ok().filter(|whole: &i64| whole.to_string() == text);
+        if whole.is_none() {
+            keep("envelope/entry", "time", canonical(&time));
+        }
+        whole
+    });
+    let uid = around.uid.map(json).and_then(|uid| {
+        let text = text_of(&uid);
+        if text.is_none() {
+            keep("envelope/entry", "uid", canonical(&uid));
+        }
+        text
+    });
+    let standby = around.list == List::Standby || field.as_deref() == Some(List::Standby.name());
+    let envelope = Envelope {
+        object,
+        entry_id: text_of(&json(around.id)),
+        entry_time,
+        list: Some(list.to_owned()),
+        field,
+        standby: standby.then_some(true),
+        uid,
+    };
+    (envelope, unknown)
+}

@@ -1,0 +1,165 @@
+//! Any sender that signs by the Standard Webhooks specification (<https://www.standardwebhooks.com>).
+//!
+//! The symmetric scheme `v1` is verified; signatures of other versions, such as the asymmetric `v1a`, are
+//! skipped, as the specification asks. What a message means is known to its sender only, so it makes no
+//! activity: map it to `weir.activity.v1.Activity` in a service of your own.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use common::json::{self, Value};
+use common::standard_webhooks::v1::Message;
+use common::{identity::Id, raw::v1::Delivery, time};
+use http::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::draft::Time;
+use crate::signature::{self, Algorithm, Encoding};
+use crate::{Challenge, Draft, Item, Parsed, Reason, Refusal, Secrets, Source, Tenants, Traits, VerifyError, body};
+
+const PLATFORM: &str = "standard_webhooks";
+const ID: &str = "webhook-id";
+const TIMESTAMP: &str = "webhook-timestamp";
+const SIGNATURE: &str = "webhook-signature";
+
+/// How far the sender's clock may be from ours, in seconds, before and after.
+const TOLERANCE: u64 = 5 * 60;
+/// The longest id that is taken, in bytes: it becomes a part of records.
+const MAX_ID: usize = 256;
+/// How many signatures of our version a header may hold: a sender has one for each secret that it rotates.
+const MAX_SIGNATURES: usize = 16;
+
+/// Any sender that signs by the Standard Webhooks specification.
+#[derive(Debug, Clone, Copy)]
+pub struct StandardWebhooks;
+
+impl Source for StandardWebhooks {
+    fn name(&self) -> &'static str {
+        PLATFORM
+    }
+
+    fn platforms(&self) -> &'static [&'static str] {
+        &[PLATFORM]
+    }
+
+    fn traits(&self) -> Traits {
+        // The specification asks senders to wait 15 to 30 s, to try again for days, and to send less than 20 kB;
+        // not all keep to the last.
+        Traits { answer_within: Duration::from_secs(12), retries: true, max_body: 1 << 20 }
+    }
+
+    fn handshake(&self, _query: &str, _secrets: &Secrets<'_>) -> Option<Result<Challenge, Refusal>> {
+        None
+    }
+
+    fn verify(
+        &self,
+        headers: &HeaderMap,
+        body: &[u8],
+        secrets: &Secrets<'_>,
+        now: SystemTime,
+    ) -> Result<&'static str, VerifyError> {
+        if secrets.active.is_empty() {
+            return Err(VerifyError::NoSecret);
+        }
+        let id = signature::header(headers, ID)?;
+        if id.is_empty() || id.len() > MAX_ID {
+            return Err(VerifyError::Malformed(ID));
+        }
+        let timestamp = signature::header(headers, TIMESTAMP)?;
+        let sent_at = seconds(timestamp).ok_or(VerifyError::Malformed(TIMESTAMP))?;
+        let digests = digests(signature::header(headers, SIGNATURE)?).ok_or(VerifyError::Malformed(SIGNATURE))?;
+
+        let keys: Vec<_> = secrets.active.iter().filter_map(key).collect();
+        // The timestamp is believed only once it is known to be signed.
+        signature::verify_digests(
+            Algorithm::Sha256,
+            keys.iter().map(Vec::as_slice),
+            &[id.as_bytes(), b".", timestamp.as_bytes(), b".", body],
+            &digests,
+        )?;
+        // A clock before 1970 is no clock: then nothing is within the tolerance.
+        let now = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if now.abs_diff(sent_at) > TOLERANCE {
+            return Err(VerifyError::Stale);
+        }
+        Ok("standard-webhooks-v1")
+    }
+
+    fn ordering_key(&self, _headers: &HeaderMap, _body: &[u8]) -> Option<String> {
+        None
+    }
+
+    fn kept_headers(&self) -> &'static [&'static str] {
+        &[ID, TIMESTAMP, "content-type", "user-agent"]
+    }
+
+    fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed {
+        let value = match body::value(&delivery.body) {
+            Ok(value) => value,
+            Err(unreadable) => return unreadable.refuse(&delivery.body),
+        };
+        let id = delivery.headers.iter().find(|header| header.name == ID).map(|header| header.value.trim());
+        let Some(id) = id.filter(|id| !id.is_empty()) else {
+            let message = format!("the header {ID} is missing: the message has no identity");
+            return Parsed::refused(Reason::MissingHeader, message, &delivery.body);
+        };
+        let draft = Draft {
+            platform: PLATFORM,
+            // The id is signed and names one message, whatever attempt this is.
+            id: Id::of(PLATFORM, &delivery.tenant, &[delivery.endpoint.as_bytes(), id.as_bytes()]),
+            index: 0,
+            // A sender is one account: the endpoint.
+            account_id: String::new(),
+            subject: id.to_owned(),
+            time: occurred(&value),
+        };
+        let mut message = match value {
+            Value::Object(object) => json::read_event(object, ""),
+            other => Message { payload: Some(json::canonical(&other)), ..Message::default() },
+        };
+        id.clone_into(&mut message.message_id);
+        Parsed { items: vec![Item::Event(draft.typed(delivery, tenants, message, |_| Vec::new()))] }
+    }
+}
+
+/// When it happened, where the payload is of the recommended shape. The timestamp of the header is the time
+/// of an attempt, not of what happened.
+fn occurred(value: &Value) -> Time {
+    match value.get("timestamp") {
+        None | Some(Value::Null) => Time::default(),
+        Some(Value::String(text)) => time::from_rfc3339(text).map_or_else(Time::unreadable, Time::at),
+        Some(_) => Time::unreadable(),
+    }
+}
+
+/// Seconds since 1970, in digits only.
+fn seconds(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// The digests of our version among the signatures, which may be none. `None` where the header cannot be read.
+fn digests(header: &str) -> Option<Vec<Vec<u8>>> {
+    let mut digests = Vec::new();
+    for signature in header.split_ascii_whitespace() {
+        let (version, text) = signature.split_once(',')?;
+        if version == "v1" {
+            digests.push(signature::decode(Algorithm::Sha256, Encoding::Base64, text)?);
+        }
+    }
+    let read = !header.trim_ascii().is_empty() && digests.len() <= MAX_SIGNATURES;
+    read.then_some(digests)
+}
+
+/// The bytes of a secret: Base64 after `whsec_`; without that prefix the text itself. `None`: not Base64.
+fn key(secret: &SecretString) -> Option<Vec<u8>> {
+    match secret.expose_secret().strip_prefix("whsec_") {
+        Some(text) => BASE64.decode(text).ok(),
+        None => Some(secret.expose_secret().as_bytes().to_vec()),
+    }
+}
+
+#[cfg(test)]
+#[path = "standard_webhooks_tests.rs"]
+mod tests;

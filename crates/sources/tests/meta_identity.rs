@@ -1,0 +1,116 @@
+//! Two occurrences are two events, and one occurrence is one, however often and in whatever batch it comes.
+
+#![allow(clippy::unwrap_used, reason = "a test says where it fails by failing there")]
+
+mod meta_delivery;
+
+use std::collections::BTreeSet;
+
+use common::identity::Id;
+use common::registrations::Registrations;
+use meta_delivery::{changes, delivery, like, parse};
+use serde_json::{Value, json};
+use sources::{Parsed, Source as _, Tenants};
+
+const T: i64 = 1_717_420_800;
+
+fn ids(parsed: &Parsed) -> Vec<Id> {
+    assert_eq!(parsed.refusals().count(), 0, "{parsed:?}");
+    parsed.events().map(|event| event.id).collect()
+}
+
+fn ids_of(body: &Value) -> Vec<Id> {
+    ids(&parse(body.to_string()))
+}
+
+#[test]
+fn two_likes_of_one_post_in_one_second_are_two_events() {
+    let ids = ids_of(&changes(&[like("1", T), like("2", T)]));
+    assert_ne!(ids[0], ids[1]);
+    // And one person's like, taken back, and given again is three.
+    let mut back = like("1", T + 1);
+    back["value"]["verb"] = json!("remove");
+    let ids: BTreeSet<_> = ids_of(&changes(&[like("1", T), back, like("1", T + 2)])).into_iter().collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn a_redelivery_in_other_batches_is_no_new_event() {
+    let all: Vec<Value> = (0..20).map(|person| like(&person.to_string(), T + person / 3)).collect();
+    let one: BTreeSet<_> = ids_of(&changes(&all)).into_iter().collect();
+    assert_eq!(one.len(), 20);
+    let mut again = BTreeSet::new();
+    for (number, batch) in all.chunks(3).enumerate() {
+        let mut body = changes(&batch.iter().rev().cloned().collect::<Vec<_>>());
+        // It is sent again later, beside another page's entry, and the id is a number this time.
+        body["entry"][0]["time"] = json!(T + 3600 + number as i64);
+        body["entry"][0]["id"] = json!(108_204_610_000_417_i64);
+        body["entry"].as_array_mut().unwrap().push(json!({"id": "5", "time": T, "changes": [like("5", T)]}));
+        again.extend(parse(body.to_string()).events().filter(|event| event.account_id != "5").map(|event| event.id));
+    }
+    assert_eq!(one, again);
+}
+
+#[test]
+fn what_has_no_time_of_its_own_is_told_by_the_time_of_sending() {
+    let comment = json!({"field": "comments", "value": {"id": "1", "text": "Yes"}});
+    let body = |time: i64| json!({"object": "instagram", "entry": [{"id": "17", "time": time, "changes": [comment]}]});
+    assert_eq!(ids_of(&body(T)), ids_of(&body(T)));
+    assert_ne!(ids_of(&body(T)), ids_of(&body(T + 1)));
+    // In the entry itself it is the same occurrence.
+    let flat = json!({"object": "instagram", "entry": [{
+        "id": "17", "time": T, "field": "comments", "value": {"id": "1", "text": "Yes"},
+    }]});
+    assert_eq!(ids_of(&body(T)), ids_of(&flat));
+}
+
+#[test]
+fn the_order_of_members_and_white_space_do_not_matter() {
+    let compact = r#"{"object":"page","entry":[{"id":"1","time":5,"changes":[{"field":"feed","value":{"item":"like","created_time":1717420800,"message":"ü"}}]}]}"#;
+    let spread = r#" { "entry" : [ { "changes" : [ { "value" : { "message" : "\u00fc",
+        "created_time" : 1717420800 , "item" : "like" } , "field" : "feed" } ] , "time" : 6 , "id" : "1" } ],
+        "object" : "page" } "#;
+    assert_eq!(ids(&parse(compact)), ids(&parse(spread)));
+}
+
+#[test]
+fn neither_the_delivery_nor_the_accounts_tenant_enters_but_the_endpoints_does() {
+    struct Globex;
+    impl Tenants for Globex {
+        fn tenant_of(&self, _: &str, _: &str) -> Option<&str> {
+            Some("globex")
+        }
+    }
+    let meta = sources::meta::Meta;
+    let first = delivery(changes(&[like("1", T)]).to_string());
+    let parsed = meta.parse(&first, &Registrations::default());
+    let mut second = first.clone();
+    second.delivery_id = "f".repeat(32);
+    second.received_at = Some("2024-06-04T00:00:00Z".parse().unwrap());
+    second.endpoint = "other".to_owned();
+    assert_eq!(ids(&parsed), ids(&meta.parse(&second, &Registrations::default())));
+    let registered = meta.parse(&first, &Globex);
+    assert_eq!(ids(&parsed), ids(&registered));
+    let tenants: Vec<_> = parsed.events().chain(registered.events()).map(|event| event.tenant.as_str()).collect();
+    assert_eq!(tenants, ["acme", "globex"]);
+    second.tenant = "globex".to_owned();
+    assert_ne!(ids(&parsed), ids(&meta.parse(&second, &Registrations::default())));
+}
+
+#[test]
+fn the_verb_beside_the_value_tells_changes_apart() {
+    let change = |verb: &str| {
+        json!({"object": "user", "entry": [{"id": "1", "time": T, "changes": [
+            {"field": "likes", "verb": verb, "value": {"page": "9"}},
+        ]}]})
+    };
+    assert_ne!(ids_of(&change("add")), ids_of(&change("remove")));
+}
+
+#[test]
+fn a_message_and_the_same_on_standby_are_told_apart() {
+    let item = json!({"sender": {"id": "7"}, "recipient": {"id": "1"}, "timestamp": T * 1000, "message": {"mid": "m"}});
+    let body = |list: &str, time: i64| json!({"object": "page", "entry": [{"id": "1", "time": time, list: [item]}]});
+    assert_eq!(ids_of(&body("messaging", T)), ids_of(&body("messaging", T + 1)));
+    assert_ne!(ids_of(&body("messaging", T)), ids_of(&body("standby", T)));
+}

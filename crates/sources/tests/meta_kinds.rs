@@ -1,0 +1,269 @@
+//! Everything that Meta's platforms are known to send has a message of its own, and an activity.
+
+#![allow(clippy::unwrap_used, reason = "a test says where it fails by failing there")]
+
+mod leaves;
+mod meta_delivery;
+
+use common::activity::v1::Verb;
+use meta_delivery::{changes, parse};
+use serde_json::{Value, json};
+use sources::Event;
+
+const ITEMS: &[(&str, &str)] = &[
+    ("album", "album"),
+    ("address", "address"),
+    ("comment", "comment"),
+    ("connection", "connection"),
+    ("coupon", "coupon"),
+    ("event", "event"),
+    ("experience", "experience"),
+    ("group", "group"),
+    ("group_message", "group_message"),
+    ("interest", "interest"),
+    ("like", "like"),
+    ("link", "link"),
+    ("mention", "mention"),
+    ("milestone", "milestone"),
+    ("note", "note"),
+    ("page", "page"),
+    ("picture", "picture"),
+    ("platform-story", "platform_story"),
+    ("photo", "photo"),
+    ("photo-album", "photo_album"),
+    ("post", "post"),
+    ("profile", "profile"),
+    ("question", "question"),
+    ("rating", "rating"),
+    ("reaction", "reaction"),
+    ("relationship-status", "relationship_status"),
+    ("share", "share"),
+    ("status", "status"),
+    ("story", "story"),
+    ("timeline cover", "timeline_cover"),
+    ("tag", "tag"),
+    ("video", "video"),
+];
+
+const VERBS: &[&str] =
+    &["add", "block", "edit", "edited", "delete", "follow", "hide", "mute", "remove", "unblock", "unhide", "update"];
+
+/// The one event of a body, which is typed, has an activity with a verb and an object, and lost nothing.
+fn typed(body: &Value, topic: &str) -> Event {
+    let parsed = parse(body.to_string());
+    let events: Vec<_> = parsed.events().cloned().collect();
+    assert_eq!((events.len(), parsed.items.len()), (1, 1), "{body}: {parsed:?}");
+    let event = events.into_iter().next().unwrap();
+    assert_eq!(event.topic, topic, "{body}");
+    assert_eq!(leaves::missing(body, [&event]), [""; 0], "{body}");
+    assert!(!event.activities.is_empty(), "{body}");
+    for (ordinal, activity) in event.activities.iter().enumerate() {
+        assert_eq!(activity.id, format!("{}-{ordinal}", event.id));
+        assert_eq!(activity.event_type, event.ce_type);
+        assert_ne!(activity.verb(), Verb::Unspecified, "{body}");
+        assert_ne!(activity.object.as_ref().unwrap().r#type, "", "{body}");
+    }
+    event
+}
+
+#[test]
+fn every_item_and_verb_of_feed() {
+    for (item, name) in ITEMS {
+        for verb in VERBS {
+            let value = json!({
+                "item": item, "verb": verb, "post_id": "1_2", "parent_id": "1_2", "comment_id": "2_3", "photo_id": 4,
+                "photo_ids": [4, "5"], "photos": ["https://a.example/4"], "video": "https://a.example/v", "video_id": 6,
+                "album_id": 7, "event_id": "8", "share_id": 9, "recipient_id": 10, "sender_id": 11, "sender_name": "Ann",
+                "from": {"id": "11", "name": "Ann"}, "message": "words", "link": "https://a.example", "photo": "p",
+                "story": "s", "title": "t", "reaction_type": "care", "published": true, "is_hidden": false,
+                "edited_time": 1_717_420_801, "created_time": 1_717_420_800, "brand_new": {"a": [1.0, null]},
+                "post": {"id": "1_2", "status_type": "added_photos", "is_published": true, "updated_time": "u",
+                    "permalink_url": "https://a.example/1_2", "promotion_status": "inactive"},
+            });
+            let event =
+                typed(&changes(&[json!({"field": "feed", "value": value})]), &format!("events.facebook.{name}"));
+            assert!(event.occurred_at.is_some());
+            assert_eq!(event.subject, "1_2");
+        }
+    }
+}
+
+#[test]
+fn every_item_and_verb_of_mention_and_ratings() {
+    for verb in VERBS {
+        for item in [json!("post"), json!("comment"), json!(null)] {
+            let change = json!({"field": "mention", "value": {"item": item, "verb": verb, "post_id": "1_2"}});
+            typed(&changes(&[change]), "events.facebook.mention");
+        }
+        for (item, name) in [("rating", "rating"), ("comment", "rating_comment"), ("reaction", "rating_reaction")] {
+            let change = json!({"field": "ratings", "value": {
+                "item": item, "verb": verb, "reviewer_id": 1, "rating": 5, "review_text": null,
+                "recommendation_type": "NEGATIVE", "open_graph_story_id": 3,
+            }});
+            typed(&changes(&[change]), &format!("events.facebook.{name}"));
+        }
+    }
+    let lead = json!({"ad_id": 0, "form_id": 1, "leadgen_id": 2, "created_time": 3, "page_id": 4, "adgroup_id": 5});
+    typed(&changes(&[json!({"field": "leadgen", "value": lead})]), "events.facebook.leadgen");
+}
+
+#[test]
+fn every_kind_of_conversation() {
+    let of_both = [
+        ("message", "message", "message"),
+        ("message_edit", "message_edit", "message_edit"),
+        ("postback", "postback", "postback"),
+        ("read", "message_read", "message_seen"),
+        ("reaction", "message_reaction", "message_reaction"),
+        ("optin", "opt_in", "opt_in"),
+        ("referral", "referral", "referral"),
+        ("pass_thread_control", "pass_thread_control", "pass_thread_control"),
+        ("take_thread_control", "take_thread_control", "take_thread_control"),
+        ("request_thread_control", "request_thread_control", "request_thread_control"),
+    ];
+    let of_messenger = [
+        ("delivery", "message_delivery"),
+        ("payment", "payment"),
+        ("checkout_update", "checkout_update"),
+        ("app_roles", "app_roles"),
+        ("account_linking", "account_linking"),
+        ("policy-enforcement", "policy_enforcement"),
+    ];
+    let kinds = of_both.iter().map(|(key, page, _)| ("page", *key, format!("events.facebook.{page}")));
+    let kinds =
+        kinds.chain(of_both.iter().map(|(key, _, direct)| ("instagram", *key, format!("events.instagram.{direct}"))));
+    let kinds = kinds.chain(of_messenger.iter().map(|(key, page)| ("page", *key, format!("events.facebook.{page}"))));
+    for (object, key, topic) in kinds {
+        let item = json!({
+            "sender": {"id": "7"}, "recipient": {"id": 12}, "timestamp": 1_717_420_800_001_i64, key: {"mid": "m", "new": [1]},
+        });
+        let entries = [
+            json!({"id": 12, "time": 3, "messaging": [item]}),
+            json!({"id": 12, "time": 3, "standby": [item]}),
+            json!({"id": 12, "time": 3, "changes": [{"field": "messages", "value": item}]}),
+            json!({"id": 12, "time": 3, "field": "messages", "value": item}),
+        ];
+        for entry in entries {
+            let event = typed(&json!({"object": object, "entry": [entry]}), &topic);
+            assert_eq!(event.subject, "7");
+        }
+    }
+}
+
+#[test]
+fn every_field_of_instagram_in_each_shape() {
+    let fields = [
+        (
+            "comments",
+            "comment",
+            json!({"id": "1", "from": {"id": "2", "username": "u"}, "text": "t",
+            "media": {"id": "3", "media_product_type": "FEED"}, "parent_id": "4"}),
+        ),
+        ("comments", "comment", json!({"comment_id": 1, "from": null, "text": null, "media_id": 3})),
+        ("live_comments", "live_comment", json!({"id": "1", "text": "t", "media": {"id": "3"}})),
+        ("mentions", "mention", json!({"media_id": "3", "comment_id": "4"})),
+        ("mentions", "mention", json!({"media_id": "3"})),
+        (
+            "story_insights",
+            "story_insights",
+            json!({"media_id": "3", "impressions": 44, "reach": -1,
+            "taps_forward": -1, "taps_back": 6, "exits": 0, "replies": -1}),
+        ),
+    ];
+    for (field, name, value) in fields {
+        let topic = format!("events.instagram.{name}");
+        let entries = [
+            json!({"id": "17", "time": 1_717_420_800, "changes": [{"field": field, "value": value}]}),
+            json!({"id": "17", "time": 1_717_420_800, "field": field, "value": value}),
+        ];
+        let payloads: Vec<_> =
+            entries.iter().map(|entry| typed(&json!({"object": "instagram", "entry": [entry]}), &topic).id).collect();
+        assert_eq!(payloads[0], payloads[1], "{field}");
+    }
+}
+
+#[test]
+fn what_is_not_known_is_kept_whole_without_an_activity() {
+    let entry = |entry: Value| json!({"object": "page", "entry": [entry]});
+    let cases = [
+        (changes(&[json!({"field": "parking"})]), "facebook", "parking"),
+        (
+            changes(&[json!({"field": "feed", "value": {"item": "hologram", "a": [null, 1.50]}})]),
+            "facebook",
+            "feed/hologram",
+        ),
+        (changes(&[json!({"field": "feed", "value": {}})]), "facebook", "feed"),
+        (
+            json!({"object": "user", "entry": [{"id": "1", "uid": "1", "time": 2, "changes": [
+            {"field": "email", "verb": "update", "value": "a@b.example"}]}]}),
+            "facebook",
+            "email",
+        ),
+        (
+            json!({"object": "moon", "entry": [{"id": "1", "changes": [{"field": "feed", "value": {"item": "post"}}]}]}),
+            "facebook",
+            "feed/post",
+        ),
+        (
+            json!({"object": 7, "entry": [{"id": "1", "changes": [{"field": "feed", "value": {"item": "post"}}]}]}),
+            "facebook",
+            "feed/post",
+        ),
+        (entry(json!({"id": "1", "time": 2, "changed_fields": ["picture"]})), "facebook", "changed_fields/picture"),
+        (
+            entry(json!({"id": "1", "time": 2, "messaging": [{"sender": {"id": "7"}, "game_play": {"score": 5}}]})),
+            "facebook",
+            "messaging/game_play",
+        ),
+        (entry(json!({"id": "1", "time": 2, "standby": [{}]})), "facebook", "standby"),
+        (entry(json!({"id": "1", "time": 2, "news": [{"a": 1}]})), "facebook", "entry"),
+        (
+            json!({"object": "instagram", "entry": [{"id": "1", "changes": [{"field": "feed", "value": {"item": "post"}}]}]}),
+            "instagram",
+            "feed/post",
+        ),
+        (
+            json!({"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": [
+            {"field": "messages", "value": {"messages": [{"timestamp": "1717420800", "text": {"body": "x"}}]}}]}]}),
+            "whatsapp",
+            "messages",
+        ),
+    ];
+    for (body, platform, kind) in cases {
+        let parsed = parse(body.to_string());
+        let events: Vec<_> = parsed.events().collect();
+        assert_eq!((events.len(), parsed.items.len()), (1, 1), "{body}: {parsed:?}");
+        assert_eq!(events[0].topic, format!("events.{platform}.other"), "{body}");
+        assert_eq!(events[0].platform, platform, "{body}");
+        assert_eq!(events[0].activities, [], "{body}");
+        let decoded = leaves::decode(events[0]);
+        assert_eq!(decoded.get_field_by_name("kind").unwrap().as_str(), Some(kind), "{body}");
+        assert_eq!(leaves::missing(&body, events), [""; 0], "{body}");
+    }
+}
+
+#[test]
+fn a_delivery_that_does_not_say_what_it_is_about_is_taken_by_its_fields() {
+    for object in ["", r#""object":null,"#] {
+        let body =
+            format!(r#"{{{object}"entry":[{{"id":"1","changes":[{{"field":"feed","value":{{"item":"post"}}}}]}}]}}"#);
+        let parsed = parse(body);
+        assert_eq!(parsed.events().map(|event| event.topic.as_ref()).collect::<Vec<_>>(), ["events.facebook.post"]);
+    }
+}
+
+#[test]
+fn several_arrays_in_one_entry_are_all_taken() {
+    let body = json!({"object": "page", "entry": [{
+        "id": "1", "time": 2,
+        "changes": [{"field": "feed", "value": {"item": "post"}}],
+        "messaging": [{"message": {"mid": "m"}}],
+        "standby": [{"message": {"mid": "n"}}],
+        "changed_fields": ["feed"],
+        "field": "leadgen", "value": {"leadgen_id": 5},
+    }]});
+    let parsed = parse(body.to_string());
+    let found: Vec<_> = parsed.events().map(|event| (event.index, event.topic.as_ref())).collect();
+    let expected = ["post", "message", "message", "other", "leadgen"].map(|name| format!("events.facebook.{name}"));
+    assert_eq!(found, (0..).zip(expected.iter().map(String::as_str)).collect::<Vec<_>>());
+}

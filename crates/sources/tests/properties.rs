@@ -1,0 +1,275 @@
+//! Nothing that a sender can send makes any source panic, and nothing is taken in silence: what cannot be
+//! understood is refused with its bytes.
+
+#![allow(clippy::unwrap_used, reason = "a test says by it what it expects")]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use common::raw::v1::{Delivery, Header};
+use common::registrations::Registrations;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use proptest::prelude::*;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+use sources::{Item, Secrets, Source};
+
+/// The headers that any source reads.
+const NAMES: &[&str] = &[
+    "x-hub-signature-256",
+    "x-hub-signature",
+    "x-github-event",
+    "x-github-delivery",
+    "webhook-id",
+    "webhook-timestamp",
+    "webhook-signature",
+    "content-type",
+];
+
+/// Member names that mean something to some source, so that arbitrary JSON comes near to real deliveries.
+const KEYS: &[&str] = &[
+    "object",
+    "entry",
+    "id",
+    "time",
+    "changes",
+    "changed_fields",
+    "messaging",
+    "standby",
+    "field",
+    "value",
+    "item",
+    "verb",
+    "from",
+    "sender",
+    "recipient",
+    "timestamp",
+    "message",
+    "created_time",
+    "action",
+    "repository",
+    "issue",
+    "comment",
+    "workflow_run",
+    "workflow_job",
+    "steps",
+    "commits",
+    "pull_request",
+    "user",
+    "type",
+    "payload",
+    "a/b~c",
+    "",
+];
+
+const KINDS: &[&str] =
+    &["push", "issues", "workflow_run", "workflow_job", "pull_request", "gollum", "status", "no_such_kind"];
+
+const TOKENS: &[&str] = &["null", "[", "{}", "\"", ",", "1e400", "-"];
+
+fn headers_of(source: &dyn Source, kind: &str) -> Vec<Header> {
+    let mut headers = Vec::new();
+    for name in source.kept_headers() {
+        let value = if *name == "x-github-event" { kind } else { "value-1" };
+        headers.push(Header { name: (*name).to_owned(), value: value.to_owned() });
+    }
+    headers
+}
+
+/// Runs all that a source does with a verified delivery, and checks what holds for any.
+fn take(source: &dyn Source, kind: &str, body: &[u8]) {
+    let _ = source.ordering_key(&HeaderMap::new(), body);
+    let delivery = Delivery {
+        delivery_id: "d".to_owned(),
+        source: source.name().to_owned(),
+        endpoint: "e".to_owned(),
+        tenant: "t".to_owned(),
+        received_at: Some("2026-01-05T13:00:00Z".parse().unwrap()),
+        headers: headers_of(source, kind),
+        body: body.to_vec().into(),
+        ..Delivery::default()
+    };
+    let parsed = source.parse(&delivery, &Registrations::default());
+    assert!(!parsed.items.is_empty(), "a delivery has vanished");
+    for (index, item) in (0..).zip(&parsed.items) {
+        match item {
+            Item::Event(event) => {
+                assert_eq!(event.index, index);
+                assert!(!event.subject.is_empty() && !event.payload.is_empty());
+                assert!(source.platforms().contains(&event.platform));
+                assert!(event.topic.starts_with(&format!("events.{}.", event.platform)), "{}", event.topic);
+                for (ordinal, activity) in (0..).zip(&event.activities) {
+                    assert_eq!(activity.id, format!("{}-{ordinal}", event.id));
+                    assert_eq!(activity.event_type, event.ce_type);
+                }
+            }
+            Item::Refused(refused) => {
+                assert_eq!(refused.index, index);
+                assert!(!refused.message.is_empty());
+                assert!(parsed.items.len() > 1 || !refused.payload.is_empty() || body.is_empty());
+            }
+        }
+    }
+}
+
+fn json() -> impl Strategy<Value = Value> {
+    let number = prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        Just("1e400".to_owned()),
+        Just("0.10".to_owned()),
+        Just("1735732800".to_owned()),
+        Just("123456789012345678901234567890".to_owned()),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        number.prop_map(|text| serde_json::from_str(&text).unwrap()),
+        "\\PC{0,12}".prop_map(Value::from),
+        prop::sample::select(&["page", "instagram", "feed", "comment", "add", "created", "2026-01-01T00:00:00Z"][..])
+            .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 48, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((prop::sample::select(KEYS), inner), 0..6).prop_map(|members| {
+                Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
+            }),
+        ]
+    })
+}
+
+fn fixtures() -> Vec<(String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut found = Vec::new();
+    for folder in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|file: &PathBuf| file.extension().is_some_and(|e| e == "json" || e == "form")) {
+            let kind = file.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
+            found.push((kind, std::fs::read(&file).unwrap()));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[derive(Debug, Clone)]
+enum Mutation {
+    Flip(prop::sample::Index, u8),
+    Truncate(prop::sample::Index),
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, usize),
+}
+
+fn mutation() -> impl Strategy<Value = Mutation> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        (at(), any::<u8>()).prop_map(|(at, byte)| Mutation::Flip(at, byte)),
+        at().prop_map(Mutation::Truncate),
+        (at(), prop::collection::vec(any::<u8>(), 1..8)).prop_map(|(at, bytes)| Mutation::Insert(at, bytes)),
+        (at(), prop::sample::select(TOKENS)).prop_map(|(at, token)| Mutation::Insert(at, token.as_bytes().to_vec())),
+        (at(), 1..40_usize).prop_map(|(at, length)| Mutation::Remove(at, length)),
+    ]
+}
+
+fn mutate(bytes: &mut Vec<u8>, mutation: &Mutation) {
+    if bytes.is_empty() {
+        return;
+    }
+    match mutation {
+        Mutation::Flip(at, byte) => {
+            let at = at.index(bytes.len());
+            bytes[at] ^= byte;
+        }
+        Mutation::Truncate(at) => bytes.truncate(at.index(bytes.len())),
+        Mutation::Insert(at, more) => {
+            let at = at.index(bytes.len());
+            bytes.splice(at..at, more.iter().copied());
+        }
+        Mutation::Remove(at, length) => {
+            let at = at.index(bytes.len());
+            let end = bytes.len().min(at + length);
+            bytes.drain(at..end);
+        }
+    }
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(config(2500))]
+
+    #[test]
+    fn arbitrary_json(value in json(), kind in prop::sample::select(KINDS)) {
+        let body = value.to_string();
+        for source in sources::all() {
+            take(*source, kind, body.as_bytes());
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes(body in prop::collection::vec(any::<u8>(), 0..300), kind in prop::sample::select(KINDS)) {
+        for source in sources::all() {
+            take(*source, kind, &body);
+        }
+    }
+
+    #[test]
+    fn arbitrary_headers(
+        pairs in prop::collection::vec((prop::sample::select(NAMES), prop::collection::vec(any::<u8>(), 0..60)), 0..6),
+        body in prop::collection::vec(any::<u8>(), 0..60),
+        secret in "\\PC{1,20}",
+        now in 0..4_000_000_000_u64,
+    ) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            if let Ok(value) = HeaderValue::from_bytes(&value) {
+                headers.append(HeaderName::from_static(name), value);
+            }
+        }
+        let active = [SecretString::from(secret.clone())];
+        let token = SecretString::from(secret);
+        let secrets = Secrets { active: &active, verify_token: Some(&token) };
+        for source in sources::all() {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now);
+            prop_assert!(source.verify(&headers, &body, &secrets, now).is_err());
+            let _ = source.handshake(&String::from_utf8_lossy(&body), &secrets);
+            let _ = source.ordering_key(&headers, &body);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(8000))]
+
+    #[test]
+    fn damaged_fixtures(which in any::<prop::sample::Index>(), mutations in prop::collection::vec(mutation(), 1..4)) {
+        static FIXTURES: std::sync::LazyLock<Vec<(String, Vec<u8>)>> = std::sync::LazyLock::new(fixtures);
+        let (kind, body) = which.get(&FIXTURES);
+        let mut body = body.clone();
+        for mutation in &mutations {
+            mutate(&mut body, mutation);
+        }
+        for source in sources::all() {
+            take(*source, kind, &body);
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_levels_are_refused_by_every_source() {
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let deep = [&open.repeat(10_000), "1", &close.repeat(10_000)].concat();
+        let body = format!("{{\"object\":\"page\",\"entry\":[{{\"id\":\"1\",\"changes\":[{deep}]}}]}}");
+        for source in sources::all() {
+            let delivery =
+                Delivery { headers: headers_of(*source, "push"), body: body.clone().into(), ..Delivery::default() };
+            let parsed = source.parse(&delivery, &Registrations::default());
+            let [Item::Refused(refused)] = &parsed.items[..] else { panic!("{}: {parsed:?}", source.name()) };
+            assert_eq!(refused.reason.as_str(), "too_deep", "{}", source.name());
+            assert!(String::from_utf8_lossy(&refused.payload).contains(&deep), "{}", source.name());
+            let _ = source.ordering_key(&HeaderMap::new(), body.as_bytes());
+        }
+    }
+}
