@@ -1,0 +1,228 @@
+//! What the door depends on, looked at again and again for the health digest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Bus, ProducerState, TopicKind, TopicSpec};
+use common::topics::{DEAD_LETTERS, REGISTRATIONS, raw, raw_bulk};
+use service::{Action, CheckHandle, CheckSpec, Health, clock};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::http::Door;
+use crate::meters;
+
+/// Above this part of what may be in memory or in flight, senders will soon be told to come again.
+const SATURATED: f64 = 0.8;
+/// How long nothing may be acknowledged while something waits; the shortest deadline of a platform is 2 s.
+const STALLED: Duration = Duration::from_secs(2);
+/// How many problems a message names.
+const NAMED: usize = 5;
+/// Between two attempts to prepare the topics, and between two looks at topics that have a problem.
+const PREPARE_AGAIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The checks of the door.
+pub(crate) struct Checks {
+    kafka: CheckHandle,
+    topics: CheckHandle,
+    registrations: CheckHandle,
+    saturation: CheckHandle,
+    endpoints: CheckHandle,
+}
+
+impl Checks {
+    /// All unknown at first: the door is not ready.
+    pub(crate) fn new(health: &Health) -> Self {
+        let check = |name, action, gates_readiness, unit, threshold| {
+            health.check(CheckSpec { name, action, gates_readiness, unit, threshold })
+        };
+        let seconds = Some(STALLED.as_secs_f64());
+        Self {
+            kafka: check("streaming_kafka", Action::Page, true, "seconds", seconds),
+            topics: check("streaming_topics", Action::Page, true, "", None),
+            registrations: check("streaming_registrations", Action::Page, true, "", None),
+            saturation: check("streaming_saturation", Action::Ticket, false, "ratio", Some(SATURATED)),
+            endpoints: check("streaming_endpoints", Action::Page, false, "", None),
+        }
+    }
+
+    /// Looks at all but the topics, until the future is dropped.
+    pub(crate) async fn run(&self, door: &Arc<Door>, bus: &Bus) {
+        let every = Duration::from_millis(door.settings.check_interval_ms);
+        let mut ticks = interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.registrations(door);
+            self.endpoints(door);
+            self.saturation(door, bus);
+            // Last, because it waits.
+            self.kafka(door, bus).await;
+        }
+    }
+
+    async fn kafka(&self, door: &Door, bus: &Bus) {
+        let reached = bus.ping(STALLED).await;
+        let state = door.producer.state();
+        self.kafka.value(state.waiting_for.unwrap_or_default().as_secs_f64());
+        match log_verdict(reached.err().map(|error| error.to_string()), &state) {
+            LogVerdict::Fail(message) => self.kafka.fail(message),
+            LogVerdict::Warn(message) => self.kafka.warn(message),
+            LogVerdict::Ok => self.kafka.ok("acknowledges"),
+        }
+    }
+
+    fn registrations(&self, door: &Door) {
+        let (fixed, registered) = door.endpoints.count();
+        if door.registrations.is_read() {
+            self.registrations.ok(format!("{fixed} endpoints in the settings, {registered} registered"));
+        } else {
+            self.registrations.fail("not read to the end yet: registered endpoints answer 503");
+        }
+    }
+
+    fn endpoints(&self, door: &Door) {
+        let problems = door.endpoints.problems(clock::now());
+        if problems.is_empty() {
+            return self.endpoints.ok("all can verify");
+        }
+        let more = problems.len().saturating_sub(NAMED);
+        let mut message = problems.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+        if more > 0 {
+            message.push_str(&format!("; and {more} more"));
+        }
+        self.endpoints.fail(message);
+    }
+
+    fn saturation(&self, door: &Door, bus: &Bus) {
+        let state = door.producer.state();
+        let limits = &bus.settings().producer;
+        let buffered = door.budget.used();
+        meters::buffered().set(buffered);
+        let shares = [
+            ("memory for bodies", buffered),
+            ("records in flight", ratio(state.in_flight_records, limits.max_in_flight_records)),
+            ("bytes in flight", ratio(state.in_flight_bytes, limits.max_in_flight_bytes)),
+        ];
+        let fullest = shares.iter().fold(shares[0], |most, share| if share.1 > most.1 { *share } else { most });
+        self.saturation.value(fullest.1);
+        let requests = door.in_flight.load(std::sync::atomic::Ordering::Relaxed);
+        let message = format!("{} at {:.0}%, {requests} requests under way", fullest.0, fullest.1 * 100.0);
+        if fullest.1 >= SATURATED { self.saturation.warn(message) } else { self.saturation.ok(message) }
+    }
+
+    /// Creates or checks the topics until nothing is wrong with them.
+    pub(crate) async fn prepare_topics(&self, bus: &Bus) {
+        let topics = topics();
+        loop {
+            match bus.prepare_topics(&topics).await {
+                Err(error) => {
+                    self.topics.fail(error.to_string());
+                    sleep(PREPARE_AGAIN).await;
+                }
+                Ok(problems) if problems.is_empty() => {
+                    return self.topics.ok(format!("all {} are as they should be", topics.len()));
+                }
+                Ok(problems) => {
+                    let message: Vec<_> =
+                        problems.iter().take(NAMED).map(|p| format!("{}: {}", p.topic, p.problem)).collect();
+                    let message = message.join("; ");
+                    if problems.iter().any(|problem| problem.blocks) {
+                        self.topics.fail(message);
+                    } else {
+                        self.topics.warn(message);
+                    }
+                    sleep(LOOK_AGAIN).await;
+                }
+            }
+        }
+    }
+}
+
+/// What the door says of the log.
+#[derive(Debug, PartialEq, Eq)]
+enum LogVerdict {
+    Ok,
+    Warn(String),
+    Fail(String),
+}
+
+/// A client that was built anew is known to work only once a record was acknowledged, and a door that is not ready gets
+/// no records: where the log answers, the rebuild is a warning, and the next request shows whether it helped.
+fn log_verdict(away: Option<String>, state: &ProducerState) -> LogVerdict {
+    if let Some(reason) = away {
+        LogVerdict::Fail(match &state.fatal {
+            Some(fatal) => format!("{reason}; the producer was built anew: {fatal}"),
+            None => reason,
+        })
+    } else if state.waiting_for.is_some_and(|waiting| waiting > STALLED) {
+        LogVerdict::Fail(format!("{} records wait, and nothing was acknowledged", state.in_flight_records))
+    } else if let Some(fatal) = &state.fatal {
+        LogVerdict::Warn(format!("answers; the producer was built anew, nothing was sent since: {fatal}"))
+    } else {
+        LogVerdict::Ok
+    }
+}
+
+/// The topics that the door writes and reads.
+fn topics() -> Vec<TopicSpec> {
+    let log = |name: &str, days| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention: DAY * days } };
+    let mut topics = vec![
+        TopicSpec { name: REGISTRATIONS.name().to_owned(), kind: TopicKind::Compacted },
+        log(DEAD_LETTERS.name(), 30),
+    ];
+    for source in sources::all() {
+        topics.push(log(raw(source.name()).name(), 7));
+        topics.push(log(raw_bulk(source.name()).name(), 7));
+    }
+    topics
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a share for people and thresholds")]
+fn ratio(part: usize, whole: usize) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_has_both_lanes() {
+        let names: Vec<_> = topics().into_iter().map(|topic| topic.name).collect();
+        for name in ["registrations", "dead-letters", "raw.meta", "raw.meta.bulk", "raw.github", "raw.github.bulk"] {
+            assert!(names.iter().any(|topic| topic == name), "{name} in {names:?}");
+        }
+    }
+
+    #[test]
+    fn a_producer_built_anew_does_not_hold_readiness_back() {
+        let seconds = |s| Some(Duration::from_secs(s));
+        let fail = |m: &str| LogVerdict::Fail(m.to_owned());
+        let stalled = "3 records wait, and nothing was acknowledged";
+        let rebuilt = "answers; the producer was built anew, nothing was sent since: fenced";
+        let table = [
+            (None, None, None, LogVerdict::Ok),
+            (None, seconds(2), None, LogVerdict::Ok),
+            (None, seconds(3), None, fail(stalled)),
+            (None, None, Some("fenced"), LogVerdict::Warn(rebuilt.to_owned())),
+            (None, seconds(1), Some("fenced"), LogVerdict::Warn(rebuilt.to_owned())),
+            (None, seconds(3), Some("fenced"), fail(stalled)),
+            (Some("away"), None, None, fail("away")),
+            (Some("away"), None, Some("fenced"), fail("away; the producer was built anew: fenced")),
+        ];
+        for (away, waiting_for, fatal, expected) in table {
+            let fatal = fatal.map(str::to_owned);
+            let state = ProducerState { in_flight_records: 3, in_flight_bytes: 9, waiting_for, fatal, brokers_up: 1 };
+            assert_eq!(log_verdict(away.map(str::to_owned), &state), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn ratios() {
+        assert!((ratio(1, 4) - 0.25).abs() < f64::EPSILON);
+        assert!(ratio(0, 0).abs() < f64::EPSILON);
+    }
+}

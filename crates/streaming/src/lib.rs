@@ -1,0 +1,212 @@
+//! The door: takes what platforms push, and says thank you once it is durable.
+//!
+//! ```text
+//! POST /webhooks/{endpoint}
+//!   route ─▶ endpoint ─▶ encoding, size, time ─▶ body ─▶ signature ─▶ limit ─▶ raw.<source> ─▶ ack ─▶ 200
+//!              │ unknown                                   │ no fit     │ over: 429, or raw.<source>.bulk
+//!              └──── the registrations, once more ◀────────┘
+//! ```
+//!
+//! * `http`: the edge; the only module that knows requests and responses
+//! * `door`: the decisions that need no I/O, and every answer there is
+//! * `endpoints`: which endpoints are open, with which secrets; follows the `registrations` topic
+//! * `catch_up`: one look at that topic for all who wait for one
+//! * `body`: a body in one buffer, within limits of size, time and memory
+//! * `limit`: how many deliveries per second, and what becomes of the rest
+//! * `pending`: waits for an acknowledgement, and counts it however late it comes
+//! * `checks`, `meters`: what health and metrics say
+//! * [`Settings`]: what can be set
+
+mod body;
+mod catch_up;
+mod checks;
+mod door;
+mod endpoints;
+mod http;
+mod limit;
+mod meters;
+mod pending;
+mod settings;
+
+use std::net::SocketAddr;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bus::{Bus, Table};
+use common::registration::v1::Registration;
+use common::topics::{self, Flow, REGISTRATIONS};
+use service::Host;
+use service::seal::SealingKey;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+pub use settings::{DEFAULTS, EndpointSettings, STREAMING_DEFAULTS, Settings, StreamingSettings};
+
+use crate::checks::Checks;
+use crate::http::Door;
+
+/// What becomes of what: the door writes what comes from outside.
+pub fn flow() -> Flow {
+    let writes = sources::all().iter().flat_map(|source| [topics::raw(source.name()), topics::raw_bulk(source.name())]);
+    Flow { reads: Vec::new(), writes: writes.map(|topic| topic.name().to_owned()).collect() }
+}
+
+/// What is left of the shutdown's deadline for what comes after the last record.
+const LAST_MOMENT: Duration = Duration::from_millis(250);
+
+/// The service, listening and not yet answering.
+pub struct Streaming {
+    listener: TcpListener,
+    address: SocketAddr,
+    host: Host,
+    bus: Bus,
+    table: Table<Registration>,
+    door: Arc<Door>,
+    checks: Checks,
+}
+
+impl std::fmt::Debug for Streaming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Streaming").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Streaming {
+    /// Reads the key file, opens the bus and listens. Waits for nobody.
+    ///
+    /// # Errors
+    /// A key file that cannot be used, a port that is taken, settings that the bus cannot use.
+    pub async fn new(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        meters::describe();
+        let key =
+            match &settings.secrets.key_file {
+                Some(file) => Some(SealingKey::from_file(file).with_context(|| {
+                    format!("cannot use the key file {} (setting secrets.key_file)", file.display())
+                })?),
+                None => None,
+            };
+        let bus = Bus::open(&settings.bus)?;
+        let producer = bus.producer()?;
+        let table = bus.table(&REGISTRATIONS);
+        let streaming = &settings.streaming;
+        let door = Door {
+            endpoints: endpoints::Endpoints::new(&streaming.endpoints, key),
+            registrations: table.handle(),
+            catch_up: catch_up::CatchUp::new(
+                Duration::from_millis(streaming.catch_up_timeout_ms),
+                Duration::from_millis(streaming.catch_up_pause_ms),
+            ),
+            producer,
+            budget: body::Budget::new(streaming.max_buffered_bytes),
+            in_flight: AtomicUsize::new(0),
+            tasks: host.tasks().clone(),
+            settings: streaming.clone(),
+        };
+        let checks = Checks::new(host.health());
+        let listener = service::bind("streaming.listen", &streaming.listen).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address, host: host.clone(), bus, table, door: Arc::new(door), checks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until the host shuts down; then lets requests under way end, and waits until all that was sent is
+    /// acknowledged or the host's deadline is near.
+    ///
+    /// # Errors
+    /// When the registrations cannot be followed any more, or records were left at the deadline.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self { listener, address: _, host, bus, table, door, checks } = self;
+        let whole = Duration::from_millis(host.settings().shutdown.deadline_ms);
+        let delay = Duration::from_millis(door.settings.stop_delay_ms);
+
+        let background = Background::start(&door, &bus, checks);
+        // Not cancelled by the shutdown: requests under way may need newer registrations until they end.
+        let following = CancellationToken::new();
+        let index = Arc::clone(&door);
+        let mut follow = JoinSet::new();
+        follow.spawn(table.follow(move |id, registration| index.endpoints.apply(id, registration), following.clone()));
+
+        let closing = CancellationToken::new();
+        let stopped_at = OnceLock::new();
+        let close = async {
+            // From here on health says "not ready", and nobody new should come.
+            host.shutdown().cancelled().await;
+            stopped_at.get_or_init(Instant::now);
+            sleep(delay).await;
+            closing.cancel();
+            std::future::pending::<()>().await;
+        };
+        // A quarter of what is left after the delay is for the producer.
+        let limits = http::limits(&door.settings, whole.saturating_sub(delay) / 4 * 3);
+        let mut serve =
+            Box::pin(service::http::serve(listener, http::router(Arc::clone(&door)), limits, closing.clone()));
+        let failed = tokio::select! {
+            () = &mut serve => None,
+            () = close => None,
+            ended = follow.join_next() => {
+                // Without the registrations the door would refuse what it should take.
+                closing.cancel();
+                serve.await;
+                ended
+            }
+        };
+
+        let end = *stopped_at.get_or_init(Instant::now) + whole.saturating_sub(LAST_MOMENT);
+        let flushed = door.producer.flush(end.saturating_duration_since(Instant::now())).await;
+        following.cancel();
+        drop(background);
+        if let Some(ended) = failed {
+            ended.context("following the registrations stopped")?.context("the registrations cannot be followed")?;
+            anyhow::bail!("the registrations are not followed any more");
+        }
+        flushed.context("stopped with deliveries under way: their senders were told to come again")
+    }
+}
+
+/// What goes on beside the requests; ends when it is dropped.
+struct Background {
+    _tasks: JoinSet<()>,
+}
+
+impl Background {
+    fn start(door: &Arc<Door>, bus: &Bus, checks: Checks) -> Self {
+        let checks = Arc::new(checks);
+        let mut tasks = JoinSet::new();
+        let topics = (Arc::clone(&checks), bus.clone());
+        tasks.spawn(async move { topics.0.prepare_topics(&topics.1).await });
+        let looking = (Arc::clone(door), bus.clone());
+        tasks.spawn(async move { checks.run(&looking.0, &looking.1).await });
+        let door = Arc::clone(door);
+        tasks.spawn(async move {
+            let limit = door.catch_up.limit();
+            let look = || async {
+                let looked = door.registrations.catch_up(limit).await;
+                if let Err(error) = &looked {
+                    tracing::debug!(%error, "the registrations could not be caught up with");
+                }
+                looked.is_ok()
+            };
+            door.catch_up.run(look).await;
+        });
+        Self { _tasks: tasks }
+    }
+}
+
+/// The whole service: what `main` runs.
+///
+/// # Errors
+/// As [`Streaming::new`] and [`Streaming::run`], and when a port of the host is taken.
+pub async fn run(settings: Settings, host: Host) -> anyhow::Result<()> {
+    let streaming = Streaming::new(&settings, &host).await?;
+    host.serve(tonic::service::Routes::default()).await?;
+    streaming.run().await
+}

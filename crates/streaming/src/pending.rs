@@ -1,0 +1,67 @@
+//! A record that was sent and whose outcome is to come.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
+
+use crate::door::Refusal;
+use crate::endpoints::Endpoint;
+use crate::limit::Lane;
+
+/// Waits for the acknowledgement of one delivery and counts it, also when the sender is told 503 before, or has gone:
+/// what was sent may be written all the same, and the numbers shall say so.
+pub(crate) struct Pending {
+    delivery: Option<bus::Delivery>,
+    sent: Sent,
+    tasks: TaskTracker,
+}
+
+struct Sent {
+    endpoint: Arc<Endpoint>,
+    lane: Lane,
+    at: Instant,
+}
+
+impl Pending {
+    pub(crate) fn new(delivery: bus::Delivery, endpoint: Arc<Endpoint>, lane: Lane, tasks: TaskTracker) -> Self {
+        Self { delivery: Some(delivery), sent: Sent { endpoint, lane, at: Instant::now() }, tasks }
+    }
+
+    /// Whether the log has made the record durable, told at the deadline at the latest.
+    pub(crate) async fn acknowledged(mut self, deadline: Instant) -> Result<(), Refusal> {
+        let Some(delivery) = &mut self.delivery else { return Err(Refusal::Internal) };
+        let Ok(outcome) = timeout_at(deadline, delivery).await else { return Err(Refusal::NotAcknowledged) };
+        self.delivery = None;
+        self.sent.count(outcome, false)
+    }
+}
+
+impl Sent {
+    fn count(&self, outcome: Result<bus::Coordinates, bus::Error>, late: bool) -> Result<(), Refusal> {
+        let meters = &self.endpoint.meters;
+        match outcome {
+            Ok(_) => {
+                meters.acknowledged(self.lane, self.at.elapsed(), late);
+                Ok(())
+            }
+            Err(error) => {
+                // The health check says it once; a line for each delivery would say it for ever.
+                tracing::debug!(endpoint = self.endpoint.name, %error, "delivery not acknowledged");
+                meters.dropped(Refusal::NotAcknowledged.reason());
+                Err(Refusal::NotAcknowledged)
+            }
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(delivery) = self.delivery.take() else { return };
+        // Outside of a runtime there is nobody left to wait.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let sent = Sent { endpoint: Arc::clone(&self.sent.endpoint), ..self.sent };
+        self.tasks.spawn_on(async move { sent.count(delivery.await, true) }, &runtime);
+    }
+}
