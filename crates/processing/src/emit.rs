@@ -1,0 +1,322 @@
+//! From what was parsed to what is on the log: claims, then records, in order.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant, SystemTime};
+
+use bus::dead_letters;
+use bus::{Ack, Claim, Delivery, Error, Record, Verdict};
+use prost_types::Timestamp;
+
+use crate::parse::{self, Event, Item, Outcome, Refused};
+use crate::pipeline::{STAGE, Shared, Worked};
+use crate::tally::Tally;
+
+/// The claims' store answers one pipeline of at most so many.
+const CLAIMS_AT_ONCE: usize = 2000;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const FULL_PAUSE: Duration = Duration::from_millis(2);
+
+/// How a batch ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// All of it is with the producer.
+    Sent,
+    /// The process or the stage stops.
+    Stopped,
+}
+
+/// Claims and sends a batch, as fast as it may.
+pub(crate) async fn batch(batch: Vec<Worked>, shared: &Shared) -> Done {
+    let mut part = Vec::with_capacity(batch.len());
+    for mut worked in batch {
+        refuse_too_large(&mut worked.outcome, shared);
+        let endpoint = worked.outcome.endpoint.clone();
+        let events = worked.outcome.items.len() - worked.outcome.refused();
+        let mut admit = pin!(shared.pace.admit(&endpoint, events));
+        let at_once = poll_fn(|context| Poll::Ready(admit.as_mut().poll(context).is_ready())).await;
+        if !at_once {
+            // What stands before the one that has to wait does not wait with it.
+            if self::part(std::mem::take(&mut part), shared).await == Done::Stopped {
+                return Done::Stopped;
+            }
+            let started = Instant::now();
+            if shared.shutdown.run_until_cancelled(admit).await.is_none() {
+                return Done::Stopped;
+            }
+            metrics::histogram!("weir_paced_seconds", "stage" => STAGE).record(started.elapsed());
+        }
+        part.push(worked);
+    }
+    self::part(part, shared).await
+}
+
+/// Claims and sends what may go now.
+async fn part(batch: Vec<Worked>, shared: &Shared) -> Done {
+    if batch.is_empty() {
+        return Done::Sent;
+    }
+    let Some(verdicts) = claim(&batch, shared).await else { return Done::Stopped };
+    let mut verdicts = verdicts.into_iter();
+    let mut tally = Tally::default();
+    // The last delivery with an event tells how old events are when they are durable.
+    let probe = batch.iter().rposition(|worked| worked.outcome.items.iter().any(|item| matches!(item, Item::Event(_))));
+    for (n, worked) in batch.into_iter().enumerate() {
+        let events = worked.outcome.items.len() - worked.outcome.refused();
+        let verdicts: Vec<Verdict> = verdicts.by_ref().take(events).collect();
+        one(worked, &verdicts, probe == Some(n), &mut tally, shared).await;
+    }
+    tally.count();
+    Done::Sent
+}
+
+/// What can never be written becomes a dead letter before it is claimed.
+fn refuse_too_large(outcome: &mut Outcome, shared: &Shared) {
+    for item in &mut outcome.items {
+        let Item::Event(event) = item else { continue };
+        let Some(error) = event.records.iter().find_map(|record| shared.producer.check(record).err()) else { continue };
+        let event = std::mem::replace(event, Event { id: event.id, index: event.index, records: Vec::new() });
+        *item = Item::Refused(event.refuse(parse::TOO_LARGE, error.to_string()));
+    }
+}
+
+/// Claims all events of a batch; waits for the store as long as it takes. `None`: the process or the stage stops.
+async fn claim(batch: &[Worked], shared: &Shared) -> Option<Vec<Verdict>> {
+    let claims: Vec<Claim<'_>> = batch
+        .iter()
+        .flat_map(|worked| {
+            worked.outcome.items.iter().filter_map(|item| match item {
+                Item::Event(event) => Some(claim_of(event, worked)),
+                Item::Refused(_) => None,
+            })
+        })
+        .collect();
+    let waiting = async {
+        let mut verdicts = Vec::with_capacity(claims.len());
+        for part in claims.chunks(CLAIMS_AT_ONCE) {
+            verdicts.append(&mut claim_part(part, shared).await);
+        }
+        verdicts
+    };
+    tokio::select! {
+        verdicts = waiting => Some(verdicts),
+        () = shared.shutdown.cancelled() => None,
+        () = shared.stop.cancelled() => None,
+    }
+}
+
+/// The store is waited for within; health says that it is away.
+async fn claim_part(part: &[Claim<'_>], shared: &Shared) -> Vec<Verdict> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let started = Instant::now();
+        match shared.claims.claim(STAGE, part).await {
+            Ok(verdicts) => {
+                metrics::histogram!("weir_claims_seconds", "stage" => STAGE).record(started.elapsed());
+                shared.checks.claims_ok();
+                return verdicts;
+            }
+            Err(error) => {
+                shared.checks.claims_failed(&error);
+                if matches!(error, Error::ClaimsEmptied { .. }) {
+                    tracing::error!(%error, "rebuilding the claims from what came out");
+                    shared.rebuild().await;
+                } else {
+                    tracing::debug!(%error, "the claims' store failed, asking it again");
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn claim_of<'a>(event: &'a Event, worked: &'a Worked) -> Claim<'a> {
+    Claim { ce_type: event.ce_type(), id: event.id, at: &worked.at, index: event.index }
+}
+
+/// Sends everything of one raw record. Its ack ends with its last output.
+async fn one(worked: Worked, verdicts: &[Verdict], probe: bool, tally: &mut Tally, shared: &Shared) {
+    if verdicts.contains(&Verdict::Again) {
+        return again(worked, verdicts, tally, shared).await;
+    }
+    let Worked { at, ack, outcome, span, traceparent } = worked;
+    let letter = Letter { at: &at, outcome: &outcome.head(), traceparent };
+    let received_at = outcome.received_at;
+    tally.took(&letter.outcome.endpoint, outcome.items.len());
+    let mut verdicts = verdicts.iter();
+    let last = outcome.items.iter().rposition(|item| matches!(item, Item::Event(_)));
+    for (n, item) in outcome.items.into_iter().enumerate() {
+        match item {
+            Item::Refused(refused) => letter.send(refused, ack.clone(), tally, shared).await,
+            Item::Event(_) if verdicts.next() == Some(&Verdict::Duplicate) => {
+                tally.dropped(&letter.outcome.endpoint, "duplicate");
+            }
+            Item::Event(event) => {
+                for (m, record) in event.records.into_iter().enumerate() {
+                    tally.sent(&letter.outcome.endpoint, &record.topic);
+                    if probe && m == 0 && last == Some(n) {
+                        measured(record, ack.clone(), received_at, shared).await;
+                    } else if let Err(error) = shared.producer.send(record, ack.clone()).await {
+                        // The ack has failed: the record comes again.
+                        tracing::warn!(parent: &span, %error, "an event was not sent");
+                    }
+                }
+            }
+        }
+    }
+    ack.complete();
+}
+
+/// Sends a record and tells how old its event is when it is durable.
+async fn measured(record: Record, ack: Ack, received_at: Option<Timestamp>, shared: &Shared) {
+    let Some(received_at) = received_at else {
+        return drop(shared.producer.send(record, ack).await);
+    };
+    let topic = record.topic.clone();
+    match shared.producer.try_send(record.clone()) {
+        Ok(delivery) => {
+            shared.tasks.spawn(async move {
+                match delivery.await {
+                    Ok(_) => {
+                        ack.complete();
+                        let age = age(received_at, service::clock::now());
+                        metrics::histogram!("weir_event_age_seconds", "stage" => STAGE, "topic" => topic.to_string())
+                            .record(age);
+                    }
+                    Err(error) => ack.fail(&error),
+                }
+            });
+        }
+        Err(_) => drop(shared.producer.send(record, ack).await),
+    }
+}
+
+/// From the door to the log, in seconds; a clock that is behind the door's makes it zero.
+fn age(received_at: Timestamp, now: SystemTime) -> f64 {
+    let Ok(received_at) = SystemTime::try_from(received_at) else { return 0.0 };
+    now.duration_since(received_at).unwrap_or_default().as_secs_f64()
+}
+
+/// A record that comes again may be one whose outputs the log refuses for good, so its outputs are waited for: what
+/// is refused for good gives its claim back and becomes a dead letter, and the partition goes on.
+async fn again(worked: Worked, verdicts: &[Verdict], tally: &mut Tally, shared: &Shared) {
+    let Worked { at, ack, outcome, span, traceparent } = worked;
+    let letter = Letter { at: &at, outcome: &outcome.head(), traceparent };
+    let endpoint = letter.outcome.endpoint.as_str();
+    // Counted where the record ends: one that fails on the way comes again, and is counted then.
+    let (taken, mut duplicates, mut sent) = (outcome.items.len(), 0, Vec::new());
+    let mut verdicts = verdicts.iter();
+    let mut waiting: Vec<(Event, Vec<Delivery>)> = Vec::new();
+    let mut refused: Vec<Refused> = Vec::new();
+    for item in outcome.items {
+        match item {
+            Item::Refused(item) => refused.push(item),
+            Item::Event(_) if verdicts.next() == Some(&Verdict::Duplicate) => duplicates += 1,
+            Item::Event(event) => match deliveries(&event, shared).await {
+                Ok(deliveries) => waiting.push((event, deliveries)),
+                Err(error) => return ack.fail(&error),
+            },
+        }
+    }
+    for (event, deliveries) in waiting {
+        let topics: Vec<_> = event.records.iter().map(|record| record.topic.clone()).collect();
+        let mut failed = None;
+        for delivery in deliveries {
+            if let Err(error) = delivery.await {
+                failed.get_or_insert(error);
+            }
+        }
+        let Some(error) = failed else {
+            sent.extend(topics);
+            continue;
+        };
+        let Some(reason) = for_good(&error) else { return ack.fail(&error) };
+        tracing::warn!(parent: &span, %error, reason, "the log refuses an event for good");
+        let claim = Claim { ce_type: event.ce_type(), id: event.id, at: &at, index: event.index };
+        if let Err(error) = shared.claims.release(STAGE, &claim).await {
+            // Not released, it would pass for a duplicate when it is replayed: try all of it again.
+            shared.checks.claims_failed(&error);
+            return ack.fail(&error);
+        }
+        refused.push(event.refuse(reason, error.to_string()));
+    }
+    tally.took(endpoint, taken);
+    sent.iter().for_each(|topic| tally.sent(endpoint, topic));
+    (0..duplicates).for_each(|_| tally.dropped(endpoint, "duplicate"));
+    for item in refused {
+        letter.send(item, ack.clone(), tally, shared).await;
+    }
+    ack.complete();
+}
+
+async fn deliveries(event: &Event, shared: &Shared) -> Result<Vec<Delivery>, Error> {
+    let mut deliveries = Vec::with_capacity(event.records.len());
+    for record in &event.records {
+        loop {
+            match shared.producer.try_send(record.clone()) {
+                Err(Error::Full) => tokio::time::sleep(FULL_PAUSE).await,
+                other => break deliveries.push(other?),
+            }
+        }
+    }
+    Ok(deliveries)
+}
+
+/// The reason code of what will be refused however often it is tried.
+fn for_good(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::TooLarge { .. } => Some(parse::TOO_LARGE),
+        Error::NoTopic { .. } => Some(parse::UNKNOWN_TOPIC),
+        Error::NotDelivered { reason, .. } if reason.contains("MessageSizeTooLarge") => Some(parse::TOO_LARGE),
+        Error::NotDelivered { reason, .. } if reason.contains("UnknownTopic") => Some(parse::UNKNOWN_TOPIC),
+        _ => None,
+    }
+}
+
+/// What all dead letters of one record have in common.
+struct Letter<'a> {
+    at: &'a bus::Coordinates,
+    outcome: &'a Outcome,
+    traceparent: Option<String>,
+}
+
+impl Letter<'_> {
+    async fn send(&self, refused: Refused, ack: Ack, tally: &mut Tally, shared: &Shared) {
+        tally.refused(&self.outcome.endpoint, refused.reason);
+        let (reason, message, index) = (refused.reason, refused.message.clone(), refused.index);
+        let mut record = self.record(refused);
+        if let Err(error) = shared.producer.check(&record) {
+            // The bytes are still where they came from; a partition that stands still would help nobody.
+            tracing::error!(at = %self.at, %error, "a dead letter is too large, it goes without its bytes");
+            let message =
+                format!("{message}; the bytes are too many for a dead letter ({error}): read them at {}", self.at);
+            let payload = bytes::Bytes::new();
+            record = self.record(Refused { index, reason, message, payload, content_type: "application/octet-stream" });
+        }
+        if let Err(error) = shared.producer.send(record, ack).await {
+            tracing::warn!(at = %self.at, %error, "a dead letter was not sent, its record comes again");
+        }
+    }
+
+    fn record(&self, refused: Refused) -> Record {
+        dead_letters::record(dead_letters::Refused {
+            stage: STAGE,
+            reason: refused.reason,
+            message: refused.message,
+            at: self.at,
+            index: refused.index,
+            source: &self.outcome.source,
+            endpoint: &self.outcome.endpoint,
+            tenant: &self.outcome.tenant,
+            delivery_id: &self.outcome.delivery_id,
+            payload: refused.payload,
+            content_type: refused.content_type,
+            failed_at: service::clock::timestamp(),
+            attempts: 1,
+            traceparent: self.traceparent.clone(),
+        })
+    }
+}

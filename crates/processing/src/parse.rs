@@ -1,0 +1,268 @@
+//! From the bytes of a raw record to the records that come of it. Pure: no clock, no network.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bus::{Coordinates, Headers, Record};
+use bytes::Bytes;
+use common::identity::Id;
+use common::raw::v1::Delivery;
+use common::topics::ACTIVITIES;
+use prost::Message as _;
+use prost_types::Timestamp;
+use sources::{Source, Tenants};
+
+/// The record's value is not a delivery.
+pub const UNDECODABLE: &str = "undecodable";
+/// The record has no value.
+pub const NO_VALUE: &str = "no_value";
+/// No module of this version understands the delivery's source.
+pub const UNKNOWN_SOURCE: &str = "unknown_source";
+/// The module broke while it read the delivery.
+pub const PANIC: &str = "panic";
+/// The process ended while it worked on the record.
+pub const CRASH: &str = "crash";
+/// An event is larger than a record may be.
+pub const TOO_LARGE: &str = "too_large";
+/// The event's topic is not there.
+pub const UNKNOWN_TOPIC: &str = "unknown_topic";
+
+const PROTOBUF: &str = "application/protobuf";
+const OCTETS: &str = "application/octet-stream";
+
+/// A raw record as it was consumed.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// Where it stands.
+    pub at: &'a Coordinates,
+    /// Its value.
+    pub payload: Option<&'a Bytes>,
+    /// Its headers.
+    pub headers: &'a Headers,
+    /// The trace that its outputs belong to.
+    pub traceparent: Option<&'a str>,
+}
+
+/// What came of a raw record.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    /// The module that read it; empty where that cannot be told.
+    pub source: String,
+    /// The endpoint that accepted it; empty where that cannot be told.
+    pub endpoint: String,
+    /// The tenant of the endpoint; empty where that cannot be told.
+    pub tenant: String,
+    /// The delivery's id; empty where that cannot be told.
+    pub delivery_id: String,
+    /// When the door had all of it.
+    pub received_at: Option<Timestamp>,
+    /// Events and what was refused, in the order of the delivery.
+    pub items: Vec<Item>,
+}
+
+impl Outcome {
+    /// The same without its items.
+    pub fn head(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            endpoint: self.endpoint.clone(),
+            tenant: self.tenant.clone(),
+            delivery_id: self.delivery_id.clone(),
+            received_at: self.received_at,
+            items: Vec::new(),
+        }
+    }
+
+    /// How many of the items were refused.
+    pub fn refused(&self) -> usize {
+        self.items.iter().filter(|item| matches!(item, Item::Refused(_))).count()
+    }
+}
+
+/// One thing of a delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Item {
+    /// An event, as the records that are to be written.
+    Event(Event),
+    /// What could not be understood.
+    Refused(Refused),
+}
+
+/// An event, as the records that are to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The same for every delivery of this occurrence.
+    pub id: Id,
+    /// The position in the delivery.
+    pub index: u32,
+    /// The typed event first, then its activities. All of them share its fate.
+    pub records: Vec<Record>,
+}
+
+impl Event {
+    /// The full protobuf name of the typed event.
+    pub fn ce_type(&self) -> &str {
+        self.records.first().map_or("", |record| &record.headers.r#type)
+    }
+
+    /// What it becomes when it cannot be written.
+    pub fn refuse(self, reason: &'static str, message: String) -> Refused {
+        let payload = self.records.into_iter().next().and_then(|record| record.payload).unwrap_or_default();
+        Refused { index: self.index, reason, message, payload: payload.into(), content_type: PROTOBUF }
+    }
+}
+
+/// What is to become a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The position in the delivery.
+    pub index: u32,
+    /// Why, as a code.
+    pub reason: &'static str,
+    /// Why, for people.
+    pub message: String,
+    /// Exactly what was refused.
+    pub payload: Bytes,
+    /// What the payload is.
+    pub content_type: &'static str,
+}
+
+/// Everything that comes of a raw record. Never fails and never panics: what is wrong is in the items.
+pub fn parse(input: Input<'_>, tenants: &dyn Tenants) -> Outcome {
+    parse_with(input, tenants, sources::by_name)
+}
+
+/// The same, with the modules as a parameter.
+pub fn parse_with(
+    input: Input<'_>,
+    tenants: &dyn Tenants,
+    by_name: impl Fn(&str) -> Option<&'static dyn Source>,
+) -> Outcome {
+    let Some(payload) = input.payload else {
+        return whole(input, Delivery::default(), NO_VALUE, "the record has no value".to_owned(), OCTETS);
+    };
+    let delivery = match decode(payload) {
+        Ok(delivery) => delivery,
+        Err(message) => return whole(input, Delivery::default(), UNDECODABLE, message, OCTETS),
+    };
+    let Some(source) = by_name(&delivery.source) else {
+        let message =
+            format!("no module of this version understands {:?}: replay it with one that does", delivery.source);
+        return whole(input, delivery, UNKNOWN_SOURCE, message, PROTOBUF);
+    };
+    // A module that breaks on one delivery must not stop the partition; nothing of it is kept.
+    match catch_unwind(AssertUnwindSafe(|| source.parse(&delivery, tenants))) {
+        Ok(parsed) => {
+            let source = format!("weir/processing/{}", delivery.endpoint);
+            let items = parsed.items.into_iter().map(|item| convert(item, input, &source)).collect();
+            Outcome { items, ..of(delivery) }
+        }
+        Err(panic) => {
+            let message = format!("the module {} broke: {}", delivery.source, panic_text(panic.as_ref()));
+            whole(input, delivery, PANIC, message, PROTOBUF)
+        }
+    }
+}
+
+/// What comes of a record that the process ended on, so many times: nothing of it is read again.
+pub fn crashed(input: Input<'_>, ended: u32) -> Outcome {
+    let message = format!(
+        "the process ended {ended} times while this record was worked on, the last time with nothing beside it: find out why \
+         before it is replayed"
+    );
+    whole(input, Delivery::default(), CRASH, message, PROTOBUF)
+}
+
+/// Protobuf is lenient: bytes that are something else may decode. What the door always sets has to be there.
+fn decode(payload: &Bytes) -> Result<Delivery, String> {
+    let delivery = Delivery::decode(payload.clone())
+        .map_err(|error| format!("the record is not a weir.raw.v1.Delivery: {error}"))?;
+    let missing = [
+        ("delivery_id", delivery.delivery_id.is_empty()),
+        ("source", delivery.source.is_empty()),
+        ("endpoint", delivery.endpoint.is_empty()),
+        ("tenant", delivery.tenant.is_empty()),
+        ("received_at", delivery.received_at.is_none()),
+    ];
+    match missing.iter().find(|(_, missing)| *missing) {
+        Some((field, _)) => Err(format!("the record is not a weir.raw.v1.Delivery of the door: it has no {field}")),
+        None => Ok(delivery),
+    }
+}
+
+fn convert(item: sources::Item, input: Input<'_>, source: &str) -> Item {
+    match item {
+        sources::Item::Event(event) => Item::Event(records(event, input, source)),
+        sources::Item::Refused(refused) => Item::Refused(Refused {
+            index: refused.index,
+            reason: refused.reason.as_str(),
+            message: refused.message,
+            payload: refused.payload.into(),
+            content_type: refused.content_type,
+        }),
+    }
+}
+
+fn records(event: sources::Event, input: Input<'_>, source: &str) -> Event {
+    let headers = |id: String, ce_type: String| Headers {
+        id,
+        source: source.to_owned(),
+        r#type: ce_type,
+        time: event.occurred_at,
+        traceparent: input.traceparent.map(str::to_owned),
+        from: Some(input.at.clone()),
+    };
+    let mut records = Vec::with_capacity(1 + event.activities.len());
+    let topic = match &event.topic {
+        Cow::Borrowed(topic) => (*topic).into(),
+        Cow::Owned(topic) => std::sync::Arc::<str>::from(topic.as_str()),
+    };
+    let typed = headers(event.id.to_string(), event.ce_type);
+    records.push(Record::encoded(topic, event.subject.as_bytes(), event.payload, typed));
+    for activity in &event.activities {
+        let headers = headers(activity.id.clone(), String::new());
+        records.push(Record::new(&ACTIVITIES, event.subject.as_bytes(), activity, headers));
+    }
+    Event { id: event.id, index: event.index, records }
+}
+
+fn of(delivery: Delivery) -> Outcome {
+    Outcome {
+        source: delivery.source,
+        endpoint: delivery.endpoint,
+        tenant: delivery.tenant,
+        delivery_id: delivery.delivery_id,
+        received_at: delivery.received_at,
+        items: Vec::new(),
+    }
+}
+
+/// The whole record as one dead letter.
+fn whole(
+    input: Input<'_>,
+    delivery: Delivery,
+    reason: &'static str,
+    message: String,
+    content_type: &'static str,
+) -> Outcome {
+    let payload = input.payload.cloned().unwrap_or_default();
+    let refused = Refused { index: 0, reason, message, payload, content_type };
+    let mut outcome = Outcome { items: vec![Item::Refused(refused)], ..of(delivery) };
+    if outcome.source.is_empty() {
+        // What the record's place and headers tell.
+        let topic = input.at.topic.strip_suffix(".bulk").unwrap_or(&input.at.topic);
+        outcome.source = topic.rsplit_once("raw.").map_or_else(String::new, |(_, source)| source.to_owned());
+    }
+    if outcome.endpoint.is_empty() {
+        outcome.endpoint = input.headers.source.strip_prefix("weir/streaming/").map_or_else(String::new, str::to_owned);
+    }
+    outcome
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

@@ -1,0 +1,207 @@
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use common::activity::v1::Activity;
+use common::registrations::Registrations;
+use sources::{Challenge, Event as Typed, Parsed, Reason, Refusal, Refused as Unread, Secrets, Traits, VerifyError};
+
+use super::*;
+
+/// What a body asks for: `panic`, or the numbers of events, each with as many activities, `x` for a refused one.
+struct Script;
+
+impl Source for Script {
+    fn name(&self) -> &'static str {
+        "script"
+    }
+    fn platforms(&self) -> &'static [&'static str] {
+        &["script"]
+    }
+    fn traits(&self) -> Traits {
+        Traits { answer_within: Duration::from_secs(1), retries: true, max_body: 1 }
+    }
+    fn handshake(&self, _: &str, _: &Secrets<'_>) -> Option<Result<Challenge, Refusal>> {
+        None
+    }
+    fn verify(
+        &self,
+        _: &http::HeaderMap,
+        _: &[u8],
+        _: &Secrets<'_>,
+        _: SystemTime,
+    ) -> Result<&'static str, VerifyError> {
+        Err(VerifyError::NoSecret)
+    }
+    fn ordering_key(&self, _: &http::HeaderMap, _: &[u8]) -> Option<String> {
+        None
+    }
+    fn kept_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn parse(&self, delivery: &Delivery, _: &dyn Tenants) -> Parsed {
+        let body = std::str::from_utf8(&delivery.body).unwrap();
+        assert_ne!(body, "panic", "told to");
+        let item = |(index, word): (usize, &str)| {
+            let index = index as u32;
+            if word == "x" {
+                return sources::Item::Refused(Unread::item(index, Reason::WrongShape, "an x", "{\"x\":1}".into()));
+            }
+            let id = Id::of("script", &delivery.tenant, &[word.as_bytes()]);
+            let activity = |ordinal| Activity { id: format!("{id}-{ordinal}"), ordinal, ..Activity::default() };
+            sources::Item::Event(Typed {
+                id,
+                index,
+                topic: "events.script.word".into(),
+                ce_type: "weir.script.v1.Word".into(),
+                platform: "script",
+                tenant: delivery.tenant.clone(),
+                account_id: String::new(),
+                subject: format!("subject of {word}"),
+                occurred_at: Some(Timestamp { seconds: 1_700_000_000, nanos: 0 }),
+                payload: word.into(),
+                activities: (0..word.parse().unwrap()).map(activity).collect(),
+            })
+        };
+        Parsed { items: body.split(' ').enumerate().map(item).collect() }
+    }
+}
+
+fn script(name: &str) -> Option<&'static dyn Source> {
+    (name == "script").then_some(&Script)
+}
+
+fn at() -> Coordinates {
+    Coordinates { log: Arc::from("log.0"), topic: Arc::from("dev.raw.script.bulk"), partition: 3, offset: 7 }
+}
+
+fn delivery(body: &str) -> Delivery {
+    Delivery {
+        delivery_id: "d1".into(),
+        source: "script".into(),
+        endpoint: "app".into(),
+        tenant: "acme".into(),
+        received_at: Some(Timestamp { seconds: 1_700_000_100, nanos: 0 }),
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        ..Delivery::default()
+    }
+}
+
+fn parsed(payload: Option<&Bytes>) -> Outcome {
+    let (at, headers) = (at(), Headers { source: "weir/streaming/door".into(), ..Headers::default() });
+    let input = Input { at: &at, payload, headers: &headers, traceparent: Some("00-aa-bb-01") };
+    parse_with(input, &Registrations::default(), script)
+}
+
+fn of(delivery: &Delivery) -> Outcome {
+    parsed(Some(&Bytes::from(delivery.encode_to_vec())))
+}
+
+/// The only item, refused.
+fn refused(outcome: Outcome) -> Refused {
+    let [Item::Refused(refused)] = outcome.items.as_slice() else { panic!("{outcome:?}") };
+    refused.clone()
+}
+
+#[test]
+fn an_event_becomes_its_record_and_those_of_its_activities() {
+    let outcome = of(&delivery("2 x 0"));
+    assert_eq!(outcome.refused(), 1);
+    let [Item::Event(two), Item::Refused(x), Item::Event(zero)] = outcome.items.as_slice() else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!((two.index, x.index, zero.index), (0, 1, 2));
+    assert_eq!((two.records.len(), zero.records.len()), (3, 1));
+    assert_eq!(two.ce_type(), "weir.script.v1.Word");
+
+    let [typed, first, second] = two.records.as_slice() else { panic!() };
+    assert_eq!(&*typed.topic, "events.script.word");
+    assert_eq!(typed.key, b"subject of 2");
+    assert_eq!(typed.payload.as_deref(), Some(b"2".as_slice()));
+    let headers = Headers {
+        id: two.id.to_string(),
+        source: "weir/processing/app".into(),
+        r#type: "weir.script.v1.Word".into(),
+        time: Some(Timestamp { seconds: 1_700_000_000, nanos: 0 }),
+        traceparent: Some("00-aa-bb-01".into()),
+        from: Some(at()),
+    };
+    assert_eq!(typed.headers, headers);
+    for (ordinal, record) in [first, second].into_iter().enumerate() {
+        assert_eq!((&*record.topic, record.key.as_slice()), ("activities", b"subject of 2".as_slice()));
+        let activity = Activity::decode(record.payload.as_deref().unwrap()).unwrap();
+        assert_eq!(activity.ordinal as usize, ordinal);
+        let id = format!("{}-{ordinal}", two.id);
+        let of_activity = Headers { id, r#type: "weir.activity.v1.Activity".into(), ..headers.clone() };
+        assert_eq!(record.headers, of_activity);
+    }
+    assert_eq!((x.reason, x.content_type), ("wrong_shape", "application/json"));
+    assert_eq!(&x.payload[..], b"{\"x\":1}");
+}
+
+#[test]
+fn a_module_that_breaks_costs_its_delivery_and_no_other() {
+    let broken = delivery("panic");
+    let outcome = of(&broken);
+    assert_eq!(
+        (outcome.endpoint.as_str(), outcome.tenant.as_str(), outcome.delivery_id.as_str()),
+        ("app", "acme", "d1")
+    );
+    let refused = refused(outcome);
+    assert_eq!((refused.reason, refused.content_type), ("panic", "application/protobuf"));
+    assert_eq!(refused.payload, broken.encode_to_vec(), "the whole record, so that it can be replayed");
+    assert!(refused.message.contains("told to"), "{}", refused.message);
+    assert_eq!(of(&delivery("1")).refused(), 0);
+}
+
+#[test]
+fn what_the_process_ended_on_is_kept_whole_and_not_read() {
+    let (at, headers) = (at(), Headers { source: "weir/streaming/door".into(), ..Headers::default() });
+    for payload in [Bytes::from_static(b"anything"), Bytes::from(delivery("1 2").encode_to_vec())] {
+        let input = Input { at: &at, payload: Some(&payload), headers: &headers, traceparent: None };
+        let outcome = crashed(input, 3);
+        assert_eq!((outcome.source.as_str(), outcome.endpoint.as_str()), ("script", "door"), "as its place tells");
+        let refused = refused(outcome);
+        assert_eq!((refused.reason, refused.content_type), ("crash", "application/protobuf"));
+        assert_eq!(refused.payload, payload);
+        assert!(refused.message.contains("ended 3 times"), "{}", refused.message);
+    }
+}
+
+#[test]
+fn what_is_no_delivery_is_kept_with_what_its_place_tells() {
+    let junk = Bytes::from_static(b"\xff\xff not protobuf");
+    let outcome = parsed(Some(&junk));
+    assert_eq!((outcome.source.as_str(), outcome.endpoint.as_str()), ("script", "door"));
+    let undecodable = refused(outcome);
+    assert_eq!((undecodable.reason, undecodable.content_type), ("undecodable", "application/octet-stream"));
+    assert_eq!(undecodable.payload, junk);
+
+    let nothing = refused(parsed(None));
+    assert_eq!((nothing.reason, nothing.payload.len()), ("no_value", 0));
+    // Zero bytes decode as a message in which everything is missing.
+    assert_eq!(refused(parsed(Some(&Bytes::new()))).reason, "undecodable");
+    for (field, broken) in [
+        ("delivery_id", Delivery { delivery_id: String::new(), ..delivery("1") }),
+        ("source", Delivery { source: String::new(), ..delivery("1") }),
+        ("endpoint", Delivery { endpoint: String::new(), ..delivery("1") }),
+        ("tenant", Delivery { tenant: String::new(), ..delivery("1") }),
+        ("received_at", Delivery { received_at: None, ..delivery("1") }),
+    ] {
+        let refused = refused(of(&broken));
+        assert_eq!(refused.reason, "undecodable");
+        assert!(refused.message.contains(field), "{}", refused.message);
+    }
+
+    let unknown = Delivery { source: "myspace".into(), ..delivery("1") };
+    let refused = refused(of(&unknown));
+    assert_eq!((refused.reason, refused.content_type), ("unknown_source", "application/protobuf"));
+    assert_eq!(refused.payload, unknown.encode_to_vec());
+}
+
+#[test]
+fn an_event_that_cannot_be_written_keeps_its_bytes() {
+    let outcome = of(&delivery("1"));
+    let Some(Item::Event(event)) = outcome.items.into_iter().next() else { panic!() };
+    let refused = event.refuse(TOO_LARGE, "too many bytes".into());
+    assert_eq!((refused.reason, refused.index, &refused.payload[..]), ("too_large", 0, b"1".as_slice()));
+}

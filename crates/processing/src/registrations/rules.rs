@@ -1,0 +1,291 @@
+//! What may be registered, changed and removed. Pure: requests and the present state in, the next state out.
+
+use common::registration::v1::{
+    DeleteRequest, Endpoint, ListRequest, PlainSecret, RegisterRequest, Registration, SealedSecret, registration::Kind,
+};
+use common::registrations::{id_of, validate};
+use prost_types::Timestamp;
+
+use super::store::Page;
+
+const DEFAULT_PAGE: u32 = 100;
+const LARGEST_PAGE: u32 = 1000;
+
+/// How large a registration may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Secrets of one endpoint.
+    pub max_secrets: usize,
+    /// Bytes of one secret.
+    pub max_secret_bytes: usize,
+    /// Keys and values of the metadata together, in bytes.
+    pub max_metadata_bytes: usize,
+}
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// A field cannot be.
+    #[error("{field} {problem}")]
+    Invalid {
+        /// Its path in the request.
+        field: String,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// It is there, and the request wanted to make it.
+    #[error("{id} is registered already, at revision {revision}: name that revision to change it")]
+    Exists {
+        /// The registration.
+        id: String,
+        /// Its revision.
+        revision: u64,
+    },
+    /// It was changed meanwhile, or never was there.
+    #[error("{id} is at revision {found}, not {expected}: read it and try again (0: it is not there)")]
+    Revision {
+        /// The registration.
+        id: String,
+        /// The revision there is.
+        found: u64,
+        /// The revision the request named.
+        expected: u64,
+    },
+    /// There is none of that id.
+    #[error("there is no registration {id:?}")]
+    NotFound {
+        /// The id.
+        id: String,
+    },
+    /// An account without its endpoint.
+    #[error("{endpoint} is not registered: register it before its accounts")]
+    NoEndpoint {
+        /// The endpoint's id.
+        endpoint: String,
+    },
+    /// An endpoint with accounts.
+    #[error("{id} still has accounts: delete them first")]
+    HasAccounts {
+        /// The endpoint's id.
+        id: String,
+    },
+}
+
+impl Refusal {
+    fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), problem: problem.into() }
+    }
+}
+
+/// Checks everything of a request that can be told without the present state; the registration's id.
+pub fn check(request: &RegisterRequest, limits: &Limits, now: &Timestamp) -> Result<String, Refusal> {
+    let registration = request.registration.as_ref().ok_or_else(|| Refusal::invalid("registration", "is missing"))?;
+    validate(registration)
+        .map_err(|invalid| Refusal::invalid(format!("registration.{}", invalid.field), invalid.problem))?;
+    let Some(kind) = &registration.kind else {
+        return Err(Refusal::invalid("registration.kind", "is missing: give an endpoint or an account"));
+    };
+    let metadata: usize = registration.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if metadata > limits.max_metadata_bytes {
+        return Err(Refusal::invalid(
+            "registration.metadata",
+            format!("has {metadata} bytes, and {} are allowed", limits.max_metadata_bytes),
+        ));
+    }
+    match kind {
+        Kind::Endpoint(endpoint) => check_endpoint(request, endpoint, limits, now)?,
+        Kind::Account(_) => {
+            if !request.secrets.is_empty() {
+                return Err(Refusal::invalid("secrets", "belong to an endpoint: an account has none"));
+            }
+            if request.verify_token.is_some() {
+                return Err(Refusal::invalid("verify_token", "belongs to an endpoint: an account has none"));
+            }
+        }
+    }
+    Ok(id_of(kind))
+}
+
+fn check_endpoint(
+    request: &RegisterRequest,
+    endpoint: &Endpoint,
+    limits: &Limits,
+    now: &Timestamp,
+) -> Result<(), Refusal> {
+    if sources::by_name(&endpoint.source).is_none() {
+        let known: Vec<&str> = sources::all().iter().map(|source| source.name()).collect();
+        return Err(Refusal::invalid(
+            "registration.endpoint.source",
+            format!("is {:?}, which is not known: use one of {}", endpoint.source, known.join(", ")),
+        ));
+    }
+    for (field, sealed) in
+        [("secrets", !endpoint.secrets.is_empty()), ("verify_token", endpoint.verify_token.is_some())]
+    {
+        if sealed {
+            return Err(Refusal::invalid(
+                format!("registration.endpoint.{field}"),
+                format!("must be empty: give secrets unsealed, in {field} of the request"),
+            ));
+        }
+    }
+    if request.secrets.is_empty() && request.expected_revision == 0 {
+        return Err(Refusal::invalid("secrets", "is empty: a new endpoint needs at least one"));
+    }
+    if request.secrets.len() > limits.max_secrets {
+        return Err(Refusal::invalid(
+            "secrets",
+            format!("are {}, and {} are allowed", request.secrets.len(), limits.max_secrets),
+        ));
+    }
+    for (n, secret) in request.secrets.iter().enumerate() {
+        check_secret(&format!("secrets[{n}]"), secret, limits, now)?;
+    }
+    if let Some(token) = &request.verify_token {
+        check_secret("verify_token", token, limits, now)?;
+    }
+    Ok(())
+}
+
+fn check_secret(field: &str, secret: &PlainSecret, limits: &Limits, now: &Timestamp) -> Result<(), Refusal> {
+    if secret.value.is_empty() || secret.value.len() > limits.max_secret_bytes {
+        return Err(Refusal::invalid(
+            format!("{field}.value"),
+            format!("has {} bytes: 1 to {} are allowed", secret.value.len(), limits.max_secret_bytes),
+        ));
+    }
+    let expired = |at: &Timestamp| (at.seconds, at.nanos) <= (now.seconds, now.nanos);
+    if secret.expires_at.as_ref().is_some_and(expired) {
+        return Err(Refusal::invalid(format!("{field}.expires_at"), "is over: leave it out, or name a time to come"));
+    }
+    Ok(())
+}
+
+/// What is there when a registration is to be made or changed.
+#[derive(Debug, Default)]
+pub struct Present {
+    /// The registration, where there is one.
+    pub registration: Option<Registration>,
+    /// For an account: whether its endpoint is registered.
+    pub has_endpoint: bool,
+    /// For an endpoint: the tenant that this name was first registered for.
+    pub first_tenant: Option<String>,
+}
+
+/// Sealed secrets of a request.
+#[derive(Debug, Default, Clone)]
+pub struct Sealed {
+    /// Empty: they stay as they are.
+    pub secrets: Vec<SealedSecret>,
+    /// Absent: it stays as it is.
+    pub verify_token: Option<SealedSecret>,
+}
+
+/// The registration as it is to be, from a checked request.
+pub fn next(
+    id: &str,
+    request: &RegisterRequest,
+    sealed: Sealed,
+    present: Present,
+    now: Timestamp,
+) -> Result<Registration, Refusal> {
+    let found = present.registration.as_ref().map_or(0, |registration| registration.revision);
+    if found != request.expected_revision {
+        return Err(if request.expected_revision == 0 {
+            Refusal::Exists { id: id.to_owned(), revision: found }
+        } else {
+            Refusal::Revision { id: id.to_owned(), found, expected: request.expected_revision }
+        });
+    }
+    let mut registration = request.registration.clone().unwrap_or_default();
+    match &mut registration.kind {
+        Some(Kind::Endpoint(endpoint)) => {
+            if present.first_tenant.as_ref().is_some_and(|tenant| *tenant != registration.tenant) {
+                return Err(Refusal::invalid(
+                    "registration.tenant",
+                    "is not the tenant that this endpoint was first registered for, and that never changes: \
+                     use another name",
+                ));
+            }
+            let before = match present.registration.as_ref().and_then(|before| before.kind.as_ref()) {
+                Some(Kind::Endpoint(before)) => before.clone(),
+                _ => Endpoint::default(),
+            };
+            endpoint.secrets = if sealed.secrets.is_empty() { before.secrets } else { sealed.secrets };
+            endpoint.verify_token = sealed.verify_token.or(before.verify_token);
+        }
+        Some(Kind::Account(account)) if !present.has_endpoint => {
+            return Err(Refusal::NoEndpoint { endpoint: format!("endpoint/{}", account.endpoint) });
+        }
+        Some(Kind::Account(_)) | None => {}
+    }
+    registration.id = id.to_owned();
+    registration.revision = found + 1;
+    registration.created_at = present.registration.and_then(|before| before.created_at).or(Some(now));
+    registration.updated_at = Some(now);
+    Ok(registration)
+}
+
+/// Whether a registration may be removed.
+pub fn may_delete(request: &DeleteRequest, present: Option<&Registration>, has_accounts: bool) -> Result<(), Refusal> {
+    let Some(present) = present else {
+        return Err(Refusal::NotFound { id: request.id.clone() });
+    };
+    if present.revision != request.expected_revision {
+        return Err(Refusal::Revision {
+            id: request.id.clone(),
+            found: present.revision,
+            expected: request.expected_revision,
+        });
+    }
+    if has_accounts {
+        return Err(Refusal::HasAccounts { id: request.id.clone() });
+    }
+    Ok(())
+}
+
+/// Which page a request asks for; one more than it shows, to know whether there is a next one.
+pub fn page(request: &ListRequest) -> Result<Page, Refusal> {
+    for (field, text) in
+        [("id_prefix", &request.id_prefix), ("tenant", &request.tenant), ("page_token", &request.page_token)]
+    {
+        if text.chars().any(char::is_control) {
+            return Err(Refusal::invalid(field, "holds a control character, which no id or tenant does"));
+        }
+    }
+    if !request.page_token.is_empty() && !request.page_token.starts_with(&request.id_prefix) {
+        return Err(Refusal::invalid("page_token", "is not of this list: use it with the id_prefix it was given for"));
+    }
+    let size = if request.page_size == 0 { DEFAULT_PAGE } else { request.page_size.min(LARGEST_PAGE) };
+    Ok(Page {
+        prefix: request.id_prefix.clone(),
+        tenant: request.tenant.clone(),
+        after: request.page_token.clone(),
+        limit: size + 1,
+    })
+}
+
+/// An id as it may be asked for. What cannot be an id is not there, and need not trouble a database.
+pub fn known_form(id: &str) -> Result<(), Refusal> {
+    if id.is_empty() {
+        return Err(Refusal::invalid("id", "is empty: give endpoint/{name} or account/{endpoint}/{account_id}"));
+    }
+    if id.chars().any(char::is_control) {
+        return Err(Refusal::NotFound { id: id.to_owned() });
+    }
+    Ok(())
+}
+
+/// A registration as answers show it: without its secrets, how many there are and which keys sealed them.
+pub fn shown(mut registration: Registration) -> Registration {
+    if let Some(Kind::Endpoint(endpoint)) = &mut registration.kind {
+        for secret in endpoint.secrets.iter_mut().chain(endpoint.verify_token.as_mut()) {
+            secret.sealed.clear();
+        }
+    }
+    registration
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

@@ -1,0 +1,16 @@
+-- The "C" collation orders ids by their bytes, as SQLite does.
+CREATE TABLE registrations (
+    id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    endpoint TEXT NOT NULL,
+    is_account BOOLEAN NOT NULL,
+    tenant TEXT NOT NULL,
+    revision BIGINT NOT NULL,
+    record BYTEA NOT NULL
+);
+CREATE INDEX registrations_by_endpoint ON registrations (endpoint, is_account);
+CREATE INDEX registrations_by_tenant ON registrations (tenant, id);
+-- An endpoint belongs to one tenant for ever, also after it was removed.
+CREATE TABLE endpoint_tenants (
+    endpoint TEXT NOT NULL PRIMARY KEY,
+    tenant TEXT NOT NULL
+);

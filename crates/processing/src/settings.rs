@@ -1,0 +1,306 @@
+//! The settings of processing; what they mean stands in `settings.default.toml`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use service::{
+    AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
+};
+
+use crate::registrations::rules;
+use crate::storm;
+
+/// The settings of processing and of registrations, as TOML with comments.
+pub const PROCESSING_DEFAULTS: &str = include_str!("../settings.default.toml");
+
+/// The defaults of all settings of the service.
+pub const DEFAULTS: &[&str] = &[service::DEFAULTS, bus::DEFAULTS, PROCESSING_DEFAULTS];
+
+/// Everything a process of its own reads.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// `[admin]`
+    pub admin: AdminSettings,
+    /// `[grpc]`
+    pub grpc: GrpcSettings,
+    /// `[telemetry]`
+    pub telemetry: TelemetrySettings,
+    /// `[shutdown]`
+    pub shutdown: ShutdownSettings,
+    /// `[secrets]`
+    pub secrets: SecretsSettings,
+    /// `[bus]`
+    pub bus: bus::Settings,
+    /// `[processing]`
+    pub processing: ProcessingSettings,
+    /// `[registrations]`
+    pub registrations: RegistrationsSettings,
+}
+
+/// `[processing]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessingSettings {
+    /// Names of sources, or `all`.
+    #[serde(deserialize_with = "list")]
+    pub sources: Vec<String>,
+    /// The consumer group.
+    pub group: String,
+    /// Threads that parse; 0: one for each core.
+    pub parse_threads: usize,
+    /// Batches parsed ahead.
+    pub parse_ahead_batches: usize,
+    /// Part of the time for the slow lanes.
+    pub bulk_share: f64,
+    /// Events per second in all; 0: no limit.
+    pub events_per_second: u32,
+    /// Events per second of one endpoint; 0: no limit.
+    pub endpoint_events_per_second: u32,
+    /// Time between two looks of health.
+    pub health_interval_ms: u64,
+    /// Time without progress after which it stands still.
+    pub stalled_after_ms: u64,
+    /// `[processing.storm]`
+    pub storm: StormSettings,
+}
+
+/// `[processing.storm]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StormSettings {
+    /// How far back to look.
+    pub window_ms: u64,
+    /// Fewer deliveries prove nothing.
+    pub min_deliveries: u64,
+    /// Part of the deliveries that may be refused.
+    pub ratio: f64,
+    /// Refused deliveries at other endpoints than the worst.
+    pub min_elsewhere: u64,
+}
+
+/// `[registrations]`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistrationsSettings {
+    /// `sqlite://path` or `postgres://user@host:port/name`.
+    pub database: String,
+    /// A file with the password of the PostgreSQL user.
+    pub password_file: PathBuf,
+    /// Connections to the database.
+    pub max_connections: u32,
+    /// Time to wait for a lock.
+    pub lock_timeout_ms: u64,
+    /// Time to wait for the topic.
+    pub publish_timeout_ms: u64,
+    /// Time between two comparisons of topic and database.
+    pub compare_interval_ms: u64,
+    /// Whether a comparison may remove more than a few registrations from the topic.
+    pub allow_removals: bool,
+    /// Whether a missing key file is made.
+    pub create_key_file: bool,
+    /// Secrets of one endpoint.
+    pub max_secrets: usize,
+    /// Bytes of one secret.
+    pub max_secret_bytes: usize,
+    /// Bytes of all metadata of one registration.
+    pub max_metadata_bytes: usize,
+}
+
+/// Where registrations are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A URL without a password.
+    Postgres(String),
+}
+
+impl ProcessingSettings {
+    /// The sources that are processed.
+    pub fn sources(&self) -> Vec<&'static dyn sources::Source> {
+        if self.sources.iter().any(|name| name == "all") {
+            return sources::all().to_vec();
+        }
+        self.sources.iter().filter_map(|name| sources::by_name(name)).collect()
+    }
+
+    /// Threads that parse.
+    pub fn parse_threads(&self) -> usize {
+        match self.parse_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
+    /// What is wrong, although every value has the right type.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut check = |ok: bool, key: &str, problem: String, fix: &str| {
+            if !ok {
+                problems.push(Problem::new(format!("processing.{key}"), problem, fix));
+            }
+        };
+        let known: Vec<&str> = sources::all().iter().map(|source| source.name()).collect();
+        let known = format!("use \"all\", or some of {}", known.join(", "));
+        check(!self.sources.is_empty(), "sources", "is empty".into(), &known);
+        for name in &self.sources {
+            let is_known = name == "all" || sources::by_name(name).is_some();
+            check(is_known, "sources", format!("{name:?} is not a source"), &known);
+        }
+        check(!self.group.is_empty(), "group", "is empty".into(), "name the group, as weir-processing");
+        check(
+            (1..=1000).contains(&self.parse_ahead_batches),
+            "parse_ahead_batches",
+            format!("is {}", self.parse_ahead_batches),
+            "use 1 to 1000",
+        );
+        check(self.parse_threads <= 1000, "parse_threads", format!("is {}", self.parse_threads), "use 0 to 1000");
+        check(
+            (0.01..=1.0).contains(&self.bulk_share),
+            "bulk_share",
+            format!("is {}", self.bulk_share),
+            "use 0.01 to 1",
+        );
+        for (key, value) in
+            [("health_interval_ms", self.health_interval_ms), ("stalled_after_ms", self.stalled_after_ms)]
+        {
+            check((100..=86_400_000).contains(&value), key, format!("is {value}"), "use 100 to 86400000");
+        }
+        let storm = &self.storm;
+        check(
+            (1000..=86_400_000).contains(&storm.window_ms),
+            "storm.window_ms",
+            format!("is {}", storm.window_ms),
+            "use 1000 to 86400000",
+        );
+        check(storm.min_deliveries > 0, "storm.min_deliveries", "is 0".into(), "use at least 1");
+        check(storm.min_elsewhere > 0, "storm.min_elsewhere", "is 0".into(), "use at least 1");
+        check(
+            storm.ratio > 0.0 && storm.ratio <= 1.0,
+            "storm.ratio",
+            format!("is {}", storm.ratio),
+            "use more than 0 and at most 1",
+        );
+        problems
+    }
+}
+
+impl StormSettings {
+    /// As the window takes them.
+    pub fn limits(&self) -> storm::Limits {
+        storm::Limits {
+            window: Duration::from_millis(self.window_ms),
+            min_deliveries: self.min_deliveries,
+            ratio: self.ratio,
+            min_elsewhere: self.min_elsewhere,
+        }
+    }
+}
+
+impl RegistrationsSettings {
+    /// Which database, or what is wrong with the URL (never with the URL itself in the text).
+    pub fn database(&self) -> Result<Database, &'static str> {
+        if let Some(path) = self.database.strip_prefix("sqlite://") {
+            return match path {
+                "" => Err("names no file"),
+                path if path.contains(":memory:") || path.contains('?') => Err("must be a plain file"),
+                path => Ok(Database::Sqlite(path.into())),
+            };
+        }
+        let Some(rest) = self.database.strip_prefix("postgres://").or(self.database.strip_prefix("postgresql://"))
+        else {
+            return Err("begins with neither sqlite:// nor postgres://");
+        };
+        let user = rest.split(['/', '?']).next().unwrap_or("").rsplit_once('@').map_or("", |(user, _)| user);
+        if user.contains(':') || rest.contains("password=") {
+            return Err("holds a password, which would show in lists of processes and settings");
+        }
+        Ok(Database::Postgres(self.database.clone()))
+    }
+
+    /// As the rules take them.
+    pub fn limits(&self) -> rules::Limits {
+        rules::Limits {
+            max_secrets: self.max_secrets,
+            max_secret_bytes: self.max_secret_bytes,
+            max_metadata_bytes: self.max_metadata_bytes,
+        }
+    }
+
+    /// What is wrong, although every value has the right type.
+    pub fn validate(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Err(problem) = self.database() {
+            problems.push(Problem::new(
+                "registrations.database",
+                problem,
+                "use sqlite://path, or postgres://user@host:port/name with the password in registrations.password_file",
+            ));
+        }
+        let mut positive = |key: &str, value: u64, most: u64| {
+            if value == 0 || value > most {
+                let fix = format!("use 1 to {most}");
+                problems.push(Problem::new(format!("registrations.{key}"), format!("is {value}"), fix));
+            }
+        };
+        positive("max_connections", u64::from(self.max_connections), 1000);
+        positive("lock_timeout_ms", self.lock_timeout_ms, 600_000);
+        positive("publish_timeout_ms", self.publish_timeout_ms, 600_000);
+        positive("compare_interval_ms", self.compare_interval_ms, 86_400_000);
+        positive("max_secrets", self.max_secrets as u64, 100);
+        positive("max_secret_bytes", self.max_secret_bytes as u64, 65_536);
+        positive("max_metadata_bytes", self.max_metadata_bytes as u64, 262_144);
+        problems
+    }
+}
+
+impl service::Settings for Settings {
+    fn validate(&self) -> Vec<Problem> {
+        let bus = self.bus.validate().into_iter().map(|(key, problem)| {
+            let fix = format!("correct {key}");
+            Problem::new(key, problem, fix)
+        });
+        let mut problems: Vec<Problem> = bus.collect();
+        problems.extend(self.processing.validate());
+        problems.extend(self.registrations.validate());
+        if self.secrets.key_file.is_none() {
+            problems.push(Problem::new(
+                "secrets.key_file",
+                "is not set, and secrets must be sealed",
+                "name a file with 32 random bytes as 64 hex digits",
+            ));
+        }
+        problems
+    }
+
+    fn host(&self) -> HostSettings {
+        HostSettings {
+            admin: self.admin.clone(),
+            grpc: self.grpc.clone(),
+            telemetry: self.telemetry.clone(),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+}
+
+/// A list, or its items in one text with commas, as the environment gives it.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a list of names, or names with commas between")]
+    enum List {
+        Items(Vec<String>),
+        Text(String),
+    }
+    Ok(match List::deserialize(deserializer)? {
+        List::Items(items) => items,
+        List::Text(text) => {
+            text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+        }
+    })
+}
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

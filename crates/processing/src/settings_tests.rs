@@ -1,0 +1,63 @@
+use super::*;
+
+fn load(env: &[(&str, &str)]) -> Result<Settings, String> {
+    let key = ("WEIR__SECRETS__KEY_FILE", "/etc/weir/key");
+    let env = env.iter().chain([&key]).map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    service::load::<Settings>(DEFAULTS, None, env).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_defaults_are_complete_and_valid() {
+    let settings = load(&[]).unwrap();
+    assert_eq!(settings.processing.sources().len(), sources::all().len());
+    assert_eq!(settings.registrations.database(), Ok(Database::Sqlite("./weir-data/registrations.db".into())));
+    assert!(settings.processing.parse_threads() >= 1);
+}
+
+#[test]
+fn takes_sources_from_the_environment() {
+    let settings = load(&[("WEIR__PROCESSING__SOURCES", "meta, github")]).unwrap();
+    let names: Vec<&str> = settings.processing.sources().iter().map(|source| source.name()).collect();
+    assert_eq!(names, ["meta", "github"]);
+}
+
+#[test]
+fn every_problem_names_its_key() {
+    let cases = [
+        ("WEIR__PROCESSING__SOURCES", "myspace", "processing.sources"),
+        ("WEIR__PROCESSING__BULK_SHARE", "0", "processing.bulk_share"),
+        ("WEIR__PROCESSING__STORM__RATIO", "1.5", "processing.storm.ratio"),
+        ("WEIR__PROCESSING__STORM__WINDOW_MS", "1", "processing.storm.window_ms"),
+        ("WEIR__PROCESSING__PARSE_AHEAD_BATCHES", "0", "processing.parse_ahead_batches"),
+        ("WEIR__PROCESSING__NO_SUCH_KEY", "1", "processing.no_such_key"),
+        ("WEIR__REGISTRATIONS__MAX_SECRETS", "0", "registrations.max_secrets"),
+        ("WEIR__REGISTRATIONS__DATABASE", "mysql://x", "registrations.database"),
+    ];
+    for (key, value, named) in cases {
+        let error = load(&[(key, value)]).unwrap_err();
+        assert!(error.contains(named), "{key}={value}: {error}");
+    }
+}
+
+#[test]
+fn a_password_does_not_belong_in_the_url() {
+    let database = |url: &str| {
+        let mut settings = load(&[]).unwrap().registrations;
+        url.clone_into(&mut settings.database);
+        settings.database()
+    };
+    let good = "postgres://weir@db:5432/weir";
+    assert_eq!(database(good), Ok(Database::Postgres(good.into())));
+    assert_eq!(database("sqlite:///var/lib/weir/r.db"), Ok(Database::Sqlite("/var/lib/weir/r.db".into())));
+    for bad in [
+        "postgres://weir:hunter2@db/weir",
+        "postgresql://weir@db/weir?password=hunter2",
+        "sqlite://",
+        "sqlite://:memory:",
+        "sqlite://file?mode=memory",
+        "",
+    ] {
+        let problem = database(bad).unwrap_err();
+        assert!(!problem.contains("hunter2"), "{problem}");
+    }
+}
