@@ -1,0 +1,149 @@
+//! The commands: one file each.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::out;
+use crate::settings::Settings;
+
+pub mod register;
+pub mod simulate;
+pub mod tail;
+pub mod up;
+mod up_simulation;
+
+/// The arguments of `weir`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "weir",
+    version,
+    about = "Takes in what platforms push, and lets it through as typed events",
+    long_about = "Weir takes in webhooks of Facebook, Instagram, GitHub and others, keeps them durably, and turns \
+                  them into typed events on topics.\n\n\
+                  Start here:  weir up --simulate\n\
+                  Then look:   weir tail events.facebook.comment -n 3",
+    after_help = "Settings are read from a file (--config) and from the environment (WEIR__SECTION__KEY); \
+                  weir up --print-config shows them all.",
+    max_term_width = 110,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Up),
+    Simulate(simulate::Simulate),
+    Tail(tail::Tail),
+    Register(register::Register),
+}
+
+/// Runs `weir`.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; what is wrong with arguments is what is wrong with settings.
+            let code = if error.use_stderr() { service::EXIT_BAD_SETTINGS } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match cli.command {
+        Command::Up(up) => up.main(),
+        Command::Simulate(simulate) => run(|shutdown| simulate.run(shutdown)),
+        Command::Tail(tail) => run(|shutdown| tail.run(shutdown)),
+        Command::Register(register) => run(|_| register.run()),
+    }
+}
+
+/// Runs a command that is no service: until its end, or until somebody interrupts it twice.
+fn run<Fut: Future<Output = anyhow::Result<ExitCode>>>(command: impl FnOnce(CancellationToken) -> Fut) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            out::complain(&format!("weir: cannot start: {error}"));
+            return ExitCode::from(service::EXIT_FAILED);
+        }
+    };
+    let shutdown = CancellationToken::new();
+    let ended = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
+        let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
+        let mut command = Box::pin(command(shutdown.clone()));
+        loop {
+            tokio::select! {
+                ended = &mut command => return ended,
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if shutdown.is_cancelled() {
+                anyhow::bail!("interrupted twice, ended without waiting");
+            }
+            shutdown.cancel();
+        }
+    });
+    // What still blocks, as a client that looks for a broker, is not waited for.
+    runtime.shutdown_background();
+    match ended {
+        Ok(code) => code,
+        Err(error) => {
+            out::complain(&format!("weir: {error:#}"));
+            let is_settings = error.is::<service::SettingsError>();
+            ExitCode::from(if is_settings { service::EXIT_BAD_SETTINGS } else { service::EXIT_FAILED })
+        }
+    }
+}
+
+/// The settings that commands share with the services.
+#[derive(Debug, Clone, clap::Args)]
+struct ConfigFile {
+    /// A TOML file with settings; the environment (WEIR__SECTION__KEY) overrides it
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    fn load(&self) -> anyhow::Result<Settings> {
+        Ok(Settings::load(self.config.as_deref())?)
+    }
+}
+
+/// Where gRPC is answered.
+#[derive(Debug, Clone, clap::Args)]
+struct Grpc {
+    /// Where registrations are answered [default: the setting grpc.listen, http://127.0.0.1:9090]
+    #[arg(long, value_name = "URL", global = true)]
+    grpc: Option<String>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl Grpc {
+    fn url(&self) -> anyhow::Result<String> {
+        match &self.grpc {
+            Some(url) => Ok(url.clone()),
+            None => Ok(format!("http://{}", self.config.load()?.grpc.listen)),
+        }
+    }
+}
+
+/// Reads a file that holds a secret: its first line.
+fn read_secret_file(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read {}: give a file whose first line is the secret", path.display()))?;
+    let secret = text.lines().next().unwrap_or_default().to_owned();
+    anyhow::ensure!(!secret.is_empty(), "the first line of {} is empty: it must be the secret", path.display());
+    Ok(secret)
+}
+
+#[cfg(test)]
+#[path = "cmd_tests.rs"]
+mod tests;

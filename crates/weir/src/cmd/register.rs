@@ -1,0 +1,391 @@
+//! `weir register`: endpoints and accounts.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use common::registration::v1::registration::Kind;
+use common::registration::v1::{
+    Account, DeleteRequest, Endpoint, GetRequest, PlainSecret, RegisterRequest, Registration,
+};
+use common::registrations::id_of;
+use prost::Message as _;
+
+use crate::register::{Client, Error, connect, list};
+use crate::{decode::Decoder, out};
+
+/// Register endpoints and accounts
+///
+/// An endpoint is a URL that a platform delivers to, with the secret that its deliveries are signed with. An account
+/// (page, repository, …) within an endpoint may belong to another tenant than the endpoint.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir register endpoint my-repo --source github --tenant me --secret-file secret.txt
+  weir register endpoint my-app --source meta --tenant me --secret-env APP_SECRET --verify-token-file token.txt
+  weir register account my-app 104000000007919 --tenant other
+  weir register rotate my-repo --secret-file new.txt --old-secret-file secret.txt --old-for 1d
+  weir register list account/my-app/
+  weir register delete endpoint/my-repo")]
+pub struct Register {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    grpc: super::Grpc,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Endpoint(EndpointArgs),
+    Account(AccountArgs),
+    Rotate(RotateArgs),
+    List(ListArgs),
+    Get(GetArgs),
+    Delete(DeleteArgs),
+}
+
+/// Register an endpoint, or change one with --update
+#[derive(Debug, clap::Args)]
+struct EndpointArgs {
+    /// The last part of its URL: 1 to 64 of a-z, 0-9 and dash
+    name: String,
+    /// Who delivers: meta (Facebook, Instagram), github, standard_webhooks
+    #[arg(long)]
+    source: String,
+    /// Who owns it. This can never be changed
+    #[arg(long)]
+    tenant: String,
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// A file whose first line is the verify token (for meta: any text, which you tell the platform too)
+    #[arg(long, value_name = "FILE")]
+    verify_token_file: Option<PathBuf>,
+    /// Deliveries per second above which the sender is told to wait [default: no limit]
+    #[arg(long, value_name = "N")]
+    rate_limit: Option<u32>,
+    /// Anything you want to know about it
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    metadata: Vec<(String, String)>,
+    /// Change the one that is there; without a secret it keeps its own
+    #[arg(long)]
+    update: bool,
+}
+
+/// Where a secret comes from. Without any of these it is asked for, or read from standard input.
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct SecretArgs {
+    /// A file whose first line is the secret that signs deliveries
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// A variable of the environment that holds the secret
+    #[arg(long, value_name = "NAME")]
+    secret_env: Option<String>,
+    /// The secret itself. Everybody on this machine can see it while the command runs, and your shell keeps it
+    #[arg(long, value_name = "SECRET")]
+    secret: Option<String>,
+}
+
+/// Say whose an account (page, repository, …) is
+#[derive(Debug, clap::Args)]
+struct AccountArgs {
+    /// The endpoint that delivers for it
+    endpoint: String,
+    /// The platform's id of it
+    account: String,
+    /// Who owns it
+    #[arg(long)]
+    tenant: String,
+    /// Anything you want to know about it
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
+    metadata: Vec<(String, String)>,
+    /// Change the one that is there
+    #[arg(long)]
+    update: bool,
+}
+
+/// Give an endpoint a new secret, and accept the old one for a while
+#[derive(Debug, clap::Args)]
+struct RotateArgs {
+    /// The endpoint
+    name: String,
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// A file whose first line is the secret it has had. Weir never gives a secret out, so it must be told again
+    #[arg(long, value_name = "FILE")]
+    old_secret_file: PathBuf,
+    /// For how long the old one is still accepted: 30m, 12h, 3d
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = parse_period)]
+    old_for: std::time::Duration,
+}
+
+/// List registrations, in the order of their ids
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Only ids that begin with this: endpoint/, account/my-app/
+    #[arg(default_value = "")]
+    prefix: String,
+    /// Only those of this tenant
+    #[arg(long, default_value = "")]
+    tenant: String,
+    /// One JSON object for each registration and line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show one registration, without its secrets
+#[derive(Debug, clap::Args)]
+struct GetArgs {
+    /// endpoint/NAME or account/ENDPOINT/ACCOUNT
+    id: String,
+}
+
+/// Remove a registration
+#[derive(Debug, clap::Args)]
+struct DeleteArgs {
+    /// endpoint/NAME or account/ENDPOINT/ACCOUNT
+    id: String,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+/// A number with s, m, h or d.
+fn parse_period(text: &str) -> Result<std::time::Duration, String> {
+    let wrong = || "write a number with s, m, h or d, for example 12h".to_owned();
+    let unit = match text.bytes().last() {
+        Some(b's') => 1,
+        Some(b'm') => 60,
+        Some(b'h') => 3600,
+        Some(b'd') => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
+    number
+        .checked_mul(unit)
+        .filter(|seconds| *seconds <= 3650 * 86_400)
+        .map(std::time::Duration::from_secs)
+        .ok_or_else(wrong)
+}
+
+impl SecretArgs {
+    fn is_given(&self) -> bool {
+        self.secret_file.is_some() || self.secret_env.is_some() || self.secret.is_some()
+    }
+
+    fn read(&self) -> anyhow::Result<PlainSecret> {
+        let value = if let Some(file) = &self.secret_file {
+            super::read_secret_file(file)?
+        } else if let Some(name) = &self.secret_env {
+            variable(name).with_context(|| format!("there is no variable {name} in the environment, or it is empty"))?
+        } else if let Some(secret) = &self.secret {
+            out::complain("weir: a secret on the command line can be seen by others; --secret-file is safer");
+            secret.clone()
+        } else {
+            ask()?
+        };
+        anyhow::ensure!(!value.is_empty(), "the secret is empty: give the one that the platform signs with");
+        Ok(PlainSecret { value, expires_at: None })
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the variable is no setting: the user names it for its secret")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Asks for the secret where somebody is there to ask, without showing it; else reads it from standard input.
+fn ask() -> anyhow::Result<String> {
+    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+    let stdin = std::io::stdin();
+    let mut text = String::new();
+    if !stdin.is_terminal() {
+        stdin.lock().take(64 << 10).read_to_string(&mut text).context("cannot read the secret from standard input")?;
+        return Ok(text.lines().next().unwrap_or_default().to_owned());
+    }
+    out::complain("Secret (it is not shown while you type):");
+    let shown = tcgetattr(&stdin).context("cannot ask for the secret: use --secret-file")?;
+    let mut hidden = shown.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
+    let read = stdin.read_line(&mut text);
+    tcsetattr(&stdin, OptionalActions::Flush, &shown)?;
+    read.context("cannot read the secret")?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+impl Register {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let mut client = connect(&self.grpc.url()?).await?;
+        match self.command {
+            Command::Endpoint(args) => {
+                let registration = endpoint(&mut client, args).await?;
+                say_endpoint(&self.grpc, &registration);
+            }
+            Command::Account(args) => {
+                let registration = account(&mut client, args).await?;
+                out::say(&format!("{} belongs to {}", registration.id, registration.tenant));
+            }
+            Command::Rotate(args) => {
+                let period = args.old_for;
+                let registration = rotate(&mut client, args).await?;
+                out::say(&format!(
+                    "{} has its new secret; the old one is accepted for another {} minutes",
+                    registration.id,
+                    period.as_secs().div_ceil(60)
+                ));
+            }
+            Command::List(args) => {
+                let found = list(&mut client, &args.prefix, &args.tenant).await?;
+                show_list(&found, args.json)?;
+            }
+            Command::Get(args) => out::say(&format!("{:#}", shown(&get(&mut client, &args.id).await?)?)),
+            Command::Delete(args) => {
+                let found = get(&mut client, &args.id).await?;
+                let request = DeleteRequest { id: args.id.clone(), expected_revision: found.revision };
+                client.delete(request).await.map_err(Error::refused(format!("deleting {}", args.id)))?;
+                out::say(&format!("{} is gone", args.id));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn get(client: &mut Client, id: &str) -> anyhow::Result<Registration> {
+    let request = GetRequest { id: id.to_owned() };
+    let answer = client.get(request).await.map_err(Error::refused(format!("getting {id}")))?;
+    answer.into_inner().registration.with_context(|| format!("the service answered without {id}"))
+}
+
+async fn put(client: &mut Client, mut request: RegisterRequest, update: bool) -> anyhow::Result<Registration> {
+    let registration = request.registration.clone().unwrap_or_default();
+    common::registrations::validate(&registration)?;
+    let id = registration.kind.as_ref().map(id_of).unwrap_or_default();
+    if update {
+        request.expected_revision = get(client, &id).await?.revision;
+    }
+    let answer = client.register(request).await.map_err(Error::refused(format!("registering {id}")))?;
+    answer.into_inner().registration.with_context(|| format!("the service answered without {id}"))
+}
+
+async fn endpoint(client: &mut Client, args: EndpointArgs) -> anyhow::Result<Registration> {
+    let known: Vec<_> = sources::all().iter().map(|source| source.name()).collect();
+    anyhow::ensure!(
+        known.contains(&&*args.source),
+        "there is no source {}: give one of {}",
+        args.source,
+        known.join(", ")
+    );
+    let secrets = if args.update && !args.secret.is_given() { Vec::new() } else { vec![args.secret.read()?] };
+    let verify_token = args
+        .verify_token_file
+        .as_deref()
+        .map(|file| super::read_secret_file(file).map(|value| PlainSecret { value, expires_at: None }))
+        .transpose()?;
+    if args.source == "meta" && verify_token.is_none() && !args.update {
+        out::complain("weir: without --verify-token-file Meta's handshake is refused; add it with --update");
+    }
+    let mut endpoint = Endpoint { name: args.name, source: args.source, ..Endpoint::default() };
+    endpoint.rate_limit = args.rate_limit.unwrap_or_default();
+    let mut metadata: std::collections::BTreeMap<_, _> = args.metadata.into_iter().collect();
+    if args.update {
+        // What is not said stays as it is.
+        let found = get(client, &format!("endpoint/{}", endpoint.name)).await?;
+        if let (None, Some(Kind::Endpoint(found))) = (args.rate_limit, &found.kind) {
+            endpoint.rate_limit = found.rate_limit;
+        }
+        for (key, value) in found.metadata {
+            metadata.entry(key).or_insert(value);
+        }
+    }
+    let registration =
+        Registration { tenant: args.tenant, kind: Some(Kind::Endpoint(endpoint)), metadata, ..Registration::default() };
+    let request = RegisterRequest { registration: Some(registration), expected_revision: 0, secrets, verify_token };
+    put(client, request, args.update).await
+}
+
+async fn account(client: &mut Client, args: AccountArgs) -> anyhow::Result<Registration> {
+    let registration = Registration {
+        tenant: args.tenant,
+        kind: Some(Kind::Account(Account { endpoint: args.endpoint, account_id: args.account })),
+        metadata: args.metadata.into_iter().collect(),
+        ..Registration::default()
+    };
+    let request = RegisterRequest { registration: Some(registration), ..RegisterRequest::default() };
+    put(client, request, args.update).await
+}
+
+async fn rotate(client: &mut Client, args: RotateArgs) -> anyhow::Result<Registration> {
+    let found = get(client, &format!("endpoint/{}", args.name)).await?;
+    let old = PlainSecret {
+        value: super::read_secret_file(&args.old_secret_file)?,
+        expires_at: Some((service::clock::now() + args.old_for).into()),
+    };
+    let mut registration = found.clone();
+    if let Some(Kind::Endpoint(endpoint)) = &mut registration.kind {
+        endpoint.secrets.clear();
+        endpoint.verify_token = None;
+    }
+    let request = RegisterRequest {
+        registration: Some(Registration { revision: 0, created_at: None, updated_at: None, ..registration }),
+        expected_revision: found.revision,
+        secrets: vec![args.secret.read()?, old],
+        verify_token: None,
+    };
+    put(client, request, true).await
+}
+
+fn say_endpoint(grpc: &super::Grpc, registration: &Registration) {
+    let Some(Kind::Endpoint(endpoint)) = &registration.kind else { return };
+    // The door of this machine: where the services run elsewhere, its host name stands before the path.
+    let listen = grpc.config.load().map_or_else(|_| "127.0.0.1:8080".to_owned(), |settings| settings.streaming.listen);
+    out::say(&format!(
+        "{} belongs to {} and is open.\n\n\
+         The platform delivers to   https://YOUR-HOST/webhooks/{}\n\
+         which must reach           http://{listen}/webhooks/{}",
+        registration.id, registration.tenant, endpoint.name, endpoint.name
+    ));
+    out::say(match endpoint.source.as_str() {
+        "github" => {
+            "\nIn the repository: Settings, Webhooks, Add webhook: this URL, content type application/json, the secret."
+        }
+        "meta" => "\nIn the app: Webhooks, Page, Subscribe: this URL and the verify token; then subscribe each page.",
+        _ => "\nGive the sender this URL; its signing secret is the one you registered.",
+    });
+}
+
+fn show_list(found: &[Registration], json: bool) -> anyhow::Result<()> {
+    if found.is_empty() {
+        out::complain("there are none");
+    }
+    for registration in found {
+        let line = if json {
+            shown(registration)?.to_string()
+        } else {
+            let what = match &registration.kind {
+                Some(Kind::Endpoint(endpoint)) if endpoint.rate_limit > 0 => {
+                    format!("{}, at most {}/s", endpoint.source, endpoint.rate_limit)
+                }
+                Some(Kind::Endpoint(endpoint)) => endpoint.source.clone(),
+                _ => String::new(),
+            };
+            format!("{:<44} {:<20} revision {:<4} {what}", registration.id, registration.tenant, registration.revision)
+        };
+        if !out::line(line.trim_end()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A registration as JSON, its secrets not shown.
+fn shown(registration: &Registration) -> anyhow::Result<serde_json::Value> {
+    Ok(Decoder::new()?.value("weir.registration.v1.Registration", &registration.encode_to_vec())?)
+}
+
+#[cfg(test)]
+#[path = "register_tests.rs"]
+mod tests;

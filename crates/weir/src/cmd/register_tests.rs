@@ -1,0 +1,31 @@
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn periods_are_read() {
+    assert_eq!(parse_period("90s"), Ok(Duration::from_secs(90)));
+    assert_eq!(parse_period("12h"), Ok(Duration::from_secs(43_200)));
+    assert_eq!(parse_period("3d"), Ok(Duration::from_secs(259_200)));
+    for wrong in ["", "h", "1", "-1h", "1w", "99999999999999999999d", "4000d", "1é"] {
+        assert!(parse_period(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn pairs_are_read() {
+    assert_eq!(parse_pair("a=b=c"), Ok(("a".into(), "b=c".into())));
+    assert!(parse_pair("a").is_err());
+}
+
+#[test]
+fn a_secret_file_gives_its_first_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let args = SecretArgs { secret_file: Some(file.clone()), secret_env: None, secret: None };
+    assert!(format!("{:#}", args.read().unwrap_err()).contains("first line is the secret"));
+    std::fs::write(&file, "s3cret\r\nrest").unwrap();
+    assert_eq!(args.read().unwrap().value, "s3cret");
+    std::fs::write(&file, "\n").unwrap();
+    assert!(args.read().is_err());
+}

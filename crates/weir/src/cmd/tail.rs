@@ -1,0 +1,194 @@
+//! `weir tail`: decoded records of any topic.
+
+use std::collections::VecDeque;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bus::{Bus, Reader, Start, Stored};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::decode::Decoder;
+use crate::out;
+
+/// How long the broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(300);
+const DEFAULT_COUNT: usize = 10;
+
+/// Print decoded records of a topic
+///
+/// Decodes each record by its type with the schemas that are built in, whoever wrote it. Without --follow it prints
+/// the last records and ends. Topics can be named with or without the prefix of the installation.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir tail events.facebook.comment -n 3         the last three comments
+  weir tail activities --follow                  what happens, in the one common form, as it happens
+  weir tail dead-letters --from beginning        all that was refused, with the reason and the bytes
+  weir tail raw.meta --from 2026-01-31T10:00:00Z -n 5 --json | jq .value.body")]
+pub struct Tail {
+    /// The topic, for example events.facebook.comment
+    topic: String,
+    /// How many records: the last ones, or with --from the first ones from there on [default: 10; with --from: all]
+    #[arg(short = 'n', long = "count", value_name = "N")]
+    count: Option<usize>,
+    /// Where to begin: beginning, end, or a time such as 2026-01-31T10:00:00Z
+    #[arg(long, value_name = "beginning|end|TIME", value_parser = parse_from)]
+    from: Option<From>,
+    /// Go on with what comes, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// One JSON object for each record and line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: super::ConfigFile,
+}
+
+/// Where to begin, as it can be said on a command line.
+#[derive(Debug, Clone, PartialEq)]
+enum From {
+    Beginning,
+    End,
+    Time(prost_types::Timestamp),
+}
+
+fn parse_from(text: &str) -> Result<From, String> {
+    match text {
+        "beginning" => Ok(From::Beginning),
+        "end" => Ok(From::End),
+        time => common::time::from_rfc3339(time)
+            .map(From::Time)
+            .ok_or_else(|| "give beginning, end, or a time with its offset, such as 2026-01-31T10:00:00Z".to_owned()),
+    }
+}
+
+impl Tail {
+    pub(super) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+        let settings = self.config.load()?;
+        let decoder = Decoder::new()?;
+        let bus = Bus::open(&settings.bus)?;
+        let topic = shutdown.run_until_cancelled(topic(&bus, &self.topic)).await;
+        let Some(topic) = topic else { return Ok(ExitCode::SUCCESS) };
+        let (topic, count) = (topic?, self.count);
+        let start = match (&self.from, count) {
+            (None, count) => Start::LastN(count.unwrap_or(DEFAULT_COUNT) as u64),
+            (Some(From::Beginning), _) => Start::Beginning,
+            (Some(From::End), _) => Start::End,
+            (Some(From::Time(time)), _) => Start::AtTime(*time),
+        };
+        let Some(reader) = shutdown.run_until_cancelled(open(&bus, &topic, start)).await else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let mut reader = reader.with_context(|| format!("cannot read {topic}"))?;
+        let printed = shutdown.run_until_cancelled(self.print(&mut reader, &decoder)).await;
+        match printed {
+            Some(Err(error)) => Err(error),
+            Some(Ok(0)) if self.from.is_none() => {
+                out::complain(&format!("{topic} is empty"));
+                Ok(ExitCode::SUCCESS)
+            }
+            _ => Ok(ExitCode::SUCCESS),
+        }
+    }
+
+    /// Prints what is to be printed, and says how much it was.
+    async fn print(&self, reader: &mut Reader, decoder: &Decoder) -> anyhow::Result<usize> {
+        let mut printed = 0;
+        let mut limit = if self.from.is_some() { self.count } else { None };
+        if self.from.is_none() {
+            let last = last(reader, self.count.unwrap_or(DEFAULT_COUNT)).await?;
+            for record in last {
+                printed += 1;
+                if !self.show(&record, decoder) {
+                    return Ok(printed);
+                }
+            }
+        } else {
+            while limit != Some(0) {
+                let Some(record) = reader.next_until_end().await? else { break };
+                printed += 1;
+                if !self.show(&record, decoder) {
+                    return Ok(printed);
+                }
+                limit = limit.map(|limit| limit - 1);
+            }
+        }
+        while self.follow && limit != Some(0) {
+            let record = reader.next().await?;
+            printed += 1;
+            if !self.show(&record, decoder) {
+                return Ok(printed);
+            }
+            limit = limit.map(|limit| limit - 1);
+        }
+        Ok(printed)
+    }
+
+    /// Prints one; `false` where nobody reads any more.
+    fn show(&self, record: &Stored, decoder: &Decoder) -> bool {
+        if self.json { out::line(&decoder.record(record).to_string()) } else { out::line(&decoder.pretty(record)) }
+    }
+}
+
+/// Opens the topic. A broker that has just started says for a moment that it leads no partition.
+async fn open(bus: &Bus, topic: &String, start: Start) -> Result<Reader, bus::Error> {
+    let began = Instant::now();
+    loop {
+        match bus.reader(std::slice::from_ref(topic), start.clone()).await {
+            Err(bus::Error::Unavailable { .. }) if began.elapsed() < PATIENCE => sleep(AGAIN).await,
+            reader => return reader,
+        }
+    }
+}
+
+/// The last records of all partitions together, by the time they were produced.
+async fn last(reader: &mut Reader, count: usize) -> anyhow::Result<Vec<Stored>> {
+    // Each partition gives its own last ones, in its order: of each no more than `count` are kept.
+    let mut partitions: std::collections::BTreeMap<i32, VecDeque<Stored>> = std::collections::BTreeMap::new();
+    while let Some(record) = reader.next_until_end().await? {
+        let kept = partitions.entry(record.coordinates.partition).or_default();
+        kept.push_back(record);
+        if kept.len() > count {
+            kept.pop_front();
+        }
+    }
+    let mut records: Vec<_> = partitions.into_values().flatten().collect();
+    // Stable: records of one partition stay in their order.
+    records.sort_by_key(|record| record.produced_at_ms);
+    let surplus = records.len().saturating_sub(count);
+    records.drain(..surplus);
+    Ok(records)
+}
+
+/// The name of a topic without the prefix, if there is such a topic.
+async fn topic(bus: &Bus, asked: &str) -> anyhow::Result<String> {
+    let brokers = || bus.settings().kafka.brokers.join(", ");
+    bus.ping(PATIENCE).await.with_context(|| {
+        format!(
+            "no broker answers at {} (setting bus.kafka.brokers, or WEIR__BUS__KAFKA__BROKERS). Start one, or name the \
+             right one",
+            brokers()
+        )
+    })?;
+    let topics = bus.topics().await.with_context(|| format!("cannot list the topics at {}", brokers()))?;
+    find(asked, &bus.settings().topic_prefix, topics)
+}
+
+fn find(asked: &str, prefix: &str, mut topics: Vec<String>) -> anyhow::Result<String> {
+    let without = asked.strip_prefix(prefix).unwrap_or(asked);
+    if let Some(found) = topics.iter().find(|topic| *topic == asked || *topic == without) {
+        return Ok(found.clone());
+    }
+    topics.retain(|topic| !topic.starts_with("__"));
+    topics.sort();
+    if topics.is_empty() {
+        anyhow::bail!("there is no topic {asked}, and no other: weir up makes them");
+    }
+    anyhow::bail!("there is no topic {asked}. There are:\n  {}", topics.join("\n  "))
+}
+
+#[cfg(test)]
+#[path = "tail_tests.rs"]
+mod tests;

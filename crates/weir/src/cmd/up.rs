@@ -1,0 +1,250 @@
+//! `weir up`: every service in one process.
+
+use std::fs::{self, OpenOptions};
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bus::Bus;
+use processing::Processing;
+use service::{Addresses, Host};
+use streaming::Streaming;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::up_simulation::{self, Simulation};
+use crate::live::screen::Screen;
+use crate::out;
+use crate::settings::{DEFAULTS, Settings};
+
+/// How long a broker may take to answer, and how often it is asked.
+const PING: Duration = Duration::from_secs(3);
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// Run every service of Weir in one process
+///
+/// Opens the door for webhooks, turns what comes into typed events, and answers gRPC; all on loopback, until Ctrl-C. All
+/// state of its own is in ./weir-data: the next start goes on with it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir up --simulate                        see it work: sends signed deliveries to its own door, and shows what comes out
+  weir up --simulate --rate 200             more of them
+  weir up --config weir.toml
+  weir up --print-config > weir.toml        all settings, to begin with
+  WEIR__BUS__KAFKA__BROKERS=kafka:9092 weir up")]
+pub struct Up {
+    #[command(flatten)]
+    flags: service::Flags,
+    /// Register demo endpoints, send signed deliveries to the own door, and show a live table of what comes out
+    #[arg(long)]
+    simulate: bool,
+    /// Simulated deliveries per second [default: setting simulation.rate, 20]
+    #[arg(long, value_name = "N", requires = "simulate", value_parser = parse_rate)]
+    rate: Option<f64>,
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|rate| *rate > 0.0 && *rate <= 100_000.0)
+        .ok_or_else(|| "give deliveries per second, above 0 and at most 100000".to_owned())
+}
+
+impl Up {
+    pub(super) fn main(self) -> ExitCode {
+        let only_looks = self.flags.check_config || self.flags.print_config;
+        let log = if self.simulate && !only_looks { self.redirect_log() } else { None };
+        let failure = Arc::new(Mutex::new(None));
+        let (failed, simulate, rate) = (failure.clone(), self.simulate, self.rate);
+        let code = service::main_with("weir", DEFAULTS, &self.flags, |mut settings: Settings, host| async move {
+            settings.simulation.rate = rate.unwrap_or(settings.simulation.rate);
+            let ended = Box::pin(run(settings, host, simulate)).await;
+            if let Err(error) = &ended {
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
+            }
+            ended
+        });
+        if let Some(log) = log {
+            let file = log.file.clone();
+            // From here on standard error is the terminal again.
+            drop(log);
+            if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                out::complain(&format!("weir: {error}\nThe log is in {}", file.display()));
+            }
+        }
+        code
+    }
+
+    /// At a terminal the table would be torn by log lines: they go to a file in the data directory.
+    fn redirect_log(&self) -> Option<Log> {
+        if !(out::is_terminal() && std::io::stderr().is_terminal()) {
+            return None;
+        }
+        // Settings that are wrong are told by whoever loads them next.
+        let settings = Settings::load(self.flags.config.as_deref()).ok()?;
+        match Log::redirect(&settings.bus.data_dir) {
+            Ok(log) => Some(log),
+            Err(error) => {
+                out::complain(&format!("weir: the log stays here: {error:#}"));
+                None
+            }
+        }
+    }
+}
+
+/// Standard error, going to a file until this is dropped.
+struct Log {
+    file: PathBuf,
+    terminal: rustix::fd::OwnedFd,
+}
+
+impl Log {
+    fn redirect(folder: &Path) -> anyhow::Result<Self> {
+        let file = folder.join("weir.log");
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let opened = OpenOptions::new().create(true).append(true).open(&file);
+        let opened = opened.with_context(|| format!("cannot write {}", file.display()))?;
+        let terminal = rustix::io::dup(std::io::stderr()).context("cannot keep standard error")?;
+        rustix::stdio::dup2_stderr(&opened).context("cannot redirect standard error")?;
+        Ok(Self { file, terminal })
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Where this fails there is nobody left to tell.
+        let _ = rustix::stdio::dup2_stderr(&self.terminal);
+    }
+}
+
+async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<()> {
+    // Processing first: at the first start it makes the key that the door reads.
+    let processing = Processing::new(&settings.processing(), &host).await?;
+    let streaming = Streaming::new(&settings.streaming(), &host).await?;
+    let addresses = host.serve(processing.routes()).await?;
+    let door = streaming.address();
+    let bus = Bus::open(&settings.bus)?;
+    out::say(&banner(door, &addresses, &settings));
+
+    let mut services = JoinSet::new();
+    services.spawn(async move { processing.run().await.context("processing") });
+    services.spawn(async move { streaming.run().await.context("streaming") });
+
+    // Ends after the services, so that what they still write while they drain is counted.
+    let after = CancellationToken::new();
+    let (lines, shown) = mpsc::channel(16);
+    let mut sides = JoinSet::new();
+    sides.spawn(tell_broker(bus.clone(), lines.clone(), after.clone()));
+    let screen = Screen::new();
+    let aside = async {
+        if simulate {
+            let simulation = Simulation {
+                settings: settings.simulation.clone(),
+                bus: bus.clone(),
+                host: host.clone(),
+                door: format!("http://{door}"),
+                grpc: format!("http://{}", addresses.grpc),
+                lines,
+                after: after.clone(),
+            };
+            up_simulation::run(simulation, &screen, shown).await
+        } else {
+            drop(lines);
+            up_simulation::show_lines(&screen, shown).await;
+            Ok(())
+        }
+    };
+    let ended = until_all_end(&mut services, &host, &after, Box::pin(aside)).await;
+    sides.shutdown().await;
+    screen.close();
+    ended
+}
+
+/// Waits for all services, and for what goes on beside them. The first that ends with an error ends the others.
+async fn until_all_end(
+    services: &mut JoinSet<anyhow::Result<()>>,
+    host: &Host,
+    after: &CancellationToken,
+    mut aside: std::pin::Pin<Box<impl Future<Output = anyhow::Result<()>>>>,
+) -> anyhow::Result<()> {
+    let mut first = Ok(());
+    let mut aside_ended = false;
+    loop {
+        let ended = tokio::select! {
+            service = services.join_next() => match service {
+                Some(ended) => ended.context("a service broke").and_then(|ended| ended),
+                None => break,
+            },
+            ended = &mut aside, if !aside_ended => {
+                aside_ended = true;
+                ended
+            }
+        };
+        if ended.is_err() && first.is_ok() {
+            first = ended;
+            host.shutdown().cancel();
+        }
+    }
+    after.cancel();
+    if !aside_ended {
+        let ended = aside.await;
+        first = first.and(ended);
+    }
+    first
+}
+
+/// Says plainly when no broker answers, and when one comes.
+async fn tell_broker(bus: Bus, lines: mpsc::Sender<String>, stop: CancellationToken) {
+    let brokers = bus.settings().kafka.brokers.join(", ");
+    let mut answered = None;
+    let watch = async {
+        loop {
+            let answers = bus.ping(PING).await.is_ok();
+            let line = match (answered, answers) {
+                (None | Some(true), false) => Some(format!(
+                    "No broker answers at {brokers} (setting bus.kafka.brokers, or WEIR__BUS__KAFKA__BROKERS).\n\
+                     Weir is up, answers deliveries with 503, and goes on by itself when a broker comes."
+                )),
+                (Some(false), true) => Some(format!("The broker at {brokers} answers: going on.")),
+                _ => None,
+            };
+            answered = Some(answers);
+            if let Some(line) = line {
+                let _ = lines.send(line).await;
+            }
+            sleep(ASK_EVERY).await;
+        }
+    };
+    let _ = stop.run_until_cancelled(watch).await;
+}
+
+fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings) -> String {
+    let Addresses { admin, grpc } = addresses;
+    // A command that has to find another place than usual is told it.
+    let grpc_flag = if grpc.port() == 9090 { String::new() } else { format!(" --grpc http://{grpc}") };
+    format!(
+        "Weir is up. Ctrl-C stops it; its state stays in {}.\n\
+         \n  door      http://{door}/webhooks/ENDPOINT\
+         \n  status    http://{admin}/\
+         \n  digest    http://{admin}/health\
+         \n  metrics   http://{admin}/metrics\
+         \n  gRPC      http://{grpc}\
+         \n  broker    {}\n\
+         \nYour first webhook:\
+         \n  weir register{grpc_flag} endpoint my-repo --source github --tenant me --secret-file FILE\
+         \n  have it deliver to http://{door}/webhooks/my-repo, and look: weir tail events.github.push --follow\
+         \nNobody there who delivers? weir simulate --register --url http://{door}{grpc_flag}\n",
+        settings.bus.data_dir.display(),
+        settings.bus.kafka.brokers.join(", ")
+    )
+}
+
+#[cfg(test)]
+#[path = "up_tests.rs"]
+mod tests;

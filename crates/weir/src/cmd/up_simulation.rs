@@ -1,0 +1,180 @@
+//! What `weir up --simulate` does beside the services.
+
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bus::Bus;
+use service::Host;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::live::counts::Counts;
+use crate::live::screen::{EVERY, Screen};
+use crate::live::{secrets, table, watch};
+use crate::register;
+use crate::settings::SimulationSettings;
+use crate::simulate::sender::{self, Options};
+use crate::simulate::{Config, Generator, Signer};
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// See [`Counts::turn`].
+const TURN_EVERY: Duration = Duration::from_secs(30);
+const REDRAW_EVERY: Duration = Duration::from_millis(500);
+
+/// What it needs.
+pub(super) struct Simulation {
+    pub(super) settings: SimulationSettings,
+    pub(super) bus: Bus,
+    pub(super) host: Host,
+    pub(super) door: String,
+    pub(super) grpc: String,
+    pub(super) lines: mpsc::Sender<String>,
+    /// Cancelled when the services have ended.
+    pub(super) after: CancellationToken,
+}
+
+/// Writes lines as they come, until nobody has more to say.
+pub(super) async fn show_lines(screen: &Screen, mut lines: mpsc::Receiver<String>) {
+    while let Some(line) = lines.recv().await {
+        screen.say(&line);
+    }
+}
+
+/// Registers, sends, counts and shows, until the services have ended; then tells the totals.
+pub(super) async fn run(simulation: Simulation, screen: &Screen, lines: mpsc::Receiver<String>) -> anyhow::Result<()> {
+    let after = simulation.after.clone();
+    let host = simulation.host.clone();
+    let counts = Arc::new(Counts::default());
+    let began = Instant::now();
+    let counted = counts.clone();
+    let sending = async {
+        let sent = simulation.send(counted).await;
+        if sent.is_ok() {
+            after.cancelled().await;
+        }
+        sent
+    };
+    let sent = {
+        let showing = show(&host, &counts, screen, lines, began);
+        tokio::select! {
+            sent = sending => sent,
+            never = showing => match never {},
+        }
+    };
+    screen.close();
+    let totals = counts.totals();
+    screen.say(&format!(
+        "\nIn all:\n{}",
+        table::table(&totals, &totals.end_to_end, began.elapsed(), "stopped", screen.width())
+    ));
+    sent
+}
+
+impl Simulation {
+    /// Sends until the shutdown.
+    async fn send(self, counts: Arc<Counts>) -> anyhow::Result<()> {
+        let shutdown = self.host.shutdown().clone();
+        let endpoints = Arc::new(secrets::load_or_create(&self.settings.secrets_file)?);
+        let ready = async {
+            while !self.host.health().is_ready() {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        if shutdown.run_until_cancelled(ready).await.is_none() {
+            return Ok(());
+        }
+        let registering = async {
+            let mut client = register::connect(&self.grpc).await?;
+            register::reconcile(&mut client, endpoints.registrations(self.settings.pages)).await
+        };
+        let Some(done) = shutdown.run_until_cancelled(registering).await else { return Ok(()) };
+        let done = done?;
+        let line = format!(
+            "Registered: {} new, {} changed, {} as they were. Sending {} deliveries per second.",
+            done.new, done.changed, done.same, self.settings.rate
+        );
+        let _ = self.lines.send(line).await;
+
+        let mut watching = JoinSet::new();
+        let since = service::clock::now();
+        watching.spawn(watch::watch(self.bus.clone(), since, counts.clone(), self.lines.clone(), self.after.clone()));
+        let generator = Generator::new(self.config(endpoints.clone())?)?;
+        let options = Options { rate: Some(self.settings.rate), concurrency: 256, ..Options::new(&self.door) };
+        sender::send(generator, Signer::new(&endpoints), &options, &shutdown, |sent| counts.sent(sent)).await?;
+        // The watcher goes on while the services drain.
+        watching.join_all().await;
+        Ok(())
+    }
+
+    fn config(&self, endpoints: Arc<crate::simulate::Endpoints>) -> anyhow::Result<Config> {
+        let now = service::clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut seed = [0; 8];
+        // Another seed each time: what was sent before would be redeliveries, and nothing would come out.
+        getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random bytes for a seed: {error}"))?;
+        let start_ms = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
+        let settings = &self.settings;
+        Ok(Config {
+            pages: settings.pages,
+            skew: settings.skew,
+            mix: settings.mix.parse()?,
+            redeliver: settings.redeliver,
+            broken: settings.broken,
+            step_us: (1e6 / settings.rate) as u64,
+            ..Config::new(endpoints, u64::from_le_bytes(seed), start_ms)
+        }
+        .numbered_by_start())
+    }
+}
+
+/// Shows lines as they come, and where things stand now and then.
+async fn show(
+    host: &Host,
+    counts: &Counts,
+    screen: &Screen,
+    mut lines: mpsc::Receiver<String>,
+    began: Instant,
+) -> std::convert::Infallible {
+    let mut ticks = interval(if screen.has_table() { REDRAW_EVERY } else { EVERY });
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turns = interval(TURN_EVERY);
+    let mut said = String::new();
+    loop {
+        tokio::select! {
+            _ = turns.tick() => counts.turn(),
+            Some(line) = lines.recv() => screen.say(&line),
+            _ = ticks.tick() => {
+                let totals = counts.totals();
+                if screen.has_table() {
+                    screen.show(&table::table(&totals, &totals.recent(), began.elapsed(), &state(host), screen.width()));
+                    continue;
+                }
+                let line = table::line(&totals);
+                // Nothing to tell before anything was sent, or while nothing changes.
+                if totals.sent.sent() > 0 && line != said {
+                    screen.say(&line);
+                    said = line;
+                }
+            }
+        }
+    }
+}
+
+/// How Weir is, in some words.
+fn state(host: &Host) -> String {
+    if host.shutdown().is_cancelled() {
+        return "stopping".to_owned();
+    }
+    if host.health().is_ready() {
+        return "ready".to_owned();
+    }
+    let digest = host.health().digest();
+    let waiting: Vec<_> = digest
+        .checks
+        .iter()
+        .filter(|check| check.gates_readiness && check.state() != service::State::Ok)
+        .map(|check| check.name.as_str())
+        .collect();
+    format!("not ready: {}", waiting.join(", "))
+}

@@ -1,0 +1,17 @@
+//! Weir on one machine, and the tools of those who run it.
+//!
+//! * [`cmd`]: the commands of the binary, one file each
+//! * [`simulate`]: traffic as the platforms send it, and what it means
+//! * [`decode`]: any record of any topic, for people
+//! * [`register`]: what the commands have in common that talk to the registrations
+//! * [`live`]: what a running Weir looks like: the table of `weir up --simulate`
+//! * [`settings`]: the settings of all of it
+//! * [`out`]: what people and pipes see
+
+pub mod cmd;
+pub mod decode;
+pub mod live;
+pub mod out;
+pub mod register;
+pub mod settings;
+pub mod simulate;

@@ -1,0 +1,44 @@
+use service::Settings as _;
+
+use super::*;
+
+fn load(text: &str) -> Result<Settings, service::SettingsError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weir.toml");
+    std::fs::write(&file, text).unwrap();
+    service::load(DEFAULTS, Some(&file), [])
+}
+
+#[test]
+fn the_defaults_are_those_of_one_machine() {
+    let settings = load("").unwrap();
+    assert_eq!(settings.admin.listen, "127.0.0.1:8081");
+    assert_eq!(settings.grpc.listen, "127.0.0.1:9090");
+    assert_eq!(settings.streaming.listen, "127.0.0.1:8080");
+    assert_eq!(settings.bus.data_dir, Path::new("./weir-data"));
+    assert!(settings.bus.create_topics && settings.registrations.create_key_file);
+    assert!(settings.secrets.key_file.as_ref().unwrap().starts_with("./weir-data"));
+    assert!(settings.registrations.database.contains("./weir-data/"));
+    assert!(settings.validate().is_empty());
+}
+
+#[test]
+fn unknown_keys_and_wrong_values_are_named() {
+    for (text, key) in [
+        ("[simulation]\nrates = 3.0", "simulation.rates"),
+        ("[simulation]\nrate = -1.0", "simulation.rate"),
+        ("[simulation]\npages = 1", "simulation.pages"),
+        ("[simulation]\nskew = 99.0", "simulation.skew"),
+        ("[simulation]\nmix = \"myspace=1\"", "simulation.mix"),
+        ("[simulation]\nbroken = 0.9", "simulation.broken"),
+        ("[bus]\npartitions = 0", "bus.partitions"),
+    ] {
+        let error = load(text).unwrap_err();
+        let keys: Vec<_> = error.faults.iter().map(|fault| fault.key.as_str()).collect();
+        assert!(keys.contains(&key), "{text}: {error}");
+        // What two services read is told once.
+        let mut unique = keys.clone();
+        unique.dedup();
+        assert_eq!(keys, unique);
+    }
+}
