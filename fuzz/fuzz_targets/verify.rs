@@ -1,0 +1,36 @@
+//! verify, ordering_key and handshake over any headers, body and query: nothing panics, and nobody gets
+//! in without the secret.
+#![no_main]
+
+use http::{HeaderMap, HeaderValue};
+use libfuzzer_sys::fuzz_target;
+use secrecy::SecretString;
+use sources::Secrets;
+
+fuzz_target!(|input: (Vec<(u8, Vec<u8>)>, &[u8], &str)| {
+    const NAMES: &[&str] = &[
+        "x-hub-signature-256",
+        "x-hub-signature",
+        "webhook-id",
+        "webhook-timestamp",
+        "webhook-signature",
+        "content-type",
+        "x-github-event",
+        "x-github-delivery",
+    ];
+    let (sent, body, query) = input;
+    let mut headers = HeaderMap::new();
+    for (name, value) in sent {
+        if let Ok(value) = HeaderValue::from_bytes(&value) {
+            headers.append(NAMES[usize::from(name) % NAMES.len()], value);
+        }
+    }
+    let active = [SecretString::from("a secret that the fuzzer does not guess")];
+    let token = SecretString::from("nor this token");
+    let secrets = Secrets { active: &active, verify_token: Some(&token) };
+    for source in sources::all() {
+        assert!(source.verify(&headers, body, &secrets, std::time::UNIX_EPOCH).is_err());
+        let _ = source.ordering_key(&headers, body);
+        let _ = source.handshake(query, &secrets);
+    }
+});

@@ -1,0 +1,17 @@
+//! What the tests of Weir need around them: Apache Kafka, Redis, PostgreSQL, Weir's own programs as processes, and real
+//! deliveries. Everything listens on loopback only, and nothing outlives the test process.
+//!
+//! All of it blocks: starting a server takes seconds at most, and a test that waits for its server has nothing else to
+//! do.
+
+pub mod child;
+pub mod connect;
+pub mod data;
+pub mod environment;
+pub mod kafka;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+pub mod redis;
+pub mod scratch;
+pub mod wait;

@@ -1,0 +1,179 @@
+//! The commands of `weir` as a person uses them: `up --simulate`, `tail`, `register`, and what they say to wrong things.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it saw"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http_body_util::Full;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use weir_tests::child::Signal;
+use weir_tests::process::{Launch, Process, program};
+use weir_tests::{kafka, wait};
+
+const DOOR: &str = "WEIR__STREAMING__LISTEN";
+const WITHIN: Duration = Duration::from_secs(90);
+
+/// A `weir up --simulate` in a folder and with a topic prefix of its own.
+fn up(name: &str) -> Process {
+    let kafka = kafka::shared().unwrap();
+    Launch::new("weir")
+        .arg("up")
+        .arg("--simulate")
+        .arg("--rate")
+        .arg("50")
+        .env("WEIR__BUS__KAFKA__BROKERS", kafka.bootstrap())
+        .env("WEIR__BUS__TOPIC_PREFIX", kafka::prefix(name))
+        .listen(DOOR)
+        .start()
+        .unwrap()
+}
+
+/// Runs one command with the addresses of a running `weir up`.
+fn weir(up: &Process, arguments: &[&str]) -> Output {
+    Command::new(program("weir").unwrap())
+        .args(arguments)
+        .env("WEIR__BUS__KAFKA__BROKERS", up.address("WEIR__BUS__KAFKA__BROKERS"))
+        .env("WEIR__BUS__TOPIC_PREFIX", up.address("WEIR__BUS__TOPIC_PREFIX"))
+        .env("WEIR__GRPC__LISTEN", up.grpc())
+        .output()
+        .unwrap()
+}
+
+fn succeeds(up: &Process, arguments: &[&str]) -> String {
+    let output = weir(up, arguments);
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "weir {arguments:?}: {}\n{out}\n{err}", output.status);
+    out.into_owned()
+}
+
+/// What it says when it fails; a wrong thing never ends well.
+fn fails(up: &Process, arguments: &[&str]) -> String {
+    let output = weir(up, arguments);
+    assert!(!output.status.success(), "weir {arguments:?} took it");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Waits until what `weir up` printed holds `wanted` at least `times`.
+fn printed(up: &Process, wanted: &str, times: usize) -> String {
+    wait::until(&format!("{times} times {wanted:?} is printed"), WITHIN, || {
+        let text = up.logged()?;
+        Ok((text.matches(wanted).count() >= times).then_some(text))
+    })
+    .unwrap_or_else(|error| panic!("{error:#}\n{}", up.logged().unwrap()))
+}
+
+async fn post(up: &Process, endpoint: &str, secret: &str) -> u16 {
+    let body = br#"{"zen":"Keep it logically awesome.","hook_id":7,"repository":{"id":1,"full_name":"ada/engine"}}"#;
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body);
+    let request = http::Request::post(format!("http://{}/webhooks/{endpoint}", up.address(DOOR)))
+        .header("content-type", "application/json")
+        .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
+        .header("x-github-event", "ping")
+        .header("x-github-delivery", format!("00000000-0000-0000-0000-{:012}", secret.len()))
+        .body(Full::new(bytes::Bytes::from_static(body)))
+        .unwrap();
+    Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap().status().as_u16()
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_sees_events_registers_an_endpoint_and_goes_on_tomorrow() {
+    let mut up = up("cli");
+    up.ready(WITHIN).unwrap();
+
+    // Three decoded events, and a line of counts every five seconds.
+    let text = printed(&up, "\n── ", 3);
+    for member in ["\"context\"", "\"event_id\"", "\"tenant\"", "ce_type weir."] {
+        assert!(text.contains(member), "no {member} in:\n{text}");
+    }
+    printed(&up, "acknowledged", 2);
+
+    let three = succeeds(&up, &["tail", "events.facebook.comment", "-n", "3"]);
+    assert_eq!(three.matches("ce_type weir.facebook.v1.Comment").count(), 3, "{three}");
+    let json = succeeds(&up, &["tail", "activities", "-n", "2", "--json"]);
+    for line in json.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(record.to_string().contains("VERB_"), "{record}");
+    }
+    assert_eq!(json.lines().count(), 2);
+    assert!(
+        fails(&up, &["tail", "events.facebook.comet"]).contains("events.facebook.comment"),
+        "it lists those there are"
+    );
+
+    // The first webhook of one's own.
+    let old = write(up.folder(), "old.secret", "correct horse\n");
+    let new = write(up.folder(), "new.secret", "battery staple\n");
+    let url = succeeds(
+        &up,
+        &["register", "endpoint", "my-repo", "--source", "github", "--tenant", "me", "--secret-file", &old],
+    );
+    assert!(url.contains("/webhooks/my-repo"), "{url}");
+    assert_eq!(post(&up, "my-repo", "correct horse").await, 200);
+    assert_eq!(post(&up, "my-repo", "battery staple").await, 401);
+    succeeds(&up, &["register", "rotate", "my-repo", "--old-secret-file", &old, "--secret-file", &new]);
+    assert_eq!(post(&up, "my-repo", "battery staple").await, 200);
+    assert_eq!(post(&up, "my-repo", "correct horse").await, 200, "accepted until it expires");
+    assert!(succeeds(&up, &["register", "list"]).contains("endpoint/my-repo"));
+    let shown = succeeds(&up, &["register", "get", "endpoint/my-repo"]);
+    assert!(!shown.contains("horse") && !shown.contains("staple"), "{shown}");
+    let again =
+        fails(&up, &["register", "endpoint", "my-repo", "--source", "gitlob", "--tenant", "me", "--secret-file", &old]);
+    assert!(again.contains("github"), "it names the sources there are: {again}");
+    wait::until("the ping is typed", WITHIN, || {
+        Ok(succeeds(&up, &["tail", "events.github.ping", "-n", "1"])
+            .contains("Keep it logically awesome")
+            .then_some(()))
+    })
+    .unwrap();
+    succeeds(&up, &["register", "delete", "endpoint/my-repo"]);
+    assert_eq!(post(&up, "my-repo", "battery staple").await, 404);
+
+    // Ctrl-C: the totals, and a clean end. The next start goes on with the same data.
+    up.signal(Signal::Int).unwrap();
+    let status = up.wait(Duration::from_secs(30)).unwrap();
+    assert!(status.success(), "{status}\n{}", up.logged().unwrap());
+    let registered = up.logged().unwrap().matches("registered").count();
+    up.restart().unwrap();
+    up.ready(WITHIN).unwrap();
+    printed(&up, "\n── ", 6);
+    assert!(up.logged().unwrap().matches("registered").count() < registered * 2, "everything was registered again");
+    let text = up.logged().unwrap();
+    for secret in ["correct horse", "battery staple"] {
+        assert!(!text.contains(secret), "a secret is in the log");
+    }
+    up.stop(Duration::from_secs(30)).unwrap();
+}
+
+#[test]
+fn a_port_in_use_and_wrong_settings_are_told_with_the_setting() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let scratch = weir_tests::scratch::Scratch::new("cli-wrong").unwrap();
+    let run = |name: &str, value: &str| {
+        let mut command = Command::new(program("weir").unwrap());
+        let output = command.args(["up"]).env(name, value).current_dir(scratch.path()).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+    };
+    let told = run("WEIR__STREAMING__LISTEN", &address);
+    assert!(told.contains("streaming.listen") && told.contains(&address), "{told}");
+    let told = run("WEIR__STREAMING__LISTN", "127.0.0.1:0");
+    assert!(told.contains("WEIR__STREAMING__LISTN") && told.contains("listen"), "{told}");
+    let told = run("WEIR__BUS__PARTITIONS", "six");
+    assert!(told.contains("bus.partitions") && told.contains("WEIR__BUS__PARTITIONS"), "{told}");
+}

@@ -1,0 +1,160 @@
+//! Who may depend on whom, who writes what, and how long a file may be: rules that decay unless a test holds them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each crate may use of the workspace.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("common", &[]),
+    ("bus", &["common"]),
+    ("service", &["common"]),
+    ("sources", &["common"]),
+    ("streaming", &["bus", "service", "sources", "common"]),
+    ("processing", &["bus", "service", "sources", "common"]),
+    ("weir", &["streaming", "processing", "bus", "service", "sources", "common"]),
+];
+
+/// Who alone may use a library directly, so that it can be replaced in one place.
+const ONLY_IN: &[(&str, &str)] = &[
+    ("rdkafka", "bus"),
+    ("redis", "bus"),
+    ("fjall", "bus"),
+    ("config", "service"),
+    ("opentelemetry-otlp", "service"),
+    ("metrics-exporter-prometheus", "service"),
+    ("chacha20poly1305", "service"),
+    ("sqlx", "processing"),
+];
+
+/// What `common` and `sources` must not use: they are pure.
+const NOT_PURE: &[&str] = &["tokio", "axum", "hyper", "rdkafka", "sqlx", "redis", "tracing"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Each package of the workspace with what it depends on outside of its tests.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut found = BTreeMap::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let used = package["dependencies"].as_array().unwrap().iter().filter(|one| one["kind"].is_null());
+        let used = used.map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+        found.insert(package["name"].as_str().unwrap().to_owned(), used);
+    }
+    found
+}
+
+#[test]
+fn crates_use_only_what_the_architecture_allows() {
+    let all = dependencies();
+    let members: BTreeSet<_> = all.keys().cloned().collect();
+    let known: BTreeSet<_> =
+        MAY_USE.iter().map(|(name, _)| (*name).to_owned()).chain(["weir-tests".to_owned()]).collect();
+    assert_eq!(members, known, "a crate is missing in MAY_USE, or one of it is gone");
+    for (name, allowed) in MAY_USE {
+        for used in all[*name].intersection(&members) {
+            assert!(allowed.contains(&used.as_str()), "{name} must not depend on {used}");
+        }
+    }
+    for (library, owner) in ONLY_IN {
+        for (name, used) in &all {
+            assert!(!used.contains(*library) || name == owner, "{name} uses {library}: only {owner} may");
+        }
+        assert!(all[*owner].contains(*library), "{owner} does not use {library} any more: take it out of ONLY_IN");
+    }
+    for name in ["common", "sources"] {
+        for library in NOT_PURE {
+            assert!(!all[name].contains(*library), "{name} is pure and must not use {library}");
+        }
+    }
+}
+
+#[test]
+fn the_graph_of_topics_has_no_cycle() {
+    // An edge leads from what a service reads to what it writes. The dead letters and the registrations
+    // are read by people and by look-ups, not by the stage that writes them.
+    let flows = [streaming::flow(), processing::flow()];
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for flow in flows {
+        assert!(!flow.writes.is_empty());
+        for read in &flow.reads {
+            edges.entry(read.clone()).or_default().extend(flow.writes.iter().cloned());
+        }
+    }
+    assert!(
+        edges["raw.meta"].contains("activities") && edges["raw.meta"].contains("events.facebook.comment"),
+        "{edges:?}"
+    );
+    for start in edges.keys() {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![start]);
+        while let Some(topic) = next.pop() {
+            for reached in edges.get(topic).into_iter().flatten() {
+                assert_ne!(reached, start, "{start} leads back to itself");
+                if seen.insert(reached) {
+                    next.push(reached);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_topic_of_an_event_has_its_own_name() {
+    let topics: BTreeSet<_> = common::event::EVENT_TYPES.iter().map(|one| one.topic).collect();
+    assert_eq!(topics.len(), common::event::EVENT_TYPES.len());
+    for one in common::event::EVENT_TYPES {
+        assert!(!one.topic.ends_with(".other"), "{} would be mixed with the kinds that are not known", one.topic);
+    }
+}
+
+/// Files a person can read in one sitting. Tests may be longer: they are tables.
+#[test]
+fn files_stay_short() {
+    const LIMIT: usize = 400;
+    let mut long = Vec::new();
+    for file in sources() {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        if lines > LIMIT {
+            long.push(format!("{}: {lines} lines", file.strip_prefix(root()).unwrap().display()));
+        }
+    }
+    assert_eq!(long, [""; 0], "longer than {LIMIT} lines");
+}
+
+#[test]
+fn mains_only_load_run_and_report() {
+    for file in sources().into_iter().filter(|file| file.ends_with("src/main.rs")) {
+        let lines = std::fs::read_to_string(&file).unwrap().lines().count();
+        assert!(lines <= 40, "{} has {lines} lines", file.display());
+    }
+}
+
+fn sources() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "tests" && name != "target" {
+                    walk(&path, found);
+                }
+            } else if name.ends_with(".rs") && !name.ends_with("_tests.rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join("crates"), &mut found);
+    assert!(found.len() > 20);
+    found
+}

@@ -1,0 +1,12 @@
+//! The contract of Weir with everybody who reads or writes its records: `proto/`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it saw"
+)]
+
+mod architecture;
+mod breaking;
+mod schemas;

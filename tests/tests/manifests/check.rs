@@ -1,0 +1,250 @@
+//! The checks over a set of rendered documents. Each returns what is wrong, a line each.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::{apps::v1::Deployment, core::v1, networking::v1::Ingress, policy::v1::PodDisruptionBudget};
+use serde::de::DeserializeOwned;
+use serde_yaml_ng::Value;
+
+/// Secrets that the operator makes: `docs/` says how.
+const SECRETS_OF_THE_OPERATOR: &[&str] = &["weir-secrets"];
+
+pub(crate) fn all(documents: &[Value]) -> Vec<String> {
+    let mut problems = Vec::new();
+    for document in documents {
+        strict(document, &mut problems);
+    }
+    for deployment in of_kind(documents, "Deployment") {
+        let template = &deployment["spec"]["template"];
+        let pod = &template["spec"];
+        let name = name(deployment);
+        let found = &mut problems;
+        selects(
+            &deployment["spec"]["selector"]["matchLabels"],
+            &template["metadata"]["labels"],
+            &format!("{name}: selector"),
+            found,
+        );
+        for constraint in list(&pod["topologySpreadConstraints"]) {
+            let labels = &constraint["labelSelector"]["matchLabels"];
+            selects(labels, &template["metadata"]["labels"], &format!("{name}: topologySpreadConstraints"), found);
+        }
+        pod_security(&name, pod, found);
+        references(&name, pod, documents, found);
+        probes_and_grace(&name, pod, found);
+        environment(&name, pod, documents, found);
+    }
+    for service in of_kind(documents, "Service") {
+        service_targets(service, documents, &mut problems);
+    }
+    for ingress in of_kind(documents, "Ingress") {
+        ingress_targets(ingress, documents, &mut problems);
+    }
+    for budget in of_kind(documents, "PodDisruptionBudget") {
+        let selector = &budget["spec"]["selector"]["matchLabels"];
+        if !of_kind(documents, "Deployment").any(|d| is_subset(selector, &d["spec"]["template"]["metadata"]["labels"]))
+        {
+            problems.push(format!("PodDisruptionBudget {}: selects nothing", name(budget)));
+        }
+    }
+    problems
+}
+
+/// Every field is one that the API knows: a misspelt one is not silently dropped.
+fn strict(document: &Value, problems: &mut Vec<String>) {
+    fn parse<T: DeserializeOwned>(document: &Value) -> Vec<String> {
+        let mut ignored = Vec::new();
+        let parsed: Result<T, _> =
+            serde_ignored::deserialize(document.clone(), |path| ignored.push(format!("unknown field {path}")));
+        if let Err(error) = parsed {
+            ignored.push(error.to_string());
+        }
+        ignored
+    }
+    let kind = (document["apiVersion"].as_str().unwrap_or_default(), document["kind"].as_str().unwrap_or_default());
+    let found = match kind {
+        ("apps/v1", "Deployment") => parse::<Deployment>(document),
+        ("v1", "Service") => parse::<v1::Service>(document),
+        ("v1", "ConfigMap") => parse::<v1::ConfigMap>(document),
+        ("v1", "Namespace") => parse::<v1::Namespace>(document),
+        ("networking.k8s.io/v1", "Ingress") => parse::<Ingress>(document),
+        ("policy/v1", "PodDisruptionBudget") => parse::<PodDisruptionBudget>(document),
+        other => vec![format!("{other:?} is not a kind that this test knows: add it to `strict`")],
+    };
+    problems.extend(found.into_iter().map(|problem| format!("{} {}: {problem}", kind.1, name(document))));
+}
+
+fn pod_security(deployment: &str, pod: &Value, problems: &mut Vec<String>) {
+    let mut must = |holds: bool, what: &str| {
+        if !holds {
+            problems.push(format!("{deployment}: {what}"));
+        }
+    };
+    let context = &pod["securityContext"];
+    must(context["runAsNonRoot"] == true, "runAsNonRoot must be true");
+    must(context["runAsUser"].as_u64().is_some_and(|user| user > 0), "runAsUser must not be 0");
+    must(context["seccompProfile"]["type"] == "RuntimeDefault", "seccompProfile must be RuntimeDefault");
+    must(pod["automountServiceAccountToken"] == false, "automountServiceAccountToken must be false");
+    must(pod["enableServiceLinks"] == false, "enableServiceLinks must be false: its variables collide with ours");
+    for container in list(&pod["containers"]) {
+        let context = &container["securityContext"];
+        must(context["allowPrivilegeEscalation"] == false, "allowPrivilegeEscalation must be false");
+        must(context["readOnlyRootFilesystem"] == true, "readOnlyRootFilesystem must be true");
+        must(list(&context["capabilities"]["drop"]).any(|one| one == "ALL"), "capabilities must drop ALL");
+        must(!container["resources"]["requests"]["cpu"].is_null(), "a cpu request is missing");
+        must(!container["resources"]["requests"]["memory"].is_null(), "a memory request is missing");
+        must(!container["resources"]["limits"]["memory"].is_null(), "a memory limit is missing");
+        let image = container["image"].as_str().unwrap_or_default();
+        must(image.contains(':') && !image.ends_with(":latest"), "the image needs a tag or digest that does not move");
+    }
+}
+
+/// Every config map, secret and volume that is named is there.
+fn references(deployment: &str, pod: &Value, documents: &[Value], problems: &mut Vec<String>) {
+    let maps: BTreeSet<_> = of_kind(documents, "ConfigMap").map(name).collect();
+    let volumes: BTreeSet<_> = list(&pod["volumes"]).map(|volume| text(&volume["name"])).collect();
+    for volume in list(&pod["volumes"]) {
+        let (map, secret) = (text(&volume["configMap"]["name"]), text(&volume["secret"]["secretName"]));
+        if !map.is_empty() && !maps.contains(&map) {
+            problems.push(format!("{deployment}: volume of config map {map}, which is not there"));
+        }
+        if !secret.is_empty() && !SECRETS_OF_THE_OPERATOR.contains(&secret.as_str()) {
+            problems.push(format!("{deployment}: volume of secret {secret}, which nobody is told to make"));
+        }
+    }
+    for container in list(&pod["containers"]) {
+        for mount in list(&container["volumeMounts"]) {
+            if !volumes.contains(&text(&mount["name"])) {
+                problems.push(format!("{deployment}: mounts {}, which is no volume", text(&mount["name"])));
+            }
+        }
+        for source in list(&container["envFrom"]) {
+            let map = text(&source["configMapRef"]["name"]);
+            if !maps.contains(&map) {
+                problems.push(format!("{deployment}: environment from config map {map}, which is not there"));
+            }
+        }
+    }
+}
+
+fn probes_and_grace(deployment: &str, pod: &Value, problems: &mut Vec<String>) {
+    for container in list(&pod["containers"]) {
+        let ports: BTreeSet<_> = list(&container["ports"]).map(|port| text(&port["name"])).collect();
+        for (probe, path) in [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+            let get = &container[probe]["httpGet"];
+            if get["path"] != path {
+                problems.push(format!("{deployment}: {probe} must ask {path}"));
+            }
+            if !ports.contains(&text(&get["port"])) {
+                problems.push(format!(
+                    "{deployment}: {probe} asks port {:?}, which the container does not declare",
+                    text(&get["port"])
+                ));
+            }
+        }
+        let sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"].as_u64().unwrap_or(0);
+        let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap_or(30);
+        let drain = crate::fixtures::shutdown_deadline_seconds();
+        if grace <= sleep + drain {
+            problems.push(format!("{deployment}: terminationGracePeriodSeconds {grace} does not cover preStop {sleep} s and drain {drain} s"));
+        }
+    }
+}
+
+/// The service itself reads the environment that the manifest gives it.
+fn environment(deployment: &str, pod: &Value, documents: &[Value], problems: &mut Vec<String>) {
+    let mut environment = Vec::new();
+    for source in list(&pod["containers"]).flat_map(|container| list(&container["envFrom"])) {
+        let map = text(&source["configMapRef"]["name"]);
+        for document in of_kind(documents, "ConfigMap").filter(|document| name(document) == map) {
+            if let Some(data) = document["data"].as_mapping() {
+                environment.extend(data.iter().map(|(key, value)| (text(key), text(value))));
+            }
+        }
+    }
+    if let Err(error) = crate::fixtures::load(deployment, environment) {
+        problems.push(format!("{deployment}: its settings are refused: {error}"));
+    }
+}
+
+fn service_targets(service: &Value, documents: &[Value], problems: &mut Vec<String>) {
+    let selector = &service["spec"]["selector"];
+    let mut selected = of_kind(documents, "Deployment")
+        .filter(|deployment| is_subset(selector, &deployment["spec"]["template"]["metadata"]["labels"]))
+        .peekable();
+    if selected.peek().is_none() {
+        problems.push(format!("Service {}: selects no pods", name(service)));
+    }
+    for deployment in selected {
+        let ports: BTreeSet<_> = list(&deployment["spec"]["template"]["spec"]["containers"])
+            .flat_map(|container| list(&container["ports"]))
+            .map(|port| text(&port["name"]))
+            .collect();
+        for port in list(&service["spec"]["ports"]) {
+            let target = text(&port["targetPort"]);
+            if !ports.contains(&target) {
+                problems.push(format!(
+                    "Service {}: targetPort {target} is no port of {}",
+                    name(service),
+                    name(deployment)
+                ));
+            }
+            if port["name"] == "grpc" && port["appProtocol"] != "kubernetes.io/h2c" {
+                problems.push(format!("Service {}: port grpc must say appProtocol kubernetes.io/h2c", name(service)));
+            }
+        }
+    }
+}
+
+fn ingress_targets(ingress: &Value, documents: &[Value], problems: &mut Vec<String>) {
+    for rule in list(&ingress["spec"]["rules"]) {
+        if text(&rule["host"]).is_empty() {
+            problems.push(format!("Ingress {}: a rule without a host answers for every name", name(ingress)));
+        }
+        for path in list(&rule["http"]["paths"]) {
+            let (service, port) =
+                (text(&path["backend"]["service"]["name"]), text(&path["backend"]["service"]["port"]["name"]));
+            let there = of_kind(documents, "Service").any(|candidate| {
+                name(candidate) == service && list(&candidate["spec"]["ports"]).any(|one| one["name"] == port.as_str())
+            });
+            if !there {
+                problems.push(format!("Ingress {}: leads to {service}:{port}, which is not there", name(ingress)));
+            }
+            let prefix = text(&path["path"]);
+            if port == "grpc" && !crate::fixtures::grpc_services().contains(prefix.trim_matches('/')) {
+                problems.push(format!("Ingress {}: {prefix} is no gRPC service of proto/", name(ingress)));
+            }
+            if name(ingress) == "public" && (port != "http" || prefix != "/webhooks/") {
+                problems.push(format!("Ingress public: {prefix} leads to {service}:{port}; only the door is public"));
+            }
+        }
+    }
+}
+
+fn selects(selector: &Value, labels: &Value, what: &str, problems: &mut Vec<String>) {
+    if !is_subset(selector, labels) {
+        problems.push(format!("{what}: does not select the pods of its own template"));
+    }
+}
+
+fn is_subset(selector: &Value, labels: &Value) -> bool {
+    selector.as_mapping().is_some_and(|selector| {
+        !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    })
+}
+
+pub(crate) fn of_kind<'a>(documents: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    documents.iter().filter(move |document| document["kind"] == kind)
+}
+
+pub(crate) fn name(document: &Value) -> String {
+    text(&document["metadata"]["name"])
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_sequence().into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,174 @@
+//! What the manifests must agree with, and for every check a change that it must catch.
+
+use std::collections::BTreeSet;
+
+use prost::Message as _;
+use serde_yaml_ng::Value;
+
+use crate::{check, render};
+
+/// Loads the settings of a service as the service does, from its defaults and an environment.
+pub(crate) fn load(service: &str, environment: Vec<(String, String)>) -> Result<(), String> {
+    let result = match service {
+        "streaming" => service::load::<streaming::Settings>(streaming::DEFAULTS, None, environment).map(drop),
+        "processing" => service::load::<processing::Settings>(processing::DEFAULTS, None, environment).map(drop),
+        "weir" => service::load::<weir::settings::Settings>(weir::settings::DEFAULTS, None, environment).map(drop),
+        other => return Err(format!("no service is called {other}")),
+    };
+    result.map_err(|error| error.to_string())
+}
+
+/// How long a service drains by default.
+pub(crate) fn shutdown_deadline_seconds() -> u64 {
+    use service::Settings as _;
+    let settings = service::load::<streaming::Settings>(streaming::DEFAULTS, None, []).unwrap();
+    settings.host().shutdown.deadline_ms.div_ceil(1000)
+}
+
+/// The full names of the gRPC services of `proto/`.
+pub(crate) fn grpc_services() -> BTreeSet<String> {
+    let set = prost_types::FileDescriptorSet::decode(common::DESCRIPTORS).unwrap();
+    set.file
+        .iter()
+        .flat_map(|file| file.service.iter().map(move |one| format!("{}.{}", file.package(), one.name())))
+        .collect()
+}
+
+/// Sets what stands at a path like `spec.template.spec.containers.0.image`; `null` removes it.
+fn set(document: &mut Value, path: &str, value: Value) {
+    let (parents, last) = path.rsplit_once('.').unwrap();
+    let mut at = document;
+    for segment in parents.split('.') {
+        at = match segment.parse::<usize>() {
+            Ok(index) => &mut at[index],
+            Err(_) => &mut at[segment],
+        };
+    }
+    match (last.parse::<usize>(), value) {
+        (Ok(index), value) => at[index] = value,
+        (Err(_), Value::Null) => drop(at.as_mapping_mut().unwrap().remove(last)),
+        (Err(_), value) => at[last] = value,
+    }
+}
+
+/// (kind, name or its beginning, path, new value, what the check must say)
+const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
+    ("Deployment", "streaming", "spec.minReadySecond", "5", "minReadySecond"),
+    ("Deployment", "streaming", "spec.replicas", "two", "invalid type"),
+    ("Deployment", "streaming", "spec.selector.matchLabels.role", "x", "does not select the pods of its own template"),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.securityContext.runAsNonRoot",
+        "false",
+        "runAsNonRoot must be true",
+    ),
+    ("Deployment", "streaming", "spec.template.spec.securityContext.runAsUser", "0", "runAsUser must not be 0"),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.securityContext.seccompProfile.type",
+        "Unconfined",
+        "must be RuntimeDefault",
+    ),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.automountServiceAccountToken",
+        "null",
+        "automountServiceAccountToken must be false",
+    ),
+    ("Deployment", "streaming", "spec.template.spec.enableServiceLinks", "true", "enableServiceLinks must be false"),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.containers.0.securityContext.allowPrivilegeEscalation",
+        "true",
+        "allowPrivilegeEscalation",
+    ),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.containers.0.securityContext.readOnlyRootFilesystem",
+        "null",
+        "readOnlyRootFilesystem",
+    ),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.containers.0.securityContext.capabilities.drop.0",
+        "NET_RAW",
+        "must drop ALL",
+    ),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.containers.0.resources.limits.memory",
+        "null",
+        "a memory limit is missing",
+    ),
+    ("Deployment", "streaming", "spec.template.spec.containers.0.image", "weir:latest", "does not move"),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.volumes.0.secret.secretName",
+        "weir-secret",
+        "which nobody is told to make",
+    ),
+    ("Deployment", "streaming", "spec.template.spec.containers.0.volumeMounts.0.name", "secretz", "which is no volume"),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.containers.0.envFrom.0.configMapRef.name",
+        "weird",
+        "which is not there",
+    ),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.containers.0.livenessProbe.httpGet.path",
+        "/readyz",
+        "livenessProbe must ask /livez",
+    ),
+    (
+        "Deployment",
+        "streaming",
+        "spec.template.spec.containers.0.readinessProbe.httpGet.port",
+        "adm",
+        "does not declare",
+    ),
+    ("Deployment", "streaming", "spec.template.spec.terminationGracePeriodSeconds", "20", "does not cover"),
+    ("ConfigMap", "weir-streaming-", "data.WEIR__STREAMING__LISTN", "x", "its settings are refused"),
+    ("ConfigMap", "weir-processing-", "data.WEIR__BUS__CLAIMS__STORE", "memcached", "its settings are refused"),
+    ("Service", "streaming", "spec.ports.0.targetPort", "web", "targetPort web is no port of streaming"),
+    ("Service", "processing", "spec.selector.app", "x", "selects no pods"),
+    ("Service", "processing", "spec.ports.1.appProtocol", "null", "must say appProtocol"),
+    ("Ingress", "public", "spec.rules.0.host", "null", "answers for every name"),
+    ("Ingress", "public", "spec.rules.0.http.paths.0.backend.service.port.name", "admin", "only the door is public"),
+    ("Ingress", "operators", "spec.rules.0.http.paths.0.backend.service.name", "proces", "which is not there"),
+    (
+        "Ingress",
+        "operators",
+        "spec.rules.0.http.paths.0.path",
+        "/weir.registration.v1.Registrations/",
+        "is no gRPC service",
+    ),
+    ("PodDisruptionBudget", "streaming", "spec.selector.matchLabels.app", "x", "selects nothing"),
+];
+
+#[test]
+fn every_check_catches_its_broken_fixture() {
+    for (kind, name, path, value, expected) in BROKEN {
+        let mut documents = render::base();
+        let document = documents
+            .iter_mut()
+            .find(|document| document["kind"] == *kind && check::name(document).starts_with(name))
+            .unwrap_or_else(|| panic!("no {kind} {name}"));
+        set(document, path, serde_yaml_ng::from_str(value).unwrap());
+        let problems = check::all(&documents);
+        assert!(
+            problems.iter().any(|problem| problem.contains(expected)),
+            "{kind} {name} {path}={value}: found {problems:?}"
+        );
+    }
+}

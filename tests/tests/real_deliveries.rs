@@ -1,0 +1,220 @@
+//! Real deliveries, as platforms sent them, through the real door: each is acknowledged, and every leaf value of every one
+//! is in the typed events that came out of it.
+//!
+//! They are not part of the project: `WEIR_TEST_DATA` names the folder that holds `meta_webhooks` and `github_webhooks`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it saw"
+)]
+
+#[path = "../../crates/sources/tests/leaves/mod.rs"]
+mod leaves;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bus::{Bus, Start, Stored};
+use bytes::Bytes;
+use common::registration::v1::registration::Kind;
+use common::registration::v1::registration_service_client::RegistrationServiceClient;
+use common::registration::v1::{Endpoint, PlainSecret, RegisterRequest, Registration};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use prost::Message as _;
+use serde_json::Value;
+use sources::Event;
+use weir_tests::process::Launch;
+use weir_tests::{data, kafka, scratch::Scratch};
+
+const SECRET: &str = "the secret of all of them";
+const DOOR: &str = "WEIR__STREAMING__LISTEN";
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// One delivery to send.
+struct Real {
+    name: String,
+    endpoint: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+fn meta(folder: &Path) -> Vec<Real> {
+    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    files(folder, &mut found);
+    found.sort();
+    let real = |path: PathBuf| Real {
+        name: path.file_name().unwrap().to_string_lossy().into_owned(),
+        endpoint: "meta",
+        headers: Vec::new(),
+        body: std::fs::read(path).unwrap(),
+    };
+    found.into_iter().map(real).collect()
+}
+
+fn github(folder: &Path) -> Vec<Real> {
+    let lines = std::fs::read_to_string(folder.join("octokit_examples.jsonl")).unwrap();
+    let real = |(number, line): (usize, &str)| {
+        let example: Value = serde_json::from_str(line).unwrap();
+        let event = example["event"].as_str().unwrap().to_owned();
+        Real {
+            name: format!("{event} {} (line {})", example["action"], number + 1),
+            endpoint: "github",
+            headers: vec![
+                ("x-github-event", event),
+                ("x-github-delivery", format!("00000000-0000-0000-0000-{number:012}")),
+            ],
+            body: serde_json::to_vec(&example["payload"]).unwrap(),
+        }
+    };
+    lines.lines().filter(|line| !line.is_empty()).enumerate().map(real).collect()
+}
+
+/// What every typed event begins with.
+#[derive(Clone, PartialEq, prost::Message)]
+struct FirstField {
+    #[prost(message, optional, tag = "1")]
+    context: Option<common::event::v1::Context>,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_leaf_of_every_delivery_comes_out() {
+    let mut deliveries = Vec::new();
+    for (name, read) in [("meta_webhooks", meta as fn(&Path) -> _), ("github_webhooks", github)] {
+        match data::folder(name) {
+            Some(folder) => deliveries.extend(read(&folder)),
+            None => println!("skipped: no {name}, WEIR_TEST_DATA names no folder"),
+        }
+    }
+    if deliveries.is_empty() {
+        return;
+    }
+    let broker = kafka::shared().unwrap();
+    let prefix = kafka::prefix("real");
+    let scratch = Scratch::new("real").unwrap();
+    let key_file = scratch.path().join("sealing-key");
+    service::seal::SealingKey::create_file(&key_file).unwrap();
+    let launch = |program: &str| {
+        Launch::new(program)
+            .env("WEIR__BUS__KAFKA__BROKERS", broker.bootstrap())
+            .env("WEIR__BUS__TOPIC_PREFIX", &prefix)
+            .env("WEIR__BUS__CREATE_TOPICS", "true")
+            .env("WEIR__SECRETS__KEY_FILE", key_file.to_str().unwrap())
+    };
+    let database = format!("sqlite://{}", scratch.path().join("registrations.db").display());
+    let processing = launch("weir-processing").env("WEIR__REGISTRATIONS__DATABASE", database).start().unwrap();
+    let streaming = launch("weir-streaming").listen(DOOR).start().unwrap();
+    processing.ready(WITHIN).unwrap();
+    streaming.ready(WITHIN).unwrap();
+    register(processing.grpc()).await;
+
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let mut sent = HashMap::new();
+    for real in &deliveries {
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(&real.body);
+        let mut request = http::Request::post(format!("http://{}/webhooks/{}", streaming.address(DOOR), real.endpoint))
+            .header("content-type", "application/json")
+            .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())));
+        for (name, value) in &real.headers {
+            request = request.header(*name, value);
+        }
+        let answer = client.request(request.body(Full::new(Bytes::from(real.body.clone()))).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200, "{}", real.name);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        let accepted: Value = serde_json::from_slice(&body).unwrap();
+        sent.insert(accepted["delivery_id"].as_str().unwrap().to_owned(), real);
+    }
+
+    let events = events(broker.bootstrap(), &prefix, sent.len()).await;
+    let mut lost = Vec::new();
+    let mut by_topic = BTreeMap::<String, usize>::new();
+    for (id, real) in &sent {
+        let body: Value = serde_json::from_slice(&real.body).unwrap();
+        let came_out = events.get(id).map_or(&[][..], Vec::as_slice);
+        for event in came_out {
+            *by_topic.entry(event.topic.to_string()).or_default() += 1;
+        }
+        for leaf in leaves::missing(&body, came_out) {
+            lost.push(format!("{}: {leaf:?}", real.name));
+        }
+    }
+    println!("{} deliveries: {by_topic:#?}", sent.len());
+    assert_eq!(lost, [""; 0], "leaf values that are in no event");
+}
+
+async fn register(grpc: &str) {
+    let mut registrar =
+        RegistrationServiceClient::new(weir_tests::connect::grpc(&format!("http://{grpc}")).await.unwrap());
+    for name in ["meta", "github"] {
+        let endpoint = Endpoint { name: name.into(), source: name.into(), ..Endpoint::default() };
+        let registration =
+            Registration { tenant: "real".into(), kind: Some(Kind::Endpoint(endpoint)), ..Registration::default() };
+        let secrets = vec![PlainSecret { value: SECRET.into(), expires_at: None }];
+        let request = RegisterRequest { registration: Some(registration), secrets, ..RegisterRequest::default() };
+        registrar.register(request).await.unwrap();
+    }
+}
+
+/// The typed events by delivery, when every delivery has some. Fails on a dead letter: none of the deliveries is broken.
+async fn events(bootstrap: &str, prefix: &str, deliveries: usize) -> HashMap<String, Vec<Event>> {
+    let environment = [("WEIR__BUS__KAFKA__BROKERS", bootstrap), ("WEIR__BUS__TOPIC_PREFIX", prefix)];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings: weir::settings::Settings = service::load(weir::settings::DEFAULTS, None, environment).unwrap();
+    let bus = Bus::open(&settings.bus).unwrap();
+    let mut topics = bus.topics().await.unwrap();
+    topics.retain(|topic| topic.starts_with("events.") || topic == "dead-letters");
+    let mut reader = bus.reader(&topics, Start::Beginning).await.unwrap();
+    let mut events = HashMap::<String, Vec<Event>>::new();
+    let began = Instant::now();
+    while events.len() < deliveries {
+        let next = tokio::time::timeout(WITHIN, reader.next()).await;
+        let stored =
+            next.unwrap_or_else(|_| panic!("events of {} of {deliveries} deliveries came out", events.len())).unwrap();
+        let (delivery, event) = event_of(stored, prefix);
+        events.entry(delivery).or_default().push(event);
+    }
+    // The last delivery's other events are behind its first.
+    while let Some(stored) = reader.next_until_end().await.unwrap() {
+        let (delivery, event) = event_of(stored, prefix);
+        events.entry(delivery).or_default().push(event);
+    }
+    println!("read in {:?}", began.elapsed());
+    events
+}
+
+/// The event of a record, as far as its leaves are concerned, and the delivery it came in.
+fn event_of(stored: Stored, prefix: &str) -> (String, Event) {
+    let payload = stored.payload.unwrap();
+    let topic = stored.coordinates.topic.strip_prefix(prefix).unwrap().to_owned();
+    assert_ne!(topic, "dead-letters", "{:?}", common::deadletter::v1::DeadLetter::decode(payload));
+    let context = FirstField::decode(payload.clone()).unwrap().context.unwrap();
+    let event = Event {
+        id: common::identity::Id([0; 16]),
+        index: context.index,
+        topic: topic.into(),
+        ce_type: stored.headers.r#type,
+        platform: "",
+        tenant: context.tenant,
+        account_id: context.account_id,
+        subject: String::new(),
+        occurred_at: context.occurred_at,
+        payload: payload.to_vec(),
+        activities: Vec::new(),
+    };
+    (context.delivery_id, event)
+}

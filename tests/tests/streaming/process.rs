@@ -1,0 +1,121 @@
+//! The door as a process of its own: its numbers, its settings, its end.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use weir_tests::child::Signal;
+use weir_tests::{kafka, ports};
+
+use crate::door::{Client, LISTEN, Operator, hub};
+
+const SOON: Duration = Duration::from_secs(30);
+
+/// The sum of all series of a metric that have these labels.
+fn sum(page: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+    page.lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+        .filter(|line| labels.iter().all(|label| line.contains(label)))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_add_up_and_strangers_make_none_of_their_own() {
+    let operator = Operator::new(kafka::shared().unwrap().bootstrap(), "numbers");
+    let process = operator.launch().start().unwrap();
+    process.ready(SOON).unwrap();
+    let client = Client(process.address(LISTEN).parse().unwrap());
+    operator.register("hub", "github", &["s3cret"], 0).await;
+    for number in 0..20 {
+        assert_eq!(client.deliver("hub", "s3cret", format!("{number}").as_bytes()).await.status, 200);
+    }
+    for _ in 0..3 {
+        assert_eq!(client.deliver("hub", "guess", b"{}").await.status, 401);
+    }
+    for number in 0..5 {
+        assert_eq!(client.deliver(&format!("made-up-{number}"), "guess", b"{}").await.status, 404);
+    }
+
+    let (status, page) = process.get("/metrics").unwrap();
+    assert_eq!(status, 200);
+    let hub = [("stage", "streaming"), ("endpoint", "hub")];
+    let count = |name: &str, labels: &[(&str, &str)]| sum(&page, name, labels);
+    for (name, labels, expected) in [
+        ("weir_records_in_total", &hub[..], 20.0),
+        ("weir_records_out_total", &[hub[1], ("topic", "raw.github")], 20.0),
+        ("weir_records_out_total", &hub, 20.0),
+        ("weir_dropped_total", &hub, 0.0),
+        ("weir_refused_total", &[hub[1], ("status", "401"), ("reason", "signature_mismatch")], 3.0),
+        ("weir_refused_total", &[("endpoint", ""), ("status", "404"), ("reason", "unknown_endpoint")], 5.0),
+        ("weir_ack_seconds_count", &[("source", "github")], 20.0),
+        ("weir_requests_in_flight", &hub[..1], 0.0),
+    ] {
+        let counted = count(name, labels);
+        assert!((counted - expected).abs() < f64::EPSILON, "{name} {labels:?}: {counted}, not {expected}\n{page}");
+    }
+    assert!(!page.contains("made-up"), "{page}");
+
+    // Neither the log nor the digest shows a secret.
+    let logged = process.logged().unwrap();
+    let (_, health) = process.get("/health").unwrap();
+    assert!(!logged.contains("s3cret") && !health.contains("s3cret"));
+    assert!(health.contains("streaming_kafka"), "{health}");
+    assert!(process.stop(SOON).unwrap().success(), "{}", process.logged().unwrap());
+}
+
+#[test]
+fn what_it_cannot_start_with_is_named() {
+    let operator = Operator::new("127.0.0.1:1", "settings");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = weir_tests::scratch::Scratch::new("settings").unwrap();
+    let missing = folder.path().join("missing");
+    for (key, value, code, says) in [
+        (LISTEN, taken.local_addr().unwrap().to_string(), 1, "streaming.listen"),
+        ("WEIR__STREAMING__LISTENS", "127.0.0.1:0".into(), 64, "streaming.listens"),
+        ("WEIR__STREAMING__MAX_CONNECTIONS", "many".into(), 64, "streaming.max_connections"),
+        ("WEIR__STREAMING__CATCH_UP_TIMEOUT_MS", "5000".into(), 64, "streaming.catch_up_timeout_ms"),
+        ("WEIR__SECRETS__KEY_FILE", missing.display().to_string(), 1, "secrets.key_file"),
+    ] {
+        let process = operator.launch().env(key, value).start().unwrap();
+        let status = process.wait(SOON).unwrap();
+        let logged = process.logged().unwrap();
+        assert_eq!(status.code(), Some(code), "{key}: {logged}");
+        assert!(logged.contains(says), "{key}: {logged}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_within_the_deadline_while_the_broker_is_away() {
+    let operator = Operator::new(&format!("127.0.0.1:{}", ports::free().unwrap()), "away");
+    let config = weir_tests::scratch::Scratch::new("away").unwrap();
+    let file = config.path().join("weir.toml");
+    let endpoint =
+        "[[streaming.endpoints]]\nname = \"hub\"\nsource = \"github\"\ntenant = \"acme\"\nsecrets = [\"s\"]\n";
+    std::fs::write(&file, endpoint).unwrap();
+    let process = operator
+        .launch()
+        .arg("--config")
+        .arg(file.display().to_string())
+        .env("WEIR__SHUTDOWN__DEADLINE_MS", "3000")
+        .start()
+        .unwrap();
+    let client = Client(process.address(LISTEN).parse().unwrap());
+    // The admin server is the last to listen.
+    let alive = || Ok(process.get("/livez").is_ok_and(|(status, _)| status == 200).then_some(()));
+    weir_tests::wait::until("it listens", SOON, alive).unwrap();
+    assert_eq!(process.get("/readyz").unwrap().0, 503);
+
+    // A delivery that nobody will acknowledge is under way.
+    let mut delivery = tokio::task::JoinSet::new();
+    delivery.spawn(async move { client.post("hub", &[hub("s", b"{}")], b"{}").await.status });
+    let sent = || sum(&process.get("/metrics").unwrap().1, "weir_records_in_total", &[("endpoint", "hub")]);
+    weir_tests::wait::until("it is under way", SOON, || Ok((sent() > 0.5).then_some(()))).unwrap();
+    let begun = Instant::now();
+    process.signal(Signal::Term).unwrap();
+    let status = process.wait(Duration::from_secs(10)).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}: {}", begun.elapsed(), process.logged().unwrap());
+    assert!(!status.success(), "a delivery was left, and that is said");
+    // Its sender got no thanks: a 503, or the end of the connection.
+    assert!(delivery.join_next().await.unwrap().map_or(true, |status| status == 503));
+}
