@@ -1,0 +1,91 @@
+# `make` says what there is. Everything is built in the dev profile; what is made is under target/, what is kept under
+# weir-data/.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# rustup puts cargo here; a shell that is not a login shell may not have it on PATH.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# Where cargo puts the programs.
+PROGRAMS := $(or $(CARGO_TARGET_DIR),target)/debug
+KAFKA_JARS := $(CURDIR)/target/kafka
+# The port of `make run` and `make kafka`: where Weir's programs look when they are told nothing else. 0: a free one.
+KAFKA_PORT ?= 9092
+KAFKA_DATA ?= weir-data/kafka
+CARGO_DENY_VERSION := 0.20.2
+CARGO_MACHETE_VERSION := 0.9.2
+TOOLS := $(CURDIR)/target/tools/bin
+
+.PHONY: help
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
+
+.PHONY: run
+run: deps kafka-jars ## Build, start Kafka and all services, and send sample deliveries; Ctrl-C stops all of it
+	cargo build -p weir -p weir-tests --bin weir --bin weir-kafka
+	$(PROGRAMS)/weir-kafka --data $(KAFKA_DATA) --port $(KAFKA_PORT) -- $(PROGRAMS)/weir up --simulate
+
+.PHONY: kafka
+kafka: deps kafka-jars ## Start one Kafka broker to try things by hand; Ctrl-C stops it, its data stays
+	cargo build -p weir-tests --bin weir-kafka
+	$(PROGRAMS)/weir-kafka --data $(KAFKA_DATA) --port $(KAFKA_PORT)
+
+.PHONY: kafka-jars
+kafka-jars: $(KAFKA_JARS)/.complete ## Download Apache Kafka with Maven, once
+
+$(KAFKA_JARS)/.complete: tests/kafka/pom.xml | deps
+	rm -rf $(KAFKA_JARS).new
+	mvn -q -B -Dstyle.color=never -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(KAFKA_JARS).new
+	touch $(KAFKA_JARS).new/.complete
+	rm -rf $(KAFKA_JARS)
+	mv $(KAFKA_JARS).new $(KAFKA_JARS)
+
+# All targets at once, so that the programs that the tests start and the tests themselves share every compiled library.
+.PHONY: test
+test: test-deps kafka-jars ## Install what the tests need, and run all of them
+	cargo build --workspace --all-targets
+	cargo test --workspace --all-targets
+
+.PHONY: lint
+lint: deps $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete ## Check the format, clippy, licences, dependencies; builds two tools the first time (minutes)
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	PATH="$(TOOLS):$$PATH" cargo deny check bans licenses sources
+	PATH="$(TOOLS):$$PATH" cargo machete
+
+.PHONY: deny
+deny: deps $(TOOLS)/cargo-deny ## Check licences and dependencies, and security advisories from the network
+	PATH="$(TOOLS):$$PATH" cargo deny check
+
+# Tools of exact versions, beside what is built and not in anybody's home.
+$(TOOLS)/cargo-deny: | deps
+	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-deny --version $(CARGO_DENY_VERSION)
+
+$(TOOLS)/cargo-machete: | deps
+	cargo install --quiet --locked --root target/tools --target-dir target/tools/build cargo-machete --version $(CARGO_MACHETE_VERSION)
+
+.PHONY: fmt
+fmt: deps ## Format the code
+	cargo fmt --all
+
+.PHONY: deps
+deps: ## Install what building and running needs, where something is missing
+	@scripts/install.sh run
+
+.PHONY: test-deps
+test-deps: ## Install what the tests need, where something is missing
+	@scripts/install.sh test
+
+.PHONY: proto-release
+proto-release: deps ## Release the schemas as they are: from then on a test refuses what breaks them
+	cargo run -p weir-tests --bin proto-release
+
+.PHONY: compose-secrets
+compose-secrets: ## Write the secrets of docker-compose.yml, once
+	@scripts/compose-secrets.sh
+
+.PHONY: clean-data
+clean-data: ## Remove weir-data: Kafka's data and all that was kept by make run
+	rm -rf weir-data
