@@ -9,7 +9,8 @@ use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
 /// Packages that are not a platform's: nothing in them is read from a platform's JSON.
-const OWN_PACKAGES: &[&str] = &["event", "raw", "activity", "deadletter", "health", "registration"];
+const OWN_PACKAGES: &[&str] =
+    &["event", "raw", "activity", "deadletter", "health", "registration", "enrichment", "load"];
 
 /// In a message with a context, fields up to this number are Weir's own and not the platform's.
 const LAST_OWN_FIELD: i32 = 9;

@@ -2,7 +2,8 @@
 
 use std::marker::PhantomData;
 
-use crate::{activity::v1::Activity, deadletter::v1::DeadLetter, raw::v1::Delivery, registration::v1::Registration};
+use crate::activity::v1::{Activity, EnrichedActivity};
+use crate::{deadletter::v1::DeadLetter, load::v1::LoadRequest, raw::v1::Delivery, registration::v1::Registration};
 
 /// A topic's name, tied to the message it carries.
 #[derive(Debug)]
@@ -32,6 +33,10 @@ impl<M> Topic<M> {
 pub const ACTIVITIES: Topic<Activity> = Topic::of("activities");
 /// Endpoints and accounts; compacted, one partition.
 pub const REGISTRATIONS: Topic<Registration> = Topic::of("registrations");
+/// Activities with what was found out about them.
+pub const ACTIVITIES_ENRICHED: Topic<EnrichedActivity> = Topic::of("activities.enriched");
+/// Files that are to become part of a table.
+pub const LOADS: Topic<LoadRequest> = Topic::of("loads");
 /// What any stage refused.
 pub const DEAD_LETTERS: Topic<DeadLetter> = Topic::of("dead-letters");
 

@@ -14,7 +14,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sources", &["common"]),
     ("streaming", &["bus", "service", "sources", "common"]),
     ("processing", &["bus", "service", "sources", "common"]),
-    ("weir", &["streaming", "processing", "bus", "service", "sources", "common"]),
+    ("lake", &["common"]),
+    ("enricher", &["bus", "service", "lake", "common"]),
+    ("loader", &["bus", "service", "lake", "common"]),
+    ("health-check", &["bus", "service", "common"]),
+    (
+        "weir",
+        &[
+            "streaming",
+            "processing",
+            "enricher",
+            "loader",
+            "health-check",
+            "lake",
+            "bus",
+            "service",
+            "sources",
+            "common",
+        ],
+    ),
 ];
 
 /// Who alone may use a library directly, so that it can be replaced in one place.
@@ -27,6 +45,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("metrics-exporter-prometheus", "service"),
     ("chacha20poly1305", "service"),
     ("sqlx", "processing"),
+    ("deltalake-core", "loader"),
 ];
 
 /// What `common` and `sources` must not use: they are pure.

@@ -1,0 +1,1 @@
+//! Finds out more about activities, and writes them to topics and files.

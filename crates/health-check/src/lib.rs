@@ -1,0 +1,1 @@
+//! Collects how every service is, and shows the whole pipeline.

@@ -1,0 +1,1 @@
+//! Where the lake stands: its settings, and its object store.

@@ -1,0 +1,1 @@
+//! Makes files part of the lake's tables, each row exactly once.
