@@ -10,7 +10,7 @@ use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
 /// Packages that are not a platform's: nothing in them is read from a platform's JSON.
 const OWN_PACKAGES: &[&str] =
-    &["event", "raw", "activity", "deadletter", "health", "registration", "enrichment", "load"];
+    &["event", "raw", "activity", "deadletter", "health", "registration", "enrichment", "load", "log"];
 
 /// In a message with a context, fields up to this number are Weir's own and not the platform's.
 const LAST_OWN_FIELD: i32 = 9;

@@ -26,7 +26,10 @@ fn filled(descriptor: &MessageDescriptor, depth: usize) -> DynamicMessage {
 fn value(field: &FieldDescriptor, depth: usize) -> Value {
     if field.is_map() {
         let text = |word: &str| format!("{word}-{}", field.number());
-        return Value::Map([(MapKey::String(text("key")), Value::String(text("value")))].into());
+        let kind = field.kind();
+        let values = kind.as_message().unwrap().map_entry_value_field();
+        let value = if values.kind() == Kind::String { Value::String(text("value")) } else { value(&values, depth) };
+        return Value::Map([(MapKey::String(text("key")), value)].into());
     }
     let number = field.number();
     let one = match field.kind() {

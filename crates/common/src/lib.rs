@@ -2,7 +2,7 @@
 //! of an event. No I/O.
 //!
 //! * the generated messages: [`raw`], [`facebook`], [`instagram`], [`github`], [`standard_webhooks`],
-//!   [`activity`], [`enrichment`], [`load`], [`registration`], [`deadletter`], [`health`], and [`event`] for what events share
+//!   [`activity`], [`enrichment`], [`load`], [`log`], [`registration`], [`deadletter`], [`health`], and [`event`] for what events share
 //! * [`json`]: how a platform's JSON becomes such a message without losing a value
 //! * [`identity`]: event ids that are the same for every delivery of one occurrence
 //! * [`topics`]: names, and which message each carries
@@ -22,7 +22,8 @@ mod generated {
 }
 
 pub use generated::weir::{
-    activity, deadletter, enrichment, facebook, github, health, instagram, load, raw, registration, standard_webhooks,
+    activity, deadletter, enrichment, facebook, github, health, instagram, load, log, raw, registration,
+    standard_webhooks,
 };
 
 pub mod event;
