@@ -69,6 +69,21 @@ impl Ack {
         Self { hold: None }
     }
 
+    /// The same hold, which also tells `ended` how everything ended, when it has. To be taken before it is cloned.
+    pub fn watched(self, ended: impl FnOnce(Outcome) + Send + 'static) -> Self {
+        struct Watched<F>(std::sync::Mutex<Option<(Ack, F)>>);
+        impl<F: FnOnce(Outcome) + Send> Settle for Watched<F> {
+            fn settle(&self, outcome: Outcome) {
+                let watched = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+                let Some((mut ack, ended)) = watched else { return };
+                // Told first: whoever sees the record done sees what was told.
+                ended(outcome.clone());
+                ack.end(outcome == Outcome::Completed);
+            }
+        }
+        Self::new(Watched(std::sync::Mutex::new(Some((self, ended)))))
+    }
+
     /// An ack whose outcome a test can wait for.
     pub fn testing() -> (Self, oneshot::Receiver<Outcome>) {
         struct Tell(std::sync::Mutex<Option<oneshot::Sender<Outcome>>>);

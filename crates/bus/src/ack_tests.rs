@@ -30,6 +30,25 @@ fn forgetting_one_is_failing() {
 }
 
 #[test]
+fn whoever_watches_is_told_before_the_record_is_done() {
+    for well in [true, false] {
+        let (ack, mut outcome) = Ack::testing();
+        let (tell, told) = std::sync::mpsc::channel();
+        let watched = ack.watched(move |outcome| tell.send(outcome).unwrap());
+        let second = watched.clone();
+        watched.complete();
+        assert!(told.try_recv().is_err() && outcome.try_recv().is_err());
+        if well {
+            second.complete();
+        } else {
+            drop(second);
+        }
+        let expected = if well { Outcome::Completed } else { Outcome::Failed };
+        assert_eq!((told.try_recv().unwrap(), outcome.try_recv().unwrap()), (expected.clone(), expected));
+    }
+}
+
+#[test]
 fn none_can_end_anyhow() {
     Ack::none().complete();
     Ack::none().clone().fail(&Error::Full);

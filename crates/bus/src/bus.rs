@@ -6,8 +6,9 @@ use std::time::Duration;
 use common::topics::Topic;
 use tokio::sync::OnceCell;
 
+use crate::backend::Backend;
 use crate::claims::{Clock, system_clock};
-use crate::kafka::{Kafka, blocking};
+use crate::threads::blocking;
 use crate::{Claims, Consumer, Error, Producer, Reader, Settings, Start, Table, TopicProblem, TopicSpec};
 
 /// How long one question to the log may take.
@@ -19,7 +20,7 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 #[derive(Debug, Clone)]
 pub struct Bus {
     settings: Arc<Settings>,
-    kafka: Arc<Kafka>,
+    backend: Backend,
     clock: Clock,
     claims: Arc<OnceCell<Claims>>,
 }
@@ -36,8 +37,8 @@ impl Bus {
             return Err(Error::Setting { key: key.into(), problem: problem.into() });
         }
         let settings = Arc::new(settings.clone());
-        let kafka = Arc::new(Kafka::open(settings.clone())?);
-        Ok(Self { settings, kafka, clock, claims: Arc::default() })
+        let backend = Backend::open(settings.clone(), &clock)?;
+        Ok(Self { settings, backend, clock, claims: Arc::default() })
     }
 
     /// What it was opened with.
@@ -48,12 +49,16 @@ impl Bus {
     /// The log's identity: Kafka's cluster id and the `generation` of the settings. Waits, with back-off and until the
     /// future is dropped, for the log to answer.
     pub async fn identity(&self) -> Arc<str> {
+        let kafka = match &self.backend {
+            Backend::Kafka(kafka) => kafka,
+            Backend::Embedded(embedded) => return embedded.identity.clone(),
+        };
         let mut wait = AGAIN.0;
         loop {
-            if let Some(log) = self.kafka.known_log() {
+            if let Some(log) = kafka.known_log() {
                 return log.clone();
             }
-            let kafka = self.kafka.clone();
+            let kafka = kafka.clone();
             match blocking(move || kafka.ask_identity(ASK)).await {
                 Ok(log) => return log,
                 Err(error) => tracing::debug!(%error, "the log does not say who it is, asking again"),
@@ -65,64 +70,121 @@ impl Bus {
 
     /// One attempt within the time limit: is the log there? For health checks.
     pub async fn ping(&self, limit: Duration) -> Result<(), Error> {
-        let kafka = self.kafka.clone();
-        blocking(move || kafka.ping(limit)).await
+        self.ask(move |backend| match backend {
+            Backend::Kafka(kafka) => kafka.ping(limit),
+            Backend::Embedded(embedded) => embedded.ping(),
+        })
+        .await
     }
 
     /// Creates what is missing where `create_topics` is set, and reports what is missing or unsafe. An error says that
     /// the log could not be asked: ask again.
     pub async fn prepare_topics(&self, topics: &[TopicSpec]) -> Result<Vec<TopicProblem>, Error> {
-        crate::kafka::topics::prepare(&self.kafka, topics).await
+        match &self.backend {
+            Backend::Kafka(kafka) => crate::kafka::topics::prepare(kafka, topics).await,
+            Backend::Embedded(embedded) => {
+                let (embedded, topics) = (embedded.clone(), topics.to_vec());
+                blocking(move || embedded.prepare(&topics)).await
+            }
+        }
     }
 
     /// A producer. Its clones share what is in flight; another one has limits and connections of its own.
     pub fn producer(&self) -> Result<Producer, Error> {
-        Producer::new(self.kafka.clone())
+        Producer::new(self.backend.clone())
     }
 
     /// A member of a consumer group; names without the prefix. A group that is new to a partition begins at its first
     /// record.
     pub fn consumer(&self, group: &str, topics: &[String]) -> Result<Consumer, Error> {
-        Consumer::new(self.kafka.clone(), group, topics)
+        Consumer::new(self.backend.clone(), group, topics)
     }
 
     /// Existing topics, without the prefix, those with the prefix only.
     pub async fn topics(&self) -> Result<Vec<String>, Error> {
-        let kafka = self.kafka.clone();
-        blocking(move || crate::kafka::topics::list(&kafka, ASK)).await
+        self.ask(|backend| match backend {
+            Backend::Kafka(kafka) => crate::kafka::topics::list(kafka, ASK),
+            Backend::Embedded(embedded) => Ok(embedded.list()),
+        })
+        .await
+    }
+
+    /// Those of these topics on which there are records, or gaps where some were; names without the prefix. Few questions,
+    /// however many topics: a reader for each of them takes far longer.
+    pub async fn topics_with_records(&self, topics: &[String]) -> Result<Vec<String>, Error> {
+        let topics = topics.to_vec();
+        self.ask(move |backend| match backend {
+            Backend::Kafka(kafka) => crate::kafka::topics::with_records(kafka, topics, ASK),
+            Backend::Embedded(embedded) => embedded.with_records(topics),
+        })
+        .await
+    }
+
+    /// Who a topic is: an id that changes when the topic is deleted and created again, so that offsets of the one are not
+    /// taken for offsets of the other. The name is without the prefix.
+    pub async fn topic_identity(&self, topic: &str) -> Result<Arc<str>, Error> {
+        let topic = topic.to_owned();
+        self.ask(move |backend| match backend {
+            Backend::Kafka(kafka) => crate::kafka::topic_id::ask(kafka, &topic, ASK),
+            Backend::Embedded(embedded) => embedded.topic_identity(&topic),
+        })
+        .await
     }
 
     /// Reads topics without a group; names without the prefix.
     pub async fn reader(&self, topics: &[String], start: Start) -> Result<Reader, Error> {
-        Reader::open(self.kafka.clone(), topics, start).await
+        Reader::open(&self.backend, topics, start).await
     }
 
     /// Follows a compacted topic into memory.
     pub fn table<M: prost::Message + Default>(&self, topic: &Topic<M>) -> Table<M> {
-        Table::new(self.kafka.clone(), topic)
+        Table::new(self.backend.clone(), topic)
     }
 
     /// Where a group stands on the log: its committed offset, or none.
     pub async fn group_offset(&self, group: &str, topic: &str, partition: i32) -> Result<Option<i64>, Error> {
-        let (kafka, group, topic) = (self.kafka.clone(), group.to_owned(), topic.to_owned());
-        blocking(move || crate::kafka::operate::group_offset(&kafka, &group, &topic, partition)).await
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.ask(move |backend| match backend {
+            Backend::Kafka(kafka) => crate::kafka::operate::group_offset(kafka, &group, &topic, partition),
+            Backend::Embedded(embedded) => embedded.group_offset(&group, &topic, partition),
+        })
+        .await
     }
 
     /// Sets where a group without running members stands. An operator's decision, as after [`Error::OutOfRange`]: what
     /// lies before is never consumed.
     pub async fn set_group_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) -> Result<(), Error> {
-        let (kafka, group, topic) = (self.kafka.clone(), group.to_owned(), topic.to_owned());
-        blocking(move || crate::kafka::operate::set_group_offset(&kafka, &group, &topic, partition, offset)).await
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.ask(move |backend| match backend {
+            Backend::Kafka(kafka) => crate::kafka::operate::set_group_offset(kafka, &group, &topic, partition, offset),
+            Backend::Embedded(embedded) => embedded.set_group_offset(&group, &topic, partition, offset),
+        })
+        .await
     }
 
     /// Deletes the records of a partition that stand before an offset. An operator's decision; they are gone.
     pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<(), Error> {
-        crate::kafka::operate::delete_records(&self.kafka, topic, partition, before).await
+        match &self.backend {
+            Backend::Kafka(kafka) => crate::kafka::operate::delete_records(kafka, topic, partition, before).await,
+            Backend::Embedded(embedded) => {
+                let (embedded, topic) = (embedded.clone(), topic.to_owned());
+                blocking(move || embedded.delete_records(&topic, partition, before)).await
+            }
+        }
     }
 
     /// The claims' store, opened once for this bus. Waits for a store that is away.
     pub async fn claims(&self) -> Result<Claims, Error> {
-        let open = || Claims::open(&self.settings, self.clock.clone());
+        let open = || Claims::open(&self.backend, self.clock.clone());
         self.claims.get_or_try_init(open).await.cloned()
+    }
+
+    /// Asks the log what blocks.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Backend) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let backend = self.backend.clone();
+        blocking(move || question(&backend)).await
     }
 }

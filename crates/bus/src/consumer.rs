@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use common::health::v1::Queue;
+
+use crate::backend::Backend;
 use crate::intake::Intake;
-use crate::kafka::Kafka;
-use crate::{Batch, Error};
+use crate::{Assignment, Batch, Error};
 
 /// What the poll thread gets to leave the group after the last record is done.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -48,11 +50,15 @@ pub struct Stopped {
 }
 
 impl Consumer {
-    pub(crate) fn new(kafka: Arc<Kafka>, group: &str, topics: &[String]) -> Result<Self, Error> {
-        let group: Arc<str> = kafka.settings.full_name(group).into();
-        let topics = topics.iter().map(|topic| kafka.settings.full_name(topic).into()).collect();
-        let intake = Arc::new(Intake::new(group, kafka.settings.consumer.clone(), kafka.gate.clone()));
-        let ended = crate::kafka::consumer::start(kafka, intake.clone(), topics)?;
+    pub(crate) fn new(backend: Backend, group: &str, topics: &[String]) -> Result<Self, Error> {
+        let settings = backend.settings();
+        let group: Arc<str> = settings.full_name(group).into();
+        let topics = topics.iter().map(|topic| settings.full_name(topic).into()).collect();
+        let intake = Arc::new(Intake::new(group, settings.consumer.clone(), backend.gate().clone()));
+        let ended = match backend {
+            Backend::Kafka(kafka) => crate::kafka::consumer::start(kafka, intake.clone(), topics)?,
+            Backend::Embedded(embedded) => crate::embedded::consumer::start(embedded, intake.clone(), topics)?,
+        };
         Ok(Self { intake, ended: Some(ended) })
     }
 
@@ -147,6 +153,29 @@ impl ConsumerState {
         let mut assignment: Vec<_> = self.intake.lock().parts.keys().cloned().collect();
         assignment.sort();
         assignment
+    }
+
+    /// The turn at a partition that is under way: what is handed out now belongs to it. None where this member does not
+    /// have the partition. The topic is named with its prefix, as in [`Coordinates`](crate::Coordinates).
+    pub fn assignment_of(&self, topic_full: &str, partition: i32) -> Option<Assignment> {
+        let state = self.intake.lock();
+        let mut parts = state.parts.iter();
+        let part = parts.find(|((topic, number), _)| **topic == *topic_full && *number == partition);
+        part.map(|(_, part)| part.tracker.assignment())
+    }
+
+    /// The assigned partitions as the health digest tells of them, consumed by `hop`.
+    pub fn queues(&self, hop: &str) -> Vec<Queue> {
+        let (lag, stopped) = (self.lag(), self.stopped());
+        let queue = |(topic, partition): (Arc<str>, i32)| Queue {
+            group: self.intake.group.to_string(),
+            topic: topic.to_string(),
+            partition,
+            lag: lag.iter().find(|lag| lag.partition == partition && lag.topic == topic).map_or(0, |lag| lag.records),
+            stopped: stopped.iter().any(|stopped| stopped.partition == partition && stopped.topic == topic),
+            hop: hop.to_owned(),
+        };
+        self.assignment().into_iter().map(queue).collect()
     }
 
     /// Records and bytes that are handed out or about to be.

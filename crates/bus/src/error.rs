@@ -69,6 +69,14 @@ pub enum Error {
         /// The offset after the last.
         high: i64,
     },
+    /// The embedded log cannot be opened, read or written.
+    #[error("the embedded log in {folder} cannot be used: {reason}")]
+    Log {
+        /// Its folder.
+        folder: Arc<str>,
+        /// What happened, and what to do.
+        reason: Arc<str>,
+    },
     /// A client stopped for good and is built anew.
     #[error("the {client} stopped and is built anew: {reason}")]
     Fatal {

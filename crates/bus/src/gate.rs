@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use crate::kafka::lock;
+use crate::threads::lock;
 
 #[derive(Debug, Default)]
 pub(crate) struct Gate(Mutex<Inside>);

@@ -27,7 +27,7 @@ pub struct Headers {
 
 impl Headers {
     /// The headers as they are written, empty ones left out.
-    pub(crate) fn written(&self) -> Vec<(&'static str, String)> {
+    pub fn written(&self) -> Vec<(&'static str, String)> {
         let mut written = vec![("ce_specversion", "1.0".to_owned()), ("content-type", CONTENT_TYPE.to_owned())];
         for (name, value) in [("ce_id", &self.id), ("ce_source", &self.source), ("ce_type", &self.r#type)] {
             if !value.is_empty() {
@@ -47,7 +47,7 @@ impl Headers {
     }
 
     /// Reads what it knows. Anybody may write to a topic: what is unknown or cannot be read is left out.
-    pub(crate) fn read<'a>(headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
+    pub fn read<'a>(headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
         let mut read = Self::default();
         for (name, value) in headers {
             let Some(value) = value.and_then(|value| std::str::from_utf8(value).ok()) else { continue };

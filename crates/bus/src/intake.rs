@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::ack::Settle;
+use crate::content::Content;
 use crate::culprit::Watch;
 use crate::gate::Gate;
-use crate::kafka::lock;
-use crate::kafka::message::Content;
 use crate::settings::ConsumerSettings;
+use crate::threads::lock;
 use crate::tracker::Tracker;
 use crate::{Ack, Coordinates, Error, Incoming, Outcome};
 
@@ -63,6 +63,8 @@ pub(crate) struct State {
     pub(crate) closed: bool,
     last_epoch: u64,
     pub(crate) last_progress: Instant,
+    /// Changes whenever something was done, or is there: for who has to look again.
+    pub(crate) signals: u64,
 }
 
 /// An assigned partition.
@@ -124,6 +126,7 @@ impl Settle for Out {
         state.held_records -= 1;
         state.held_bytes -= self.bytes;
         self.intake.gate.leave();
+        state.signals += 1;
         let mut late = true;
         if let Some(part) = state.parts.get_mut(&self.place).filter(|part| part.tracker.epoch() == self.epoch) {
             late = false;
@@ -159,6 +162,7 @@ impl Intake {
             closed: false,
             last_epoch: 0,
             last_progress: Instant::now(),
+            signals: 0,
         };
         Self {
             group,
@@ -187,7 +191,14 @@ impl Intake {
         if state.closing.is_none() {
             (state.closing, state.in_order) = (Some(deadline), in_order);
         }
+        state.signals += 1;
         drop(state);
+        self.changed.notify_all();
+    }
+
+    /// There is something to look at.
+    pub(crate) fn wake(&self) {
+        self.lock().signals += 1;
         self.changed.notify_all();
     }
 
@@ -258,8 +269,8 @@ impl Intake {
             let culprit = part.watch.is_culprit(at.offset).then(|| part.watch.ended());
             let out = Out { intake: self.clone(), place, epoch, offset: at.offset, bytes };
             let Content { key, payload, headers, produced_at_ms } = content;
-            let ack = Ack::new(out);
-            records.push(Incoming { coordinates: at, key, payload, headers, produced_at_ms, culprit, ack });
+            let (assignment, ack) = (part.tracker.assignment(), Ack::new(out));
+            records.push(Incoming { coordinates: at, key, payload, headers, produced_at_ms, culprit, assignment, ack });
         }
         gate.count(records.len());
         Ok(records)

@@ -16,24 +16,29 @@
 //! Nothing of the client shows in this interface, so that another log can stand behind it.
 
 mod ack;
+mod backend;
 mod bus;
 pub mod claims;
 mod compression;
 mod consumer;
+mod content;
 mod coordinates;
 mod culprit;
 pub mod dead_letters;
+mod embedded;
 mod error;
 mod gate;
 mod headers;
 mod intake;
 mod kafka;
 mod producer;
+mod progress;
 mod reader;
 mod record;
 mod secret;
 pub mod settings;
 mod table;
+mod threads;
 mod topics;
 mod tracker;
 
@@ -46,7 +51,7 @@ pub use error::Error;
 pub use headers::Headers;
 pub use producer::{Delivery, Producer, ProducerState};
 pub use reader::{Reader, Start};
-pub use record::{Batch, Incoming, Record, Stored};
+pub use record::{Assignment, Batch, Incoming, Record, Stored};
 pub use settings::{DEFAULTS, Settings};
 pub use table::{Table, TableHandle};
 pub use topics::{TopicKind, TopicProblem, TopicSpec};

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
-use crate::kafka::Kafka;
-use crate::kafka::message::OVERHEAD;
+use crate::backend::Backend;
+use crate::content::OVERHEAD;
+use crate::embedded;
 use crate::kafka::producer::Slots;
 use crate::{Ack, Coordinates, Error, Record};
 
@@ -27,7 +28,7 @@ pub struct Producer {
 
 #[derive(Debug)]
 struct Inner {
-    slots: Slots,
+    way: Way,
     prefix: String,
     /// One permit for each record in flight.
     records: Arc<Semaphore>,
@@ -36,6 +37,13 @@ struct Inner {
     max_records: u32,
     max_bytes: usize,
     max_record_bytes: usize,
+}
+
+/// How records get to the log.
+#[derive(Debug)]
+enum Way {
+    Kafka(Slots),
+    Embedded(embedded::producer::Sender),
 }
 
 /// Resolves when the log has made a record durable (all in-sync replicas have it), or when it failed. A record that
@@ -98,8 +106,8 @@ impl Flying {
 }
 
 impl Producer {
-    pub(crate) fn new(kafka: Arc<Kafka>) -> Result<Self, Error> {
-        let settings = kafka.settings.clone();
+    pub(crate) fn new(backend: Backend) -> Result<Self, Error> {
+        let settings = backend.settings().clone();
         let limits = &settings.producer;
         let max_records = u32::try_from(limits.max_in_flight_records).unwrap_or(u32::MAX);
         let inner = Inner {
@@ -109,7 +117,10 @@ impl Producer {
             max_records,
             max_bytes: limits.max_in_flight_bytes,
             max_record_bytes: limits.max_record_bytes,
-            slots: Slots::open(kafka)?,
+            way: match backend {
+                Backend::Kafka(kafka) => Way::Kafka(Slots::open(kafka)?),
+                Backend::Embedded(embedded) => Way::Embedded(embedded::producer::Sender::new(embedded)),
+            },
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -175,7 +186,11 @@ impl Producer {
         room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
     ) -> Result<(), (Error, Box<Flying>)> {
         let topic = format!("{}{}", self.inner.prefix, record.topic).into();
-        self.inner.slots.send(record, Box::new(Flying { topic, tell, room }))
+        let flying = Box::new(Flying { topic, tell, room });
+        match &self.inner.way {
+            Way::Kafka(slots) => slots.send(record, flying),
+            Way::Embedded(sender) => sender.send(record, flying),
+        }
     }
 
     /// Waits until everything sent so far is durable or has failed. What is sent meanwhile has to wait its turn.
@@ -197,9 +212,12 @@ impl Producer {
 
     /// For health.
     pub fn state(&self) -> ProducerState {
-        let (waiting_for, fatal, brokers_up) = self.inner.slots.state();
+        let (in_flight_records, (waiting_for, fatal, brokers_up)) = match &self.inner.way {
+            Way::Kafka(slots) => (slots.in_flight(), slots.state()),
+            Way::Embedded(sender) => (sender.in_flight(), sender.state()),
+        };
         ProducerState {
-            in_flight_records: self.inner.slots.in_flight(),
+            in_flight_records,
             in_flight_bytes: self.inner.max_bytes.saturating_sub(self.inner.bytes.available_permits()),
             waiting_for,
             fatal,
@@ -208,7 +226,8 @@ impl Producer {
     }
 }
 
-fn size(record: &Record) -> usize {
+/// What a record counts against the limits.
+pub(crate) fn size(record: &Record) -> usize {
     let headers: usize = record.headers.written().iter().map(|(name, value)| name.len() + value.len()).sum();
     record.key.len() + record.payload.as_ref().map_or(0, Vec::len) + headers + OVERHEAD
 }

@@ -1,18 +1,10 @@
 //! Reading without a group.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use prost_types::Timestamp;
-use tokio::sync::mpsc;
 
-use crate::intake::Place;
-use crate::kafka::reader::{Event, Follower};
-use crate::kafka::{Kafka, blocking};
-use crate::{Error, Stored};
-
-/// How many records are read ahead.
-const READ_AHEAD: usize = 256;
+use crate::backend::Backend;
+use crate::kafka::followers::Followers;
+use crate::{Error, Stored, embedded};
 
 /// Where to begin.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,46 +21,32 @@ pub enum Start {
 
 /// Reads topics from a point on, in order for each partition, without leaving a trace on the log.
 #[derive(Debug)]
-pub struct Reader {
-    followers: Vec<Follower>,
-    events: mpsc::Receiver<Event>,
-    /// The ends that were asked for and are not yet reached; none: not asked.
-    until: Option<Until>,
-}
+pub struct Reader(Inner);
 
 #[derive(Debug)]
-struct Until {
-    /// Topics that have not yet said where they end.
-    unknown: usize,
-    open: HashMap<Place, i64>,
+enum Inner {
+    Kafka(Followers),
+    Embedded(embedded::reader::Reader),
 }
 
 impl Reader {
-    pub(crate) async fn open(kafka: Arc<Kafka>, topics: &[String], start: Start) -> Result<Self, Error> {
-        let (sender, events) = mpsc::channel(READ_AHEAD);
-        let mut followers = Vec::new();
-        for topic in topics {
-            let (kafka, topic, start, sender) = (kafka.clone(), topic.clone(), start.clone(), sender.clone());
-            followers.push(blocking(move || Follower::start(&kafka, &topic, &start, sender)).await?);
-        }
-        Ok(Self { followers, events, until: None })
+    pub(crate) async fn open(backend: &Backend, topics: &[String], start: Start) -> Result<Self, Error> {
+        let inner = match backend {
+            Backend::Kafka(kafka) => Inner::Kafka(Followers::open(kafka.clone(), topics, start).await?),
+            Backend::Embedded(embedded) => {
+                Inner::Embedded(embedded::reader::Reader::open(embedded.clone(), topics, start).await?)
+            }
+        };
+        Ok(Self(inner))
     }
 
     /// The next record; waits for it, through outages of the log too. Cancelling the future loses nothing.
     ///
     /// [`Error::OutOfRange`]: what was to be read next is no longer there, and that partition stands still.
     pub async fn next(&mut self) -> Result<Stored, Error> {
-        loop {
-            match self.events.recv().await {
-                Some(Event::Record(record)) => {
-                    self.reached(&record);
-                    return Ok(*record);
-                }
-                Some(Event::AtEnd(place)) => self.close(&place),
-                Some(Event::Ends(ends)) => self.ends(ends)?,
-                Some(Event::Failed(error)) => return Err(error),
-                None => return Err(Error::Closed),
-            }
+        match &mut self.0 {
+            Inner::Kafka(followers) => followers.next().await,
+            Inner::Embedded(reader) => reader.next().await,
         }
     }
 
@@ -77,56 +55,9 @@ impl Reader {
     ///
     /// Where there is nothing more before the end (compaction and transactions leave gaps), it does not wait.
     pub async fn next_until_end(&mut self) -> Result<Option<Stored>, Error> {
-        if self.until.is_none() {
-            for follower in &self.followers {
-                follower.ask_ends()?;
-            }
-            self.until = Some(Until { unknown: self.followers.len(), open: HashMap::new() });
-        }
-        loop {
-            if self.until.as_ref().is_none_or(|until| until.unknown == 0 && until.open.is_empty()) {
-                self.until = None;
-                return Ok(None);
-            }
-            match self.events.recv().await {
-                Some(Event::Record(record)) => {
-                    self.reached(&record);
-                    return Ok(Some(*record));
-                }
-                Some(Event::AtEnd(place)) => self.close(&place),
-                Some(Event::Ends(ends)) => self.ends(ends)?,
-                Some(Event::Failed(error)) => return Err(error),
-                None => return Err(Error::Closed),
-            }
-        }
-    }
-
-    fn ends(&mut self, ends: Result<HashMap<Place, i64>, Error>) -> Result<(), Error> {
-        let Some(until) = &mut self.until else { return Ok(()) };
-        until.unknown = until.unknown.saturating_sub(1);
-        match ends {
-            Ok(ends) => until.open.extend(ends),
-            Err(error) => {
-                // Answers of the other topics that are still on their way are ignored then.
-                self.until = None;
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn reached(&mut self, record: &Stored) {
-        let place = (record.coordinates.topic.clone(), record.coordinates.partition);
-        if let Some(until) = &mut self.until
-            && until.open.get(&place).is_some_and(|end| record.coordinates.offset + 1 >= *end)
-        {
-            until.open.remove(&place);
-        }
-    }
-
-    fn close(&mut self, place: &Place) {
-        if let Some(until) = &mut self.until {
-            until.open.remove(place);
+        match &mut self.0 {
+            Inner::Kafka(followers) => followers.next_until_end().await,
+            Inner::Embedded(reader) => reader.next_until_end().await,
         }
     }
 }

@@ -50,6 +50,20 @@ pub struct Batch {
     pub records: Vec<Incoming>,
 }
 
+/// A turn of a [`Consumer`](crate::Consumer) at a partition: from when it got the partition, or went back after a
+/// failure, until it goes back again or gives the partition away.
+///
+/// Within a turn the records of the partition come in the order of their offsets, and none is left out: what was handed
+/// out covers every offset from `start` to the last one, whatever gaps compaction and transactions left between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment {
+    /// Names the turn. Unique within one consumer, over all its partitions; a later turn has a higher number.
+    pub epoch: u64,
+    /// The offset at which the turn began: where the group had committed, or the first record that was not done when
+    /// the partition went back. Everything before it is done.
+    pub start: i64,
+}
+
 /// A record that was consumed. It is out until its [`Ack`] ends.
 #[derive(Debug)]
 pub struct Incoming {
@@ -66,6 +80,8 @@ pub struct Incoming {
     /// How often the process ended while this record was out, the last time alone; `None` for all but such a record. It
     /// must not be worked on again: refuse it.
     pub culprit: Option<u32>,
+    /// In which turn at its partition it was handed out.
+    pub assignment: Assignment,
     /// Must be completed once everything that came of the record is durable.
     pub ack: Ack,
 }

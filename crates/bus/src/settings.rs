@@ -166,6 +166,9 @@ pub struct ClaimsSettings {
     pub ttl_days: u32,
     /// How long the store may take to answer.
     pub timeout_ms: u32,
+    /// Not a setting: see [`for_stage`](Self::for_stage).
+    #[serde(skip)]
+    pub(crate) stage: String,
 }
 
 impl fmt::Debug for KafkaSettings {
@@ -255,7 +258,6 @@ impl Settings {
 
     fn validate_kafka(&self, check: &mut impl FnMut(bool, &str, &str)) {
         let kafka = &self.kafka;
-        check(!kafka.brokers.is_empty(), "kafka.brokers", "is empty: give at least one host:port");
         for broker in &kafka.brokers {
             let port =
                 broker.rsplit_once(':').and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
@@ -344,6 +346,11 @@ impl Settings {
         );
     }
 
+    /// Whether the log is the one within this process.
+    pub fn is_embedded(&self) -> bool {
+        self.kafka.brokers.is_empty()
+    }
+
     /// A topic's name as the log knows it.
     pub(crate) fn full_name(&self, topic: &str) -> String {
         format!("{}{topic}", self.topic_prefix)
@@ -351,6 +358,13 @@ impl Settings {
 }
 
 impl ClaimsSettings {
+    /// For a stage that rebuilds its claims by itself: a folder of its own, and in a store that others use too a mark of
+    /// its own, so that the claims are not taken for whole because those of another stage are.
+    pub fn for_stage(&mut self, stage: &str) {
+        self.stage = format!("/{stage}");
+        self.folder = PathBuf::from(format!("{}-{stage}", self.folder.display()));
+    }
+
     pub(crate) fn ttl(&self) -> Duration {
         Duration::from_secs(u64::from(self.ttl_days) * 24 * 3600)
     }

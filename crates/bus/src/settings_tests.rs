@@ -52,13 +52,22 @@ fn brokers_are_a_list_or_a_text_with_commas() {
 }
 
 #[test]
+fn without_brokers_the_log_is_embedded() {
+    for none in ["[]", "\"\"", "\" , \""] {
+        let settings = load(&format!("[bus.kafka]\nbrokers = {none}")).unwrap();
+        assert!(settings.is_embedded(), "{none}");
+        assert_eq!(settings.validate(), []);
+    }
+    assert!(!load("").unwrap().is_embedded());
+}
+
+#[test]
 fn each_problem_names_its_key() {
     for (change, key) in [
         ("[bus]\ntopic_prefix = \"a/b\"", "bus.topic_prefix"),
         ("[bus]\npartitions = 0", "bus.partitions"),
         ("[bus]\nreplication_factor = 0", "bus.replication_factor"),
         ("[bus]\ndata_dir = \"\"", "bus.data_dir"),
-        ("[bus.kafka]\nbrokers = []", "bus.kafka.brokers"),
         ("[bus.kafka]\nbrokers = \"nowhere\"", "bus.kafka.brokers"),
         ("[bus.kafka]\nbrokers = \"a:0\"", "bus.kafka.brokers"),
         ("[bus.kafka]\nsecurity_protocol = \"tls\"", "bus.kafka.security_protocol"),

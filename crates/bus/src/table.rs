@@ -2,14 +2,13 @@
 
 use std::collections::HashSet;
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::time::Duration;
 
 use common::topics::Topic;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::kafka::Kafka;
+use crate::backend::Backend;
 use crate::{Error, Reader, Start, Stored};
 
 /// Before a topic that cannot be read is tried again.
@@ -22,7 +21,7 @@ type Waiter = oneshot::Sender<Result<(), Error>>;
 /// A compacted topic, followed into memory by the caller's `apply`.
 #[derive(Debug)]
 pub struct Table<M> {
-    kafka: Arc<Kafka>,
+    backend: Backend,
     topic: String,
     handle: TableHandle,
     read: watch::Sender<bool>,
@@ -38,11 +37,11 @@ pub struct TableHandle {
 }
 
 impl<M: prost::Message + Default> Table<M> {
-    pub(crate) fn new(kafka: Arc<Kafka>, topic: &Topic<M>) -> Self {
+    pub(crate) fn new(backend: Backend, topic: &Topic<M>) -> Self {
         let (read, is_read) = watch::channel(false);
         let (sender, waiters) = mpsc::channel(WAITING);
         let handle = TableHandle { read: is_read, waiters: sender };
-        Self { kafka, topic: topic.name().to_owned(), handle, read, waiters, message: PhantomData }
+        Self { backend, topic: topic.name().to_owned(), handle, read, waiters, message: PhantomData }
     }
 
     /// A handle that lives on while the table follows.
@@ -84,7 +83,7 @@ impl<M: prost::Message + Default> Table<M> {
     /// From the beginning, until something fails.
     async fn read_on(&mut self, rows: &mut Rows<'_, M>) -> Result<(), Error> {
         let topics = [self.topic.clone()];
-        let mut reader = Reader::open(self.kafka.clone(), &topics, Start::Beginning).await?;
+        let mut reader = Reader::open(&self.backend, &topics, Start::Beginning).await?;
         rows.stale = std::mem::take(&mut rows.keys);
         let mut waiting = Vec::new();
         loop {

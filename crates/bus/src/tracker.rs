@@ -6,9 +6,13 @@
 
 use std::collections::VecDeque;
 
+use crate::Assignment;
+
 #[derive(Debug)]
 pub(crate) struct Tracker {
     epoch: u64,
+    /// Where the epoch began.
+    start: i64,
     position: i64,
     /// What was handed out from `position` on, in ascending order, and whether it is done.
     out: VecDeque<(i64, bool)>,
@@ -18,11 +22,16 @@ pub(crate) struct Tracker {
 impl Tracker {
     /// `position` is the first offset that is not done.
     pub(crate) fn new(epoch: u64, position: i64) -> Self {
-        Self { epoch, position, out: VecDeque::new(), unfinished: 0 }
+        Self { epoch, start: position, position, out: VecDeque::new(), unfinished: 0 }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// The epoch, and where it began.
+    pub(crate) fn assignment(&self) -> Assignment {
+        Assignment { epoch: self.epoch, start: self.start }
     }
 
     /// The offset to store: everything before it is done.

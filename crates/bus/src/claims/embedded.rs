@@ -1,7 +1,9 @@
-//! Claims in a folder of this machine, for one instance.
+//! Claims on this machine, for one instance: in a folder of their own, or, where the log is embedded, in its files.
 //!
 //! What was answered has been handed to the operating system: it survives the death of the process. A loss of power can
-//! take the last moments; their events may then come out twice, under one id.
+//! take the last moments. In a folder of their own their events may then come out twice, under one id. In the files of
+//! the log they cannot: both are written to one journal, the claim before what comes of it, so that an output that is
+//! durable has its claim before it, and where the claim is lost the output is lost too.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,12 +15,15 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::{Clock, Key};
 use crate::Error;
-use crate::kafka::{blocking, lock};
+use crate::embedded::Log;
+use crate::threads::{blocking, lock};
 
+/// What the files of a log hold of the newest claims in memory.
+const IN_MEMORY: u64 = 8 * 1024 * 1024;
 /// Expired claims are looked for a few at a time: so many entries for each event that is claimed. All are looked at
 /// once in the time in which their number has been claimed a quarter over.
 const SWEEP: usize = 4;
-/// Stands in the folder once the claims are whole. A process that ends while it restores them leaves none.
+/// Stands there once the claims are whole. A process that ends while it restores them leaves none.
 const COMPLETE: &str = "complete";
 
 #[derive(Debug, Clone)]
@@ -31,12 +36,16 @@ struct Inner {
     database: Database,
     claims: Keyspace,
     marks: Keyspace,
+    /// What stands in `marks` once the claims are whole.
+    mark: String,
     complete: AtomicBool,
     ttl_ms: u64,
     clock: Clock,
     is_new: bool,
     /// The first writer wins: one at a time. Holds where the next look for expired claims begins.
-    writing: Mutex<Vec<u8>>,
+    writing: Arc<Mutex<Vec<u8>>>,
+    /// The log in whose files they are.
+    log: Option<Arc<Log>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -55,11 +64,41 @@ impl Embedded {
         let database = Database::builder(folder).worker_threads(1).open().map_err(failed)?;
         let claims = database.keyspace("claims", KeyspaceCreateOptions::default).map_err(failed)?;
         let marks = database.keyspace("marks", KeyspaceCreateOptions::default).map_err(failed)?;
-        let is_new = !marks.contains_key(COMPLETE).map_err(failed)?;
-        let complete = AtomicBool::new(!is_new);
+        let (mark, complete, writing) = (COMPLETE.to_owned(), AtomicBool::new(false), Arc::default());
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        let writing = Mutex::new(Vec::new());
-        let inner = Inner { folder: shown, database, claims, marks, complete, ttl_ms, clock, is_new, writing };
+        let is_new = true;
+        Self::of(Inner {
+            folder: shown,
+            database,
+            claims,
+            marks,
+            mark,
+            complete,
+            ttl_ms,
+            clock,
+            is_new,
+            writing,
+            log: None,
+        })
+    }
+
+    /// Opens the claims of this name in the files of a log. Blocks.
+    pub(crate) fn within(log: Arc<Log>, name: &Path, ttl: Duration, clock: Clock) -> Result<Self, Error> {
+        let name = name.display().to_string();
+        let folder: Arc<str> = format!("{}, {name}", log.files.folder).into();
+        let (database, marks) = (log.files.database.clone(), log.files.meta.clone());
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(IN_MEMORY);
+        let claims = database.keyspace(&format!("claims/{name}"), options).map_err(|error| failed(&folder, &error))?;
+        // Several buses may open them, and write to them one at a time.
+        let writing = lock(&log.claims).entry(name.clone()).or_default().clone();
+        let (mark, complete, log) = (format!("claims/{name}"), AtomicBool::new(false), Some(log));
+        let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+        Self::of(Inner { folder, database, claims, marks, mark, complete, ttl_ms, clock, is_new: true, writing, log })
+    }
+
+    fn of(mut inner: Inner) -> Result<Self, Error> {
+        inner.is_new = !inner.marks.contains_key(&inner.mark).map_err(|error| failed(&inner.folder, &error))?;
+        inner.complete = AtomicBool::new(!inner.is_new);
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -74,7 +113,11 @@ impl Embedded {
     /// The same, while the claims are being restored too.
     pub(crate) async fn restore(&self, entries: Vec<(Key, String)>) -> Result<Vec<Option<String>>, Error> {
         let inner = self.inner.clone();
-        blocking(move || inner.claim(entries).map_err(|error| failed(&inner.folder, &error))).await
+        blocking(move || {
+            inner.log.as_ref().map_or(Ok(()), |log| log.has_room())?;
+            inner.claim(entries).map_err(|error| failed(&inner.folder, &error))
+        })
+        .await
     }
 
     /// The claims are whole, and are so after a restart. What was restored is on the disk before the mark is.
@@ -147,7 +190,7 @@ impl Inner {
         let _writing = lock(&self.writing);
         self.database.persist(PersistMode::SyncAll)?;
         let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
-        batch.insert(&self.marks, COMPLETE, "");
+        batch.insert(&self.marks, self.mark.as_str(), "");
         batch.commit()?;
         self.complete.store(true, Ordering::Release);
         Ok(())

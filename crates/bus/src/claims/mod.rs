@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime};
 use common::identity::Id;
 use sha2::{Digest as _, Sha256};
 
+use crate::backend::Backend;
 use crate::settings::ClaimsStore;
-use crate::{Coordinates, Error, Settings};
+use crate::{Coordinates, Error};
 
 mod embedded;
 mod redis;
@@ -104,12 +105,21 @@ enum Store {
 pub(crate) type Key = [u8; 16];
 
 impl Claims {
-    pub(crate) async fn open(settings: &Settings, clock: Clock) -> Result<Self, Error> {
+    pub(crate) async fn open(backend: &Backend, clock: Clock) -> Result<Self, Error> {
+        let settings = backend.settings();
         let store = match settings.claims.store {
             ClaimsStore::Embedded => {
-                let folder = settings.data_dir.join(&settings.claims.folder);
-                let ttl = settings.claims.ttl();
-                crate::kafka::blocking(move || Embedded::open(&folder, ttl, clock)).await.map(Store::Embedded)?
+                let (folder, ttl) = (settings.claims.folder.clone(), settings.claims.ttl());
+                let log = match backend {
+                    Backend::Kafka(_) => None,
+                    Backend::Embedded(embedded) => Some(embedded.log.clone()),
+                };
+                let own = settings.data_dir.join(&folder);
+                let open = move || match log {
+                    Some(log) => Embedded::within(log, &folder, ttl, clock),
+                    None => Embedded::open(&own, ttl, clock),
+                };
+                crate::threads::blocking(open).await.map(Store::Embedded)?
             }
             ClaimsStore::Redis => Store::Redis(Box::new(Redis::open(settings, &clock).await?)),
         };
@@ -190,15 +200,19 @@ impl Claims {
     }
 
     fn key(&self, stage: &str, ce_type: &str, id: Id) -> Key {
-        let mut hash = Sha256::new();
-        for part in [self.namespace.as_bytes(), stage.as_bytes(), ce_type.as_bytes(), &id.0] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let mut key = Key::default();
-        key.copy_from_slice(&hash.finalize()[..16]);
-        key
+        key(&self.namespace, stage, ce_type, id)
     }
+}
+
+pub(crate) fn key(namespace: &str, stage: &str, ce_type: &str, id: Id) -> Key {
+    let mut hash = Sha256::new();
+    for part in [namespace.as_bytes(), stage.as_bytes(), ce_type.as_bytes(), &id.0] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut key = Key::default();
+    key.copy_from_slice(&hash.finalize()[..16]);
+    key
 }
 
 fn place(claim: &Claim<'_>) -> String {

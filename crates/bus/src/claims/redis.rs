@@ -14,7 +14,7 @@ use redis::{Client, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult};
 
 use super::{AGAIN, ClaimsState, Clock, Key};
 use crate::kafka::client::first_line;
-use crate::kafka::lock;
+use crate::threads::lock;
 use crate::{Error, Settings};
 
 const COMPARE_AND_DELETE: &str =
@@ -95,8 +95,8 @@ impl Redis {
             shown: shown.clone(),
             connection,
             ttl_seconds: claims.ttl().as_secs(),
-            epoch_key: format!("weir:claims:epoch:{}", settings.topic_prefix),
-            mark_key: format!("weir:claims:rebuild:{}:{seed}", settings.topic_prefix),
+            epoch_key: format!("weir:claims:epoch:{}{}", settings.topic_prefix, claims.stage),
+            mark_key: format!("weir:claims:rebuild:{}{}:{seed}", settings.topic_prefix, claims.stage),
             marked: AtomicBool::new(false),
             seed,
             begun: AtomicU64::new(0),

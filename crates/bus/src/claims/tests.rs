@@ -1,14 +1,19 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
+use crate::{DEFAULTS, Settings};
 
 const DAY: u64 = 24 * 3600;
 
 fn settings(folder: &std::path::Path) -> Settings {
-    let mut file: toml::Table = toml::from_str(crate::DEFAULTS).unwrap();
+    let mut file: toml::Table = toml::from_str(DEFAULTS).unwrap();
     let mut settings: Settings = file.remove("bus").unwrap().try_into().unwrap();
     settings.data_dir = folder.to_owned();
     settings
+}
+
+fn backend(folder: &std::path::Path) -> Backend {
+    Backend::open(Arc::new(settings(folder)), &system_clock()).unwrap()
 }
 
 fn clock() -> (Arc<AtomicU64>, Clock) {
@@ -20,7 +25,7 @@ fn clock() -> (Arc<AtomicU64>, Clock) {
 
 /// A store that begins with nothing.
 async fn fresh(folder: &std::path::Path, clock: Clock) -> Claims {
-    let claims = Claims::open(&settings(folder), clock).await.unwrap();
+    let claims = Claims::open(&backend(folder), clock).await.unwrap();
     assert!(claims.is_new());
     claims.restored().await.unwrap();
     claims
@@ -45,7 +50,7 @@ async fn claims_outlive_the_process_and_expire() {
     assert_eq!(claims.claim("s", &[claim(1, &here)]).await.unwrap(), [Verdict::First]);
     drop(claims);
 
-    let claims = Claims::open(&settings(folder.path()), clock).await.unwrap();
+    let claims = Claims::open(&backend(folder.path()), clock).await.unwrap();
     assert!(!claims.is_new());
     now.fetch_add(8 * DAY - 1, Ordering::SeqCst);
     assert_eq!(claims.claim("s", &[claim(1, &there)]).await.unwrap(), [Verdict::Duplicate]);
@@ -64,7 +69,7 @@ async fn what_was_answered_survives_a_kill() {
     claims.claim("s", &asked).await.unwrap();
     claims.release("s", &asked[0]).await.unwrap();
     copy_all(folder.path(), copy.path());
-    let after = Claims::open(&settings(copy.path()), clock().1).await.unwrap();
+    let after = Claims::open(&backend(copy.path()), clock().1).await.unwrap();
     assert!(!after.is_new());
     let verdicts = after.claim("s", &asked).await.unwrap();
     assert_eq!(verdicts[0], Verdict::First);
@@ -108,7 +113,7 @@ async fn expired_claims_are_swept() {
 async fn a_folder_that_cannot_be_used_says_so() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("claims"), "a file").unwrap();
-    let error = Claims::open(&settings(folder.path()), clock().1).await.unwrap_err();
+    let error = Claims::open(&backend(folder.path()), clock().1).await.unwrap_err();
     assert!(matches!(error, Error::Claims { .. }), "{error}");
 }
 

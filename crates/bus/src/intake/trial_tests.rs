@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::culprit::{Charge, Watch};
 use crate::gate::Gate;
-use crate::kafka::message::Content;
+use crate::content::Content;
 use crate::settings::ConsumerSettings;
 use crate::{Coordinates, Error, Headers, Incoming};
 

@@ -5,6 +5,7 @@
 //! missing. Such a partition stands still and says so; nothing resets it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,10 @@ pub(crate) struct Member {
     pub(super) try_again: Mutex<Option<Instant>>,
     /// Assigned by the group, but not begun: when to try, or try again.
     waiting: Mutex<HashMap<Place, Instant>>,
+    /// The client is being closed.
+    leaving: AtomicBool,
+    /// And everything was given back.
+    given_back: AtomicBool,
 }
 
 impl Member {
@@ -46,7 +51,27 @@ impl Member {
             intake,
             try_again: Mutex::new(None),
             waiting: Mutex::new(HashMap::new()),
+            leaving: AtomicBool::new(false),
+            given_back: AtomicBool::new(false),
         }
+    }
+
+    /// Closes the client. Everything that is to be committed has been.
+    ///
+    /// Where partitions were about to come or go, librdkafka calls back twice: for these, and for all that there are.
+    /// The first answer gives everything back, whatever it says, and after it the client ends at any moment. A commit
+    /// that comes in this moment aborts the process, and any other question is never answered. So there is one answer,
+    /// and nothing else is asked.
+    pub(crate) fn leave(consumer: BaseConsumer<Self>) {
+        consumer.context().leaving.store(true, Ordering::Relaxed);
+        drop(consumer);
+    }
+
+    fn give_back(&self, consumer: &BaseConsumer<Self>) -> KafkaResult<()> {
+        if self.given_back.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        consumer.incremental_unassign(&TopicPartitionList::new())
     }
 
     /// Begins the partitions whose time has come.
@@ -181,9 +206,9 @@ impl Member {
         let mut state = self.intake.lock();
         state.discard(|place| gone.contains(place));
         // A lost partition is in other hands already: storing for it is refused, so there is nothing to wait for.
-        // When closing, the waiting was done before.
-        if !lost && state.closing.is_none() {
-            let deadline = Instant::now() + Duration::from_millis(u64::from(self.intake.settings.revoke_drain_ms));
+        if !lost {
+            let limit = Instant::now() + Duration::from_millis(u64::from(self.intake.settings.revoke_drain_ms));
+            let deadline = state.closing.map_or(limit, |closing| closing.min(limit));
             while state.awaited(|place| gone.contains(place)) > 0 {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
@@ -318,7 +343,7 @@ impl ClientContext for Member {
 
     fn stats(&self, statistics: Statistics) {
         self.events.on_stats(&statistics);
-        self.intake.brokers_up.store(self.events.brokers_up(), std::sync::atomic::Ordering::Relaxed);
+        self.intake.brokers_up.store(self.events.brokers_up(), Ordering::Relaxed);
         let group = self.intake.group.to_string();
         let mut state = self.intake.lock();
         for ((topic, partition), part) in &mut state.parts {
@@ -342,7 +367,9 @@ impl ClientContext for Member {
 impl ConsumerContext for Member {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let listed = places(list);
-        let done = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+        let done = if self.leaving.load(Ordering::Relaxed) {
+            self.give_back(consumer)
+        } else if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             tracing::debug!(group = %self.intake.group, partitions = listed.len(), "partitions were assigned");
             let begun = self.begin(consumer, listed);
             self.assign(consumer, &begun)

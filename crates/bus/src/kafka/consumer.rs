@@ -94,22 +94,32 @@ impl Poller {
         loop {
             let Some(current) = consumer.take().or_else(|| self.again()) else { return 0 };
             match self.consume(&current) {
-                End::Closing => return self.drain(&current),
+                End::Closing => {
+                    let left = self.drain(&current);
+                    self.leave(current);
+                    return left;
+                }
                 End::Fatal(reason) => {
                     let error = Error::Fatal { client: "consumer".into(), reason: reason.into() };
                     tracing::error!(group = %self.intake.group, %error, "the consumer stopped");
                     metrics::counter!("weir_consumer_rebuilds_total", "group" => self.intake.group.to_string())
                         .increment(1);
-                    let mut state = self.intake.lock();
-                    self.intake.report(&mut state, error);
-                    // The records that are out end in an epoch that nobody knows any more.
-                    state.discard(|_| true);
-                    state.parts.clear();
-                    state.stopped.clear();
-                    self.paused.clear();
+                    self.intake.report(&mut self.intake.lock(), error);
+                    self.leave(current);
                 }
             }
         }
+    }
+
+    /// Closes the client. The records that are out end in an epoch that nobody knows any more.
+    fn leave(&mut self, consumer: BaseConsumer<Member>) {
+        let mut state = self.intake.lock();
+        state.discard(|_| true);
+        state.parts.clear();
+        state.stopped.clear();
+        self.paused.clear();
+        drop(state);
+        Member::leave(consumer);
     }
 
     /// Another client, after a while. None: closing.

@@ -5,18 +5,7 @@ use rdkafka::Message as _;
 use rdkafka::message::{BorrowedMessage, Header, Headers as _, OwnedHeaders};
 
 use crate::Headers;
-
-/// What a record costs beyond its own bytes: the client's bookkeeping and ours.
-pub(crate) const OVERHEAD: usize = 256;
-
-/// A record without its place.
-#[derive(Debug)]
-pub(crate) struct Content {
-    pub(crate) key: Option<Bytes>,
-    pub(crate) payload: Option<Bytes>,
-    pub(crate) headers: Headers,
-    pub(crate) produced_at_ms: i64,
-}
+pub(crate) use crate::content::Content;
 
 impl Content {
     /// Copies: what is borrowed of the client would hold its fetch buffers, which are bounded by count of fetches only.
@@ -28,10 +17,6 @@ impl Content {
             headers: headers.unwrap_or_default(),
             produced_at_ms: message.timestamp().to_millis().unwrap_or_default(),
         }
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.key.as_ref().map_or(0, Bytes::len) + self.payload.as_ref().map_or(0, Bytes::len) + OVERHEAD
     }
 }
 

@@ -4,8 +4,8 @@
 //! * [`producer`]: producers with a poll thread each, built anew when they stop for good
 //! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
 //!   [`trial`]: records of a suspected partition, one at a time
-//! * [`reader`]: reading without a group
-//! * [`topics`]: creating and checking topics; [`operate`]: what an operator decides by hand
+//! * [`reader`]: reading a topic without a group; [`followers`]: several of them
+//! * [`topics`]: creating and checking topics; [`topic_id`]: who a topic is; [`operate`]: what an operator decides by hand
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -14,15 +14,18 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use crate::gate::Gate;
+pub(crate) use crate::threads::{blocking, lock, thread};
 use crate::{Error, Settings};
 
 pub(crate) mod assignment;
 pub(crate) mod client;
 pub(crate) mod consumer;
+pub(crate) mod followers;
 pub(crate) mod message;
 pub(crate) mod operate;
 pub(crate) mod producer;
 pub(crate) mod reader;
+pub(crate) mod topic_id;
 pub(crate) mod topics;
 pub(crate) mod trial;
 
@@ -102,28 +105,4 @@ impl Kafka {
             reason: reason.into(),
         }
     }
-}
-
-/// Runs what blocks away from the async threads.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(Error::Unavailable { what: "a worker thread".into(), reason: error.to_string().into() }),
-    }
-}
-
-/// A thread of the bus.
-pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(run)
-        .map(drop)
-        .map_err(|error| Error::Unavailable { what: "a thread".into(), reason: error.to_string().into() })
-}
-
-/// Locks; a thread that panicked while it held the lock does not stop the others.
-pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

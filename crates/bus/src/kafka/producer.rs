@@ -18,6 +18,7 @@ use rdkafka::{ClientContext, Message as _};
 use super::client::{Events, unusable};
 use super::{Kafka, lock, message, thread};
 use crate::producer::Flying;
+use crate::progress::Progress;
 use crate::{Coordinates, Error, Record};
 
 const POLL: Duration = Duration::from_millis(100);
@@ -46,46 +47,6 @@ struct Slot {
 impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slot").field("progress", &self.progress).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Default)]
-struct Progress {
-    in_flight: AtomicUsize,
-    /// Since when nothing was acknowledged while something is in flight. Changes together with the count, under this
-    /// lock, so that none in flight means none waiting.
-    waiting_since: Mutex<Option<Instant>>,
-    fatal: Mutex<Option<String>>,
-}
-
-impl Progress {
-    fn sent(&self, now: Instant) {
-        let mut since = lock(&self.waiting_since);
-        if self.in_flight.fetch_add(1, Ordering::AcqRel) == 0 {
-            *since = Some(now);
-        }
-    }
-
-    fn landed(&self, well: bool, now: Instant) {
-        let mut since = lock(&self.waiting_since);
-        if self.in_flight.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // By failures too: what is sent next has not waited yet.
-            *since = None;
-        } else if well {
-            *since = Some(now);
-        }
-        drop(since);
-        if well {
-            *lock(&self.fatal) = None;
-        }
-    }
-
-    fn waiting_for(&self, now: Instant) -> Option<Duration> {
-        let since = lock(&self.waiting_since);
-        if self.in_flight.load(Ordering::Acquire) == 0 {
-            return None;
-        }
-        since.map(|since| now.saturating_duration_since(since))
     }
 }
 
@@ -198,13 +159,13 @@ impl Slots {
     }
 
     pub(crate) fn in_flight(&self) -> usize {
-        self.slots().map(|slot| slot.progress.in_flight.load(Ordering::Acquire)).sum()
+        self.slots().map(|slot| slot.progress.in_flight()).sum()
     }
 
     /// Longest wait for a success, why a client was built anew, brokers connected.
     pub(crate) fn state(&self) -> (Option<Duration>, Option<String>, usize) {
         let waiting = self.slots().filter_map(|slot| slot.progress.waiting_for(Instant::now())).max();
-        let fatal = self.slots().find_map(|slot| lock(&slot.progress.fatal).clone());
+        let fatal = self.slots().find_map(|slot| slot.progress.fatal());
         let up = self.slots().map(|slot| slot.producer.load().context().events.brokers_up()).min();
         (waiting, fatal, up.unwrap_or(0))
     }
@@ -267,8 +228,7 @@ impl Slot {
             Ok(producer) => {
                 tracing::error!(reason, "the producer stopped, building a new one; what was in flight has failed");
                 metrics::counter!("weir_producer_rebuilds_total").increment(1);
-                *lock(&self.progress.fatal) = Some(reason.to_owned());
-                *lock(&self.progress.waiting_since) = Some(Instant::now());
+                self.progress.begin_anew(reason, Instant::now());
                 self.producer.store(Arc::new(producer));
                 old.purge(PurgeConfig::default().queue().inflight());
                 old.poll(POLL);
@@ -304,7 +264,3 @@ fn create(kafka: &Arc<Kafka>, compression: &str, progress: &Arc<Progress>) -> Re
     };
     config.create_with_context(context).map_err(|error| unusable("producer", &error))
 }
-
-#[cfg(test)]
-#[path = "producer_tests.rs"]
-mod tests;

@@ -1,28 +1,25 @@
 //! Creating and checking topics.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{Events, unusable};
 use super::{Kafka, blocking};
-use crate::{Error, TopicKind, TopicProblem, TopicSpec};
+use crate::topics::{Found, check, missing, shape};
+use crate::{Error, TopicProblem, TopicSpec};
 
 const ASK: Duration = Duration::from_secs(10);
-
-/// A topic as it is.
-struct Found {
-    partitions: usize,
-    /// The fewest of any partition.
-    replicas: usize,
-}
+/// Before a question that came too early is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// All topics of this installation, without the prefix.
 pub(crate) fn list(kafka: &Kafka, limit: Duration) -> Result<Vec<String>, Error> {
@@ -35,6 +32,57 @@ pub(crate) fn list(kafka: &Kafka, limit: Duration) -> Result<Vec<String>, Error>
         .collect();
     names.sort();
     Ok(names)
+}
+
+/// Those that have records: all first and all last offsets in two questions. Blocks at most twice `limit`, and a little.
+pub(crate) fn with_records(kafka: &Kafka, topics: Vec<String>, limit: Duration) -> Result<Vec<String>, Error> {
+    let away = |error: KafkaError| kafka.away(&error.to_string());
+    let there = find(kafka, limit)?;
+    let ask = |of: Offset| {
+        let mut asked = TopicPartitionList::new();
+        for name in &topics {
+            let name = kafka.settings.full_name(name);
+            let Some(found) = there.get(&name) else { return Err(Error::NoTopic { topic: name.into() }) };
+            for partition in 0..i32::try_from(found.partitions).unwrap_or(i32::MAX) {
+                asked.add_partition_offset(&name, partition, of).map_err(away)?;
+            }
+        }
+        if asked.count() == 0 {
+            return Ok(HashMap::new());
+        }
+        let until = Instant::now() + limit;
+        loop {
+            match offsets(kafka, &asked, limit) {
+                // The client does not know yet who leads a topic that was just created. To poll is to wait.
+                Err(error) if is_early(&error) && Instant::now() < until => drop(kafka.asking.poll(AGAIN)),
+                answer => return answer.map_err(away),
+            }
+        }
+    };
+    let (first, last) = (ask(Offset::Beginning)?, ask(Offset::End)?);
+    kafka.serve_asking();
+    let filled: HashSet<&str> = last
+        .iter()
+        .filter(|(place, end)| first.get(*place) != Some(*end))
+        .map(|((topic, _), _)| topic.as_str())
+        .collect();
+    Ok(topics.into_iter().filter(|name| filled.contains(kafka.settings.full_name(name).as_str())).collect())
+}
+
+/// Offsets by "time": those of the beginning and of the end are asked for in the same way.
+fn offsets(kafka: &Kafka, asked: &TopicPartitionList, limit: Duration) -> KafkaResult<HashMap<(String, i32), Offset>> {
+    let mut offsets = HashMap::new();
+    for element in kafka.asking.offsets_for_times(asked.clone(), limit)?.elements() {
+        element.error()?;
+        offsets.insert((element.topic().to_owned(), element.partition()), element.offset());
+    }
+    Ok(offsets)
+}
+
+fn is_early(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let early = [Code::NotLeaderForPartition, Code::LeaderNotAvailable, Code::UnknownTopicOrPartition];
+    error.rdkafka_error_code().is_some_and(|code| early.contains(&code))
 }
 
 fn find(kafka: &Kafka, limit: Duration) -> Result<HashMap<String, Found>, Error> {
@@ -57,17 +105,13 @@ pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<V
     let mut found = blocking(move || find(&asking, ASK)).await?;
     let mut problems = Vec::new();
 
-    let missing: Vec<_> = specs.iter().filter(|spec| !found.contains_key(&settings.full_name(&spec.name))).collect();
-    if settings.create_topics && !missing.is_empty() {
-        problems = create(kafka, &admin, &options, &missing).await?;
+    let absent: Vec<_> = specs.iter().filter(|spec| !found.contains_key(&settings.full_name(&spec.name))).collect();
+    if settings.create_topics && !absent.is_empty() {
+        problems = create(kafka, &admin, &options, &absent).await?;
         let asking = kafka.clone();
         found = blocking(move || find(&asking, ASK)).await?;
     } else {
-        problems.extend(missing.iter().map(|spec| TopicProblem {
-            topic: settings.full_name(&spec.name),
-            problem: format!("does not exist: create it with {}, or set bus.create_topics", wanted(kafka, spec)),
-            blocks: true,
-        }));
+        problems.extend(absent.iter().map(|spec| missing(settings, spec)));
     }
 
     let names: Vec<_> =
@@ -90,52 +134,22 @@ pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<V
     for spec in specs {
         let name = settings.full_name(&spec.name);
         if let Some(found) = found.get(&name) {
-            check(kafka, spec, found, configs.get(&name), &mut |problem, blocks| {
-                problems.push(TopicProblem { topic: name.clone(), problem, blocks });
-            });
+            let config = configs.get(&name);
+            let value = |key: &str| config?.get(key)?.value.clone();
+            problems.extend(check(settings, spec, *found, config.is_some(), value));
         }
     }
     Ok(problems)
-}
-
-/// What a topic is created with: partitions and configuration.
-fn shape(kafka: &Kafka, spec: &TopicSpec) -> (i32, Vec<(&'static str, String)>) {
-    let settings = &kafka.settings;
-    let mut config = vec![("max.message.bytes", settings.producer.max_record_bytes.to_string())];
-    if settings.replication_factor > 1 {
-        config.push(("min.insync.replicas", "2".to_owned()));
-    }
-    match spec.kind {
-        TopicKind::Log { retention } => {
-            config.push(("cleanup.policy", "delete".to_owned()));
-            config.push(("retention.ms", retention.as_millis().to_string()));
-            (settings.partitions, config)
-        }
-        TopicKind::Compacted => {
-            config.push(("cleanup.policy", "compact".to_owned()));
-            (1, config)
-        }
-    }
-}
-
-fn wanted(kafka: &Kafka, spec: &TopicSpec) -> String {
-    let (partitions, config) = shape(kafka, spec);
-    let config: Vec<_> = config.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    format!(
-        "{partitions} partitions, replication factor {} and {}",
-        kafka.settings.replication_factor,
-        config.join(", ")
-    )
 }
 
 async fn create(
     kafka: &Kafka,
     admin: &AdminClient<Events>,
     options: &AdminOptions,
-    missing: &[&TopicSpec],
+    absent: &[&TopicSpec],
 ) -> Result<Vec<TopicProblem>, Error> {
     let shapes: Vec<_> =
-        missing.iter().map(|spec| (kafka.settings.full_name(&spec.name), shape(kafka, spec))).collect();
+        absent.iter().map(|spec| (kafka.settings.full_name(&spec.name), shape(&kafka.settings, spec))).collect();
     let topics: Vec<_> = shapes
         .iter()
         .map(|(name, (partitions, config))| {
@@ -163,69 +177,4 @@ async fn create(
         }
     }
     Ok(problems)
-}
-
-fn check(
-    kafka: &Kafka,
-    spec: &TopicSpec,
-    found: &Found,
-    config: Option<&ConfigResource>,
-    problem: &mut impl FnMut(String, bool),
-) {
-    let settings = &kafka.settings;
-    let value = |key: &str| config.and_then(|config| config.get(key)).and_then(|entry| entry.value.as_deref());
-    let number = |key: &str| value(key).and_then(|value| value.parse::<i64>().ok());
-
-    if settings.replication_factor > 1 {
-        if found.replicas < usize::try_from(settings.replication_factor).unwrap_or(0) {
-            let (has, wants) = (found.replicas, settings.replication_factor);
-            problem(
-                format!(
-                    "has {has} replicas of a partition, and bus.replication_factor asks for {wants}: reassign its replicas"
-                ),
-                true,
-            );
-        }
-        if let Some(min) = number("min.insync.replicas").filter(|min| *min < 2) {
-            problem(
-                format!("has min.insync.replicas={min}: what is acknowledged may be lost with one broker; set it to 2"),
-                true,
-            );
-        }
-    }
-    let largest = i64::try_from(settings.producer.max_record_bytes).unwrap_or(i64::MAX);
-    if let Some(max) = number("max.message.bytes").filter(|max| *max < largest) {
-        problem(
-            format!(
-                "has max.message.bytes={max}, and records may have {largest}: raise it, or lower bus.producer.max_record_bytes"
-            ),
-            true,
-        );
-    }
-    let policy = value("cleanup.policy").unwrap_or_default();
-    match spec.kind {
-        TopicKind::Compacted => {
-            if config.is_some() && policy != "compact" {
-                problem(format!("has cleanup.policy={policy}: registrations would be lost; set it to compact"), true);
-            }
-            if found.partitions != 1 {
-                problem(
-                    format!(
-                        "has {} partitions: it must have one, to be read in order; create it anew",
-                        found.partitions
-                    ),
-                    true,
-                );
-            }
-        }
-        TopicKind::Log { retention } => {
-            if policy.contains("compact") {
-                problem(format!("has cleanup.policy={policy}: records would be lost; set it to delete"), true);
-            }
-            let wanted = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-            if let Some(has) = number("retention.ms").filter(|has| *has >= 0 && *has < wanted) {
-                problem(format!("keeps its records for {has} ms: raise retention.ms to {wanted}"), false);
-            }
-        }
-    }
 }

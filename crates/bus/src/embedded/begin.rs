@@ -1,0 +1,116 @@
+//! Where a partition begins.
+//!
+//! It begins where its group has committed. A group that never did begins at the first record there is, and commits
+//! that before it consumes: afterwards "committed, and no longer on the log" always means that records are missing. Such
+//! a partition stands still and says so; nothing resets it.
+
+use std::time::{Duration, Instant};
+
+use super::consumer::Member;
+use crate::Error;
+use crate::culprit::{Mark, Watch};
+use crate::intake::Place;
+
+/// When a partition that cannot begin is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Where a partition begins.
+struct Start {
+    position: i64,
+    /// Records wait there.
+    waiting: bool,
+    /// The group never committed.
+    new: bool,
+    watch: Watch,
+}
+
+impl Member {
+    /// Begins the partitions whose time has come.
+    pub(super) fn begin_due(&mut self) {
+        let now = Instant::now();
+        let due = self.mine.iter().filter(|(_, mine)| mine.begin_at.is_some_and(|at| at <= now));
+        let due: Vec<Place> = due.map(|(place, _)| place.clone()).collect();
+        let mut starts = Vec::new();
+        for place in due {
+            let later = match self.start(&place) {
+                Ok(start) => {
+                    starts.push((place.clone(), start));
+                    None
+                }
+                Err(error @ Error::OutOfRange { .. }) => {
+                    self.stop(&place, error);
+                    None
+                }
+                Err(error) => {
+                    self.warn(&place, &error);
+                    Some(now + AGAIN)
+                }
+            };
+            if let Some(mine) = self.mine.get_mut(&place) {
+                mine.begin_at = later;
+            }
+        }
+        if let Err(error) = self.mark(&mut starts) {
+            for (place, _) in starts {
+                self.warn(&place, &error);
+                if let Some(mine) = self.mine.get_mut(&place) {
+                    mine.begin_at = Some(now + AGAIN);
+                }
+            }
+            return;
+        }
+        for (place, Start { position, watch, .. }) in starts {
+            self.warn_of(&place, position, &watch);
+            self.intake.lock().begin(place, position, Some(position), watch);
+        }
+    }
+
+    fn warn(&self, (topic, partition): &Place, error: &Error) {
+        tracing::warn!(group = %self.intake.group, %topic, partition, %error, "cannot tell where a partition begins, trying again");
+    }
+
+    fn start(&self, place: &Place) -> Result<Start, Error> {
+        let (topic, partition) = (&place.0, place.1);
+        let Some(mine) = self.mine.get(place) else { return Err(Error::NoTopic { topic: topic.clone() }) };
+        let (low, high) = mine.topic.range(partition).unwrap_or_default();
+        let watch = |position, found| {
+            let limit = self.intake.settings.max_in_flight_records;
+            Watch::begin(found, self.intake.run, position, high, limit)
+        };
+        match self.embedded.log.files.committed(&self.intake.group, &mine.topic, partition)? {
+            Some((position, metadata)) if (low..=high).contains(&position) => {
+                let watch = watch(position, Mark::read(&metadata));
+                Ok(Start { position, waiting: position < high, new: false, watch })
+            }
+            Some((offset, _)) => {
+                let (group, topic) = (self.intake.group.clone(), topic.clone());
+                Err(Error::OutOfRange { group, topic, partition, offset, low, high })
+            }
+            None => {
+                tracing::info!(group = %self.intake.group, %topic, partition, low, "the group is new here, beginning at the first record");
+                Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
+            }
+        }
+    }
+
+    /// Commits that this run begins, wherever records wait.
+    fn mark(&mut self, starts: &mut [(Place, Start)]) -> Result<(), Error> {
+        for (_, start) in starts.iter_mut().filter(|(_, start)| start.new || start.waiting) {
+            start.watch.written(start.waiting.then(|| start.watch.running()));
+        }
+        let marked = starts.iter().filter(|(_, start)| start.new || start.waiting);
+        let marked: Vec<_> = marked.map(|(place, start)| (place, start.position, start.watch.on_log())).collect();
+        self.commit(marked)
+    }
+
+    fn warn_of(&self, (topic, partition): &Place, offset: i64, watch: &Watch) {
+        let (group, ended) = (&self.intake.group, watch.ended());
+        if watch.has_culprit() {
+            tracing::error!(%group, %topic, partition, offset, ended, "the process ended on a record, which is to be refused");
+            metrics::counter!("weir_consumer_culprits_total", "group" => group.to_string(), "topic" => topic.to_string())
+                .increment(1);
+        } else if watch.is_single_file() {
+            tracing::warn!(%group, %topic, partition, offset, ended, "processes ended here with nothing done, trying one record at a time");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Whether there is room on the disk.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Error;
+
+/// What is left free: the store needs room of its own to put its files in order.
+const RESERVE: u64 = 256 * 1024 * 1024;
+
+/// The disk on which the log is.
+#[derive(Debug)]
+pub(super) struct Disk {
+    folder: Arc<str>,
+    reserve: AtomicU64,
+}
+
+impl Disk {
+    pub(super) fn of(folder: Arc<str>) -> Arc<Self> {
+        Arc::new(Self { folder, reserve: AtomicU64::new(RESERVE) })
+    }
+
+    /// An error while it is nearly full.
+    pub(super) fn has_room(&self) -> Result<(), Error> {
+        // Where it cannot be asked, writing tells.
+        let Ok(disk) = rustix::fs::statvfs(&*self.folder) else { return Ok(()) };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let reserve = self.reserve.load(Ordering::Relaxed);
+        if free >= reserve {
+            return Ok(());
+        }
+        let mib = |bytes: u64| bytes / (1024 * 1024);
+        let reason = format!(
+            "its disk is nearly full: {} MiB are free, and {} must be; make room, it goes on by itself",
+            mib(free),
+            mib(reserve)
+        );
+        Err(Error::Log { folder: self.folder.clone(), reason: reason.into() })
+    }
+
+    /// As if it were full, or had room again.
+    #[cfg(test)]
+    pub(super) fn pretend(&self, full: bool) {
+        self.reserve.store(if full { u64::MAX } else { RESERVE }, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,29 @@
+//! Threads of the bus, and work that blocks.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::Error;
+
+/// Runs what blocks away from the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::Unavailable { what: "a worker thread".into(), reason: error.to_string().into() }),
+    }
+}
+
+/// A thread of the bus.
+pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|error| Error::Unavailable { what: "a thread".into(), reason: error.to_string().into() })
+}
+
+/// Locks; a thread that panicked while it held the lock does not stop the others.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
