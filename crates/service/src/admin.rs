@@ -8,9 +8,9 @@ use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
 
-use crate::health::{Action, Check, Digest, Health, State};
+use crate::digest_json::{DigestJson, action_name, state_name};
+use crate::health::{Digest, Health};
 use crate::metrics_page;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -18,9 +18,11 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// The text format of Prometheus.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-pub(crate) fn router(health: Health) -> Router {
-    Router::new()
-        .route("/", get(index))
+/// `pages` are beside the pages of every process; one at `/` stands there instead of the checks of the process, which
+/// are at `/checks` too.
+pub(crate) fn router(health: Health, pages: Option<Router>) -> Router {
+    let router = Router::new()
+        .route("/checks", get(index))
         // Answering at all is what it proves: that the process is there and its loops run. It asks nothing else, so
         // that a broker that is away never gets a process killed.
         .route("/livez", get(async || page(StatusCode::OK, TEXT, "alive\n".to_owned())))
@@ -30,8 +32,11 @@ pub(crate) fn router(health: Health) -> Router {
             "/metrics",
             get(async |Shared(health): Shared<Health>| page(StatusCode::OK, METRICS, metrics_page::render(&health))),
         )
-        .fallback(async || page(StatusCode::NOT_FOUND, TEXT, "not here; / lists what is\n".to_owned()))
-        .with_state(health)
+        .fallback(async || page(StatusCode::NOT_FOUND, TEXT, "not here; / lists what is\n".to_owned()));
+    match pages {
+        Some(pages) => router.with_state(health).merge(pages),
+        None => router.route("/", get(index)).with_state(health),
+    }
 }
 
 async fn ready(Shared(health): Shared<Health>) -> Response {
@@ -54,81 +59,6 @@ fn page(status: StatusCode, content_type: &'static str, body: String) -> Respons
 fn fresh(response: impl IntoResponse) -> Response {
     const HEADERS: [(HeaderName, &str); 2] = [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (HEADERS, response).into_response()
-}
-
-/// The digest as JSON: the names of the proto, enums in lower case, times as RFC 3339.
-#[derive(Debug, Serialize)]
-struct DigestJson {
-    service: String,
-    version: String,
-    instance: String,
-    started_at: String,
-    at: String,
-    ready: bool,
-    checks: Vec<CheckJson>,
-}
-
-#[derive(Debug, Serialize)]
-struct CheckJson {
-    name: String,
-    state: &'static str,
-    since: String,
-    action: &'static str,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    threshold: Option<f64>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    unit: String,
-    gates_readiness: bool,
-}
-
-impl From<Digest> for DigestJson {
-    fn from(digest: Digest) -> DigestJson {
-        DigestJson {
-            service: digest.service,
-            version: digest.version,
-            instance: digest.instance,
-            started_at: digest.started_at.unwrap_or_default().to_string(),
-            at: digest.at.unwrap_or_default().to_string(),
-            ready: digest.ready,
-            checks: digest.checks.into_iter().map(CheckJson::from).collect(),
-        }
-    }
-}
-
-impl From<Check> for CheckJson {
-    fn from(check: Check) -> CheckJson {
-        CheckJson {
-            state: state_name(check.state()),
-            action: action_name(check.action()),
-            since: check.since.unwrap_or_default().to_string(),
-            name: check.name,
-            message: check.message,
-            value: check.value,
-            threshold: check.threshold,
-            unit: check.unit,
-            gates_readiness: check.gates_readiness,
-        }
-    }
-}
-
-pub(crate) fn state_name(state: State) -> &'static str {
-    match state {
-        State::Ok => "ok",
-        State::Warning => "warning",
-        State::Failing => "failing",
-        State::Unknown | State::Unspecified => "unknown",
-    }
-}
-
-fn action_name(action: Action) -> &'static str {
-    match action {
-        Action::Page => "page",
-        Action::Ticket => "ticket",
-        Action::Log | Action::Unspecified => "log",
-    }
 }
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}\

@@ -4,9 +4,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::service::Routes;
 
-use super::*;
+use crate::health::Action;
 use crate::host::test_host;
-use crate::{CheckSpec, Host};
+use crate::{CheckSpec, Host, What};
 
 /// Status, head and body of one request.
 async fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
@@ -62,6 +62,9 @@ async fn the_digest_is_json_and_a_page() {
     let bus = bus(&host);
     bus.value(7.5);
     bus.fail("the broker said <b>\"no\"</b>");
+    let mut taken = host.counts().hop("streaming").take("pages", None, 3, "rate_limited");
+    taken.end(What::SentOn, 2);
+    drop(taken);
     let admin = host.serve(Routes::default()).await.unwrap().admin;
 
     let (status, head, body) = get(admin, "/health").await;
@@ -78,6 +81,10 @@ async fn the_digest_is_json_and_a_page() {
     );
     assert_eq!((check["value"].as_f64(), check["threshold"].as_f64()), (Some(7.5), Some(5.0)));
     assert_eq!(check["message"], "the broker said <b>\"no\"</b>");
+    let count = &json["counts"][0];
+    assert_eq!((&count["hop"], &count["endpoint"]), (&"streaming".into(), &"pages".into()));
+    assert_eq!((&count["taken_in"], &count["sent_on"]), (&3.into(), &2.into()));
+    assert_eq!((&count["dropped"]["rate_limited"], &count["hour"]), (&1.into(), &serde_json::Value::Null));
 
     let (status, head, body) = get(admin, "/").await;
     assert_eq!(status, 200);

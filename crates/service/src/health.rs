@@ -8,7 +8,7 @@ use prost_types::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
+use crate::{Counts, clock};
 
 /// What a check is, apart from its result.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,7 @@ struct Inner {
     instance: String,
     started_at: Timestamp,
     shutdown: CancellationToken,
+    counts: Counts,
     checks: Mutex<BTreeMap<&'static str, Entry>>,
     ready: watch::Sender<bool>,
 }
@@ -76,6 +77,7 @@ impl Health {
                 instance: instance(),
                 started_at: clock::timestamp(),
                 shutdown,
+                counts: Counts::default(),
                 checks: Mutex::new(BTreeMap::new()),
                 ready,
             }),
@@ -99,9 +101,22 @@ impl Health {
         CheckHandle { health: self.clone(), name: spec.name }
     }
 
+    /// What goes through the hops of this process.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.inner.counts
+    }
+
     /// Everything at this moment.
     #[must_use]
     pub fn digest(&self) -> Digest {
+        let mut digest = self.checks();
+        self.inner.counts.fill(&mut digest);
+        digest
+    }
+
+    /// The digest without what goes through.
+    pub(crate) fn checks(&self) -> Digest {
         let ready = self.is_ready();
         let checks = self.lock();
         Digest {
@@ -125,6 +140,7 @@ impl Health {
                     gates_readiness: entry.spec.gates_readiness,
                 })
                 .collect(),
+            ..Digest::default()
         }
     }
 
@@ -143,7 +159,7 @@ impl Health {
         }
         let checks = self.lock();
         reasons.extend(checks.values().filter(|entry| entry.blocks()).map(|entry| {
-            let state = crate::admin::state_name(entry.state);
+            let state = crate::digest_json::state_name(entry.state);
             format!("{}: {state}: {}", entry.spec.name, entry.message)
         }));
         reasons

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
-use crate::{Health, HostSettings, HttpLimits, admin, bind, grpc, http, metrics_page};
+use crate::{Counts, Health, HostSettings, HttpLimits, admin, bind, grpc, http, metrics_page};
 
 /// How often the recorder of metrics sorts what histograms took in.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -77,6 +77,12 @@ impl Host {
         &self.inner.health
     }
 
+    /// What goes through the hops of this process; told with the digest.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        self.inner.health.counts()
+    }
+
     /// Cancelled when intake has to stop.
     #[must_use]
     pub fn shutdown(&self) -> &CancellationToken {
@@ -95,6 +101,15 @@ impl Host {
     /// # Errors
     /// When a port is taken; the message names the setting.
     pub async fn serve(&self, routes: Routes) -> anyhow::Result<Addresses> {
+        self.serve_with(routes, None).await
+    }
+
+    /// [`Host::serve`] with further pages on the admin server: `/` and any path that no process has. What is at `/` else,
+    /// the checks of the process, is at `/checks` too.
+    ///
+    /// # Errors
+    /// As [`Host::serve`].
+    pub async fn serve_with(&self, routes: Routes, pages: Option<axum::Router>) -> anyhow::Result<Addresses> {
         let settings = &self.inner.settings;
         let admin = bind("admin.listen", &settings.admin.listen).await?;
         let grpc = bind("grpc.listen", &settings.grpc.listen).await?;
@@ -110,7 +125,7 @@ impl Host {
             max_headers: ADMIN_HEADERS,
             drain: ADMIN_DRAIN,
         };
-        let pages = admin::router(self.inner.health.clone());
+        let pages = admin::router(self.inner.health.clone(), pages);
         self.inner.servers.spawn(http::serve(admin, pages, limits, self.inner.stop.clone()));
 
         let routes = grpc::routes(routes, &settings.grpc, &self.inner.health).await?;

@@ -4,6 +4,8 @@
 //! * [`main`]: the `main` of a service: flags, telemetry, signals, deadlines, exit codes
 //! * [`host`]: the admin server and the gRPC server of one process, its tasks and its shutdown
 //! * [`health`]: checks and their digest
+//! * [`counts`]: what each hop did with what it took in
+//! * [`digest_json`]: the digest as JSON
 //! * [`http`]: the accept loop under every HTTP server, with the limits a public port needs
 //! * [`seal`]: secrets that are stored
 //! * [`trace`]: trace context in and out of headers
@@ -12,6 +14,8 @@
 mod admin;
 pub mod bind;
 pub mod clock;
+pub mod counts;
+pub mod digest_json;
 mod entry;
 mod grpc;
 pub mod health;
@@ -25,6 +29,7 @@ mod telemetry;
 pub mod trace;
 
 pub use bind::bind;
+pub use counts::{Counts, HopCounts, Taken, What};
 pub use entry::{Flags, environment, main, main_with};
 pub use health::{Action, CheckHandle, CheckSpec, Digest, Health, State};
 pub use host::{Addresses, Host};

@@ -47,7 +47,7 @@ pub(crate) fn install() -> Option<&'static PrometheusHandle> {
 
 /// The page: what was counted, and the checks as they are now.
 pub(crate) fn render(health: &Health) -> String {
-    let digest = health.digest();
+    let digest = health.checks();
     let service = digest.service;
     metrics::gauge!("weir_build_info", "service" => service.clone(), "version" => digest.version).set(1);
     metrics::gauge!("weir_ready", "service" => service.clone()).set(u8::from(digest.ready));
@@ -73,6 +73,7 @@ pub(crate) fn describe() {
     metrics::describe_gauge!("weir_ready", "whether the service takes work");
     metrics::describe_gauge!("weir_check_state", "0 ok, 1 warning, 2 failing, 3 unknown");
     metrics::describe_gauge!("weir_check_value", "what a check measured");
+    metrics::describe_counter!("weir_hop_total", "what a hop took in, sent on, dead-lettered and dropped, by reason");
     metrics::describe_gauge!("weir_http_connections", "open connections of an HTTP server");
     metrics::describe_counter!("weir_http_cut_off_total", "connections ended because the client was too slow");
     metrics::describe_counter!("weir_http_panics_total", "connections ended because a handler panicked");

@@ -1,0 +1,156 @@
+//! The digest as JSON: the names of the proto, enums in lower case, times as RFC 3339.
+
+use std::collections::BTreeMap;
+
+use common::health::v1::{Action, Age, Check, Count, Digest, Queue, State};
+use serde::Serialize;
+
+/// A [`Digest`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct DigestJson {
+    pub service: String,
+    pub version: String,
+    pub instance: String,
+    pub started_at: String,
+    pub at: String,
+    pub ready: bool,
+    pub checks: Vec<CheckJson>,
+    pub counts: Vec<CountJson>,
+    pub queues: Vec<QueueJson>,
+    pub ages: Vec<AgeJson>,
+}
+
+/// A [`Check`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct CheckJson {
+    pub name: String,
+    pub state: &'static str,
+    pub since: String,
+    pub action: &'static str,
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f64>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub unit: String,
+    pub gates_readiness: bool,
+}
+
+/// A [`Count`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct CountJson {
+    pub hop: String,
+    pub endpoint: String,
+    pub hour: Option<String>,
+    pub taken_in: u64,
+    pub sent_on: u64,
+    pub dead_lettered: u64,
+    pub dropped: BTreeMap<String, u64>,
+}
+
+/// A [`Queue`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct QueueJson {
+    pub hop: String,
+    pub group: String,
+    pub topic: String,
+    pub partition: i32,
+    pub lag: i64,
+    pub stopped: bool,
+}
+
+/// An [`Age`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct AgeJson {
+    pub hop: String,
+    pub p50_seconds: f64,
+    pub p99_seconds: f64,
+}
+
+impl From<Digest> for DigestJson {
+    fn from(digest: Digest) -> DigestJson {
+        DigestJson {
+            service: digest.service,
+            version: digest.version,
+            instance: digest.instance,
+            started_at: digest.started_at.unwrap_or_default().to_string(),
+            at: digest.at.unwrap_or_default().to_string(),
+            ready: digest.ready,
+            checks: digest.checks.into_iter().map(CheckJson::from).collect(),
+            counts: digest.counts.into_iter().map(CountJson::from).collect(),
+            queues: digest.queues.into_iter().map(QueueJson::from).collect(),
+            ages: digest.ages.into_iter().map(AgeJson::from).collect(),
+        }
+    }
+}
+
+impl From<Check> for CheckJson {
+    fn from(check: Check) -> CheckJson {
+        CheckJson {
+            state: state_name(check.state()),
+            action: action_name(check.action()),
+            since: check.since.unwrap_or_default().to_string(),
+            name: check.name,
+            message: check.message,
+            value: check.value,
+            threshold: check.threshold,
+            unit: check.unit,
+            gates_readiness: check.gates_readiness,
+        }
+    }
+}
+
+impl From<Count> for CountJson {
+    fn from(count: Count) -> CountJson {
+        CountJson {
+            hop: count.hop,
+            endpoint: count.endpoint,
+            hour: count.hour.map(|hour| hour.to_string()),
+            taken_in: count.taken_in,
+            sent_on: count.sent_on,
+            dead_lettered: count.dead_lettered,
+            dropped: count.dropped.into_iter().collect(),
+        }
+    }
+}
+
+impl From<Queue> for QueueJson {
+    fn from(queue: Queue) -> QueueJson {
+        let Queue { hop, group, topic, partition, lag, stopped } = queue;
+        QueueJson { hop, group, topic, partition, lag, stopped }
+    }
+}
+
+impl From<Age> for AgeJson {
+    fn from(age: Age) -> AgeJson {
+        let Age { hop, p50_seconds, p99_seconds } = age;
+        AgeJson { hop, p50_seconds, p99_seconds }
+    }
+}
+
+/// A state in lower case.
+#[must_use]
+pub fn state_name(state: State) -> &'static str {
+    match state {
+        State::Ok => "ok",
+        State::Warning => "warning",
+        State::Failing => "failing",
+        State::Unknown | State::Unspecified => "unknown",
+    }
+}
+
+/// An action class in lower case.
+#[must_use]
+pub fn action_name(action: Action) -> &'static str {
+    match action {
+        Action::Page => "page",
+        Action::Ticket => "ticket",
+        Action::Log | Action::Unspecified => "log",
+    }
+}
