@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bus::dead_letters;
 use bus::{Ack, Claim, Delivery, Error, Record, Verdict};
 use prost_types::Timestamp;
+use service::{Taken, What};
 
 use crate::parse::{self, Event, Item, Outcome, Refused};
 use crate::pipeline::{STAGE, Shared, Worked};
@@ -18,6 +19,9 @@ const CLAIMS_AT_ONCE: usize = 2000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const FULL_PAUSE: Duration = Duration::from_millis(2);
+
+/// Why an event is dropped that came before.
+const DUPLICATE: &str = "duplicate";
 
 /// How a batch ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -142,7 +146,9 @@ async fn one(worked: Worked, verdicts: &[Verdict], probe: bool, tally: &mut Tall
     if verdicts.contains(&Verdict::Again) {
         return again(worked, verdicts, tally, shared).await;
     }
-    let Worked { at, ack, outcome, span, traceparent } = worked;
+    let Worked { at, ack, outcome, taken, span, traceparent } = worked;
+    let duplicates = verdicts.iter().filter(|verdict| **verdict == Verdict::Duplicate).count();
+    let ack = counted(ack, taken, verdicts.len() - duplicates, duplicates, outcome.refused());
     let letter = Letter { at: &at, outcome: &outcome.head(), traceparent };
     let received_at = outcome.received_at;
     tally.took(&letter.outcome.endpoint, outcome.items.len());
@@ -152,7 +158,7 @@ async fn one(worked: Worked, verdicts: &[Verdict], probe: bool, tally: &mut Tall
         match item {
             Item::Refused(refused) => letter.send(refused, ack.clone(), tally, shared).await,
             Item::Event(_) if verdicts.next() == Some(&Verdict::Duplicate) => {
-                tally.dropped(&letter.outcome.endpoint, "duplicate");
+                tally.dropped(&letter.outcome.endpoint, DUPLICATE);
             }
             Item::Event(event) => {
                 for (m, record) in event.records.into_iter().enumerate() {
@@ -168,6 +174,18 @@ async fn one(worked: Worked, verdicts: &[Verdict], probe: bool, tally: &mut Tall
         }
     }
     ack.complete();
+}
+
+/// The same ack, which also counts what became of the items when all of it is durable. A record that fails takes
+/// `taken` with it: its items count as coming again.
+fn counted(ack: Ack, mut taken: Taken, sent: usize, duplicates: usize, letters: usize) -> Ack {
+    ack.watched(move |ended| {
+        if ended == bus::Outcome::Completed {
+            taken.end(What::SentOn, sent as u64);
+            taken.end(What::Dropped(DUPLICATE), duplicates as u64);
+            taken.end(What::DeadLettered, letters as u64);
+        }
+    })
 }
 
 /// Sends a record and tells how old its event is when it is durable.
@@ -203,11 +221,11 @@ fn age(received_at: Timestamp, now: SystemTime) -> f64 {
 /// A record that comes again may be one whose outputs the log refuses for good, so its outputs are waited for: what
 /// is refused for good gives its claim back and becomes a dead letter, and the partition goes on.
 async fn again(worked: Worked, verdicts: &[Verdict], tally: &mut Tally, shared: &Shared) {
-    let Worked { at, ack, outcome, span, traceparent } = worked;
+    let Worked { at, ack, outcome, taken, span, traceparent } = worked;
     let letter = Letter { at: &at, outcome: &outcome.head(), traceparent };
     let endpoint = letter.outcome.endpoint.as_str();
     // Counted where the record ends: one that fails on the way comes again, and is counted then.
-    let (taken, mut duplicates, mut sent) = (outcome.items.len(), 0, Vec::new());
+    let (items, mut duplicates, mut events, mut sent) = (outcome.items.len(), 0, 0, Vec::new());
     let mut verdicts = verdicts.iter();
     let mut waiting: Vec<(Event, Vec<Delivery>)> = Vec::new();
     let mut refused: Vec<Refused> = Vec::new();
@@ -231,6 +249,7 @@ async fn again(worked: Worked, verdicts: &[Verdict], tally: &mut Tally, shared: 
         }
         let Some(error) = failed else {
             sent.extend(topics);
+            events += 1;
             continue;
         };
         let Some(reason) = for_good(&error) else { return ack.fail(&error) };
@@ -243,9 +262,10 @@ async fn again(worked: Worked, verdicts: &[Verdict], tally: &mut Tally, shared: 
         }
         refused.push(event.refuse(reason, error.to_string()));
     }
-    tally.took(endpoint, taken);
+    let ack = counted(ack, taken, events, duplicates, refused.len());
+    tally.took(endpoint, items);
     sent.iter().for_each(|topic| tally.sent(endpoint, topic));
-    (0..duplicates).for_each(|_| tally.dropped(endpoint, "duplicate"));
+    (0..duplicates).for_each(|_| tally.dropped(endpoint, DUPLICATE));
     for item in refused {
         letter.send(item, ack.clone(), tally, shared).await;
     }

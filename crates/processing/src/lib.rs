@@ -6,18 +6,21 @@
 //!                                  ▲ tenants                         └─▶ dead-letters
 //! registrations ─▶ table ──────────┘
 //!      ▲
-//!      └── gRPC RegistrationService ─ SQLite or PostgreSQL
+//!      ├── gRPC RegistrationService ─ SQLite or PostgreSQL
+//!      └── gRPC EnrichmentService: their metadata
 //! ```
 //!
 //! * [`settings`]: what can be set
 //! * [`parse`], [`storm`], [`pace`]: what a raw record becomes, when to stop, how fast to go
 //! * [`pipeline`]: consume, parse, claim, produce
 //! * [`registrations`]: the gRPC service, its databases and its topic
+//! * [`enrichment`]: what the registrations say about activities
 //!
 //! [`Processing::new`] opens what is local and never waits; [`Processing::run`] waits for the log, the claims' store
 //! and the database as long as it takes, and health says so.
 
 mod emit;
+pub mod enrichment;
 mod health;
 mod open;
 pub mod pace;
@@ -35,6 +38,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bus::{Bus, Claims, Consumer, Producer, Table};
+use common::enrichment::v1::enrichment_service_server::EnrichmentServiceServer;
 use common::registration::v1::Registration;
 use common::registration::v1::registration_service_server::RegistrationServiceServer;
 use common::topics::REGISTRATIONS;
@@ -43,6 +47,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::enrichment::Enrichment;
 use crate::health::Checks;
 use crate::pipeline::{Lane, Shared};
 use crate::registrations::publish::Publisher;
@@ -133,6 +138,11 @@ impl Processing {
         let largest = self.settings.grpc.max_message_bytes;
         tonic::service::Routes::new(
             RegistrationServiceServer::new(self.registrations.clone())
+                .max_decoding_message_size(largest)
+                .max_encoding_message_size(largest),
+        )
+        .add_service(
+            EnrichmentServiceServer::new(Enrichment::new(self.view.clone(), self.table.handle()))
                 .max_decoding_message_size(largest)
                 .max_encoding_message_size(largest),
         )
@@ -316,6 +326,7 @@ impl Stage {
             pace: pace::Pace::new(settings.events_per_second, settings.endpoint_events_per_second),
             storm: Mutex::new(storm::Storm::new(settings.storm.limits())),
             checks: self.checks.clone(),
+            counts: self.host.counts().hop(pipeline::STAGE),
             shutdown: self.host.shutdown().clone(),
             stop: CancellationToken::new(),
             tasks: self.host.tasks().clone(),
@@ -328,6 +339,9 @@ impl Stage {
             rebuilding: tokio::sync::Mutex::new(()),
         });
         let states: Vec<_> = consumers.iter().map(|(name, consumer)| (*name, consumer.state())).collect();
+        let queues = states.clone();
+        let queues = move || queues.iter().flat_map(|(_, state)| state.queues(pipeline::STAGE)).collect();
+        self.host.counts().watch_queues(queues);
         let every = Duration::from_millis(settings.health_interval_ms);
         let stalled_after = Duration::from_millis(settings.stalled_after_ms);
         let (checks, watched, until) = (self.checks.clone(), Arc::clone(&shared), after.clone());

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bus::{Ack, Batch, Bus, Claims, Consumer, Coordinates, Incoming, Producer};
-use service::trace;
+use service::{HopCounts, Taken, trace};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,9 @@ use crate::storm::{Storm, Weather};
 /// The stage's name in claims, dead letters and metrics.
 pub const STAGE: &str = "processing";
 
+/// Why items are dropped whose record is left where it is, to be consumed again.
+const COMES_AGAIN: &str = "comes_again";
+
 /// A blocking thread takes so many records at once, or so many bytes: enough to be worth the way.
 const CHUNK_RECORDS: usize = 32;
 const CHUNK_BYTES: usize = 128 * 1024;
@@ -46,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) pace: Pace,
     pub(crate) storm: Mutex<Storm>,
     pub(crate) checks: Checks,
+    pub(crate) counts: HopCounts,
     /// The process ends: finish what was begun.
     pub(crate) shutdown: CancellationToken,
     /// The stage stops with its input untouched.
@@ -95,6 +99,8 @@ pub(crate) struct Worked {
     pub(crate) at: Coordinates,
     pub(crate) ack: Ack,
     pub(crate) outcome: Outcome,
+    /// Its items, until all that came of them is durable.
+    pub(crate) taken: Taken,
     pub(crate) span: Span,
     pub(crate) traceparent: Option<String>,
 }
@@ -175,7 +181,7 @@ async fn start(lane: &Lane, batch: Batch, shared: &Arc<Shared>) -> Option<Parsin
         let shared = Arc::clone(shared);
         parsing.push(tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            chunk.into_iter().map(|record| work(record, &shared.view)).collect()
+            chunk.into_iter().map(|record| work(record, &shared)).collect()
         }));
     }
     Some(parsing)
@@ -198,7 +204,7 @@ fn chunks(records: Vec<Incoming>) -> Vec<Vec<Incoming>> {
     chunks
 }
 
-fn work(record: Incoming, view: &View) -> Worked {
+fn work(record: Incoming, shared: &Shared) -> Worked {
     let Incoming { coordinates: at, payload, headers, culprit, ack, .. } = record;
     let incoming = headers.traceparent.as_deref();
     let span = trace::continue_from(
@@ -209,9 +215,11 @@ fn work(record: Incoming, view: &View) -> Worked {
     let input = Input { at: &at, payload: payload.as_ref(), headers: &headers, traceparent: traceparent.as_deref() };
     let outcome = span.in_scope(|| match culprit {
         Some(ended) => parse::crashed(input, ended),
-        None => view.with(|registrations| parse::parse(input, registrations)),
+        None => shared.view.with(|registrations| parse::parse(input, registrations)),
     });
-    Worked { at, ack, outcome, span, traceparent }
+    let received_at = outcome.received_at.as_ref();
+    let taken = shared.counts.take(&outcome.endpoint, received_at, outcome.items.len() as u64, COMES_AGAIN);
+    Worked { at, ack, outcome, taken, span, traceparent }
 }
 
 async fn emit_all(lane: &'static str, share: f64, mut receiver: mpsc::Receiver<Parsing>, shared: Arc<Shared>) {

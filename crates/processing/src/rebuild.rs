@@ -11,7 +11,7 @@ use common::identity::Id;
 use crate::pipeline::STAGE;
 
 const AT_ONCE: usize = 1000;
-/// Topics that are read at once. Each has a client of its own that reads ahead by tens of megabytes.
+/// Topics that are read at once, of those on which there is anything. Each may have a client of its own that reads ahead by tens of megabytes.
 const TOPICS_AT_ONCE: usize = 4;
 
 /// Enters a claim for every typed event that is on these topics; how many there were. What this process has sent is
@@ -24,6 +24,7 @@ pub(crate) async fn rebuild(
     topics: &[String],
 ) -> Result<u64, Error> {
     producer.flush(limit).await?;
+    let topics = bus.topics_with_records(topics).await?;
     let mut entered = 0;
     for topics in topics.chunks(TOPICS_AT_ONCE) {
         entered += restore(bus, claims, topics).await?;

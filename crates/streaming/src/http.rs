@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
@@ -12,9 +12,9 @@ use bytes::Bytes;
 use common::identity::Id;
 use common::raw::v1::{Delivery, Header};
 use common::topics::{raw, raw_bulk};
-use http::HeaderMap;
 use http::request::Parts;
-use service::{clock, trace};
+use http::{HeaderMap, Method};
+use service::{HopCounts, What, clock, trace};
 use sources::Source;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -29,6 +29,9 @@ use crate::meters;
 use crate::pending::Pending;
 use crate::settings::StreamingSettings;
 
+/// Why a delivery is dropped whose sender did not wait for the answer.
+const SENDER_GONE: &str = "sender_gone";
+
 /// What every request needs.
 pub(crate) struct Door {
     pub(crate) settings: StreamingSettings,
@@ -38,6 +41,7 @@ pub(crate) struct Door {
     pub(crate) producer: bus::Producer,
     pub(crate) budget: Budget,
     pub(crate) in_flight: AtomicUsize,
+    pub(crate) counts: HopCounts,
     pub(crate) tasks: TaskTracker,
 }
 
@@ -53,7 +57,13 @@ async fn answer(State(door): State<Arc<Door>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let (endpoint, answer) = match door::route(&parts.method, parts.uri.path()) {
         Route::About => (None, Answer::About),
-        Route::Refused(refusal) => (None, refusal.into()),
+        Route::Refused(refusal) => {
+            // The name of no endpoint.
+            if refusal == Refusal::UnknownEndpoint && parts.method == Method::POST {
+                door.refused("", refusal);
+            }
+            (None, refusal.into())
+        }
         Route::Handshake(name) => split(door.handshake(name, parts.uri.query().unwrap_or_default()).await),
         Route::Delivery(name) => split(door.delivery(name, &parts, body, started).await),
     };
@@ -130,7 +140,8 @@ impl Door {
     }
 
     async fn delivery(&self, name: &str, parts: &Parts, body: Body, started: Instant) -> Answered {
-        let endpoint = self.endpoint(name).await?;
+        // Counted without the name: strangers make up names without end.
+        let endpoint = self.endpoint(name).await.inspect_err(|refusal| self.refused("", *refusal))?;
         let span = tracing::info_span!(
             "delivery",
             endpoint = endpoint.name,
@@ -146,6 +157,11 @@ impl Door {
         Ok((endpoint, accepted.map_or_else(Answer::from, Answer::Accepted)))
     }
 
+    /// Counts a delivery that was refused before there was one to be taken in.
+    fn refused(&self, endpoint: &str, refusal: Refusal) {
+        drop(self.counts.take(endpoint, Some(&clock::timestamp()), 1, refusal.reason()));
+    }
+
     /// Reads, verifies, writes, and waits until it is durable.
     async fn accept(
         &self,
@@ -154,18 +170,24 @@ impl Door {
         body: Body,
         started: Instant,
     ) -> Result<Id, Refusal> {
-        door::check_encoding(headers)?;
         let traits = endpoint.source.traits();
         let deadline = started + traits.answer_within;
-        let read_by = deadline.min(started + self.settings.body_timeout());
-        let most = traits.max_body.min(self.settings.max_body_bytes);
-        let held = body::read(body, most, read_by, &self.budget).await?;
+        let read = async {
+            door::check_encoding(headers)?;
+            let read_by = deadline.min(started + self.settings.body_timeout());
+            let most = traits.max_body.min(self.settings.max_body_bytes);
+            body::read(body, most, read_by, &self.budget).await
+        };
+        let held = read.await.inspect_err(|refusal| self.refused(&endpoint.name, *refusal))?;
         let received_at = clock::now();
+        // From here on it has its hour. A sender that goes away before the answer drops all of this.
+        let mut taken = self.counts.take(&endpoint.name, Some(&received_at.into()), 1, SENDER_GONE);
+        let mut refuse = |refusal: &Refusal| taken.end(What::Dropped(refusal.reason()), 1);
         let verify = |endpoint: &Endpoint| endpoint.verify(headers, &held.bytes, received_at);
-        let (endpoint, scheme) = self.twice(endpoint, verify).await?;
-        let lane = endpoint.lane()?;
+        let (endpoint, scheme) = self.twice(endpoint, verify).await.inspect_err(&mut refuse)?;
+        let lane = endpoint.lane().inspect_err(&mut refuse)?;
 
-        let id = delivery_id()?;
+        let id = delivery_id().inspect_err(&mut refuse)?;
         Span::current().record("delivery_id", tracing::field::display(id));
         let record = record(&endpoint, lane, id, scheme, received_at.into(), headers, held);
         endpoint.meters.received.increment(1);
@@ -179,9 +201,10 @@ impl Door {
                 }
             };
             endpoint.meters.dropped(refusal.reason());
+            refuse(&refusal);
             refusal
         })?;
-        Pending::new(delivery, endpoint, lane, self.tasks.clone()).acknowledged(deadline).await?;
+        Pending::new(delivery, endpoint, lane, taken, self.tasks.clone()).acknowledged(deadline).await?;
         Ok(id)
     }
 }
@@ -236,10 +259,14 @@ fn kept_headers(source: &dyn Source, headers: &HeaderMap) -> Vec<Header> {
         .collect()
 }
 
-/// 128 random bits: every attempt of a platform to deliver has its own.
+/// 48 bits of time in milliseconds and 80 random ones: every attempt of a platform to deliver has its own, and whoever
+/// looks for it knows where to begin.
 fn delivery_id() -> Result<Id, Refusal> {
     let mut id = [0; 16];
-    match getrandom::fill(&mut id) {
+    let millis = service::clock::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let [.., a, b, c, d, e, f] = millis.to_be_bytes();
+    id[..6].copy_from_slice(&[a, b, c, d, e, f]);
+    match getrandom::fill(&mut id[6..]) {
         Ok(()) => Ok(Id(id)),
         Err(error) => {
             tracing::error!(%error, "the system gives no random bytes");

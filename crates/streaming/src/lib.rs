@@ -49,6 +49,9 @@ pub use settings::{DEFAULTS, EndpointSettings, STREAMING_DEFAULTS, Settings, Str
 use crate::checks::Checks;
 use crate::http::Door;
 
+/// The name of this hop in the digest's counts.
+const HOP: &str = "streaming";
+
 /// What becomes of what: the door writes what comes from outside.
 pub fn flow() -> Flow {
     let writes = sources::all().iter().flat_map(|source| [topics::raw(source.name()), topics::raw_bulk(source.name())]);
@@ -103,6 +106,7 @@ impl Streaming {
             producer,
             budget: body::Budget::new(streaming.max_buffered_bytes),
             in_flight: AtomicUsize::new(0),
+            counts: host.counts().hop(HOP),
             tasks: host.tasks().clone(),
             settings: streaming.clone(),
         };

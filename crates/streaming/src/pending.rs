@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use service::{Taken, What};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -13,43 +14,51 @@ use crate::limit::Lane;
 /// Waits for the acknowledgement of one delivery and counts it, also when the sender is told 503 before, or has gone:
 /// what was sent may be written all the same, and the numbers shall say so.
 pub(crate) struct Pending {
-    delivery: Option<bus::Delivery>,
-    sent: Sent,
+    waiting: Option<(bus::Delivery, Sent)>,
     tasks: TaskTracker,
 }
 
 struct Sent {
     endpoint: Arc<Endpoint>,
     lane: Lane,
+    taken: Taken,
     at: Instant,
 }
 
 impl Pending {
-    pub(crate) fn new(delivery: bus::Delivery, endpoint: Arc<Endpoint>, lane: Lane, tasks: TaskTracker) -> Self {
-        Self { delivery: Some(delivery), sent: Sent { endpoint, lane, at: Instant::now() }, tasks }
+    pub(crate) fn new(
+        delivery: bus::Delivery,
+        endpoint: Arc<Endpoint>,
+        lane: Lane,
+        taken: Taken,
+        tasks: TaskTracker,
+    ) -> Self {
+        Self { waiting: Some((delivery, Sent { endpoint, lane, taken, at: Instant::now() })), tasks }
     }
 
     /// Whether the log has made the record durable, told at the deadline at the latest.
     pub(crate) async fn acknowledged(mut self, deadline: Instant) -> Result<(), Refusal> {
-        let Some(delivery) = &mut self.delivery else { return Err(Refusal::Internal) };
+        let Some((delivery, _)) = &mut self.waiting else { return Err(Refusal::Internal) };
         let Ok(outcome) = timeout_at(deadline, delivery).await else { return Err(Refusal::NotAcknowledged) };
-        self.delivery = None;
-        self.sent.count(outcome, false)
+        let Some((_, sent)) = self.waiting.take() else { return Err(Refusal::Internal) };
+        sent.count(outcome, false)
     }
 }
 
 impl Sent {
-    fn count(&self, outcome: Result<bus::Coordinates, bus::Error>, late: bool) -> Result<(), Refusal> {
+    fn count(mut self, outcome: Result<bus::Coordinates, bus::Error>, late: bool) -> Result<(), Refusal> {
         let meters = &self.endpoint.meters;
         match outcome {
             Ok(_) => {
                 meters.acknowledged(self.lane, self.at.elapsed(), late);
+                self.taken.end(What::SentOn, 1);
                 Ok(())
             }
             Err(error) => {
                 // The health check says it once; a line for each delivery would say it for ever.
                 tracing::debug!(endpoint = self.endpoint.name, %error, "delivery not acknowledged");
                 meters.dropped(Refusal::NotAcknowledged.reason());
+                self.taken.end(What::Dropped(Refusal::NotAcknowledged.reason()), 1);
                 Err(Refusal::NotAcknowledged)
             }
         }
@@ -58,10 +67,9 @@ impl Sent {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        let Some(delivery) = self.delivery.take() else { return };
+        let Some((delivery, sent)) = self.waiting.take() else { return };
         // Outside of a runtime there is nobody left to wait.
         let Ok(runtime) = Handle::try_current() else { return };
-        let sent = Sent { endpoint: Arc::clone(&self.sent.endpoint), ..self.sent };
         self.tasks.spawn_on(async move { sent.count(delivery.await, true) }, &runtime);
     }
 }
