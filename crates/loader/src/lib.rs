@@ -1,1 +1,171 @@
-//! Makes files part of the lake's tables, each row exactly once.
+//! Makes the files that load requests name part of the tables of the lake, each row once.
+//!
+//! ```text
+//! loads ─▶ queue of each table ─▶ decide (version of the application) ─▶ one Delta commit: files and versions ─▶ ack
+//!                                   skip · commit · trim · hold                │ somebody was faster, or nobody knows
+//!                                   ▲                                          │
+//!                                   └──────── read the table again ◀───────────┘
+//! ```
+//!
+//! * [`settings`]: what can be set
+//! * [`decide`](mod@decide): what becomes of a request; pure
+//! * [`maintain`]: compaction and vacuum, by schedule here and as functions for an operator's tool
+//! * [`count()`], [`find()`]: how much a table has, and single rows of it
+//!
+//! [`Loader::new`] opens what is local and never waits; [`Loader::run`] waits for the log and the lake as long as it
+//! takes, and health says so.
+
+mod count;
+pub mod decide;
+mod files;
+mod find;
+mod footer;
+mod health;
+mod load;
+pub mod maintain;
+mod pipeline;
+mod reader;
+mod request;
+mod rewrite;
+mod schedule;
+mod schema;
+pub mod settings;
+mod table;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bus::{Bus, Producer, TopicKind, TopicSpec};
+use common::topics::{DEAD_LETTERS, Flow, LOADS};
+use lake::Lake;
+use service::Host;
+use tokio_util::sync::CancellationToken;
+
+pub use crate::count::{Count, count};
+pub use crate::find::find;
+pub use crate::footer::FileError;
+use crate::health::Checks;
+use crate::pipeline::{Pipeline, STAGE, Wanted};
+use crate::schedule::Schedule;
+pub use crate::settings::{CompactSettings, DEFAULTS, LOADER_DEFAULTS, LoaderSettings, Settings, VacuumSettings};
+pub use crate::table::Error;
+
+/// How long to wait before what was not there is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What becomes of what.
+pub fn flow() -> Flow {
+    Flow { reads: vec![LOADS.name().to_owned()], writes: vec![DEAD_LETTERS.name().to_owned()] }
+}
+
+/// The loader, opened and not yet running.
+#[derive(Debug)]
+pub struct Loader {
+    settings: Settings,
+    host: Host,
+    bus: Bus,
+    producer: Producer,
+    lake: Lake,
+    checks: Checks,
+}
+
+impl Loader {
+    /// Opens what is local; waits for nothing.
+    ///
+    /// # Errors
+    /// When a setting does not do; the message names it.
+    pub async fn new(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        let lake = Lake::open(&settings.lake).context("opening the lake")?;
+        Self::with_lake(settings, host, lake).await
+    }
+
+    /// The same with another lake than the settings name: for tests of what a store may do.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub async fn with_lake(settings: &Settings, host: &Host, lake: Lake) -> anyhow::Result<Self> {
+        let bus = Bus::open(&settings.bus).context("opening the bus")?;
+        let producer = bus.producer().context("opening the producer")?;
+        let millis = Duration::from_millis;
+        let (hold_warn, stalled) = (settings.loader.hold_warn_ms, settings.loader.stalled_after_ms);
+        let checks = Checks::new(host.health(), millis(hold_warn), millis(stalled));
+        Ok(Self { settings: settings.clone(), host: host.clone(), bus, producer, lake, checks })
+    }
+
+    /// Runs until the host shuts down, then leaves the group.
+    ///
+    /// # Errors
+    /// When the consumer cannot be opened.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let shutdown = self.host.shutdown().clone();
+        let drain = Duration::from_millis(self.settings.shutdown.deadline_ms).mul_f64(0.4);
+        if shutdown.run_until_cancelled(self.topics()).await.is_none() {
+            return Ok(());
+        }
+        let consumer = self.bus.consumer(&self.settings.loader.group, &[LOADS.name().to_owned()]);
+        let consumer = consumer.context("consuming the topic loads")?;
+        let state = consumer.state();
+        let queues = state.clone();
+        self.host.counts().watch_queues(move || queues.queues(STAGE));
+
+        // Ends what serves the pipeline, after it.
+        let after = CancellationToken::new();
+        let _ends = after.clone().drop_guard();
+        let every = Duration::from_millis(self.settings.loader.health_interval_ms);
+        let (checks, bus, lake, until) = (self.checks.clone(), self.bus.clone(), self.lake.clone(), after.clone());
+        self.host.tasks().spawn(async move { checks.watch(&bus, &lake, &state, every, until).await });
+        let wanted = Wanted::default();
+        let schedule = Schedule {
+            settings: self.settings.loader.clone(),
+            lake: self.lake.clone(),
+            checks: self.checks.clone(),
+            wanted: wanted.clone(),
+        };
+        self.host.tasks().spawn(schedule.run(after.clone()));
+        let pipeline = Pipeline {
+            settings: self.settings.loader,
+            lake: self.lake,
+            producer: self.producer.clone(),
+            checks: self.checks,
+            counts: self.host.counts().hop(STAGE),
+            wanted,
+            shutdown: shutdown.clone(),
+            tables: BTreeMap::new(),
+            loaded: Instant::now(),
+        };
+        pipeline.run(consumer, drain).await;
+        if let Err(error) = self.producer.flush(drain).await {
+            tracing::warn!(%error, "not every dead letter was acknowledged at the end: its record comes again");
+        }
+        if !shutdown.is_cancelled() {
+            anyhow::bail!("the loader ended by itself");
+        }
+        Ok(())
+    }
+
+    /// Waits for the topics.
+    async fn topics(&self) {
+        let log = |name: &str, retention| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention } };
+        let wanted = [log(LOADS.name(), 7 * DAY), log(DEAD_LETTERS.name(), 30 * DAY)];
+        loop {
+            let outcome = self.bus.prepare_topics(&wanted).await;
+            self.checks.topics(&outcome);
+            if outcome.is_ok_and(|problems| !problems.iter().any(|problem| problem.blocks)) {
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+/// Opens, serves and runs: what a process of its own does.
+///
+/// # Errors
+/// What went wrong, with what, and what to do.
+pub async fn run(settings: Settings, host: Host) -> anyhow::Result<()> {
+    let loader = Loader::new(&settings, &host).await?;
+    host.serve(tonic::service::Routes::default()).await?;
+    loader.run().await
+}

@@ -1,0 +1,94 @@
+//! The table of activities: its name and its columns. Columns only grow; none is renamed or changes its type.
+
+/// The table.
+pub const ACTIVITIES: &str = "activities";
+
+/// The partition column: the UTC day of `received_at`, as `2026-03-01`. It stands in the table's log, not in the files.
+pub const DAY: &str = "day";
+/// The partition columns, in their order.
+pub const PARTITION_COLUMNS: &[&str] = &[DAY];
+
+/// Identity of the activity; once in the table.
+pub const ID: &str = "id";
+/// The event it was made of.
+pub const EVENT_ID: &str = "event_id";
+/// Its place among the activities of the event.
+pub const ORDINAL: &str = "ordinal";
+/// The tenant.
+pub const TENANT: &str = "tenant";
+/// The endpoint that took the delivery in.
+pub const ENDPOINT: &str = "endpoint";
+/// The platform.
+pub const SOURCE: &str = "source";
+/// The account at the platform.
+pub const ACCOUNT_ID: &str = "account_id";
+/// Full protobuf name of the event.
+pub const EVENT_TYPE: &str = "event_type";
+/// What was done, as `comment`.
+pub const VERB: &str = "verb";
+/// Who did it.
+pub const ACTOR_ID: &str = "actor_id";
+/// Their name.
+pub const ACTOR_NAME: &str = "actor_name";
+/// Their handle.
+pub const ACTOR_HANDLE: &str = "actor_handle";
+/// What they are.
+pub const ACTOR_TYPE: &str = "actor_type";
+/// What it was done to or made.
+pub const OBJECT_ID: &str = "object_id";
+/// What that is.
+pub const OBJECT_TYPE: &str = "object_type";
+/// Where it is.
+pub const OBJECT_URL: &str = "object_url";
+/// Its title.
+pub const OBJECT_TITLE: &str = "object_title";
+/// Its status.
+pub const OBJECT_STATUS: &str = "object_status";
+/// Who made it.
+pub const OBJECT_AUTHOR_ID: &str = "object_author_id";
+/// Their name.
+pub const OBJECT_AUTHOR_NAME: &str = "object_author_name";
+/// Where it was done.
+pub const TARGET_ID: &str = "target_id";
+/// What that is.
+pub const TARGET_TYPE: &str = "target_type";
+/// Where it is.
+pub const TARGET_URL: &str = "target_url";
+/// Its title.
+pub const TARGET_TITLE: &str = "target_title";
+/// The text.
+pub const TEXT: &str = "text";
+/// The reaction.
+pub const REACTION: &str = "reaction";
+/// Links, a list of texts.
+pub const LINKS: &str = "links";
+/// The language of the text, ISO 639-3.
+pub const LANGUAGE: &str = "language";
+/// Hashtags, a list of texts.
+pub const HASHTAGS: &str = "hashtags";
+/// Handles named in the text, a list of texts.
+pub const MENTIONS: &str = "mentions";
+/// What look-ups and reference data said, a map of texts.
+pub const ATTRIBUTES: &str = "attributes";
+/// Whether a step of the enrichment failed.
+pub const PARTIAL: &str = "partial";
+/// When it happened; UTC, microseconds.
+pub const OCCURRED_AT: &str = "occurred_at";
+/// How far `occurred_at` can be believed.
+pub const TIME_QUALITY: &str = "time_quality";
+/// When the door took the delivery in; UTC, microseconds.
+pub const RECEIVED_AT: &str = "received_at";
+/// When it was enriched; UTC, microseconds.
+pub const ENRICHED_AT: &str = "enriched_at";
+/// The delivery it came with.
+pub const DELIVERY_ID: &str = "delivery_id";
+/// The trace it belongs to, 32 hex digits.
+pub const TRACE_ID: &str = "trace_id";
+/// The identity of the log it came from.
+pub const WEIR_LOG: &str = "weir_log";
+/// The topic, with prefix.
+pub const WEIR_TOPIC: &str = "weir_topic";
+/// The partition, 32 bits.
+pub const WEIR_PARTITION: &str = "weir_partition";
+/// The offset, 64 bits: the column by which rows that are loaded already are told.
+pub const WEIR_OFFSET: &str = "weir_offset";

@@ -1,0 +1,124 @@
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::{ObjectStoreExt as _, PutMode};
+
+use super::*;
+
+fn settings(root: &str) -> LakeSettings {
+    #[derive(serde::Deserialize)]
+    struct Sections {
+        lake: LakeSettings,
+    }
+    let mut settings = toml::from_str::<Sections>(DEFAULTS).unwrap().lake;
+    root.clone_into(&mut settings.root);
+    settings
+}
+
+fn keys(settings: &LakeSettings) -> Vec<String> {
+    settings.validate().into_iter().map(|(key, _)| key).collect()
+}
+
+#[test]
+fn the_defaults_do() {
+    assert_eq!(settings("./data/lake").validate(), []);
+}
+
+#[test]
+fn what_does_not_do_is_named() {
+    assert_eq!(keys(&settings("")), ["lake.root"]);
+    assert_eq!(keys(&settings("ftp://host")), ["lake.root"]);
+    assert_eq!(keys(&settings("s3://")), ["lake.root"]);
+    assert_eq!(keys(&LakeSettings { s3_endpoint: "host:9000".into(), ..settings("s3://b") }), ["lake.s3_endpoint"]);
+    let plain = LakeSettings { s3_endpoint: "http://host:9000".into(), ..settings("s3://b/p") };
+    assert_eq!(keys(&plain), ["lake.s3_endpoint"]);
+    assert_eq!(LakeSettings { s3_allow_http: true, ..plain }.validate(), []);
+    let half = LakeSettings { s3_access_key_id: "key".into(), ..settings("s3://b/p") };
+    assert_eq!(keys(&half), ["lake.s3_secret_access_key_file"]);
+    assert_eq!(keys(&LakeSettings { s3_request_timeout_ms: 0, ..settings("x") }), ["lake.s3_request_timeout_ms"]);
+}
+
+#[test]
+fn a_bucket_has_a_prefix_or_none() {
+    let bucket = |root: &str| match settings(root).parsed_root() {
+        Root::Bucket { bucket, prefix } => (bucket.to_owned(), prefix.to_owned()),
+        Root::Folder(folder) => panic!("{folder:?}"),
+    };
+    assert_eq!(bucket("s3://b"), ("b".into(), String::new()));
+    assert_eq!(bucket("s3://b/"), ("b".into(), String::new()));
+    assert_eq!(bucket("s3://b/a/lake/"), ("b".into(), "a/lake".into()));
+}
+
+#[test]
+fn the_secret_is_read_from_its_file_and_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let mut settings = settings("s3://bucket/prefix");
+    settings.s3_access_key_id = "key".into();
+    settings.s3_secret_access_key_file = file.clone();
+    let missing = Lake::open(&settings).unwrap_err().to_string();
+    assert!(missing.contains("lake.s3_secret_access_key_file"), "{missing}");
+    std::fs::write(&file, "very-secret\n").unwrap();
+    let lake = Lake::open(&settings).unwrap();
+    assert!(!format!("{lake:?}").contains("very-secret"));
+}
+
+#[tokio::test]
+async fn a_folder_is_made_and_keeps_what_is_put_into_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("deep/lake");
+    let lake = Lake::open(&settings(root.to_str().unwrap())).unwrap();
+    lake.ping().await.unwrap();
+    let store = lake.store();
+    let path = lake.table_path("activities").join("day=2026-03-01").join("a.parquet");
+    store.put(&path, Bytes::from_static(b"rows").into()).await.unwrap();
+    assert_eq!(std::fs::read(root.join("activities/day=2026-03-01/a.parquet")).unwrap(), b"rows");
+    let listed: Vec<_> = store.list(Some(&lake.table_path("activities"))).try_collect().await.unwrap();
+    assert_eq!(listed.iter().map(|object| &object.location).collect::<Vec<_>>(), [&path]);
+    let staged = std::fs::read_dir(root.join(".staging")).unwrap().count();
+    assert_eq!(staged, 0, "nothing is left over");
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_created_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Lake::open(&settings(folder.path().to_str().unwrap())).unwrap().store();
+    let path = Path::from("t/_delta_log/00000000000000000000.json");
+    let create = |bytes: &'static [u8]| store.put_opts(&path, bytes.into(), PutMode::Create.into());
+    let outcomes = futures_util::future::join_all((0..20).map(|_| create(b"first"))).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    assert!(refused.into_iter().all(|error| matches!(error, object_store::Error::AlreadyExists { .. })));
+    store.put(&path, Bytes::from_static(b"second").into()).await.unwrap();
+    assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "second");
+}
+
+#[tokio::test]
+async fn an_object_in_parts_is_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Lake::open(&settings(folder.path().to_str().unwrap())).unwrap().store();
+    let path = Path::from("t/big");
+    let mut upload = store.put_multipart_opts(&path, object_store::PutMultipartOptions::default()).await.unwrap();
+    for part in [&b"one "[..], b"two"] {
+        upload.put_part(part.to_vec().into()).await.unwrap();
+    }
+    upload.complete().await.unwrap();
+    assert_eq!(store.get(&path).await.unwrap().bytes().await.unwrap(), "one two");
+}
+
+#[tokio::test]
+async fn objects_are_listed_in_the_order_of_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Lake::open(&settings(folder.path().to_str().unwrap())).unwrap().store();
+    let mut names: Vec<String> = (0..50).map(|n| format!("t/{:03}.json", n * 7 % 50)).collect();
+    for name in &names {
+        store.put(&Path::from(name.as_str()), Bytes::new().into()).await.unwrap();
+    }
+    names.sort();
+    let root = Path::from("t");
+    let listed = |objects: Vec<object_store::ObjectMeta>| -> Vec<String> {
+        objects.into_iter().map(|object| object.location.to_string()).collect()
+    };
+    assert_eq!(listed(store.list(Some(&root)).try_collect().await.unwrap()), names);
+    let after = Path::from("t/030.json");
+    assert_eq!(listed(store.list_with_offset(Some(&root), &after).try_collect().await.unwrap()), names[31..]);
+}

@@ -1,0 +1,54 @@
+//! How much a table has, from its log and not from its rows.
+
+use std::collections::BTreeMap;
+
+use lake::{Lake, LakeSettings};
+
+use crate::files::in_table;
+use crate::footer::Footer;
+use crate::table::{Error, Table};
+
+/// How much a table has.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// Rows.
+    pub rows: u64,
+    /// Files.
+    pub files: u64,
+    /// The table's version.
+    pub version: u64,
+    /// Rows of each day, in their order.
+    pub days: Vec<(String, u64)>,
+}
+
+/// Counts the rows of a table.
+///
+/// # Errors
+/// When there is no such table, or it cannot be read.
+pub async fn count(lake: &LakeSettings, table: &str) -> anyhow::Result<Count> {
+    let lake = Lake::open(lake)?;
+    Ok(of(&lake, table).await?)
+}
+
+async fn of(lake: &Lake, name: &str) -> Result<Count, Error> {
+    let table = Table::open(lake, name).await?;
+    let mut count = Count { version: table.version().unwrap_or(0), ..Count::default() };
+    let mut days: BTreeMap<String, u64> = BTreeMap::new();
+    for file in table.snapshot()?.log_data().iter() {
+        let rows = match file.num_records() {
+            Some(rows) => rows as u64,
+            // Another writer left no statistics.
+            None => {
+                let bytes = u64::try_from(file.size()).unwrap_or(0);
+                let footer = Footer::read(&lake.store(), &in_table(&table, &file.path()), bytes).await;
+                footer.map_err(|error| Error::File { table: name.to_owned(), error })?.rows()
+            }
+        };
+        count.rows += rows;
+        count.files += 1;
+        let day = file.partition_values_map().remove(lake::columns::DAY).flatten().unwrap_or_default();
+        *days.entry(day).or_default() += rows;
+    }
+    count.days = days.into_iter().collect();
+    Ok(count)
+}

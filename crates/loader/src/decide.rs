@@ -1,0 +1,92 @@
+//! What becomes of load requests, decided from the version that the table has for their application and nothing else.
+//!
+//! An application is one partition of one topic of one log; its version is the offset up to which its rows are in the
+//! table. It is written by the same commit as the rows, so whoever reads it knows what is loaded, whatever crashed.
+
+/// A half-open range of offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    /// The first offset.
+    pub from: i64,
+    /// The offset after the last.
+    pub to: i64,
+}
+
+/// A request of one application, as far as the decision goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// What it covers.
+    pub range: Range,
+    /// Its files cannot be used.
+    pub unusable: bool,
+    /// An operator accepts that what should come before it is missing.
+    pub accepted: bool,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// All of it is in the table.
+    Skip,
+    /// All of it goes in.
+    Commit,
+    /// The rows from this offset on go in; those before are in the table.
+    Trim {
+        /// The version that the table has.
+        below: i64,
+    },
+    /// It waits: what comes before it is missing.
+    Gap {
+        /// The version that the table has.
+        version: i64,
+    },
+    /// It waits: its files cannot be used.
+    Unusable,
+}
+
+impl Decision {
+    /// Whether the request waits.
+    pub fn holds(self) -> bool {
+        matches!(self, Decision::Gap { .. } | Decision::Unusable)
+    }
+
+    /// Whether rows of the request go into the table, or at least its version.
+    pub fn loads(self) -> bool {
+        matches!(self, Decision::Commit | Decision::Trim { .. })
+    }
+}
+
+/// Decides about the requests of one application, all for one commit.
+///
+/// `version` is what the table has for it; none: nothing was loaded yet, and the first request may begin anywhere.
+/// Answers a decision for each request, in the order given, and the version after the commit.
+pub fn decide(version: Option<i64>, asked: &[Asked]) -> (Vec<Decision>, Option<i64>) {
+    // By offset and not by arrival: one that came too early goes in as soon as what it waits for is there.
+    let mut order: Vec<usize> = (0..asked.len()).collect();
+    order.sort_by_key(|n| (asked[*n].range.from, asked[*n].range.to));
+    let mut decisions = vec![Decision::Skip; asked.len()];
+    let mut version = version;
+    // Without a version, a request that cannot be used says where the rows begin: what begins behind it must wait, or
+    // its rows would be taken for loaded.
+    let mut begins = None;
+    for n in order {
+        let Asked { range, unusable, accepted } = asked[n];
+        decisions[n] = match version.or(begins) {
+            Some(version) if range.to <= version => Decision::Skip,
+            _ if unusable => Decision::Unusable,
+            Some(version) if range.from > version && !accepted => Decision::Gap { version },
+            Some(version) if range.from < version => Decision::Trim { below: version },
+            _ => Decision::Commit,
+        };
+        if decisions[n].loads() {
+            version = Some(range.to);
+        } else if decisions[n] == Decision::Unusable {
+            begins.get_or_insert(range.from);
+        }
+    }
+    (decisions, version)
+}
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

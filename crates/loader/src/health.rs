@@ -1,0 +1,182 @@
+//! What the loader says about itself.
+
+use std::time::{Duration, Instant};
+
+use bus::{Bus, ConsumerState, Error, TopicProblem};
+use lake::Lake;
+use service::{Action, CheckHandle, CheckSpec, Health};
+use tokio_util::sync::CancellationToken;
+
+use crate::decide::Decision;
+use crate::load::{Looked, Waiting};
+
+/// The checks of the loader.
+#[derive(Debug, Clone)]
+pub(crate) struct Checks {
+    log: CheckHandle,
+    topics: CheckHandle,
+    store: CheckHandle,
+    held: CheckHandle,
+    progress: CheckHandle,
+    partitions: CheckHandle,
+    upkeep: CheckHandle,
+}
+
+impl Checks {
+    pub(crate) fn new(health: &Health, hold_warn: Duration, stalled_after: Duration) -> Self {
+        let spec = |name, action, gates_readiness, threshold: Option<Duration>| CheckSpec {
+            name,
+            action,
+            gates_readiness,
+            unit: if threshold.is_some() { "seconds" } else { "" },
+            threshold: threshold.map(|threshold| threshold.as_secs_f64()),
+        };
+        let checks = Self {
+            log: health.check(spec("loader_log", Action::Page, true, None)),
+            topics: health.check(spec("loader_topics", Action::Page, true, None)),
+            store: health.check(spec("loader_lake", Action::Page, true, None)),
+            held: health.check(spec("loader_held", Action::Page, false, Some(hold_warn))),
+            progress: health.check(spec("loader_progress", Action::Page, false, Some(stalled_after))),
+            partitions: health.check(spec("loader_partitions", Action::Page, false, None)),
+            upkeep: health.check(spec("loader_upkeep", Action::Ticket, false, None)),
+        };
+        checks.held.ok("no request is held");
+        checks.progress.ok("no request waits");
+        checks.upkeep.ok("compaction and vacuum have not run yet");
+        checks
+    }
+
+    pub(crate) fn topics(&self, outcome: &Result<Vec<TopicProblem>, Error>) {
+        match outcome {
+            Err(error) => self.topics.fail(error.to_string()),
+            Ok(problems) if problems.is_empty() => self.topics.ok("all there"),
+            Ok(problems) => {
+                let text: Vec<String> =
+                    problems.iter().map(|problem| format!("{}: {}", problem.topic, problem.problem)).collect();
+                let text = text.join("; ");
+                if problems.iter().any(|problem| problem.blocks) {
+                    self.topics.fail(text);
+                } else {
+                    self.topics.warn(text);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn store_failed(&self, error: &dyn std::fmt::Display) {
+        self.store.fail(format!("{error}; nothing is lost, and nothing is loaded until it answers"));
+    }
+
+    pub(crate) fn store_ok(&self) {
+        self.store.ok("answers");
+    }
+
+    pub(crate) fn upkeep(&self, outcome: Result<String, String>) {
+        match outcome {
+            Ok(done) => self.upkeep.ok(done),
+            Err(problem) => self.upkeep.fail(problem),
+        }
+    }
+
+    /// Tells of the requests that wait, and of how long none could be loaded.
+    pub(crate) fn waiting<'a>(
+        &self,
+        waiting: impl Iterator<Item = &'a Waiting>,
+        loaded: Instant,
+        hold_warn: Duration,
+        stalled_after: Duration,
+    ) {
+        let (mut held, mut oldest, mut ready) = (Vec::new(), Duration::ZERO, 0_usize);
+        let mut stalled = Duration::ZERO;
+        for waiting in waiting {
+            let age = waiting.since.elapsed();
+            match waiting.held {
+                Some(decision) => {
+                    let at_once = decision == Decision::Unusable;
+                    // What could not be used comes first, then the lowest offset: mostly the others wait for it.
+                    let rank = (!at_once, waiting.request.range.from);
+                    held.push((rank, at_once || age >= hold_warn, explain(waiting, decision)));
+                    oldest = oldest.max(age);
+                }
+                None => {
+                    ready += 1;
+                    stalled = stalled.max(age.min(loaded.elapsed()));
+                }
+            }
+        }
+        self.held.value(oldest.as_secs_f64());
+        held.sort();
+        let count = held.len();
+        match held.iter().find(|(_, pages, _)| *pages).or(held.first()) {
+            None => self.held.ok("no request is held"),
+            Some((_, true, text)) => self.held.fail(format!("{count} requests are held: {text}")),
+            Some((_, false, text)) => self.held.warn(format!("{count} requests are held: {text}")),
+        }
+        self.progress.value(stalled.as_secs_f64());
+        if stalled >= stalled_after {
+            let seconds = stalled.as_secs();
+            self.progress.fail(format!("{ready} requests wait, and nothing was loaded for {seconds} s"));
+        } else {
+            self.progress.ok(format!("{ready} requests wait"));
+        }
+    }
+
+    /// Looks at the log, the lake and the partitions until it is cancelled.
+    pub(crate) async fn watch(
+        &self,
+        bus: &Bus,
+        lake: &Lake,
+        consumer: &ConsumerState,
+        every: Duration,
+        until: CancellationToken,
+    ) {
+        let limit = every.max(Duration::from_secs(2));
+        let look = async {
+            loop {
+                match bus.ping(limit).await {
+                    Ok(()) => self.log.ok("answers"),
+                    Err(error) => self.log.fail(error.to_string()),
+                }
+                match tokio::time::timeout(limit, lake.ping()).await {
+                    Ok(Ok(())) => self.store_ok(),
+                    Ok(Err(error)) => self.store_failed(&error),
+                    Err(_) => self.store_failed(&format!("{} did not answer within {limit:?}", lake.root())),
+                }
+                metrics::gauge!("weir_lag_records", "stage" => "loader", "lane" => "loads")
+                    .set(consumer.total_lag() as f64);
+                let stopped: Vec<String> = consumer
+                    .stopped()
+                    .iter()
+                    .map(|stopped| format!("{}/{}: {}", stopped.topic, stopped.partition, stopped.reason))
+                    .collect();
+                if stopped.is_empty() {
+                    self.partitions.ok("none stands still");
+                } else {
+                    self.partitions.fail(stopped.join("; "));
+                }
+                tokio::time::sleep(every).await;
+            }
+        };
+        let _ = until.run_until_cancelled(look).await;
+    }
+}
+
+/// Which request waits, why, and what somebody can do.
+fn explain(waiting: &Waiting, decision: Decision) -> String {
+    let request = &waiting.request;
+    let (id, table, application) = (&request.id, &request.table, &request.application);
+    let (from, to) = (request.range.from, request.range.to);
+    let which = format!("request {id} of application {application} for table {table}, offsets {from} to {to},");
+    match (decision, &waiting.looked) {
+        (Decision::Gap { version }, _) => format!(
+            "{which} cannot be loaded, because the table has version {version} of the application and nobody asked to \
+             load {version} to {from}. Look for that request on topic loads and among the dead letters. If its rows are \
+             lost for good, add {id} to loader.accept and restart the loader"
+        ),
+        (_, Looked::Unusable(problem)) => format!(
+            "{which} cannot be loaded: {problem}. Put the file back as it was (from a version of the bucket, or a backup), \
+             and it is loaded by itself. If it is lost for good, add {id} to loader.accept and restart the loader"
+        ),
+        _ => format!("{which} waits"),
+    }
+}

@@ -1,0 +1,391 @@
+//! One commit: what waits is looked at, decided, written and acknowledged.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus::Ack;
+use deltalake_core::kernel::{Action, Transaction};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use serde_json::{Value, json};
+use service::{Taken, What};
+use tracing::Span;
+
+use crate::decide::{Asked, Decision, decide};
+use crate::files::{add, in_table, look, now_ms, trim};
+use crate::footer::Footer;
+use crate::request::Request;
+use crate::schema;
+use crate::table::{Commit, Error, Outcome, Table};
+
+/// Others may commit as well: after so many in a row it is somebody else's turn.
+const ATTEMPTS: usize = 20;
+/// Before a store that failed is asked again what it has.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// What became of the files of a request when they were looked at.
+#[derive(Debug)]
+pub(crate) enum Looked {
+    /// Not yet.
+    No,
+    /// All can go in, or those that are left of an accepted request: the number of the file, and its end.
+    Usable(Vec<(usize, Footer)>),
+    /// They cannot.
+    Unusable(String),
+}
+
+/// A request that waits to be loaded.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) request: Request,
+    pub(crate) looked: Looked,
+    /// Why it waits on, as of the last decision.
+    pub(crate) held: Option<Decision>,
+    pub(crate) since: Instant,
+    pub(crate) accepted: bool,
+    /// Topic with prefix, partition and turn of the record.
+    pub(crate) place: (Arc<str>, i32, u64),
+    pub(crate) ack: Ack,
+    pub(crate) taken: Taken,
+    pub(crate) span: Span,
+}
+
+/// A table and what waits for it.
+#[derive(Debug)]
+pub(crate) struct Loading {
+    pub(crate) table: Table,
+    pub(crate) queue: Vec<Waiting>,
+    /// The version at which the last checkpoint was due.
+    pub(crate) checkpointed: Option<u64>,
+}
+
+/// How a round ended.
+#[derive(Debug, Default)]
+pub(crate) struct Round {
+    /// The table's version that it committed.
+    pub(crate) version: Option<u64>,
+    /// Requests that it loaded.
+    pub(crate) requests: usize,
+    /// Rows that it loaded.
+    pub(crate) rows: u64,
+    /// When the door had the oldest and the youngest of them, microseconds since 1970.
+    pub(crate) received: Option<(i64, i64)>,
+}
+
+/// What goes into the table of one request.
+struct Part {
+    n: usize,
+    rows: u64,
+    already: u64,
+}
+
+/// A commit that is ready to be tried.
+struct Plan {
+    commit: Commit,
+    parts: Vec<Part>,
+    received: Option<(i64, i64)>,
+    /// Files that were written for this commit.
+    made: Vec<Path>,
+    /// Files whose place they take.
+    replaced: Vec<Path>,
+}
+
+impl Loading {
+    /// Commits what can be committed, and acknowledges it.
+    ///
+    /// # Errors
+    /// When the table or the store cannot be read: nothing is lost, and the next round begins anew.
+    pub(crate) async fn round(&mut self, store: &Arc<dyn ObjectStore>, limit: Duration) -> Result<Round, Error> {
+        for waiting in &mut self.queue {
+            // Once in each round: a file may be back.
+            if matches!(waiting.looked, Looked::Unusable(_)) {
+                waiting.looked = Looked::No;
+            }
+        }
+        self.table.refresh().await?;
+        for _ in 0..ATTEMPTS {
+            let decisions = self.decide(store).await?;
+            if self.table.version().is_none()
+                && let Some(parts) = self.nothing_yet(&decisions)
+            {
+                return Ok(self.settle(decisions, &parts, Round::default()));
+            }
+            let Some(plan) = self.plan(&decisions, store).await? else {
+                return Ok(self.settle(decisions, &[], Round::default()));
+            };
+            let (version, outcome) = self.table.commit(&plan.commit, limit).await?;
+            let committed = match &outcome {
+                Outcome::Committed => true,
+                Outcome::Taken => self.confirm(version, &plan.commit).await?,
+                Outcome::Unknown(reason) => {
+                    tracing::warn!(
+                        table = self.table.name,
+                        version,
+                        reason,
+                        "nobody knows whether a commit was written"
+                    );
+                    self.confirm(version, &plan.commit).await?
+                }
+            };
+            if committed {
+                if let Err(error) = self.table.refresh().await {
+                    tracing::debug!(%error, "read again in the next round");
+                }
+                self.remove(store, &plan.replaced).await;
+                let rows = plan.parts.iter().map(|part| part.rows).sum();
+                let round = Round { version: Some(version), requests: plan.parts.len(), rows, received: plan.received };
+                return Ok(self.settle(decisions, &plan.parts, round));
+            }
+            tracing::info!(table = self.table.name, version, "somebody else committed first: deciding again");
+            if matches!(outcome, Outcome::Taken) {
+                // Whereas a commit of which nobody knows may yet come to be, and needs its files.
+                self.remove(store, &plan.made).await;
+            }
+            self.table.refresh().await?;
+        }
+        Ok(Round::default())
+    }
+
+    /// Writes a checkpoint where one is due: others commit as well, so that no version may be counted on.
+    pub(crate) async fn checkpoint(&mut self, version: u64, every: u64) -> Result<(), Error> {
+        let due = version / every;
+        if self.checkpointed.replace(due).is_some_and(|before| before < due) {
+            self.table.checkpoint().await?;
+        }
+        Ok(())
+    }
+
+    /// Whether a commit is in the table. Waits for a store that does not answer: nothing can be decided without it.
+    async fn confirm(&self, version: u64, commit: &Commit) -> Result<bool, Error> {
+        let mut left = 20;
+        loop {
+            match self.table.is_ours(version, commit).await {
+                Err(error) if left > 0 => tracing::debug!(%error, version, "is it ours? asking again"),
+                answer => return answer,
+            }
+            left -= 1;
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Decides on the state of the table that was read last, and looks at the files of what it would load.
+    async fn decide(&mut self, store: &Arc<dyn ObjectStore>) -> Result<Vec<Decision>, Error> {
+        loop {
+            let decisions = self.decide_now().await?;
+            let unlooked: Vec<usize> = decisions
+                .iter()
+                .enumerate()
+                .filter(|(n, decision)| decision.loads() && matches!(self.queue[*n].looked, Looked::No))
+                .map(|(n, _)| n)
+                .collect();
+            let mut bad = false;
+            for n in &unlooked {
+                let looked = look(store, &self.table, &self.queue[*n]).await?;
+                bad |= matches!(looked, Looked::Unusable(_));
+                self.queue[*n].looked = looked;
+            }
+            bad |= self.misfits(&decisions)?;
+            if bad {
+                // Another loader may have loaded it meanwhile, and removed what it replaced.
+                self.table.refresh().await?;
+            } else if unlooked.is_empty() {
+                return Ok(decisions);
+            }
+        }
+    }
+
+    async fn decide_now(&mut self) -> Result<Vec<Decision>, Error> {
+        let mut applications: BTreeMap<Arc<str>, Vec<usize>> = BTreeMap::new();
+        for (n, waiting) in self.queue.iter().enumerate() {
+            applications.entry(Arc::clone(&waiting.request.application)).or_default().push(n);
+        }
+        let mut decisions = vec![Decision::Skip; self.queue.len()];
+        for (application, waiting) in applications {
+            let version = self.table.application(&application).await?;
+            let asked: Vec<Asked> = waiting
+                .iter()
+                .map(|n| &self.queue[*n])
+                .map(|waiting| Asked {
+                    range: waiting.request.range,
+                    unusable: matches!(waiting.looked, Looked::Unusable(_)),
+                    accepted: waiting.accepted,
+                })
+                .collect();
+            for (n, decision) in waiting.into_iter().zip(decide(version, &asked).0) {
+                decisions[n] = decision;
+            }
+        }
+        Ok(decisions)
+    }
+
+    /// Finds the requests whose columns do not go together with the table's; whether there are new ones.
+    fn misfits(&mut self, decisions: &[Decision]) -> Result<bool, Error> {
+        let mut columns = match self.table.version() {
+            Some(_) => Some(self.table.snapshot()?.schema().as_ref().clone()),
+            None => None,
+        };
+        let mut partitions = match self.table.version() {
+            Some(_) => Some(self.table.partition_columns()?),
+            None => None,
+        };
+        let mut found = false;
+        for (waiting, _) in self.queue.iter_mut().zip(decisions).filter(|(_, decision)| decision.loads()) {
+            let Looked::Usable(files) = &mut waiting.looked else { continue };
+            if files.is_empty() {
+                continue;
+            }
+            let wanted = &waiting.request.partition_columns;
+            let before = columns.clone();
+            let mut problem = None;
+            if partitions.get_or_insert_with(|| wanted.clone()) != wanted {
+                problem = Some(format!("the table is partitioned by {partitions:?}, and the request by {wanted:?}"));
+            }
+            let mut fits = |footer: &Footer| {
+                let grown = match &columns {
+                    None => schema::first(wanted, [&*footer.schema]).map(Some),
+                    Some(columns) => schema::grown(columns, wanted, [&*footer.schema]),
+                };
+                grown.map(|grown| columns = grown.or(columns.take()))
+            };
+            files.retain(|(n, footer)| {
+                let Err(misfit) = fits(footer) else { return true };
+                problem.get_or_insert_with(|| format!("file {}: {misfit}", waiting.request.files[*n].path));
+                // Left out of an accepted request; else the request waits as a whole.
+                !waiting.accepted
+            });
+            if let Some(problem) = problem.filter(|_| !waiting.accepted) {
+                waiting.looked = Looked::Unusable(problem);
+                // What it would have added counts for nobody.
+                columns = before;
+                found = true;
+            }
+        }
+        Ok(found)
+    }
+
+    /// The requests, where none of them has a row for a table that is yet to be made. A table without columns could be
+    /// read by nobody; and where there is no version, whatever comes next may begin where it likes.
+    fn nothing_yet(&self, decisions: &[Decision]) -> Option<Vec<Part>> {
+        let loads = self.queue.iter().zip(decisions).enumerate().filter(|(_, (_, decision))| decision.loads());
+        let empty = loads.map(|(n, (waiting, _))| match &waiting.looked {
+            Looked::Usable(files) if files.is_empty() => Some(Part { n, rows: 0, already: 0 }),
+            _ => None,
+        });
+        empty.collect()
+    }
+
+    /// Makes the commit; none where nothing is to be loaded.
+    async fn plan(&self, decisions: &[Decision], store: &Arc<dyn ObjectStore>) -> Result<Option<Plan>, Error> {
+        let mut adds = Vec::new();
+        let (mut parts, mut made, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut versions, mut requests) = (BTreeMap::new(), Vec::new());
+        let (mut schemas, mut received) = (Vec::new(), None);
+        for (n, (waiting, decision)) in self.queue.iter().zip(decisions).enumerate() {
+            let below = match decision {
+                Decision::Commit => i64::MIN,
+                Decision::Trim { below } => *below,
+                _ => continue,
+            };
+            let request = &waiting.request;
+            let mut part = Part { n, rows: 0, already: 0 };
+            let Looked::Usable(files) = &waiting.looked else { continue };
+            for (number, footer) in files {
+                let file = &request.files[*number];
+                let path = in_table(&self.table, &file.path);
+                let Some(bounds) = footer.bounds(&request.offset_column) else { continue };
+                let (file, footer) = if bounds.min >= below {
+                    (file.clone(), footer.clone())
+                } else if bounds.max < below {
+                    part.already += footer.rows();
+                    replaced.push(path);
+                    continue;
+                } else {
+                    let (trimmed, end) =
+                        trim(store, &self.table, file, footer, (&request.offset_column, below)).await?;
+                    part.already += footer.rows() - end.rows();
+                    made.push(in_table(&self.table, &trimmed.path));
+                    replaced.push(path);
+                    (trimmed, end)
+                };
+                part.rows += footer.rows();
+                if let Some(bounds) = footer.bounds(lake::columns::RECEIVED_AT) {
+                    let (min, max) = received.unwrap_or((bounds.min, bounds.max));
+                    received = Some((bounds.min.min(min), bounds.max.max(max)));
+                }
+                schemas.push(Arc::clone(&footer.schema));
+                adds.push(Action::Add(add(&file, &footer)));
+            }
+            let version = versions.entry(Arc::clone(&request.application)).or_insert(request.range.to);
+            *version = request.range.to.max(*version);
+            requests.push(json!(request.id));
+            parts.push(part);
+        }
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let misfit = |problem: String| Error::Unsupported { table: self.table.name.clone(), problem };
+        let files = schemas.iter().map(Arc::as_ref);
+        let mut partitions = self.queue[parts[0].n].request.partition_columns.clone();
+        let mut actions = if self.table.version().is_some() {
+            partitions = self.table.partition_columns()?;
+            let columns = self.table.snapshot()?.schema();
+            let grown = schema::grown(&columns, &partitions, files).map_err(misfit)?;
+            grown.map(|columns| self.table.growing(&columns)).transpose()?.into_iter().collect()
+        } else {
+            let with_files =
+                parts.iter().map(|part| &self.queue[part.n].request).find(|request| !request.files.is_empty());
+            partitions = with_files.map_or(partitions, |request| request.partition_columns.clone());
+            self.table.creating(&schema::first(&partitions, files).map_err(misfit)?, &partitions)?
+        };
+        actions.extend(adds);
+        let now = now_ms();
+        let transactions = versions.iter().map(|(application, version)| {
+            Action::Txn(Transaction::new_with_last_update(application, *version, Some(now)))
+        });
+        actions.extend(transactions);
+        let mut commit = Commit::append(actions, &partitions);
+        commit.info = HashMap::from([("weirRequests".to_owned(), Value::Array(requests))]);
+        Ok(Some(Plan { commit, parts, received, made, replaced }))
+    }
+
+    /// Counts and acknowledges what is loaded, and leaves what waits.
+    fn settle(&mut self, decisions: Vec<Decision>, parts: &[Part], round: Round) -> Round {
+        let mut parts = parts.iter().peekable();
+        let queue = std::mem::take(&mut self.queue);
+        for (n, (mut waiting, decision)) in queue.into_iter().zip(decisions).enumerate() {
+            let part = parts.next_if(|part| part.n == n);
+            let rows = waiting.request.rows();
+            let (loaded, already) = match (part, decision) {
+                (Some(part), _) => (part.rows, part.already),
+                (None, Decision::Skip) => (0, rows),
+                (None, decision) => {
+                    waiting.held = decision.holds().then_some(decision);
+                    self.queue.push(waiting);
+                    continue;
+                }
+            };
+            waiting.taken.end(What::SentOn, loaded);
+            waiting.taken.end(What::Dropped("already_loaded"), already);
+            waiting.taken.end(What::Dropped("accepted_loss"), rows - loaded - already);
+            waiting.span.record("version", round.version);
+            waiting.ack.complete();
+        }
+        round
+    }
+
+    /// Removes files that nothing needs any more. What is left here is for the vacuum.
+    async fn remove(&self, store: &Arc<dyn ObjectStore>, paths: &[Path]) {
+        if paths.is_empty() {
+            return;
+        }
+        let Ok(snapshot) = self.table.snapshot() else { return };
+        let in_use: BTreeSet<Path> =
+            snapshot.log_data().iter().map(|file| in_table(&self.table, &file.path())).collect();
+        for path in paths.iter().filter(|path| !in_use.contains(path)) {
+            if let Err(error) = store.delete(path).await {
+                tracing::debug!(%error, %path, "a file that is not needed could not be removed: left for the vacuum");
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Consume, wait for company, commit, acknowledge. Retries and dead letters are decided here and nowhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bus::dead_letters::{self, Refused};
+use bus::{Consumer, ConsumerState, Incoming, Producer};
+use common::load::v1::LoadRequest;
+use lake::Lake;
+use object_store::path::Path;
+use service::{HopCounts, What, trace};
+use tokio_util::sync::CancellationToken;
+
+use crate::LoaderSettings;
+use crate::files::in_table;
+use crate::health::Checks;
+use crate::load::{Loading, Looked, Round, Waiting};
+use crate::request::Request;
+use crate::table::Table;
+
+/// The name of the hop and of the stage.
+pub(crate) const STAGE: &str = "loader";
+/// Why what was taken in has no end: it will be taken in again.
+const COMES_AGAIN: &str = "comes_again";
+/// Before a round that failed is tried again, at least.
+const RETRY: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Files that requests name which are not done yet: the vacuum leaves them.
+pub(crate) type Wanted = Arc<Mutex<BTreeSet<Path>>>;
+
+/// What a loader works with.
+pub(crate) struct Pipeline {
+    pub(crate) settings: LoaderSettings,
+    pub(crate) lake: Lake,
+    pub(crate) producer: Producer,
+    pub(crate) checks: Checks,
+    pub(crate) counts: HopCounts,
+    pub(crate) wanted: Wanted,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tables: BTreeMap<String, Loading>,
+    /// When something was last loaded.
+    pub(crate) loaded: Instant,
+}
+
+impl Pipeline {
+    /// Runs until the shutdown, then leaves the group. What waits comes again.
+    pub(crate) async fn run(mut self, mut consumer: Consumer, drain: Duration) {
+        let state = consumer.state();
+        let shutdown = self.shutdown.clone();
+        let mut pause = FIRST_PAUSE;
+        let mut due = Instant::now();
+        loop {
+            let waits = self.tables.values().any(|loading| !loading.queue.is_empty());
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = tokio::time::sleep_until(due.into()), if waits => {
+                    let Some(next) = shutdown.run_until_cancelled(self.rounds(&state)).await else { break };
+                    due = next;
+                }
+                batch = consumer.next() => match batch {
+                    Ok(Some(batch)) => {
+                        pause = FIRST_PAUSE;
+                        for record in batch.records {
+                            self.take_in(record).await;
+                        }
+                        self.tell();
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        // Health tells of it as long as it lasts, by the consumer's state.
+                        tracing::warn!(%error, "consuming");
+                        tokio::time::sleep(pause).await;
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
+                },
+            }
+        }
+        self.tables.clear();
+        if let Err(error) = consumer.close(drain).await {
+            tracing::warn!(%error, "not everything was done when the consumer closed: it will come again");
+        }
+    }
+
+    /// Takes a record into the queue of its table.
+    async fn take_in(&mut self, record: Incoming) {
+        let place = (Arc::clone(&record.coordinates.topic), record.coordinates.partition, record.assignment.epoch);
+        for loading in self.tables.values_mut() {
+            // What came in an earlier turn comes again in this one.
+            loading.queue.retain(|waiting| {
+                !(waiting.place.0 == place.0 && waiting.place.1 == place.1) || waiting.place.2 == place.2
+            });
+        }
+        let read = match record.culprit {
+            Some(times) => Err(("crashed", format!("the process ended {times} times while it worked on this request"))),
+            None => record
+                .decode::<LoadRequest>()
+                .map_err(|error| ("undecodable", error.to_string()))
+                .and_then(|message| Request::of(message).map_err(|problem| ("invalid_request", problem))),
+        };
+        let request = match read {
+            Ok(request) => request,
+            Err((reason, message)) => return self.refuse(record, reason, message).await,
+        };
+        let table = match self.tables.entry(request.table.clone()) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => match Table::new(&self.lake, &request.table) {
+                Ok(table) => entry.insert(Loading { table, queue: Vec::new(), checkpointed: None }),
+                Err(error) => return self.refuse(record, "invalid_request", error.to_string()).await,
+            },
+        };
+        let span = trace::continue_from(record.headers.traceparent.as_deref(), || {
+            tracing::info_span!(
+                "load",
+                request = request.id,
+                application = %request.application,
+                from = request.range.from,
+                to = request.range.to,
+                rows = request.rows(),
+                version = tracing::field::Empty,
+            )
+        });
+        table.queue.push(Waiting {
+            taken: self.counts.take("", None, request.rows(), COMES_AGAIN),
+            accepted: self.settings.accept.contains(&request.id),
+            request,
+            looked: Looked::No,
+            held: None,
+            since: Instant::now(),
+            place,
+            ack: record.ack,
+            span,
+        });
+    }
+
+    /// What is no request becomes a dead letter. Nothing is lost without a word: the request behind it begins at an
+    /// offset that the table has not come to, and is held.
+    async fn refuse(&self, record: Incoming, reason: &'static str, message: String) {
+        let Incoming { coordinates, payload, headers, culprit, ack, .. } = record;
+        tracing::error!(at = %coordinates, reason, message, "a record of loads is no load request");
+        let letter = dead_letters::record(Refused {
+            stage: STAGE,
+            reason,
+            message,
+            at: &coordinates,
+            index: 0,
+            source: "",
+            endpoint: "",
+            tenant: "",
+            delivery_id: "",
+            payload: payload.unwrap_or_default(),
+            content_type: "application/protobuf",
+            failed_at: service::clock::timestamp(),
+            attempts: culprit.map_or(1, |times| times + 1),
+            traceparent: headers.traceparent,
+        });
+        let mut taken = self.counts.take("", None, 1, COMES_AGAIN);
+        match self.producer.send(letter, ack).await {
+            Ok(_) => taken.end(What::DeadLettered, 1),
+            Err(error) => tracing::warn!(%error, "a dead letter was not sent, its record comes again"),
+        }
+    }
+
+    /// One commit for each table that has something waiting. Answers when the next one may be.
+    async fn rounds(&mut self, state: &ConsumerState) -> Instant {
+        let started = Instant::now();
+        let (store, limit) = (self.lake.store(), self.settings.commit_timeout());
+        let mut failed = false;
+        for loading in self.tables.values_mut().filter(|loading| !loading.queue.is_empty()) {
+            // What belongs to another instance by now is its to load.
+            loading.queue.retain(|waiting| {
+                let turn = state.assignment_of(&waiting.place.0, waiting.place.1);
+                turn.is_some_and(|turn| turn.epoch == waiting.place.2)
+            });
+            let later = loading.queue.split_off(self.settings.max_requests.min(loading.queue.len()));
+            let round = loading.round(&store, limit).await;
+            // What is held stands behind what has not been looked at.
+            let held = std::mem::replace(&mut loading.queue, later);
+            loading.queue.extend(held);
+            match round {
+                Ok(round) => {
+                    self.checks.store_ok();
+                    if let Some(version) = round.version {
+                        self.loaded = Instant::now();
+                        told(&loading.table.name, version, &round, &self.counts, started);
+                        if let Err(error) = loading.checkpoint(version, self.settings.checkpoint_commits).await {
+                            self.checks.upkeep(Err(format!("checkpoint: {error}")));
+                        }
+                    }
+                }
+                Err(error) => {
+                    failed = true;
+                    tracing::warn!(%error, "nothing could be loaded, trying again");
+                    self.checks.store_failed(&error);
+                }
+            }
+        }
+        self.tell();
+        let pause = self.settings.commit_interval();
+        if failed { Instant::now() + pause.max(RETRY) } else { started + pause }
+    }
+
+    /// Tells health and the vacuum what waits.
+    fn tell(&self) {
+        let waiting = || self.tables.values().flat_map(|loading| &loading.queue);
+        let millis = Duration::from_millis;
+        let (hold_warn, stalled) = (millis(self.settings.hold_warn_ms), millis(self.settings.stalled_after_ms));
+        self.checks.waiting(waiting(), self.loaded, hold_warn, stalled);
+        let mut wanted = BTreeSet::new();
+        for loading in self.tables.values() {
+            let files = loading.queue.iter().flat_map(|waiting| &waiting.request.files);
+            wanted.extend(files.map(|file| in_table(&loading.table, &file.path)));
+        }
+        *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
+        metrics::gauge!("weir_loader_waiting_requests").set(waiting().count() as f64);
+        let held = waiting().filter(|waiting| waiting.held.is_some()).count();
+        metrics::gauge!("weir_loader_held_requests").set(held as f64);
+    }
+}
+
+/// Counts and logs what a round has loaded.
+fn told(table: &str, version: u64, round: &Round, counts: &HopCounts, started: Instant) {
+    let (requests, rows) = (round.requests, round.rows);
+    let took = started.elapsed();
+    tracing::info!(table, version, requests, rows, took_ms = took.as_millis() as u64, "loaded");
+    metrics::counter!("weir_loader_commits_total", "table" => table.to_owned()).increment(1);
+    metrics::histogram!("weir_loader_commit_seconds", "table" => table.to_owned()).record(took);
+    let Some((oldest, youngest)) = round.received else { return };
+    for micros in [oldest, youngest] {
+        let Ok(micros) = u64::try_from(micros) else { continue };
+        let received: SystemTime = UNIX_EPOCH + Duration::from_micros(micros);
+        counts.age(service::clock::now().duration_since(received).unwrap_or_default());
+    }
+}

@@ -1,0 +1,93 @@
+//! When tables are compacted and vacuumed.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use lake::Lake;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::LoaderSettings;
+use crate::files::now_ms;
+use crate::health::Checks;
+use crate::maintain::{compact, vacuum};
+use crate::pipeline::Wanted;
+use crate::table::{Error, Table};
+
+/// After the start, so that a process that starts again and again does not begin with it each time.
+const FIRST: Duration = Duration::from_secs(300);
+/// A run that is due never: longer than any process lives.
+const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// What the schedule works with.
+pub(crate) struct Schedule {
+    pub(crate) settings: LoaderSettings,
+    pub(crate) lake: Lake,
+    pub(crate) checks: Checks,
+    pub(crate) wanted: Wanted,
+}
+
+impl Schedule {
+    /// Compacts and vacuums when it is time, until it is cancelled.
+    pub(crate) async fn run(self, until: CancellationToken) {
+        let _ = until.run_until_cancelled(self.work()).await;
+    }
+
+    async fn work(&self) {
+        let ticks = |every_ms: u64| {
+            let every = if every_ms == 0 { NEVER } else { Duration::from_millis(every_ms) };
+            let mut ticks = interval_at(Instant::now() + every.min(if every_ms == 0 { NEVER } else { FIRST }), every);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        };
+        let mut compact = ticks(self.settings.compact.interval_ms);
+        let mut vacuum = ticks(self.settings.vacuum.interval_ms);
+        loop {
+            let outcome = tokio::select! {
+                _ = compact.tick() => self.compact().await,
+                _ = vacuum.tick() => self.vacuum().await,
+            };
+            self.checks.upkeep(outcome);
+        }
+    }
+
+    /// The tables of the lake.
+    async fn tables(&self) -> Result<Vec<String>, String> {
+        let listed = self.lake.store().list_with_delimiter(None).await.map_err(|error| error.to_string())?;
+        let mut tables = Vec::new();
+        for folder in listed.common_prefixes {
+            let Some(name) = folder.filename().filter(|name| !name.starts_with(['.', '_'])) else { continue };
+            match Table::open(&self.lake, name).await {
+                Ok(_) => tables.push(name.to_owned()),
+                // A folder of something else.
+                Err(Error::NoTable { .. }) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Ok(tables)
+    }
+
+    async fn compact(&self) -> Result<String, String> {
+        let (mut before, mut after) = (0, 0);
+        for table in self.tables().await? {
+            let done = compact::run(&self.lake, &table, &self.settings.compact, now_ms()).await;
+            let done = done.map_err(|error| format!("compaction: {error}"))?;
+            (before, after) = (before + done.files_before, after + done.files_after);
+        }
+        tracing::info!(before, after, "compacted");
+        Ok(format!("compaction made {before} files into {after}"))
+    }
+
+    async fn vacuum(&self) -> Result<String, String> {
+        let retention = Duration::from_millis(self.settings.vacuum.retention_ms);
+        let (mut files, mut bytes) = (0, 0);
+        for table in self.tables().await? {
+            let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let done = vacuum::run(&self.lake, &table, retention, &wanted, false).await;
+            let done = done.map_err(|error| format!("vacuum: {error}"))?;
+            (files, bytes) = (files + done.files.len(), bytes + done.bytes);
+        }
+        tracing::info!(files, bytes, "vacuumed");
+        Ok(format!("vacuum deleted {files} files of {bytes} bytes"))
+    }
+}

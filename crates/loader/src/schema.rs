@@ -1,0 +1,123 @@
+//! The columns of a table, and how they grow. Columns are added, nullable, at the end; none changes its type.
+
+use deltalake_core::arrow::datatypes::{DataType as Arrow, Field, Schema, TimeUnit};
+use deltalake_core::kernel::{ArrayType, DataType, MapType, StructField, StructType};
+
+/// The columns of a table after files with these columns are in it; `None`: they stay as they are.
+///
+/// # Errors
+/// What does not go together, for people.
+pub(crate) fn grown<'a>(
+    table: &StructType,
+    partition_columns: &[String],
+    files: impl IntoIterator<Item = &'a Schema>,
+) -> Result<Option<StructType>, String> {
+    let mut columns: Vec<StructField> = table.fields().cloned().collect();
+    let before = columns.len();
+    for file in files {
+        for field in file.fields() {
+            let (name, data_type) = (field.name(), column_type(field)?);
+            if partition_columns.contains(name) {
+                return Err(format!("column {name} is in the file, and the table is partitioned by it"));
+            }
+            // To most engines names that differ in their case are the same.
+            match columns.iter().find(|column| column.name().eq_ignore_ascii_case(name)) {
+                None => {
+                    check_name(name)?;
+                    columns.push(StructField::nullable(name, data_type));
+                }
+                Some(column) if column.name() != name => {
+                    return Err(format!(
+                        "column {name} differs from column {} of the table in its case only",
+                        column.name()
+                    ));
+                }
+                Some(column) if nullable(column.data_type()) != data_type => {
+                    return Err(format!(
+                        "column {name} is {data_type} in the file and {} in the table",
+                        column.data_type()
+                    ));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    if columns.len() == before {
+        return Ok(None);
+    }
+    StructType::try_new(columns).map(Some).map_err(|error| error.to_string())
+}
+
+/// The columns of a table that is yet to be made: those of its partitions, which are texts, then those of its files.
+pub(crate) fn first<'a>(
+    partition_columns: &[String],
+    files: impl IntoIterator<Item = &'a Schema>,
+) -> Result<StructType, String> {
+    let partitions = partition_columns.iter().map(|name| StructField::nullable(name, DataType::STRING));
+    let partitions = StructType::try_new(partitions).map_err(|error| error.to_string())?;
+    Ok(grown(&partitions, partition_columns, files)?.unwrap_or(partitions))
+}
+
+/// Names that every engine can say.
+fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.contains([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=']) {
+        return Err(format!("column {name:?} has a name that cannot stand in a table"));
+    }
+    Ok(())
+}
+
+fn column_type(field: &Field) -> Result<DataType, String> {
+    delta_type(field.data_type())
+        .ok_or_else(|| format!("column {} is {}, which cannot stand in a table", field.name(), field.data_type()))
+}
+
+/// What a column of a file is in the table; none where not every engine can read it.
+fn delta_type(data_type: &Arrow) -> Option<DataType> {
+    Some(match data_type {
+        Arrow::Utf8 | Arrow::LargeUtf8 | Arrow::Utf8View => DataType::STRING,
+        Arrow::Binary | Arrow::LargeBinary | Arrow::BinaryView => DataType::BINARY,
+        Arrow::Boolean => DataType::BOOLEAN,
+        Arrow::Int8 => DataType::BYTE,
+        Arrow::Int16 => DataType::SHORT,
+        Arrow::Int32 => DataType::INTEGER,
+        Arrow::Int64 => DataType::LONG,
+        Arrow::Float32 => DataType::FLOAT,
+        Arrow::Float64 => DataType::DOUBLE,
+        Arrow::Date32 => DataType::DATE,
+        Arrow::Timestamp(TimeUnit::Microsecond, Some(zone)) if matches!(&**zone, "UTC" | "+00:00") => {
+            DataType::TIMESTAMP
+        }
+        Arrow::Decimal128(precision, scale) => DataType::decimal(*precision, u8::try_from(*scale).ok()?).ok()?,
+        Arrow::List(item) | Arrow::LargeList(item) => ArrayType::new(delta_type(item.data_type())?, true).into(),
+        Arrow::Map(entries, _) => {
+            let Arrow::Struct(entries) = entries.data_type() else { return None };
+            let (key, value) = (entries.first()?, entries.get(1)?);
+            MapType::new(delta_type(key.data_type())?, delta_type(value.data_type())?, true).into()
+        }
+        Arrow::Struct(fields) => {
+            let fields: Option<Vec<_>> = fields
+                .iter()
+                .map(|field| Some(StructField::nullable(field.name(), delta_type(field.data_type())?)))
+                .collect();
+            StructType::try_new(fields?).ok()?.into()
+        }
+        _ => return None,
+    })
+}
+
+/// The same type with everything in it nullable and without remarks, for comparing.
+fn nullable(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Array(array) => ArrayType::new(nullable(array.element_type()), true).into(),
+        DataType::Map(map) => MapType::new(nullable(map.key_type()), nullable(map.value_type()), true).into(),
+        DataType::Struct(fields) => {
+            let fields = fields.fields().map(|field| StructField::nullable(field.name(), nullable(field.data_type())));
+            StructType::try_new(fields).map_or_else(|_| data_type.clone(), Into::into)
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;
