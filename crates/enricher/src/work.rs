@@ -1,0 +1,141 @@
+//! From a consumed record to an activity, or to what is refused of it. Pure: no clock, no network.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use bus::{Ack, Assignment, Coordinates, Headers, Incoming, Record};
+use bytes::Bytes;
+use common::activity::v1::{Activity, EnrichedActivity};
+use common::event::v1::Context;
+use common::identity::Id;
+use common::topics::ACTIVITIES_ENRICHED;
+use service::trace;
+use tracing::Span;
+
+use crate::steps::{Steps, Verdict};
+
+/// The record's value is not an activity.
+pub(crate) const UNDECODABLE: &str = "undecodable";
+/// The record has no value.
+pub(crate) const NO_VALUE: &str = "no_value";
+/// The activity has no id: it cannot be told from its own repetition.
+pub(crate) const NO_ID: &str = "no_id";
+/// A step broke on it.
+pub(crate) const PANIC: &str = "panic";
+/// The process ended while it worked on the record.
+pub(crate) const CRASH: &str = "crash";
+/// It is larger than a record may be.
+pub(crate) const TOO_LARGE: &str = "too_large";
+
+/// A record with what has come of it so far.
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) head: Head,
+    pub(crate) content: Content,
+}
+
+/// What stays the same whatever comes of a record.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) at: Coordinates,
+    pub(crate) assignment: Assignment,
+    pub(crate) key: Vec<u8>,
+    /// For a dead letter.
+    pub(crate) payload: Option<Bytes>,
+    pub(crate) bytes: usize,
+    pub(crate) produced_at_ms: i64,
+    pub(crate) span: Span,
+    /// What its outputs carry.
+    pub(crate) traceparent: Option<String>,
+    /// Endpoint, tenant and delivery; empty where the record could not be read.
+    pub(crate) context: Context,
+    pub(crate) ack: Ack,
+}
+
+/// What has come of it.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// An activity, and how the required steps went.
+    Activity(Box<EnrichedActivity>, Verdict),
+    /// It goes to the dead letters.
+    Refused(Refused),
+}
+
+/// Why a record is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// Reads a record and finds what can be told from it alone.
+pub(crate) fn begin(record: Incoming, steps: &Steps) -> Work {
+    let read = match record.culprit {
+        // Nothing of it is read again.
+        Some(ended) => Err(Refused {
+            reason: CRASH,
+            message: format!(
+                "the process ended {ended} times while it worked on this record, the last time on it alone"
+            ),
+        }),
+        None => read(&record),
+    };
+    let Incoming { coordinates: at, key, payload, headers, produced_at_ms, assignment, ack, .. } = record;
+    let incoming = headers.traceparent.as_deref();
+    let make = || tracing::info_span!("enrich", topic = %at.topic, partition = at.partition, offset = at.offset);
+    let span = trace::continue_from(incoming, make);
+    let traceparent = span.in_scope(|| trace::onward(incoming));
+    let context = read.as_ref().ok().and_then(|activity| activity.context.clone()).unwrap_or_default();
+    let content = match read.and_then(|activity| span.in_scope(|| derived(activity, steps))) {
+        Ok(enriched) => Content::Activity(Box::new(enriched), Verdict::Goes),
+        Err(refused) => Content::Refused(refused),
+    };
+    let key = key.map(|key| key.to_vec()).unwrap_or_default();
+    let bytes = key.len() + payload.as_ref().map_or(0, Bytes::len);
+    let head = Head { at, assignment, key, payload, bytes, produced_at_ms, span, traceparent, context, ack };
+    Work { head, content }
+}
+
+fn read(record: &Incoming) -> Result<Activity, Refused> {
+    if record.payload.is_none() {
+        return Err(Refused { reason: NO_VALUE, message: "the record has no value".to_owned() });
+    }
+    let activity: Activity =
+        record.decode().map_err(|error| Refused { reason: UNDECODABLE, message: error.to_string() })?;
+    if activity.id.is_empty() {
+        let message = "the activity has no id: whoever writes activities gives each its own".to_owned();
+        return Err(Refused { reason: NO_ID, message });
+    }
+    Ok(activity)
+}
+
+fn derived(activity: Activity, steps: &Steps) -> Result<EnrichedActivity, Refused> {
+    catch_unwind(AssertUnwindSafe(|| steps.begin(activity))).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        Refused { reason: PANIC, message: format!("deriving broke: {}", text.unwrap_or("no reason was given")) }
+    })
+}
+
+impl Head {
+    /// The record for the topic of enriched activities.
+    pub(crate) fn record(&self, enriched: &EnrichedActivity) -> Record {
+        let activity = enriched.activity.as_ref();
+        let headers = Headers {
+            id: activity.map(|activity| activity.id.clone()).unwrap_or_default(),
+            source: format!("weir/enricher/{}", self.context.endpoint),
+            time: activity.and_then(|activity| activity.occurred_at),
+            traceparent: self.traceparent.clone(),
+            from: Some(self.at.clone()),
+            ..Headers::default()
+        };
+        Record::new(&ACTIVITIES_ENRICHED, self.key.clone(), enriched, headers)
+    }
+}
+
+/// What is claimed for an activity: its id may be any text, for anybody may write activities.
+pub(crate) fn claimed(id: &str) -> Id {
+    Id::of("activity", "", &[id.as_bytes()])
+}
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;

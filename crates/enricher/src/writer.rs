@@ -1,0 +1,256 @@
+//! Gathers rows into files and ranges, and has them uploaded and requested to be loaded.
+//!
+//! One task has all of it: it takes in what was emitted, in order; finishes the files of a partition when they are large
+//! or old enough, or when there is no room for more; and hands each range on, one at a time for each partition. What a
+//! turn gathered is thrown away when the turn is over.
+
+mod gathered;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use bus::ConsumerState;
+use parquet::errors::ParquetError;
+use service::counts::{Taken as Counted, What};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::files::rows::{Row, received_at};
+use crate::files::{DayFile, day};
+use crate::pipeline::{Place, Shared, place};
+use crate::range::Taken;
+use crate::upload::{Ended, Uploads};
+use crate::work::Head;
+use gathered::Partition;
+pub(crate) use gathered::{Content, Held};
+
+/// How often it looks whether something is due.
+const TICK: Duration = Duration::from_millis(20);
+/// With nothing taken in or done for this long it asks whether the consumer waits for what is held.
+const STUCK: Duration = Duration::from_millis(10);
+
+/// A record that was emitted.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) head: Head,
+    pub(crate) row: Option<Row>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It has a row.
+    Row(Counted),
+    /// It has none, and has its end with its range.
+    Without(Counted, What),
+    /// It has none, and was counted.
+    Dropped,
+    /// It waits for a required step: it is to come again when what stands before it is done.
+    Waits,
+}
+
+/// What the files may be like, and what may be held.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) flush_bytes: usize,
+    pub(crate) flush_after: Duration,
+    pub(crate) buffered_bytes: usize,
+    pub(crate) held_records: usize,
+    pub(crate) held_bytes: usize,
+}
+
+/// The task.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    consumer: ConsumerState,
+    limits: Limits,
+    uploads: Arc<Uploads>,
+    partitions: HashMap<Place, Partition>,
+    running: JoinSet<Ended>,
+    /// When something was taken in or done.
+    moved: Instant,
+}
+
+impl Writer {
+    pub(crate) fn new(shared: Arc<Shared>, consumer: ConsumerState, uploads: Uploads, limits: Limits) -> Self {
+        let uploads = Arc::new(uploads);
+        let (partitions, running) = (HashMap::new(), JoinSet::new());
+        Self { shared, consumer, limits, uploads, partitions, running, moved: Instant::now() }
+    }
+
+    /// Until nothing more comes and all that came is requested to be loaded.
+    pub(crate) async fn run(mut self, mut items: mpsc::Receiver<Vec<Item>>) -> anyhow::Result<()> {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut open = true;
+        loop {
+            let room = self.memory() < self.limits.buffered_bytes;
+            tokio::select! {
+                batch = items.recv(), if open && room => match batch {
+                    Some(batch) => self.take(batch).await?,
+                    None => open = false,
+                },
+                Some(ended) = self.running.join_next() => self.ended(ended.context("an upload broke")?)?,
+                _ = ticks.tick() => self.drop_what_is_over(),
+            }
+            self.seal(!open);
+            self.hand_on();
+            if !open && self.partitions.values().all(Partition::is_idle) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn take(&mut self, items: Vec<Item>) -> anyhow::Result<()> {
+        let count = items.len();
+        let mut rows: HashMap<Place, BTreeMap<String, Vec<Row>>> = HashMap::new();
+        for Item { head, row, outcome } in items {
+            let place = place(&head.at);
+            let turn = head.assignment;
+            let partition = self.partitions.entry(place.clone()).or_insert_with(|| Partition::begin(turn));
+            match partition.look(turn) {
+                // Its ack ends as one that comes too late.
+                Taken::Late => continue,
+                Taken::Anew => {
+                    rows.remove(&place);
+                    *partition = Partition::begin(turn);
+                }
+                Taken::Same => {}
+            }
+            let (taken, what) = match outcome {
+                Outcome::Waits => {
+                    partition.wait(head.ack);
+                    continue;
+                }
+                Outcome::Row(taken) => (Some(taken), What::SentOn),
+                Outcome::Without(taken, what) => (Some(taken), what),
+                Outcome::Dropped => (None, What::SentOn),
+            };
+            if !partition.take(head.at.offset, head.bytes, Held { ack: head.ack, taken, what }) {
+                continue;
+            }
+            if let Some(row) = row {
+                let received_at = row.enriched.activity.as_ref().and_then(received_at);
+                let day = day::of(received_at, head.produced_at_ms);
+                rows.entry(place).or_default().entry(day).or_default().push(row);
+            }
+        }
+        let written = self.write(rows).await;
+        self.shared.on_the_way.fetch_sub(count, Ordering::AcqRel);
+        self.moved = Instant::now();
+        written
+    }
+
+    /// Writes rows into the files of their days, on a thread that may be blocked.
+    async fn write(&mut self, rows: HashMap<Place, BTreeMap<String, Vec<Row>>>) -> anyhow::Result<()> {
+        let mut work: Vec<(Place, String, Option<DayFile>, Vec<Row>)> = Vec::new();
+        for (place, days) in rows {
+            for (day, rows) in days {
+                let file = self.partitions.get_mut(&place).and_then(|partition| partition.files.remove(&day));
+                work.push((place.clone(), day, file, rows));
+            }
+        }
+        let writing = tokio::task::spawn_blocking(move || {
+            work.into_iter()
+                .map(|(place, day, file, rows)| {
+                    let mut file = file.map_or_else(DayFile::new, Ok)?;
+                    file.append(&rows)?;
+                    Ok((place, day, file))
+                })
+                .collect::<Result<Vec<_>, ParquetError>>()
+        });
+        // A file that cannot be written must not be passed over: the process ends, and begins with the committed offsets.
+        for (place, day, file) in writing.await.context("writing rows broke")?.context("writing rows")? {
+            if let Some(partition) = self.partitions.get_mut(&place) {
+                partition.files.insert(day, file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends ranges: those that are due, and the largest while too much is held; all of them at the end.
+    fn seal(&mut self, all: bool) {
+        let all = all || self.is_stuck();
+        for partition in self.partitions.values_mut() {
+            if all || partition.is_due(&self.limits) {
+                partition.seal();
+            }
+        }
+        loop {
+            let (mut records, mut bytes) = (0, 0);
+            for partition in self.partitions.values() {
+                records += partition.open_records();
+                bytes += partition.open_bytes();
+            }
+            let limits = &self.limits;
+            let over = records >= limits.held_records.div_ceil(2)
+                || bytes >= limits.held_bytes.div_ceil(2)
+                || self.memory() >= limits.buffered_bytes;
+            let open = self.partitions.values_mut().filter(|partition| partition.is_open());
+            let Some(largest) = open.max_by_key(|partition| partition.open_bytes()).filter(|_| over) else { return };
+            largest.seal();
+        }
+    }
+
+    /// Records wait at the consumer and are not handed out, although nothing is under way but what is held here: it tries
+    /// records one at a time, and waits for this one.
+    fn is_stuck(&self) -> bool {
+        let held: usize = self.partitions.values().map(Partition::held_records).sum();
+        self.moved.elapsed() >= STUCK
+            && held > 0
+            && self.shared.on_the_way.load(Ordering::Acquire) == 0
+            && self.consumer.in_flight().0 > held
+    }
+
+    /// Has the next range of each partition uploaded and requested.
+    fn hand_on(&mut self) {
+        for (place, partition) in &mut self.partitions {
+            if let Some((range, content)) = partition.hand_on() {
+                let (uploads, shared, consumer) =
+                    (Arc::clone(&self.uploads), Arc::clone(&self.shared), self.consumer.clone());
+                let (place, over) = (place.clone(), partition.over.clone());
+                self.running.spawn(async move { uploads.run(place, range, content, over, &consumer, &shared).await });
+            }
+            partition.let_go();
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) -> anyhow::Result<()> {
+        let Ended { place, range, outcome } = ended;
+        let held = outcome?;
+        if let Some(partition) = self.partitions.get_mut(&place) {
+            partition.done(range);
+        }
+        // Where the turn is over its acks are late, and that is all.
+        for Held { ack, taken, what } in held.into_iter().flatten() {
+            if let Some(mut taken) = taken {
+                taken.end(what, 1);
+            }
+            ack.complete();
+        }
+        self.moved = Instant::now();
+        Ok(())
+    }
+
+    /// Throws away what was gathered in turns that are over.
+    fn drop_what_is_over(&mut self) {
+        for ((topic, number), partition) in &mut self.partitions {
+            let now = self.consumer.assignment_of(topic, *number);
+            if now.is_none_or(|now| now.epoch != partition.turn().epoch) {
+                partition.give_up();
+            }
+        }
+        metrics::gauge!("weir_enricher_buffered_bytes").set(self.memory() as f64);
+        let held: usize = self.partitions.values().map(Partition::held_records).sum();
+        metrics::gauge!("weir_enricher_held_records").set(held as f64);
+    }
+
+    fn memory(&self) -> usize {
+        self.partitions.values().map(Partition::memory).sum()
+    }
+}
