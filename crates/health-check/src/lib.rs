@@ -1,1 +1,191 @@
-//! Collects how every service is, and shows the whole pipeline.
+//! Whether all of the pipeline is healthy, on one page.
+//!
+//! ```text
+//! every instance ─ gRPC GetDigest ─▶ collector ─▶ pipeline ─▶ status page /, /status.json, /check   (admin port)
+//!                                                  (pure)  └▶ gRPC PipelineService, Prometheus
+//! ```
+//!
+//! * [`settings`]: what can be set
+//! * `collector`: asks everybody, at once and within a time
+//! * [`pipeline`]: from digests over time to how the pipeline is; [`flow`]: totals over restarts, and rates
+//! * [`problems`]: what is not as it should be, in words, and what to do
+//! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
+
+pub mod check;
+mod collector;
+pub mod flow;
+pub mod json;
+pub mod page;
+pub mod pipeline;
+pub mod problems;
+#[cfg(test)]
+mod samples;
+pub mod settings;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::routing::get;
+use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer};
+use common::health::v1::{Digest, GetPipelineRequest, GetPipelineResponse};
+use service::{Action, CheckHandle, CheckSpec, Host};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+use crate::collector::{Collector, Known, LOCAL, Source};
+use crate::pipeline::{Model, View, Watched};
+pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
+
+/// Health-check, not yet asking.
+pub struct HealthCheck {
+    collector: Collector,
+    known: Known,
+    check: Option<CheckHandle>,
+    shutdown: CancellationToken,
+    refresh_ms: u64,
+}
+
+impl std::fmt::Debug for HealthCheck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HealthCheck").field("known", &self.known).finish_non_exhaustive()
+    }
+}
+
+impl HealthCheck {
+    /// For the services of the settings, which are asked by gRPC. Waits for nobody.
+    #[must_use]
+    pub fn new(settings: &Settings, host: &Host) -> Self {
+        let settings = &settings.health_check;
+        let check = host.health().check(CheckSpec {
+            name: "health_check_collector",
+            action: Action::Ticket,
+            gates_readiness: false,
+            unit: "",
+            threshold: None,
+        });
+        Self::with(settings, host, settings.watched(), Source::Remote(settings.services.clone()), Some(check))
+    }
+
+    /// For a process that has all services: `digest` is that of the process.
+    #[must_use]
+    pub fn local(
+        settings: &HealthCheckSettings,
+        host: &Host,
+        digest: impl Fn() -> Digest + Send + Sync + 'static,
+    ) -> Self {
+        let watched = vec![Watched { service: LOCAL.to_owned(), expected: 1 }];
+        Self::with(settings, host, watched, Source::Local(Arc::new(digest)), None)
+    }
+
+    fn with(
+        settings: &HealthCheckSettings,
+        host: &Host,
+        watched: Vec<Watched>,
+        source: Source,
+        check: Option<CheckHandle>,
+    ) -> Self {
+        collector::describe();
+        let known = Known::new(Model::new(watched, settings.limits()));
+        let collector = Collector::new(settings, source, known.clone());
+        let refresh_ms = settings.interval_ms.max(1000);
+        Self { collector, known, check, shutdown: host.shutdown().clone(), refresh_ms }
+    }
+
+    /// The gRPC service.
+    pub fn routes(&self) -> Routes {
+        self.add_to(Routes::default())
+    }
+
+    /// The gRPC service beside others.
+    pub fn add_to(&self, routes: Routes) -> Routes {
+        routes.add_service(PipelineServiceServer::new(Answers(self.known.clone())))
+    }
+
+    /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
+    pub fn pages(&self) -> Router {
+        let page = page::Page::new(self.refresh_ms);
+        let (html, json, check) = (self.known.clone(), self.known.clone(), self.known.clone());
+        Router::new()
+            .route(
+                "/",
+                get(async move || {
+                    let mut headers = headers("text/html; charset=utf-8");
+                    headers.insert(CONTENT_SECURITY_POLICY, page.policy());
+                    (headers, page.html(&html.view()))
+                }),
+            )
+            .route(
+                "/status.json",
+                get(async move || {
+                    let view = json::ViewJson::from(json.view());
+                    (headers("application/json"), serde_json::to_string(&view).unwrap_or_default())
+                }),
+            )
+            .route(
+                "/check",
+                get(async move || {
+                    let view = check.view();
+                    let mut headers = headers("text/plain; charset=utf-8");
+                    let code = check::exit_code(view.pipeline.state());
+                    headers.insert(HeaderName::from_static("x-check-status"), HeaderValue::from(u16::from(code)));
+                    (headers, check::text(&view))
+                }),
+            )
+    }
+
+    /// Asks until the host shuts down.
+    ///
+    /// # Errors
+    /// None so far.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let Self { collector, check, shutdown, .. } = self;
+        let after = |view: &View| {
+            collector::metrics(view);
+            if let Some(check) = &check {
+                told(check, view);
+            }
+        };
+        let _ = shutdown.run_until_cancelled(collector.run(after)).await;
+        Ok(())
+    }
+}
+
+/// What health-check says of itself: whether it can ask. How the others are is not its own health.
+fn told(check: &CheckHandle, view: &View) {
+    let instances = &view.pipeline.instances;
+    let answered = instances.iter().filter(|instance| instance.error.is_empty()).count();
+    let message = format!("{answered} of {} addresses answer", instances.len());
+    if answered == 0 { check.fail(message) } else { check.ok(message) }
+}
+
+fn headers(content_type: &'static str) -> HeaderMap {
+    let of = HeaderValue::from_static;
+    HeaderMap::from_iter([
+        (CONTENT_TYPE, of(content_type)),
+        (CACHE_CONTROL, of("no-store")),
+        (X_CONTENT_TYPE_OPTIONS, of("nosniff")),
+    ])
+}
+
+/// `weir.health.v1.PipelineService`
+struct Answers(Known);
+
+#[tonic::async_trait]
+impl PipelineService for Answers {
+    async fn get_pipeline(&self, _: Request<GetPipelineRequest>) -> Result<Response<GetPipelineResponse>, Status> {
+        Ok(Response::new(GetPipelineResponse { pipeline: Some(self.0.view().pipeline) }))
+    }
+}
+
+/// Opens, serves and asks: what a process of its own does.
+///
+/// # Errors
+/// When a port of the host is taken.
+pub async fn run(settings: Settings, host: Host) -> anyhow::Result<()> {
+    let health_check = HealthCheck::new(&settings, &host);
+    host.serve_with(health_check.routes(), Some(health_check.pages())).await?;
+    health_check.run().await
+}

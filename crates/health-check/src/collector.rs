@@ -1,0 +1,198 @@
+//! Asks everybody, again and again, and tells the model what came of it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use common::health::v1::health_service_client::HealthServiceClient;
+use common::health::v1::{Digest, GetDigestRequest, State};
+use futures_util::future::join_all;
+use service::clock;
+use tokio::net::lookup_host;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tonic::transport::{Channel, Endpoint};
+
+use crate::pipeline::{Model, View};
+use crate::settings::{HealthCheckSettings, ServiceSettings, host_port};
+
+/// Hundreds of endpoints for a day of hours.
+const LARGEST_DIGEST: usize = 64 * 1024 * 1024;
+
+/// Where digests come from.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// This process has all of the services.
+    Local(Arc<dyn Fn() -> Digest + Send + Sync>),
+    /// Others are asked by gRPC.
+    Remote(Vec<ServiceSettings>),
+}
+
+/// What is known so far. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Known(Arc<Mutex<Model>>);
+
+impl Known {
+    pub(crate) fn new(model: Model) -> Self {
+        Self(Arc::new(Mutex::new(model)))
+    }
+
+    pub(crate) fn view(&self) -> View {
+        self.with(|model| model.view(clock::now()))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
+        // Nothing panics while it is held; and health has to be told even then.
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+pub(crate) struct Collector {
+    source: Source,
+    known: Known,
+    interval: Duration,
+    timeout: Duration,
+    channels: HashMap<SocketAddr, Channel>,
+}
+
+impl Collector {
+    pub(crate) fn new(settings: &HealthCheckSettings, source: Source, known: Known) -> Self {
+        let (interval, timeout) = (settings.interval(), settings.timeout());
+        Self { source, known, interval, timeout, channels: HashMap::new() }
+    }
+
+    /// Until the future is dropped. `after` is told after each round.
+    pub(crate) async fn run(mut self, after: impl Fn(&View)) {
+        let mut ticks = interval(self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.round().await;
+            after(&self.known.view());
+        }
+    }
+
+    async fn round(&mut self) {
+        let answers = match self.source.clone() {
+            Source::Local(digest) => vec![(LOCAL.to_owned(), "this process".to_owned(), Ok(digest()))],
+            Source::Remote(services) => self.ask_all(&services).await,
+        };
+        let now = clock::now();
+        self.known.with(|model| {
+            let mut present = BTreeSet::new();
+            for (service, address, outcome) in answers {
+                present.insert((service.clone(), address.clone()));
+                model.observe(&service, &address, outcome, now);
+            }
+            model.end_round(&present, now);
+        });
+    }
+
+    async fn ask_all(&mut self, services: &[ServiceSettings]) -> Vec<(String, String, Result<Digest, String>)> {
+        let configured = services.iter().flat_map(|service| service.addresses.iter().map(move |at| (service, at)));
+        let limit = self.timeout;
+        let resolved =
+            join_all(configured.map(|(service, at)| async move { (service, at, resolve(at, limit).await) })).await;
+        let mut asked = Vec::new();
+        let mut answers = Vec::new();
+        for (service, address, resolved) in resolved {
+            match resolved {
+                Err(error) => answers.push((service.name.clone(), address.clone(), Err(error))),
+                Ok(places) => asked.extend(places.into_iter().map(|(name, at)| (service.name.clone(), name, at))),
+            }
+        }
+        self.channels.retain(|at, _| asked.iter().any(|(_, _, other)| other == at));
+        let asking: Vec<_> = asked
+            .into_iter()
+            .map(|(service, name, at)| {
+                let channel = self.channels.entry(at).or_insert_with(|| connect(at, limit)).clone();
+                async move { (service, name, ask(channel, limit).await) }
+            })
+            .collect();
+        answers.extend(join_all(asking).await);
+        answers
+    }
+}
+
+/// The service of a process that has all of them.
+pub(crate) const LOCAL: &str = "weir";
+
+/// The places that an address stands for, each with its name for people.
+async fn resolve(address: &str, limit: Duration) -> Result<Vec<(String, SocketAddr)>, String> {
+    let Some(host_port) = host_port(address) else { return Err("is no address of gRPC".to_owned()) };
+    let found = match timeout(limit, lookup_host(host_port)).await {
+        Err(_) => return Err(format!("its name was not resolved within {limit:?}")),
+        Ok(Err(error)) => return Err(format!("its name cannot be resolved: {error}")),
+        Ok(Ok(found)) => found.collect::<BTreeSet<_>>(),
+    };
+    // A name may have an address of each family where one listens: that of the family that works is told by the answer.
+    let alone = found.len() == 1;
+    let name = |at: &SocketAddr| if alone { address.to_owned() } else { format!("{address} ({at})") };
+    if found.is_empty() {
+        return Err("its name stands for no address".to_owned());
+    }
+    Ok(found.iter().map(|at| (name(at), *at)).collect())
+}
+
+fn connect(at: SocketAddr, limit: Duration) -> Channel {
+    // Connects when it is used, and again when the connection is lost.
+    Endpoint::from(uri(at)).connect_timeout(limit).timeout(limit).connect_lazy()
+}
+
+fn uri(at: SocketAddr) -> tonic::transport::Uri {
+    let parts = tonic::transport::Uri::builder().scheme("http").authority(at.to_string()).path_and_query("/");
+    // Built from an address, it is always valid.
+    parts.build().unwrap_or_default()
+}
+
+async fn ask(channel: Channel, limit: Duration) -> Result<Digest, String> {
+    let mut client = HealthServiceClient::new(channel).max_decoding_message_size(LARGEST_DIGEST);
+    match timeout(limit, client.get_digest(GetDigestRequest {})).await {
+        Err(_) => Err(format!("no answer within {limit:?}")),
+        Ok(Err(status)) => Err(reason(&status)),
+        Ok(Ok(answer)) => answer.into_inner().digest.ok_or_else(|| "the answer has no digest".to_owned()),
+    }
+}
+
+/// The innermost cause says most: "connection refused" rather than "transport error".
+pub(crate) fn reason(status: &tonic::Status) -> String {
+    let mut cause: &dyn std::error::Error = status;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if std::ptr::addr_eq(cause, status) { status.message().to_owned() } else { cause.to_string() }
+}
+
+/// What Prometheus reads of the stages.
+pub(crate) fn metrics(view: &View) {
+    let number = |state| match state {
+        State::Ok => 0.0,
+        State::Warning => 1.0,
+        State::Failing => 2.0,
+        State::Unknown | State::Unspecified => 3.0,
+    };
+    metrics::gauge!("weir_pipeline_state").set(number(view.pipeline.state()));
+    for hop in &view.pipeline.hops {
+        let labels = [("hop", hop.service.clone())];
+        metrics::gauge!("weir_pipeline_hop_state", &labels).set(number(hop.state()));
+        metrics::gauge!("weir_pipeline_hop_instances", &labels).set(hop.instances);
+        metrics::gauge!("weir_pipeline_hop_expected", &labels).set(hop.expected);
+        metrics::gauge!("weir_pipeline_hop_lag_records", &labels).set(hop.lag as f64);
+        metrics::gauge!("weir_pipeline_hop_in_per_second", &labels).set(hop.in_per_second);
+        metrics::gauge!("weir_pipeline_hop_out_per_second", &labels).set(hop.out_per_second);
+        // None: nothing was done in the last minute, and nothing is old.
+        metrics::gauge!("weir_pipeline_hop_age_seconds", &labels).set(hop.age_seconds.unwrap_or_default());
+    }
+}
+
+/// Says what they are.
+pub(crate) fn describe() {
+    metrics::describe_gauge!("weir_pipeline_state", "the worst stage: 0 ok, 1 warning, 2 failing, 3 unknown");
+    metrics::describe_gauge!("weir_pipeline_hop_state", "0 ok, 1 warning, 2 failing, 3 unknown");
+    metrics::describe_gauge!("weir_pipeline_hop_instances", "instances of a stage that answer");
+    metrics::describe_gauge!("weir_pipeline_hop_expected", "instances of a stage that should");
+    metrics::describe_gauge!("weir_pipeline_hop_lag_records", "records that wait for a stage");
+    metrics::describe_gauge!("weir_pipeline_hop_in_per_second", "units that a stage took in, over the last minute");
+    metrics::describe_gauge!("weir_pipeline_hop_out_per_second", "units that a stage sent on, over the last minute");
+    metrics::describe_gauge!("weir_pipeline_hop_age_seconds", "99th percentile, from the door to the end of the stage");
+}

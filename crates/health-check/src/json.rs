@@ -1,0 +1,132 @@
+//! The pipeline as JSON: the names of the proto, enums in lower case, times as RFC 3339.
+
+use common::health::v1::{Hop, Instance, Pipeline};
+use serde::Serialize;
+use service::digest_json::{CountJson, DigestJson, action_name, state_name};
+
+use crate::pipeline::View;
+use crate::problems::Problem;
+
+/// What `/status.json` answers.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "View describes the fields")]
+pub struct ViewJson {
+    #[serde(flatten)]
+    pub pipeline: PipelineJson,
+    pub details: Vec<ProblemJson>,
+    pub balance: Vec<CountJson>,
+}
+
+/// A [`Pipeline`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct PipelineJson {
+    pub state: &'static str,
+    pub at: String,
+    pub problems: Vec<String>,
+    pub hops: Vec<HopJson>,
+    pub instances: Vec<InstanceJson>,
+}
+
+/// A [`Hop`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct HopJson {
+    pub service: String,
+    pub state: &'static str,
+    pub instances: u32,
+    pub expected: u32,
+    pub in_per_second: f64,
+    pub out_per_second: f64,
+    pub total: Option<CountJson>,
+    pub lag: i64,
+    pub age_seconds: Option<f64>,
+}
+
+/// An [`Instance`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct InstanceJson {
+    pub address: String,
+    pub error: String,
+    pub answered_at: Option<String>,
+    pub digest: Option<DigestJson>,
+}
+
+/// A [`Problem`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "Problem describes the fields")]
+pub struct ProblemJson {
+    pub state: &'static str,
+    pub action: &'static str,
+    pub hops: Vec<String>,
+    pub check: String,
+    pub instances: Vec<String>,
+    pub found: String,
+    pub advice: &'static str,
+    pub since: Option<String>,
+}
+
+impl From<View> for ViewJson {
+    fn from(view: View) -> Self {
+        Self {
+            pipeline: view.pipeline.into(),
+            details: view.problems.into_iter().map(ProblemJson::from).collect(),
+            balance: view.balance.into_iter().map(CountJson::from).collect(),
+        }
+    }
+}
+
+impl From<Pipeline> for PipelineJson {
+    fn from(pipeline: Pipeline) -> Self {
+        Self {
+            state: state_name(pipeline.state()),
+            at: pipeline.at.unwrap_or_default().to_string(),
+            problems: pipeline.problems,
+            hops: pipeline.hops.into_iter().map(HopJson::from).collect(),
+            instances: pipeline.instances.into_iter().map(InstanceJson::from).collect(),
+        }
+    }
+}
+
+impl From<Hop> for HopJson {
+    fn from(hop: Hop) -> Self {
+        Self {
+            state: state_name(hop.state()),
+            service: hop.service,
+            instances: hop.instances,
+            expected: hop.expected,
+            in_per_second: hop.in_per_second,
+            out_per_second: hop.out_per_second,
+            total: hop.total.map(CountJson::from),
+            lag: hop.lag,
+            age_seconds: hop.age_seconds,
+        }
+    }
+}
+
+impl From<Instance> for InstanceJson {
+    fn from(instance: Instance) -> Self {
+        Self {
+            address: instance.address,
+            error: instance.error,
+            answered_at: instance.answered_at.map(|at| at.to_string()),
+            digest: instance.digest.map(DigestJson::from),
+        }
+    }
+}
+
+impl From<Problem> for ProblemJson {
+    fn from(problem: Problem) -> Self {
+        Self {
+            state: state_name(problem.state),
+            action: action_name(problem.action),
+            hops: problem.hops,
+            check: problem.check,
+            instances: problem.instances,
+            found: problem.found,
+            advice: problem.advice,
+            since: problem.since.map(|at| at.to_string()),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The status page: for somebody who was woken and looks at a phone. Everything on it is in it: no other file, nothing
+//! from elsewhere, and all that came from outside is escaped.
+
+mod parts;
+
+use axum::http::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use common::health::v1::State;
+use prost_types::Timestamp;
+use service::digest_json::state_name;
+use sha2::{Digest as _, Sha256};
+
+use crate::pipeline::View;
+
+const STYLE: &str = include_str!("page/style.css");
+const SCRIPT: &str = include_str!("page/refresh.js");
+
+/// The page, with its script.
+#[derive(Debug, Clone)]
+pub struct Page {
+    script: String,
+    policy: HeaderValue,
+    refresh_ms: u64,
+}
+
+impl Page {
+    /// A page that asks for a newer one after so long.
+    #[must_use]
+    pub fn new(refresh_ms: u64) -> Self {
+        let script = SCRIPT.replace("EVERY_MS", &refresh_ms.to_string());
+        let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; img-src data:; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            hash(STYLE),
+            hash(&script)
+        );
+        // Made of ASCII; were it not, nothing would be allowed.
+        let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
+        Self { script, policy, refresh_ms }
+    }
+
+    /// The `Content-Security-Policy` it needs: its own style and script, and nothing else.
+    #[must_use]
+    pub fn policy(&self) -> HeaderValue {
+        self.policy.clone()
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn html(&self, view: &View) -> String {
+        let state = view.pipeline.state();
+        let name = state_name(state);
+        let now = view.pipeline.at.unwrap_or_default();
+        let (headline, more) = headline(view);
+        let icon = match state {
+            State::Ok => "%23197a3e",
+            State::Warning => "%23b26a00",
+            State::Failing => "%23c0262d",
+            State::Unknown | State::Unspecified => "%23667085",
+        };
+        format!(
+            "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n\
+             <meta name=viewport content=\"width=device-width,initial-scale=1\">\n\
+             <meta name=color-scheme content=\"light dark\">\n\
+             <title>{name} · Weir</title>\n\
+             <link rel=icon href=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'>\
+             <circle cx='4.5' cy='4.5' r='4' fill='{icon}'/></svg>\">\n\
+             <noscript><meta http-equiv=refresh content={}></noscript>\n\
+             <style>{STYLE}</style></head>\n<body>\n<p id=stale role=alert hidden></p>\n<main id=live>\n\
+             <header class={name}><p class=mark aria-hidden=true>{}</p><div><h1>{headline}</h1><p>{more}</p>{}</div></header>\n\
+             {}{}{}{}{}</main>\n\
+             <footer><p>At {now} · <a href=/status.json>status.json</a> · <a href=/check>check</a> · \
+             <a href=/health>health</a> · <a href=/metrics>metrics</a> · <a href=/checks>checks of this process</a></p>\
+             </footer>\n<script>{}</script>\n</body></html>\n",
+            self.refresh_ms.div_ceil(1000).max(5),
+            mark(state),
+            parts::strip(&view.pipeline.hops),
+            parts::problems(&view.problems, now),
+            parts::flow(view),
+            parts::balance(view),
+            parts::by_hour(view),
+            parts::instances(&view.pipeline, now),
+            self.script,
+        )
+    }
+}
+
+/// What it comes to.
+fn headline(view: &View) -> (&'static str, String) {
+    let pipeline = &view.pipeline;
+    let answer = pipeline.hops.iter().map(|hop| u64::from(hop.instances)).max().unwrap_or_default();
+    let count = |state| view.problems.iter().filter(|problem| problem.state == state).count();
+    let problems = [(State::Failing, "failing"), (State::Warning, "worth a look"), (State::Unknown, "not known yet")]
+        .into_iter()
+        .map(|(state, word)| (count(state), word))
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, word)| format!("{n} {word}"));
+    let problems = problems.collect::<Vec<_>>().join(", ");
+    match pipeline.state() {
+        State::Ok if pipeline.hops.is_empty() => ("Nothing is watched", String::new()),
+        State::Ok => {
+            let entering = pipeline.hops.first().map_or(0.0, |hop| hop.in_per_second);
+            ("All is well", format!("{} stages, {} come in", pipeline.hops.len(), rate(entering)))
+        }
+        State::Warning => ("It works, and needs a look", problems),
+        State::Failing => ("Something is broken", problems),
+        State::Unknown | State::Unspecified if answer == 0 && problems.is_empty() => {
+            ("Not known yet", "nobody has been asked so far".to_owned())
+        }
+        State::Unknown | State::Unspecified => ("Not known yet", problems),
+    }
+}
+
+/// States are told by shape too, not by colour alone.
+fn mark(state: State) -> &'static str {
+    match state {
+        State::Ok => "✓",
+        State::Warning => "!",
+        State::Failing => "✕",
+        State::Unknown | State::Unspecified => "?",
+    }
+}
+
+/// Everything that came from outside goes through here.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A count with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            // Narrow, and never the end of a line.
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A rate as people would say it.
+fn rate(per_second: f64) -> String {
+    match per_second {
+        r if r <= 0.0 => "0/s".to_owned(),
+        r if r < 1.0 => format!("{:.1}/min", r * 60.0),
+        r if r < 10.0 => format!("{r:.1}/s"),
+        r => format!("{}/s", grouped(r.round() as u64)),
+    }
+}
+
+/// A time as people would say it.
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{:.0} ms", s * 1000.0),
+        s if s < 10.0 => format!("{s:.1} s"),
+        s if s < 120.0 => format!("{s:.0} s"),
+        s if s < 7200.0 => format!("{:.0} min", s / 60.0),
+        s if s < 172_800.0 => format!("{:.0} h", s / 3600.0),
+        s => format!("{:.0} d", s / 86_400.0),
+    }
+}
+
+/// How long ago.
+fn ago(at: Timestamp, now: Timestamp) -> String {
+    format!("{} ago", seconds((now.seconds - at.seconds).max(0) as f64))
+}
+
+#[cfg(test)]
+#[path = "page_tests.rs"]
+mod tests;

@@ -1,0 +1,337 @@
+//! From digests over time to how the pipeline is. Pure: no clock, no network.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use common::health::v1::{Check, Count, Digest, Hop, Instance, Pipeline, State};
+
+use crate::flow::{Flow, Run, RunId, Totals};
+use crate::problems::{self, Problem};
+
+/// The stages in the order of the data's way; others come after them.
+pub const ORDER: [&str; 4] = ["streaming", "processing", "enricher", "loader"];
+
+const MINUTE: Duration = Duration::from_secs(60);
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+const HOUR: i64 = 3600;
+/// As many hours as services tell one by one.
+const HOURS_BACK: i64 = 25;
+
+/// How many of those that ended may come back.
+const ENDED: usize = 64;
+
+/// A service that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// Its name.
+    pub service: String,
+    /// Instances that have to answer.
+    pub expected: u32,
+}
+
+/// From which value on something is not as it should be; 0: never.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Limits {
+    /// Records that wait: warning, failing.
+    pub lag: [f64; 2],
+    /// Seconds from the door: warning, failing.
+    pub age: [f64; 2],
+    /// Part of what was taken in within five minutes.
+    pub dead_letters: f64,
+    /// Fewer within five minutes prove nothing.
+    pub dead_letters_min: u64,
+}
+
+/// What is known of the place where an instance is asked.
+#[derive(Debug, Clone)]
+struct Place {
+    service: String,
+    address: String,
+    run: Option<Run>,
+    digest: Option<Digest>,
+    error: String,
+    answered_at: Option<SystemTime>,
+}
+
+impl Place {
+    fn answers(&self) -> bool {
+        self.digest.is_some() && self.error.is_empty()
+    }
+}
+
+/// Everything that was told so far.
+#[derive(Debug, Clone)]
+pub struct Model {
+    watched: Vec<Watched>,
+    limits: Limits,
+    places: Vec<Place>,
+    /// The last that ended, latest last: one may come back at another address.
+    ended: VecDeque<Run>,
+    /// Those that ended before.
+    settled: Totals,
+    rounds: u64,
+}
+
+/// The pipeline at one moment, and what the page shows beyond the proto.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// As gRPC tells it.
+    pub pipeline: Pipeline,
+    /// What is not as it should be, the worst first.
+    pub problems: Vec<Problem>,
+    /// For each hop of the pipeline: taken in, sent on and dead-lettered per second, over five minutes.
+    pub five_minutes: Vec<[f64; 3]>,
+    /// Everything by hop, endpoint and hour; the latest hour first.
+    pub balance: Vec<Count>,
+}
+
+impl Model {
+    /// Nobody was asked yet.
+    #[must_use]
+    pub fn new(watched: Vec<Watched>, limits: Limits) -> Self {
+        Self { watched, limits, places: Vec::new(), ended: VecDeque::new(), settled: Totals::default(), rounds: 0 }
+    }
+
+    /// What came of asking at one address.
+    pub fn observe(&mut self, service: &str, address: &str, outcome: Result<Digest, String>, now: SystemTime) {
+        let found = self.places.iter().position(|place| place.service == service && place.address == address);
+        let at = found.unwrap_or_else(|| {
+            let (service, address) = (service.to_owned(), address.to_owned());
+            self.places.push(Place {
+                service,
+                address,
+                run: None,
+                digest: None,
+                error: String::new(),
+                answered_at: None,
+            });
+            self.places.len() - 1
+        });
+        let digest = match outcome {
+            Ok(digest) => digest,
+            Err(error) => {
+                self.places[at].error = error;
+                return;
+            }
+        };
+        let id = RunId::of(&digest);
+        let back = self.ended.iter().position(|run| run.id == id).and_then(|at| self.ended.remove(at));
+        let place = &mut self.places[at];
+        let mut before = place.run.take();
+        if before.as_ref().is_none_or(|run| run.id != id) {
+            self.end(before);
+            before = back;
+        }
+        let mut run = before.unwrap_or_else(|| Run::new(&digest, now));
+        if !run.update(&digest, now) {
+            // Counts that went back are those of another run, whatever it calls itself.
+            let before = std::mem::replace(&mut run, Run::new(&digest, now));
+            self.settled.add(&before.end());
+        }
+        self.places[at].run = Some(run);
+        let place = &mut self.places[at];
+        place.digest = Some(digest);
+        place.error.clear();
+        place.answered_at = Some(now);
+    }
+
+    /// A round of asking is over: who is not among `present` (service and address) is gone.
+    pub fn end_round(&mut self, present: &BTreeSet<(String, String)>, now: SystemTime) {
+        self.rounds += 1;
+        self.settled.lump(oldest_hour(now));
+        let is_gone = |place: &mut Place| !present.contains(&(place.service.clone(), place.address.clone()));
+        let gone: Vec<_> = self.places.extract_if(.., is_gone).collect();
+        gone.into_iter().for_each(|place| self.end(place.run));
+    }
+
+    /// What a run counted is kept; once, also where two addresses were those of one instance.
+    fn end(&mut self, run: Option<Run>) {
+        let Some(run) = run else { return };
+        if self.places.iter().any(|place| place.run.as_ref().is_some_and(|other| other.id == run.id)) {
+            return;
+        }
+        self.ended.push_back(run);
+        if self.ended.len() > ENDED
+            && let Some(oldest) = self.ended.pop_front()
+        {
+            self.settled.add(&oldest.end());
+        }
+    }
+
+    /// Each instance once, although two addresses may lead to it; one that answers before one that does not.
+    fn instances(&self) -> Vec<&Place> {
+        let mut places: Vec<&Place> = self.places.iter().collect();
+        places.sort_by_key(|place| !place.answers());
+        let mut seen: Vec<&RunId> = Vec::new();
+        places.retain(|place| match &place.run {
+            Some(run) if seen.contains(&&run.id) => false,
+            Some(run) => {
+                seen.push(&run.id);
+                true
+            }
+            None => true,
+        });
+        places
+    }
+
+    /// How the pipeline is.
+    #[must_use]
+    pub fn view(&self, now: SystemTime) -> View {
+        let instances = self.instances();
+        let stages = self.stages(&instances);
+        let mut totals = self.settled.clone();
+        self.ended.iter().for_each(|run| totals.add(&run.clone().end()));
+        instances.iter().filter_map(|place| place.run.as_ref()).for_each(|run| totals.add(&run.totals));
+        totals.lump(oldest_hour(now));
+        let by_hop = totals.by_hop();
+
+        let mut problems = Vec::new();
+        let (mut hops, mut five_minutes) = (Vec::new(), Vec::new());
+        for stage in &stages {
+            let flow = by_hop.get(&stage.hop).cloned().unwrap_or_default();
+            let (hop, five) = self.hop(stage, &flow, now);
+            let of_it = problems::of_hop(stage, &hop, five, self.limits, self.rounds > 0);
+            hops.push(hop);
+            five_minutes.push(five);
+            problems.extend(of_it);
+        }
+        problems::arrange(&mut problems);
+        for hop in &mut hops {
+            let of_it = problems.iter().filter(|problem| problem.hops.contains(&hop.service));
+            let worst = of_it.map(|problem| problem.state).max_by_key(|state| *state as i32);
+            let fine = if self.rounds == 0 { State::Unknown } else { State::Ok };
+            hop.set_state(worst.unwrap_or(fine));
+        }
+        let worst = hops.iter().map(Hop::state).max_by_key(|state| *state as i32).unwrap_or(State::Unknown);
+        let mut places: Vec<&Place> = self.places.iter().collect();
+        places.sort_by_key(|place| self.watched.iter().position(|watched| watched.service == place.service));
+        let mut balance: Vec<Count> =
+            totals.0.iter().map(|((hop, endpoint, hour), flow)| flow.count(hop, endpoint, *hour)).collect();
+        balance.retain(|count| count.taken_in > 0);
+        let rank = |count: &Count| (std::cmp::Reverse(count.hour.map(|hour| hour.seconds)), order(&count.hop));
+        balance.sort_by(|a, b| rank(a).cmp(&rank(b)).then(a.endpoint.cmp(&b.endpoint)));
+        View {
+            pipeline: Pipeline {
+                state: worst.into(),
+                hops,
+                instances: places.into_iter().map(instance).collect(),
+                problems: problems.iter().map(Problem::to_string).collect(),
+                at: Some(now.into()),
+            },
+            problems,
+            five_minutes,
+            balance,
+        }
+    }
+
+    /// The stages there are, with the instances that have each.
+    fn stages<'a>(&'a self, instances: &[&'a Place]) -> Vec<Stage<'a>> {
+        let mut stages: BTreeMap<(usize, String), Stage<'a>> = BTreeMap::new();
+        for watched in &self.watched {
+            let mine: Vec<&Place> =
+                instances.iter().copied().filter(|place| place.service == watched.service).collect();
+            let named = mine.iter().filter_map(|place| place.digest.as_ref()).flat_map(hops_of);
+            let mut hops: BTreeSet<String> = named.collect();
+            if hops.is_empty() {
+                hops.insert(watched.service.clone());
+            }
+            for hop in hops {
+                let stage = stages.entry((order(&hop), hop.clone())).or_insert_with(|| Stage::new(&hop));
+                stage.expected += watched.expected;
+                for place in &mine {
+                    let has_it = place.digest.as_ref().is_none_or(|digest| {
+                        let hops = hops_of(digest);
+                        hops.contains(&hop) || hops.is_empty()
+                    });
+                    if !has_it {
+                        continue;
+                    }
+                    match (&place.digest, &place.run) {
+                        (Some(digest), Some(run)) if place.answers() => stage.live.push((digest, run)),
+                        _ => stage.silent.push((&place.address, &place.error)),
+                    }
+                }
+            }
+        }
+        stages.into_values().collect()
+    }
+
+    fn hop(&self, stage: &Stage<'_>, flow: &Flow, now: SystemTime) -> (Hop, [f64; 3]) {
+        let sum = |window| {
+            stage.live.iter().fold([0.0; 3], |sum: [f64; 3], (_, run)| {
+                let rates = run.rates(&stage.hop, window, now);
+                std::array::from_fn(|n| sum[n] + rates[n])
+            })
+        };
+        let [taken_in, sent_on, _] = sum(MINUTE);
+        let digests = || stage.live.iter().map(|(digest, _)| *digest);
+        let queues = digests().flat_map(|digest| &digest.queues).filter(|queue| queue.hop == stage.hop);
+        let ages = digests().flat_map(|digest| &digest.ages).filter(|age| age.hop == stage.hop);
+        let hop = Hop {
+            service: stage.hop.clone(),
+            state: State::Unknown.into(),
+            instances: stage.live.len() as u32,
+            expected: stage.expected,
+            in_per_second: taken_in,
+            out_per_second: sent_on,
+            total: Some(flow.count(&stage.hop, "", None)),
+            lag: queues.map(|queue| queue.lag).sum(),
+            age_seconds: ages.map(|age| age.p99_seconds).max_by(f64::total_cmp),
+        };
+        (hop, sum(FIVE_MINUTES))
+    }
+}
+
+/// One stage, with those who answer and those who do not.
+pub(crate) struct Stage<'a> {
+    pub(crate) hop: String,
+    pub(crate) expected: u32,
+    pub(crate) live: Vec<(&'a Digest, &'a Run)>,
+    /// Address, and why it does not answer.
+    pub(crate) silent: Vec<(&'a str, &'a str)>,
+}
+
+impl Stage<'_> {
+    fn new(hop: &str) -> Self {
+        Self { hop: hop.to_owned(), expected: 0, live: Vec::new(), silent: Vec::new() }
+    }
+}
+
+/// The stages that a digest tells of.
+pub(crate) fn hops_of(digest: &Digest) -> BTreeSet<String> {
+    let counts = digest.counts.iter().map(|count| &count.hop);
+    let queues = digest.queues.iter().map(|queue| &queue.hop);
+    let hops: BTreeSet<String> = counts.chain(queues).filter(|hop| !hop.is_empty()).cloned().collect();
+    if hops.is_empty() && !digest.service.is_empty() { BTreeSet::from([digest.service.clone()]) } else { hops }
+}
+
+/// Whether a check is about a stage: by its name, and where the name says nothing, about all of the process.
+pub(crate) fn is_about(check: &Check, hop: &str, hops: &BTreeSet<String>) -> bool {
+    let named = |hop: &str| {
+        let more = if hop == "processing" { "registrations_" } else { "-" };
+        check.name.strip_prefix(hop).is_some_and(|rest| rest.starts_with('_')) || check.name.starts_with(more)
+    };
+    named(hop) || !hops.iter().any(|hop| named(hop))
+}
+
+fn order(hop: &str) -> usize {
+    ORDER.iter().position(|known| *known == hop).unwrap_or(ORDER.len())
+}
+
+fn instance(place: &Place) -> Instance {
+    Instance {
+        address: place.address.clone(),
+        digest: place.digest.clone(),
+        error: place.error.clone(),
+        answered_at: place.answered_at.map(Into::into),
+    }
+}
+
+/// Hours before this one are told together.
+fn oldest_hour(now: SystemTime) -> i64 {
+    prost_types::Timestamp::from(now).seconds.div_euclid(HOUR) * HOUR - HOURS_BACK * HOUR
+}
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;
