@@ -3,6 +3,8 @@
 //! * [`cmd`]: the commands of the binary, one file each
 //! * [`simulate`]: traffic as the platforms send it, and what it means
 //! * [`decode`]: any record of any topic, for people
+//! * [`records`]: reading topics, wherever the log is
+//! * [`trace`]: what became of a delivery
 //! * [`register`]: what the commands have in common that talk to the registrations
 //! * [`live`]: what a running Weir looks like: the table of `weir up --simulate`
 //! * [`settings`]: the settings of all of it
@@ -12,6 +14,8 @@ pub mod cmd;
 pub mod decode;
 pub mod live;
 pub mod out;
+pub mod records;
 pub mod register;
 pub mod settings;
 pub mod simulate;
+pub mod trace;

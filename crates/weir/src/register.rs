@@ -95,19 +95,26 @@ fn explain(status: &Status) -> String {
 /// # Errors
 /// When the address is none, or nobody answers there.
 pub async fn connect(url: &str) -> Result<Client, Error> {
+    Ok(Client::new(channel(url).await?))
+}
+
+/// A connection to whoever answers gRPC there.
+///
+/// # Errors
+/// When the address is none, or nobody answers there.
+pub async fn channel(url: &str) -> Result<Channel, Error> {
     let endpoint = Endpoint::from_shared(url.to_owned())
         .ok()
         .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
         .ok_or_else(|| Error::Url(url.to_owned()))?;
-    let channel = endpoint.connect_timeout(CONNECT).timeout(CALL).connect().await.map_err(|error| {
+    endpoint.connect_timeout(CONNECT).timeout(CALL).connect().await.map_err(|error| {
         // The outermost error says "transport error" only.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {
             cause = source;
         }
         Error::Unreachable { url: url.to_owned(), reason: cause.to_string() }
-    })?;
-    Ok(Client::new(channel))
+    })
 }
 
 /// All registrations whose ids begin with `prefix`, of this tenant (empty: of all), in the order of their ids.

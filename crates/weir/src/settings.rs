@@ -16,6 +16,10 @@ pub const DEFAULTS: &[&str] = &[
     bus::DEFAULTS,
     streaming::STREAMING_DEFAULTS,
     processing::PROCESSING_DEFAULTS,
+    lake::DEFAULTS,
+    enricher::ENRICHER_DEFAULTS,
+    loader::LOADER_DEFAULTS,
+    health_check::HEALTH_CHECK_DEFAULTS,
     include_str!("../settings.default.toml"),
 ];
 
@@ -41,6 +45,14 @@ pub struct Settings {
     pub processing: processing::settings::ProcessingSettings,
     /// `[registrations]`
     pub registrations: processing::settings::RegistrationsSettings,
+    /// `[lake]`
+    pub lake: lake::LakeSettings,
+    /// `[enricher]`
+    pub enricher: enricher::settings::EnricherSettings,
+    /// `[loader]`
+    pub loader: loader::LoaderSettings,
+    /// `[health_check]`
+    pub health_check: health_check::HealthCheckSettings,
     /// `[simulation]`
     pub simulation: SimulationSettings,
 }
@@ -100,13 +112,42 @@ impl Settings {
             registrations: self.registrations.clone(),
         }
     }
+
+    /// What the enricher reads of them.
+    pub fn enricher(&self) -> enricher::Settings {
+        enricher::Settings {
+            admin: self.admin.clone(),
+            grpc: self.grpc.clone(),
+            telemetry: self.telemetry.clone(),
+            shutdown: self.shutdown.clone(),
+            secrets: self.secrets.clone(),
+            bus: self.bus.clone(),
+            lake: self.lake.clone(),
+            enricher: self.enricher.clone(),
+        }
+    }
+
+    /// What the loader reads of them.
+    pub fn loader(&self) -> loader::Settings {
+        loader::Settings {
+            admin: self.admin.clone(),
+            grpc: self.grpc.clone(),
+            telemetry: self.telemetry.clone(),
+            shutdown: self.shutdown.clone(),
+            secrets: self.secrets.clone(),
+            bus: self.bus.clone(),
+            lake: self.lake.clone(),
+            loader: self.loader.clone(),
+        }
+    }
 }
 
 impl service::Settings for Settings {
     fn validate(&self) -> Vec<Problem> {
         let mut problems = self.streaming().validate();
-        for problem in self.processing().validate() {
-            // What both read is told once.
+        let others = [self.processing().validate(), self.enricher().validate(), self.loader().validate()];
+        for problem in others.into_iter().flatten().chain(self.health_check.validate()) {
+            // What several read is told once.
             if !problems.iter().any(|known| known.key == problem.key) {
                 problems.push(problem);
             }

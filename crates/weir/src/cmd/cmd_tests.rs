@@ -36,6 +36,7 @@ fn every_command_teaches() {
             "weir register list",
             "weir register get",
             "weir register delete",
+            "weir health",
         ]
     );
     for (name, text) in &all {

@@ -11,9 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::out;
 use crate::settings::Settings;
 
+pub mod health;
+pub mod lake;
 pub mod register;
 pub mod simulate;
 pub mod tail;
+pub mod trace;
 pub mod up;
 mod up_simulation;
 
@@ -43,6 +46,9 @@ enum Command {
     Simulate(simulate::Simulate),
     Tail(tail::Tail),
     Register(register::Register),
+    Trace(trace::TraceCommand),
+    Lake(lake::LakeCommand),
+    Health(health::Health),
 }
 
 /// Runs `weir`.
@@ -61,6 +67,9 @@ pub fn main() -> ExitCode {
         Command::Simulate(simulate) => run(|shutdown| simulate.run(shutdown)),
         Command::Tail(tail) => run(|shutdown| tail.run(shutdown)),
         Command::Register(register) => run(|_| register.run()),
+        Command::Trace(trace) => run(|shutdown| trace.run(shutdown)),
+        Command::Lake(lake) => run(|shutdown| lake.run(shutdown)),
+        Command::Health(health) => run(|_| health.run()),
     }
 }
 
@@ -119,7 +128,7 @@ impl ConfigFile {
 /// Where gRPC is answered.
 #[derive(Debug, Clone, clap::Args)]
 struct Grpc {
-    /// Where registrations are answered [default: the setting grpc.listen, http://127.0.0.1:9090]
+    /// Where gRPC is answered [default: the setting grpc.listen, http://127.0.0.1:9090]
     #[arg(long, value_name = "URL", global = true)]
     grpc: Option<String>,
     #[command(flatten)]

@@ -2,19 +2,15 @@
 
 use std::collections::VecDeque;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use bus::{Bus, Reader, Start, Stored};
-use tokio::time::{Instant, sleep};
+use bus::{Start, Stored};
 use tokio_util::sync::CancellationToken;
 
 use crate::decode::Decoder;
 use crate::out;
+use crate::records::{Reading, Records};
 
-/// How long the broker may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-const AGAIN: Duration = Duration::from_millis(300);
 const DEFAULT_COUNT: usize = 10;
 
 /// Print decoded records of a topic
@@ -43,7 +39,7 @@ pub struct Tail {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    config: super::ConfigFile,
+    grpc: super::Grpc,
 }
 
 /// Where to begin, as it can be said on a command line.
@@ -66,23 +62,10 @@ fn parse_from(text: &str) -> Result<From, String> {
 
 impl Tail {
     pub(super) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
-        let settings = self.config.load()?;
         let decoder = Decoder::new()?;
-        let bus = Bus::open(&settings.bus)?;
-        let topic = shutdown.run_until_cancelled(topic(&bus, &self.topic)).await;
-        let Some(topic) = topic else { return Ok(ExitCode::SUCCESS) };
-        let (topic, count) = (topic?, self.count);
-        let start = match (&self.from, count) {
-            (None, count) => Start::LastN(count.unwrap_or(DEFAULT_COUNT) as u64),
-            (Some(From::Beginning), _) => Start::Beginning,
-            (Some(From::End), _) => Start::End,
-            (Some(From::Time(time)), _) => Start::AtTime(*time),
-        };
-        let Some(reader) = shutdown.run_until_cancelled(open(&bus, &topic, start)).await else {
-            return Ok(ExitCode::SUCCESS);
-        };
-        let mut reader = reader.with_context(|| format!("cannot read {topic}"))?;
-        let printed = shutdown.run_until_cancelled(self.print(&mut reader, &decoder)).await;
+        let Some(reading) = shutdown.run_until_cancelled(self.open()).await else { return Ok(ExitCode::SUCCESS) };
+        let (topic, mut reading) = reading?;
+        let printed = shutdown.run_until_cancelled(self.print(&mut reading, &decoder)).await;
         match printed {
             Some(Err(error)) => Err(error),
             Some(Ok(0)) if self.from.is_none() => {
@@ -93,8 +76,23 @@ impl Tail {
         }
     }
 
+    /// Finds the topic, and where to begin.
+    async fn open(&self) -> anyhow::Result<(String, Reading)> {
+        let settings = self.grpc.config.load()?;
+        let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
+        let topic = find(&self.topic, &settings.bus.topic_prefix, records.topics().await?)?;
+        let start = match (&self.from, self.count) {
+            (None, count) => Start::LastN(count.unwrap_or(DEFAULT_COUNT) as u64),
+            (Some(From::Beginning), _) => Start::Beginning,
+            (Some(From::End), _) => Start::End,
+            (Some(From::Time(time)), _) => Start::AtTime(*time),
+        };
+        let reading = records.read(std::slice::from_ref(&topic), start, self.follow).await;
+        Ok((topic.clone(), reading.with_context(|| format!("cannot read {topic}"))?))
+    }
+
     /// Prints what is to be printed, and says how much it was.
-    async fn print(&self, reader: &mut Reader, decoder: &Decoder) -> anyhow::Result<usize> {
+    async fn print(&self, reader: &mut Reading, decoder: &Decoder) -> anyhow::Result<usize> {
         let mut printed = 0;
         let mut limit = if self.from.is_some() { self.count } else { None };
         if self.from.is_none() {
@@ -132,19 +130,8 @@ impl Tail {
     }
 }
 
-/// Opens the topic. A broker that has just started says for a moment that it leads no partition.
-async fn open(bus: &Bus, topic: &String, start: Start) -> Result<Reader, bus::Error> {
-    let began = Instant::now();
-    loop {
-        match bus.reader(std::slice::from_ref(topic), start.clone()).await {
-            Err(bus::Error::Unavailable { .. }) if began.elapsed() < PATIENCE => sleep(AGAIN).await,
-            reader => return reader,
-        }
-    }
-}
-
 /// The last records of all partitions together, by the time they were produced.
-async fn last(reader: &mut Reader, count: usize) -> anyhow::Result<Vec<Stored>> {
+async fn last(reader: &mut Reading, count: usize) -> anyhow::Result<Vec<Stored>> {
     // Each partition gives its own last ones, in its order: of each no more than `count` are kept.
     let mut partitions: std::collections::BTreeMap<i32, VecDeque<Stored>> = std::collections::BTreeMap::new();
     while let Some(record) = reader.next_until_end().await? {
@@ -160,20 +147,6 @@ async fn last(reader: &mut Reader, count: usize) -> anyhow::Result<Vec<Stored>> 
     let surplus = records.len().saturating_sub(count);
     records.drain(..surplus);
     Ok(records)
-}
-
-/// The name of a topic without the prefix, if there is such a topic.
-async fn topic(bus: &Bus, asked: &str) -> anyhow::Result<String> {
-    let brokers = || bus.settings().kafka.brokers.join(", ");
-    bus.ping(PATIENCE).await.with_context(|| {
-        format!(
-            "no broker answers at {} (setting bus.kafka.brokers, or WEIR__BUS__KAFKA__BROKERS). Start one, or name the \
-             right one",
-            brokers()
-        )
-    })?;
-    let topics = bus.topics().await.with_context(|| format!("cannot list the topics at {}", brokers()))?;
-    find(asked, &bus.settings().topic_prefix, topics)
 }
 
 fn find(asked: &str, prefix: &str, mut topics: Vec<String>) -> anyhow::Result<String> {

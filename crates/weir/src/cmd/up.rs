@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::Bus;
+use enricher::Enricher;
+use health_check::HealthCheck;
+use loader::Loader;
 use processing::Processing;
 use service::{Addresses, Host};
 use streaming::Streaming;
@@ -21,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::up_simulation::{self, Simulation};
 use crate::live::screen::Screen;
 use crate::out;
+use crate::records;
 use crate::settings::{DEFAULTS, Settings};
 
 /// How long a broker may take to answer, and how often it is asked.
@@ -127,20 +131,35 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     // Processing first: at the first start it makes the key that the door reads.
     let processing = Processing::new(&settings.processing(), &host).await?;
     let streaming = Streaming::new(&settings.streaming(), &host).await?;
-    let addresses = host.serve(processing.routes()).await?;
-    let door = streaming.address();
+    let enricher = Enricher::new(&settings.enricher(), &host).await?;
+    let loader = Loader::new(&settings.loader(), &host).await?;
+    let health = host.health().clone();
+    let health_check = HealthCheck::local(&settings.health_check, &host, move || health.digest());
     let bus = Bus::open(&settings.bus)?;
+    let mut routes = health_check.add_to(processing.routes());
+    if settings.bus.kafka.brokers.is_empty() {
+        // Nobody else can reach the log.
+        routes = routes.add_service(records::service::Service::server(bus.clone(), host.shutdown().clone()));
+    }
+    let addresses = host.serve_with(routes, Some(health_check.pages())).await?;
+    let enricher = enricher.with_processing_at(addresses.grpc);
+    let door = streaming.address();
     out::say(&banner(door, &addresses, &settings));
 
     let mut services = JoinSet::new();
     services.spawn(async move { processing.run().await.context("processing") });
     services.spawn(async move { streaming.run().await.context("streaming") });
+    services.spawn(async move { enricher.run().await.context("enricher") });
+    services.spawn(async move { loader.run().await.context("loader") });
+    services.spawn(async move { health_check.run().await.context("health-check") });
 
     // Ends after the services, so that what they still write while they drain is counted.
     let after = CancellationToken::new();
     let (lines, shown) = mpsc::channel(16);
     let mut sides = JoinSet::new();
-    sides.spawn(tell_broker(bus.clone(), lines.clone(), after.clone()));
+    if !settings.bus.kafka.brokers.is_empty() {
+        sides.spawn(tell_broker(bus.clone(), lines.clone(), after.clone()));
+    }
     let screen = Screen::new();
     let aside = async {
         if simulate {
@@ -227,6 +246,11 @@ async fn tell_broker(bus: Bus, lines: mpsc::Sender<String>, stop: CancellationTo
 fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings) -> String {
     let Addresses { admin, grpc } = addresses;
     // A command that has to find another place than usual is told it.
+    let log = if settings.bus.kafka.brokers.is_empty() {
+        format!("{} (embedded)", settings.bus.data_dir.join("log").display())
+    } else {
+        format!("Kafka at {}", settings.bus.kafka.brokers.join(", "))
+    };
     let grpc_flag = if grpc.port() == 9090 { String::new() } else { format!(" --grpc http://{grpc}") };
     format!(
         "Weir is up. Ctrl-C stops it; its state stays in {}.\n\
@@ -235,13 +259,14 @@ fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings) -> Strin
          \n  digest    http://{admin}/health\
          \n  metrics   http://{admin}/metrics\
          \n  gRPC      http://{grpc}\
-         \n  broker    {}\n\
+         \n  log       {log}\
+         \n  lake      {}\n\
          \nYour first webhook:\
          \n  weir register{grpc_flag} endpoint my-repo --source github --tenant me --secret-file FILE\
          \n  have it deliver to http://{door}/webhooks/my-repo, and look: weir tail events.github.push --follow\
          \nNobody there who delivers? weir simulate --register --url http://{door}{grpc_flag}\n",
         settings.bus.data_dir.display(),
-        settings.bus.kafka.brokers.join(", ")
+        settings.lake.root,
     )
 }
 

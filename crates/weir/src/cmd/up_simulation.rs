@@ -18,6 +18,8 @@ use crate::settings::SimulationSettings;
 use crate::simulate::sender::{self, Options};
 use crate::simulate::{Config, Generator, Signer};
 
+/// The hop that brings rows into the lake.
+const LOADER: &str = "loader";
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// See [`Counts::turn`].
 const TURN_EVERY: Duration = Duration::from_secs(30);
@@ -64,6 +66,7 @@ pub(super) async fn run(simulation: Simulation, screen: &Screen, lines: mpsc::Re
         }
     };
     screen.close();
+    counts.in_lake(rows(&host));
     let totals = counts.totals();
     screen.say(&format!(
         "\nIn all:\n{}",
@@ -145,6 +148,7 @@ async fn show(
             _ = turns.tick() => counts.turn(),
             Some(line) = lines.recv() => screen.say(&line),
             _ = ticks.tick() => {
+                counts.in_lake(rows(host));
                 let totals = counts.totals();
                 if screen.has_table() {
                     screen.show(&table::table(&totals, &totals.recent(), began.elapsed(), &state(host), screen.width()));
@@ -159,6 +163,12 @@ async fn show(
             }
         }
     }
+}
+
+/// Rows that the loader made part of the lake since the start.
+fn rows(host: &Host) -> u64 {
+    let loaded = host.health().digest().counts.into_iter().filter(|count| count.hop == LOADER);
+    loaded.map(|count| count.sent_on).sum()
 }
 
 /// How Weir is, in some words.

@@ -20,6 +20,12 @@ pub struct Totals {
     pub typed: BTreeMap<String, u64>,
     /// Activities.
     pub activities: u64,
+    /// Enriched activities.
+    pub enriched: u64,
+    /// Files that were written for the lake.
+    pub files: u64,
+    /// Rows that the loader made part of the lake.
+    pub rows: u64,
     /// Dead letters.
     pub dead_letters: u64,
     /// From the acceptance of a delivery to its typed event's arrival at a reader.
@@ -53,6 +59,7 @@ impl Counts {
     pub fn came_out(&self, topic: &str, took: Option<Duration>) {
         self.with(|totals| match topic {
             "activities" => totals.activities += 1,
+            "activities.enriched" => totals.enriched += 1,
             "dead-letters" => totals.dead_letters += 1,
             topic => {
                 match totals.typed.get_mut(topic) {
@@ -65,6 +72,16 @@ impl Counts {
                 }
             }
         });
+    }
+
+    /// Files were written for the lake.
+    pub fn files_written(&self, files: usize) {
+        self.with(|totals| totals.files += files as u64);
+    }
+
+    /// So many rows have become part of the lake, in all.
+    pub fn in_lake(&self, rows: u64) {
+        self.with(|totals| totals.rows = rows);
     }
 
     /// All of it at this moment.

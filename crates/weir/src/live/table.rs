@@ -9,7 +9,7 @@ use crate::simulate::latency::Latencies;
 
 /// The table, for a terminal of so many columns. `end_to_end`: of all, or of what came out lately.
 pub fn table(totals: &Totals, end_to_end: &Latencies, running: Duration, state: &str, width: usize) -> String {
-    let Totals { sent, activities, dead_letters, .. } = totals;
+    let Totals { sent, activities, enriched, files, rows, dead_letters, .. } = totals;
     let seconds = running.as_secs();
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -29,6 +29,8 @@ pub fn table(totals: &Totals, end_to_end: &Latencies, running: Duration, state: 
     let whole = format!("end to end p50 {}, p99 {}", quantile(end_to_end, 0.5), quantile(end_to_end, 0.99));
     row("typed events", totals.events(), &whole);
     row("activities", *activities, "");
+    row("enriched", *enriched, "");
+    row("rows in the lake", *rows, &format!("in {} files: weir lake count", out::count(*files)));
     row(
         "dead letters",
         *dead_letters,
@@ -51,12 +53,15 @@ pub fn table(totals: &Totals, end_to_end: &Latencies, running: Duration, state: 
 pub fn line(totals: &Totals) -> String {
     let recent = totals.recent();
     format!(
-        "delivered {}, acknowledged {}, refused {}, typed {}, activities {}, dead letters {}, end to end p50 {}, p99 {}",
+        "delivered {}, acknowledged {}, refused {}, typed {}, activities {}, enriched {}, files {}, rows in the lake {}, dead letters {}, end to end p50 {}, p99 {}",
         totals.sent.sent(),
         totals.sent.acknowledged,
         totals.sent.refused,
         totals.events(),
         totals.activities,
+        totals.enriched,
+        totals.files,
+        totals.rows,
         totals.dead_letters,
         quantile(&recent, 0.5),
         quantile(&recent, 0.99)

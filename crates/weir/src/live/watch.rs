@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use bus::{Bus, Start, Stored};
 use common::event::v1::Context;
+use common::load::v1::LoadRequest;
+use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, LOADS};
 use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -61,7 +63,9 @@ async fn follow(bus: &Bus, mut since: SystemTime, counts: &Counts, samples: &mut
 
 async fn open(bus: &Bus, start: Start) -> Option<bus::Reader> {
     let mut topics = bus.topics().await.ok()?;
-    topics.retain(|topic| topic.starts_with("events.") || topic == "activities" || topic == "dead-letters");
+    let (activities, enriched, loads, dead_letters) = (ACTIVITIES, ACTIVITIES_ENRICHED, LOADS, DEAD_LETTERS);
+    let others = [activities.name(), enriched.name(), loads.name(), dead_letters.name()];
+    topics.retain(|topic| topic.starts_with("events.") || others.contains(&topic.as_str()));
     if topics.is_empty() {
         return None;
     }
@@ -71,6 +75,10 @@ async fn open(bus: &Bus, start: Start) -> Option<bus::Reader> {
 fn take(record: &Stored, prefix: &str, counts: &Counts, samples: &mut Samples) {
     let topic = record.coordinates.topic.strip_prefix(prefix).unwrap_or(&record.coordinates.topic);
     let payload = record.payload.as_deref().unwrap_or_default();
+    if topic == LOADS.name() {
+        counts.files_written(LoadRequest::decode(payload).map_or(0, |request| request.files.len()));
+        return;
+    }
     let received_at = if topic.starts_with("events.") {
         Typed::decode(payload).ok().and_then(|typed| typed.context?.received_at)
     } else {

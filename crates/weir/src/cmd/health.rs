@@ -1,0 +1,160 @@
+//! `weir health`: how the pipeline is.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use common::health::v1::pipeline_service_client::PipelineServiceClient;
+use common::health::v1::{GetPipelineRequest, Pipeline, State};
+use health_check::check::exit_code;
+use health_check::flow::Flow;
+use health_check::json::PipelineJson;
+use service::digest_json::state_name;
+use tonic::Code;
+use tonic::transport::Endpoint;
+
+use crate::out;
+
+/// Nobody knows how the pipeline is.
+const UNKNOWN: u8 = 3;
+/// A pipeline with many endpoints is large: it has the digest of each instance.
+const LARGEST: usize = 64 * 1024 * 1024;
+
+/// Say whether the whole pipeline is healthy, and what to do if not
+///
+/// Asks health-check, which is part of `weir up`, for each stage: its state, what goes in and out, what waits, how old
+/// the work is. Exit code: 0 ok, 1 worth a look, 2 something is broken, 3 not known.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir health
+  weir health --json | jq .hops
+  weir health --grpc http://weir-health-check:9090
+  weir health > /dev/null || echo look at it")]
+pub struct Health {
+    /// Print all of it as JSON
+    #[arg(long)]
+    json: bool,
+    /// How long to wait for the answer, in seconds
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+    #[command(flatten)]
+    grpc: super::Grpc,
+}
+
+impl Health {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let url = self.grpc.url()?;
+        let pipeline = match ask(&url, Duration::from_secs(self.timeout)).await {
+            Ok(pipeline) => pipeline,
+            Err(problem) => {
+                out::complain(&format!("weir: {problem}"));
+                return Ok(ExitCode::from(UNKNOWN));
+            }
+        };
+        let code = exit_code(pipeline.state());
+        if self.json {
+            out::say(&serde_json::to_string_pretty(&PipelineJson::from(pipeline))?);
+        } else {
+            out::say(render(&pipeline).trim_end());
+        }
+        Ok(ExitCode::from(code))
+    }
+}
+
+/// The answer, or what to tell whoever asked.
+async fn ask(url: &str, limit: Duration) -> Result<Pipeline, String> {
+    let where_ = "say where health-check is with --grpc URL or the setting grpc.listen; `weir up` starts all of Weir";
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|_| format!("{url:?} is no URL: give one as http://127.0.0.1:9090 (--grpc, or grpc.listen)"))?;
+    let asked = async {
+        let connected = endpoint.connect_timeout(limit).connect().await;
+        let channel = connected.map_err(|error| format!("nobody answers at {url} ({}): {where_}", cause(&error)))?;
+        let mut client = PipelineServiceClient::new(channel).max_decoding_message_size(LARGEST);
+        match client.get_pipeline(GetPipelineRequest {}).await {
+            Ok(answer) => answer.into_inner().pipeline.ok_or_else(|| format!("{url} answers without a pipeline")),
+            Err(status) if status.code() == Code::Unimplemented => {
+                Err(format!("{url} is a service of Weir, and not health-check: {where_}"))
+            }
+            Err(status) => Err(format!("{url} does not say how the pipeline is: {}", status.message())),
+        }
+    };
+    match tokio::time::timeout(limit, asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("{url} does not answer within {} s: {where_}", limit.as_secs())),
+    }
+}
+
+/// The innermost cause says most.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// What people read: the result, the problems, a line for each stage, and who does not answer.
+fn render(pipeline: &Pipeline) -> String {
+    let mut text = match pipeline.state() {
+        State::Unknown | State::Unspecified => "How Weir is, is not known yet".to_owned(),
+        state => format!("Weir is {}", state_name(state)),
+    };
+    if let Some(at) = pipeline.at {
+        // Writing to a String does not fail.
+        let _ = write!(text, " (at {at})");
+    }
+    text.push_str(".\n");
+    for problem in &pipeline.problems {
+        let _ = write!(text, "\n  {problem}\n");
+    }
+    if !pipeline.hops.is_empty() {
+        text.push('\n');
+        text.push_str(&table(pipeline));
+    }
+    let silent: Vec<_> = pipeline.instances.iter().filter(|instance| !instance.error.is_empty()).collect();
+    if !silent.is_empty() {
+        text.push_str("\nNo answer:\n");
+        for instance in silent {
+            let _ = writeln!(text, "  {}  {}", instance.address, instance.error);
+        }
+    }
+    text
+}
+
+fn table(pipeline: &Pipeline) -> String {
+    const HEAD: [&str; 10] =
+        ["stage", "state", "instances", "in/s", "out/s", "waiting", "age p99", "dead letters", "dropped", "in work"];
+    let mut rows = vec![HEAD.map(str::to_owned)];
+    for hop in &pipeline.hops {
+        let total = hop.total.as_ref().map(Flow::from).unwrap_or_default();
+        rows.push([
+            hop.service.clone(),
+            state_name(hop.state()).to_owned(),
+            format!("{}/{}", hop.instances, hop.expected),
+            format!("{:.1}", hop.in_per_second),
+            format!("{:.1}", hop.out_per_second),
+            out::count(hop.lag.max(0).unsigned_abs()),
+            out::duration(hop.age_seconds.and_then(|age| Duration::try_from_secs_f64(age).ok())),
+            out::count(total.dead_lettered),
+            out::count(total.all_dropped()),
+            out::count(total.in_work()),
+        ]);
+    }
+    let widths: [usize; HEAD.len()] =
+        std::array::from_fn(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::from(" ");
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            // Words to the left, numbers to the right.
+            let _ = if column < 2 { write!(line, " {cell:<width$} ") } else { write!(line, " {cell:>width$} ") };
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

@@ -1,0 +1,86 @@
+use common::health::v1::{Count, Hop, Instance};
+use prost_types::Timestamp;
+
+use super::*;
+
+fn hop(service: &str, state: State, instances: u32, rates: (f64, f64), lag: i64, age: Option<f64>) -> Hop {
+    Hop {
+        service: service.to_owned(),
+        state: state.into(),
+        instances,
+        expected: 2,
+        in_per_second: rates.0,
+        out_per_second: rates.1,
+        total: Some(Count {
+            taken_in: 1_234_567,
+            sent_on: 1_234_000,
+            dead_lettered: 12,
+            dropped: [("duplicate".to_owned(), 550)].into(),
+            ..Count::default()
+        }),
+        lag,
+        age_seconds: age,
+    }
+}
+
+fn pipeline() -> Pipeline {
+    Pipeline {
+        state: State::Failing.into(),
+        hops: vec![
+            hop("streaming", State::Ok, 2, (236.04, 236.0), 0, Some(0.012)),
+            hop("processing", State::Failing, 1, (340.2, 337.0), 48_211, Some(75.0)),
+            hop("loader", State::Unknown, 2, (0.0, 0.0), 0, None),
+        ],
+        instances: vec![
+            Instance { address: "http://10.0.1.1:9090".to_owned(), ..Instance::default() },
+            Instance {
+                address: "http://10.0.1.2:9090".to_owned(),
+                error: "Connection refused (os error 111)".to_owned(),
+                ..Instance::default()
+            },
+        ],
+        problems: vec![
+            "failing (page): processing: 1 of 2 instances answer (instances). Look at the orchestrator.".to_owned(),
+            "warning: processing: 48211 records wait (lag). See whether its rate is what it was.".to_owned(),
+        ],
+        at: Some(Timestamp { seconds: 1_772_368_496, nanos: 0 }),
+    }
+}
+
+#[test]
+fn people_read_the_result_the_problems_and_the_stages() {
+    insta::assert_snapshot!(render(&pipeline()));
+}
+
+#[test]
+fn a_pipeline_that_is_well_takes_few_words() {
+    let mut pipeline = pipeline();
+    pipeline.set_state(State::Ok);
+    pipeline.hops.truncate(1);
+    pipeline.problems.clear();
+    pipeline.instances.truncate(1);
+    insta::assert_snapshot!(render(&pipeline));
+    insta::assert_snapshot!(render(&Pipeline::default()));
+}
+
+#[test]
+fn json_has_the_names_of_the_proto() {
+    insta::assert_snapshot!(serde_json::to_string_pretty(&PipelineJson::from(pipeline())).unwrap());
+}
+
+#[tokio::test]
+async fn when_nobody_answers_the_address_and_the_setting_are_named() {
+    let limit = Duration::from_secs(5);
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = ask(&format!("http://127.0.0.1:{port}"), limit).await.unwrap_err();
+    assert!(error.starts_with(&format!("nobody answers at http://127.0.0.1:{port} (")), "{error}");
+    assert!(error.contains("--grpc URL") && error.contains("grpc.listen"), "{error}");
+    let error = ask("no url at all", limit).await.unwrap_err();
+    assert!(error.contains("no url at all") && error.contains("--grpc"), "{error}");
+    // Takes the connection, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let error = ask(&url, Duration::from_millis(300)).await.unwrap_err();
+    assert!(error.contains(&url), "{error}");
+}

@@ -1,0 +1,174 @@
+//! Reading topics, wherever the log is.
+//!
+//! ```text
+//! weir tail, trace ─▶ Records ─┬─ Kafka                       where bus.kafka.brokers names one
+//!                              ├─ gRPC ─▶ LogService ─ log    the embedded log of a running `weir up`
+//!                              └─ the log's folder            the embedded log while nothing runs
+//! ```
+//!
+//! * [`service`]: what `weir up` answers
+//! * [`wire`]: records as they go over gRPC
+
+pub mod service;
+pub mod wire;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bus::{Bus, Reader, Start, Stored};
+use common::log::v1::log_service_client::LogServiceClient;
+use common::log::v1::{ListTopicsRequest, ReadRequest, ReadResponse};
+use tokio::time::{Instant, sleep};
+use tonic::transport::Channel;
+
+use crate::settings::Settings;
+
+/// How long a broker or a service may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(300);
+
+/// Where records are read.
+#[derive(Debug)]
+pub enum Records {
+    /// Straight from the log.
+    Bus(Box<Bus>),
+    /// From whoever has the log.
+    Grpc(LogServiceClient<Channel>),
+}
+
+impl Records {
+    /// Finds the log. `grpc`: where `weir up` answers, if it is not where the settings say.
+    ///
+    /// # Errors
+    /// When nobody answers and there is no log; the message says what was tried.
+    pub async fn open(settings: &Settings, grpc: Option<&str>) -> anyhow::Result<Self> {
+        if !settings.bus.kafka.brokers.is_empty() {
+            let bus = Bus::open(&settings.bus)?;
+            bus.ping(PATIENCE).await.with_context(|| {
+                format!(
+                    "no broker answers at {} (setting bus.kafka.brokers, or WEIR__BUS__KAFKA__BROKERS). Start one, or \
+                     name the right one",
+                    settings.bus.kafka.brokers.join(", ")
+                )
+            })?;
+            return Ok(Self::Bus(Box::new(bus)));
+        }
+        let url = grpc.map_or_else(|| format!("http://{}", settings.grpc.listen), ToOwned::to_owned);
+        let unreachable = match crate::register::channel(&url).await {
+            Ok(channel) => {
+                let client = LogServiceClient::new(channel).max_decoding_message_size(wire::LARGEST);
+                return Ok(Self::Grpc(client));
+            }
+            Err(error) => error,
+        };
+        // Nothing runs: then nobody else has the log open.
+        if settings.bus.data_dir.join("log").is_dir() && grpc.is_none() {
+            return Ok(Self::Bus(Box::new(Bus::open(&settings.bus)?)));
+        }
+        Err(unreachable).with_context(|| {
+            format!("and there is no log in {} (setting bus.data_dir)", settings.bus.data_dir.display())
+        })
+    }
+
+    /// Existing topics, without the prefix.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn topics(&self) -> anyhow::Result<Vec<String>> {
+        match self {
+            Self::Bus(bus) => bus.topics().await.context("cannot list the topics"),
+            Self::Grpc(client) => {
+                let answer = client.clone().list_topics(ListTopicsRequest {}).await;
+                Ok(answer.map_err(said).context("cannot list the topics")?.into_inner().topics)
+            }
+        }
+    }
+
+    /// Reads topics, named without the prefix.
+    ///
+    /// # Errors
+    /// When a topic does not exist or the log does not answer.
+    pub async fn read(&self, topics: &[String], start: Start, follow: bool) -> anyhow::Result<Reading> {
+        match self {
+            Self::Bus(bus) => Ok(Reading::Bus(Box::new(open(bus, topics, start).await?))),
+            Self::Grpc(client) => {
+                let request = ReadRequest { topics: topics.to_vec(), start: Some(wire::start(&start)), follow };
+                let stream = client.clone().read(request).await.map_err(said)?.into_inner();
+                Ok(Reading::Grpc { stream: Box::new(stream), ahead: VecDeque::new(), caught_up: false })
+            }
+        }
+    }
+}
+
+/// Opens a reader. A broker that has just started says for a moment that it leads no partition.
+async fn open(bus: &Bus, topics: &[String], start: Start) -> Result<Reader, bus::Error> {
+    let began = Instant::now();
+    loop {
+        match bus.reader(topics, start.clone()).await {
+            Err(bus::Error::Unavailable { .. }) if began.elapsed() < PATIENCE => sleep(AGAIN).await,
+            reader => return reader,
+        }
+    }
+}
+
+fn said(status: tonic::Status) -> anyhow::Error {
+    anyhow::anyhow!("{}", status.message())
+}
+
+/// Records on their way.
+#[derive(Debug)]
+pub enum Reading {
+    /// From the log.
+    Bus(Box<Reader>),
+    /// From whoever has the log.
+    Grpc {
+        /// What comes.
+        stream: Box<tonic::Streaming<ReadResponse>>,
+        /// What came and was not yet asked for.
+        ahead: VecDeque<Stored>,
+        /// All that was there at the beginning has come.
+        caught_up: bool,
+    },
+}
+
+impl Reading {
+    /// The records up to the end as it was at the beginning, then `None`.
+    ///
+    /// # Errors
+    /// When the log or the connection fails.
+    pub async fn next_until_end(&mut self) -> anyhow::Result<Option<Stored>> {
+        match self {
+            Self::Bus(reader) => Ok(reader.next_until_end().await?),
+            Self::Grpc { stream, ahead, caught_up } => loop {
+                if let Some(record) = ahead.pop_front() {
+                    return Ok(Some(record));
+                }
+                if *caught_up {
+                    return Ok(None);
+                }
+                let Some(answer) = stream.message().await.map_err(said)? else { return Ok(None) };
+                *caught_up = answer.caught_up;
+                ahead.extend(answer.records.into_iter().map(wire::stored));
+            },
+        }
+    }
+
+    /// The next record; waits for it. Only where it was asked to follow.
+    ///
+    /// # Errors
+    /// When the log or the connection fails, or ends.
+    pub async fn next(&mut self) -> anyhow::Result<Stored> {
+        match self {
+            Self::Bus(reader) => Ok(reader.next().await?),
+            Self::Grpc { stream, ahead, .. } => loop {
+                if let Some(record) = ahead.pop_front() {
+                    return Ok(record);
+                }
+                let answer = stream.message().await.map_err(said)?;
+                let answer = answer.context("whoever has the log has ended")?;
+                ahead.extend(answer.records.into_iter().map(wire::stored));
+            },
+        }
+    }
+}
