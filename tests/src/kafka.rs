@@ -10,7 +10,8 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -118,6 +119,37 @@ impl Kafka {
                 Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains(ADDRESS_IN_USE) => attempt += 1,
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Deletes a topic and all that is on it; blocks. In Kafka's own words (DeleteTopics, version 1): none of its tools
+    /// is among the jars.
+    ///
+    /// # Errors
+    /// The broker does not answer, or there is no such topic.
+    pub fn delete_topic(&self, topic: &str) -> anyhow::Result<()> {
+        const WITHIN_MS: i32 = 10_000;
+        let mut request = Vec::new();
+        // What it is, its version, its number, and no name of a client.
+        request.extend([20i16.to_be_bytes(), 1i16.to_be_bytes()].concat());
+        request.extend(1i32.to_be_bytes());
+        request.extend((-1i16).to_be_bytes());
+        request.extend(1i32.to_be_bytes());
+        request.extend(u16::try_from(topic.len())?.to_be_bytes());
+        request.extend(topic.as_bytes());
+        request.extend(WITHIN_MS.to_be_bytes());
+        let mut broker = TcpStream::connect(&self.bootstrap)?;
+        broker.set_read_timeout(Some(START_WITHIN))?;
+        broker.write_all(&u32::try_from(request.len())?.to_be_bytes())?;
+        broker.write_all(&request)?;
+        let mut length = [0; 4];
+        broker.read_exact(&mut length)?;
+        let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length))?];
+        broker.read_exact(&mut answer)?;
+        // It ends with the topic's outcome.
+        match answer.last_chunk() {
+            Some([0, 0]) => Ok(()),
+            code => bail!("topic {topic} was not deleted: error {:?}", code.map(|code| i16::from_be_bytes(*code))),
         }
     }
 

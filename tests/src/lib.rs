@@ -12,6 +12,7 @@ pub mod kafka;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod python;
 pub mod redis;
 pub mod scratch;
 pub mod wait;

@@ -125,6 +125,27 @@ async fn embedded_keeps_the_promises() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn embedded_in_the_log_keeps_the_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = async |claims: &str| {
+        let mut settings = settings("", folder.path());
+        settings.kafka.brokers.clear();
+        settings.claims.folder = claims.into();
+        Bus::open(&settings).unwrap().claims().await.unwrap()
+    };
+    promises(async || open("claims").await).await;
+    // Those of another name in the same files are others.
+    promises(async || open("claims-enricher").await).await;
+    assert!(!folder.path().join("claims").exists(), "they are in the log's files");
+    // Two buses write to one store.
+    let (one, two) = (open("claims").await, open("claims").await);
+    let (here, there) = (at(1000), at(1001));
+    let claim = |at| [Claim { ce_type: TYPE, id: id(240), at, index: 0 }];
+    assert_eq!(one.claim(STAGE, &claim(&here)).await.unwrap(), [Verdict::First]);
+    assert_eq!(two.claim(STAGE, &claim(&there)).await.unwrap(), [Verdict::Duplicate]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_keeps_the_promises() {
     let redis = Redis::start(Options::default()).unwrap();
     let url = redis.url();

@@ -155,6 +155,38 @@ pub(crate) async fn a_failed_record_comes_again(log: &Log) {
     assert_eq!(take_all(&mut consumer, (10..15).collect()).await, 5);
 }
 
+pub(crate) async fn tells_in_which_turn_a_record_came(log: &Log) {
+    let bus = log.with_topic(1, |_| {}).await;
+    produce(&bus, 0..10).await;
+    bus.delete_records(TOPIC, 0, 2).await.unwrap();
+    let mut first = consumer(&bus);
+    let state = first.state();
+    let topic = bus.settings().topic_prefix.clone() + TOPIC;
+    assert_eq!(state.assignment_of("nothing", 0), None);
+    let mut records = take(&mut first, 8).await;
+    let turn = records[0].assignment;
+    assert_eq!(turn.start, 2, "where the group began");
+    assert!(records.iter().all(|record| record.assignment == turn));
+    assert_eq!(state.assignment_of(&topic, 0), Some(turn));
+    assert_eq!(state.assignment_of(&topic, 1), None);
+
+    // One fails: what is done before it stays done, and another turn begins at it.
+    records.remove(1).ack.fail(&Error::Full);
+    records.remove(0).ack.complete();
+    let again = take(&mut first, 7).await;
+    let next = again[0].assignment;
+    assert!(next.epoch > turn.epoch);
+    assert_eq!((next.start, again[0].coordinates.offset), (3, 3));
+    assert_eq!(state.assignment_of(&topic, 0), Some(next));
+    complete(records.into_iter().chain(again).map(|record| record.ack));
+    committed(&bus, 10).await;
+    first.close(Duration::from_secs(10)).await.unwrap();
+
+    produce(&bus, 10..11).await;
+    let mut second = consumer(&bus);
+    assert_eq!(take(&mut second, 1).await[0].assignment.start, 10, "where the group had committed");
+}
+
 pub(crate) async fn a_record_is_done_when_all_its_outputs_are(log: &Log) {
     let bus = log.with_topic(1, |_| {}).await;
     produce(&bus, 0..2).await;
@@ -177,16 +209,19 @@ pub(crate) async fn a_record_is_done_when_all_its_outputs_are(log: &Log) {
     committed(&bus, 2).await;
 }
 
+/// The last record of partition 1.
+const LAST: u32 = 102;
+
 /// The error that stops partition 0, and that everything else goes on.
 async fn stands_still(bus: &Bus, offset: i64, low: i64, high: i64) {
     let mut consumer = consumer(bus);
-    let (mut error, mut others) = (None, 0);
+    let (mut error, mut others) = (None, false);
     within("the error and the other partition", async {
-        while error.is_none() || others < 3 {
+        while error.is_none() || !others {
             match consumer.next().await {
                 Ok(Some(batch)) => {
                     assert!(batch.records.iter().all(|record| record.coordinates.partition == 1));
-                    others += batch.records.len();
+                    others |= batch.records.iter().any(|record| number(record) == LAST);
                     complete(batch.records.into_iter().map(|record| record.ack));
                 }
                 Ok(None) => panic!("closed"),
@@ -220,7 +255,7 @@ async fn two_partitions(log: &Log, on_first: u32) -> Bus {
     };
     let (first, second) = (find(0).await, find(1).await);
     produce_keyed(&bus, 0..on_first, |_| first.clone()).await;
-    produce_keyed(&bus, 100..103, |_| second.clone()).await;
+    produce_keyed(&bus, 100..LAST + 1, |_| second.clone()).await;
     bus
 }
 

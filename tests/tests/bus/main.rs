@@ -6,15 +6,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod claims;
+mod close;
 mod consume;
 mod crash;
 mod groups;
 mod outage;
+mod process;
 mod produce;
 mod read;
 mod support;
 
-/// One test for each promise.
+/// One test for each of these functions.
 macro_rules! suite {
     ($log:path, $($module:ident::$name:ident),+ $(,)?) => {
         $(
@@ -26,44 +28,62 @@ macro_rules! suite {
     };
 }
 
+/// One test for each promise, on this log.
+macro_rules! promises {
+    ($log:path) => {
+        crate::suite!(
+            $log,
+            produce::keeps_the_order_of_a_key,
+            produce::headers_come_back_as_they_were,
+            produce::a_key_has_its_partition,
+            produce::tombstones_have_no_value,
+            produce::is_full_by_count,
+            produce::is_full_by_bytes,
+            produce::refuses_what_is_too_large,
+            produce::takes_the_largest_record,
+            produce::flush_waits_for_everything,
+            produce::topics_have_compressions_of_their_own,
+            produce::several_producers_keep_the_order_of_a_key,
+            consume::a_new_group_begins_at_the_first_record,
+            consume::limits_what_is_out_by_count,
+            consume::limits_what_is_out_by_bytes,
+            consume::a_long_stall_pauses_and_goes_on,
+            consume::what_was_not_acked_comes_again,
+            consume::only_the_contiguous_prefix_is_committed,
+            consume::a_failed_record_comes_again,
+            consume::tells_in_which_turn_a_record_came,
+            consume::a_record_is_done_when_all_its_outputs_are,
+            consume::records_of_a_lost_offset_stop_the_partition,
+            consume::an_offset_beyond_the_end_stops_the_partition,
+            consume::records_deleted_under_way_stop_the_partition,
+            consume::close_commits_what_ends_in_time,
+            consume::lag_is_known,
+            crash::a_record_that_ends_the_process_is_found,
+            crash::ends_in_good_order_suspect_nothing,
+            crash::progress_clears_the_suspicion_at_once,
+            groups::two_members_share_the_partitions,
+            groups::a_revoked_partition_is_drained,
+            groups::late_acks_of_a_revoked_partition_are_ignored,
+            read::starts_where_it_is_told,
+            read::ends_at_the_end_as_it_was,
+            read::passes_over_deleted_records,
+            read::a_table_follows_and_catches_up,
+            read::a_table_waits_for_its_topic,
+            read::lists_the_topics_of_its_prefix,
+            read::says_what_is_wrong_with_topics,
+            read::a_topic_has_an_identity,
+            read::tells_the_topics_with_records,
+        );
+    };
+}
+
+pub(crate) use {promises, suite};
+
 mod kafka {
-    suite!(
-        crate::support::Log::kafka,
-        produce::keeps_the_order_of_a_key,
-        produce::headers_come_back_as_they_were,
-        produce::tombstones_have_no_value,
-        produce::is_full_by_count,
-        produce::is_full_by_bytes,
-        produce::refuses_what_is_too_large,
-        produce::takes_the_largest_record,
-        produce::flush_waits_for_everything,
-        produce::topics_have_compressions_of_their_own,
-        produce::several_producers_keep_the_order_of_a_key,
-        consume::a_new_group_begins_at_the_first_record,
-        consume::limits_what_is_out_by_count,
-        consume::limits_what_is_out_by_bytes,
-        consume::a_long_stall_pauses_and_goes_on,
-        consume::what_was_not_acked_comes_again,
-        consume::only_the_contiguous_prefix_is_committed,
-        consume::a_failed_record_comes_again,
-        consume::a_record_is_done_when_all_its_outputs_are,
-        consume::records_of_a_lost_offset_stop_the_partition,
-        consume::an_offset_beyond_the_end_stops_the_partition,
-        consume::records_deleted_under_way_stop_the_partition,
-        consume::close_commits_what_ends_in_time,
-        consume::lag_is_known,
-        crash::a_record_that_ends_the_process_is_found,
-        crash::ends_in_good_order_suspect_nothing,
-        crash::progress_clears_the_suspicion_at_once,
-        groups::two_members_share_the_partitions,
-        groups::a_revoked_partition_is_drained,
-        groups::late_acks_of_a_revoked_partition_are_ignored,
-        read::starts_where_it_is_told,
-        read::ends_at_the_end_as_it_was,
-        read::passes_over_deleted_records,
-        read::a_table_follows_and_catches_up,
-        read::a_table_waits_for_its_topic,
-        read::lists_the_topics_of_its_prefix,
-        read::says_what_is_wrong_with_topics,
-    );
+    crate::promises!(crate::support::Log::kafka);
+    crate::suite!(crate::support::Log::kafka, close::closing_at_any_moment_never_ends_the_process);
+}
+
+mod embedded {
+    crate::promises!(crate::support::Log::embedded);
 }

@@ -94,6 +94,21 @@ pub(crate) async fn headers_come_back_as_they_were(log: &Log) {
     assert!(record.produced_at_ms > 1_700_000_000_123);
 }
 
+/// The same on every log: whoever moves from one to the other finds his keys where they were.
+pub(crate) async fn a_key_has_its_partition(log: &Log) {
+    let bus = log.with_topic(6, |_| {}).await;
+    let keys = ["21", "foobar", "a-little-bit-long-string", "abc", "a", "ab", "ümlaut", "facebook:1234567890"];
+    let places = produce_keyed(&bus, 0..8, |n| keys[n as usize].to_owned()).await;
+    let partitions: Vec<_> = places.iter().map(|at| at.partition).collect();
+    assert_eq!(partitions, [0, 0, 2, 3, 4, 2, 5, 3]);
+    let producer = bus.producer().unwrap();
+    let mut used = std::collections::BTreeSet::new();
+    while used.len() < 6 {
+        let record = Record::encoded(TOPIC, "", b"no key".to_vec(), Headers::default());
+        used.insert(within("a delivery", producer.try_send(record).unwrap()).await.unwrap().partition);
+    }
+}
+
 pub(crate) async fn tombstones_have_no_value(log: &Log) {
     let bus = log.with_topic(1, |_| {}).await;
     let tombstone = Record { topic: TOPIC.into(), ..Record::tombstone::<Registration>(&REGISTRATIONS, "gone") };

@@ -185,3 +185,46 @@ pub(crate) async fn says_what_is_wrong_with_topics(log: &Log) {
     assert!(problems.iter().any(|problem| problem.blocks && problem.problem.contains("min.insync.replicas=1")));
     assert!(problems.iter().any(|problem| problem.blocks && problem.problem.contains("1 replicas")));
 }
+
+pub(crate) async fn a_topic_has_an_identity(log: &Log) {
+    let bus = log.with_topic(2, |_| {}).await;
+    prepare(&bus, &["others"]).await;
+    let own = bus.topic_identity(TOPIC).await.unwrap();
+    assert_ne!(bus.topic_identity("others").await.unwrap(), own);
+    produce(&bus, 0..3).await;
+    assert_eq!(log.open(|_| {}).topic_identity(TOPIC).await.unwrap(), own, "it is told again");
+    assert!(matches!(bus.topic_identity("nothing").await, Err(Error::NoTopic { .. })));
+}
+
+pub(crate) async fn tells_the_topics_with_records(log: &Log) {
+    let bus = log.with_topic(3, |_| {}).await;
+    prepare(&bus, &["empty", "emptied", "others"]).await;
+    let topics = ["empty", TOPIC, "others", "emptied"].map(ToOwned::to_owned);
+    assert_eq!(bus.topics_with_records(&topics).await.unwrap(), [""; 0]);
+    produce(&bus, 0..3).await;
+    let mut gone = Vec::new();
+    for topic in ["others", "emptied"] {
+        let record = Record::encoded(topic, "k", vec![1], Headers::default());
+        gone.push(within("a delivery", bus.producer().unwrap().try_send(record).unwrap()).await.unwrap());
+    }
+    bus.delete_records("emptied", gone[1].partition, 1).await.unwrap();
+    assert_eq!(bus.topics_with_records(&topics).await.unwrap(), [TOPIC, "others"]);
+    assert_eq!(bus.topics_with_records(&[]).await.unwrap(), [""; 0]);
+    let missing = bus.topics_with_records(&["nothing".to_owned()]).await;
+    assert!(matches!(missing, Err(Error::NoTopic { .. })), "{missing:?}");
+}
+
+/// Only where topics can be deleted from outside.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_made_again_is_another() {
+    let log = Log::kafka("made-again");
+    let bus = log.with_topic(1, |_| {}).await;
+    let first = bus.topic_identity(TOPIC).await.unwrap();
+    let topic = bus.settings().topic_prefix.clone() + TOPIC;
+    let kafka = weir_tests::kafka::shared().expect("kafka");
+    tokio::task::block_in_place(|| kafka.delete_topic(&topic)).unwrap();
+    let bus = &bus;
+    crate::support::until("its end", || async move { !bus.topics().await.unwrap().contains(&TOPIC.to_owned()) }).await;
+    prepare(bus, &[TOPIC]).await;
+    assert_ne!(bus.topic_identity(TOPIC).await.unwrap(), first);
+}

@@ -22,6 +22,14 @@ impl Log {
         Self::at(weir_tests::kafka::shared().expect("kafka").bootstrap(), &prefix)
     }
 
+    /// A log within this process.
+    pub(crate) fn embedded(_test: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings("", "", folder.path());
+        settings.kafka.brokers.clear();
+        Self { settings, _folder: folder }
+    }
+
     /// A broker of one's own.
     pub(crate) fn at(bootstrap: &str, prefix: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();

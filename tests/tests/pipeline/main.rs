@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and says what it saw"
 )]
 
+mod balance;
 mod ledger;
 mod system;
 
@@ -102,6 +103,13 @@ async fn what_was_meant_comes_out_event_by_event() {
     ledger.compare(&outcome);
     assert_eq!(outcome.repeated, 0, "no id twice");
     assert_eq!(outcome.dead_letters, ledger.dead_letters, "one dead letter for each broken item");
+    let (door, work) = (system.balance("streaming").await, system.balance("processing").await);
+    door.holds();
+    work.holds();
+    assert_eq!(door.sent_on, outcome.raw, "the door counts what stands on the log: {door:?}");
+    assert_eq!(work.sent_on, outcome.events.len() as u64, "{work:?}");
+    assert_eq!(work.dead_lettered, outcome.dead_letters, "{work:?}");
+    println!("counted: {door:?} {work:?}");
     // One Meta app is not one partition.
     let counts = &outcome.raw_by_partition["raw.meta"];
     assert!(counts.len() == 6 && counts.values().all(|count| *count > 0), "raw.meta by partition: {counts:?}");
@@ -140,6 +148,10 @@ async fn nothing_is_lost_when_each_process_is_killed_in_turn() {
     let outcome = system.outcome(&ledger).await;
     assert!(outcome.raw >= ledger.acknowledged, "{} raw records of {} acknowledged", outcome.raw, ledger.acknowledged);
     ledger.compare(&outcome);
+    // What an instance counted before it was killed went with it; those that run now add up.
+    for hop in ["streaming", "processing"] {
+        system.balance(hop).await.holds();
+    }
     // A delivery that was sent again because its door was killed may have left a second one.
     assert!(outcome.dead_letters >= ledger.dead_letters, "{} of {}", outcome.dead_letters, ledger.dead_letters);
     println!("ids that a topic holds twice after the crashes: {}\n{outcome:?}", outcome.repeated);

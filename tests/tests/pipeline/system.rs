@@ -19,6 +19,7 @@ use weir_tests::process::{Launch, Process};
 use weir_tests::redis::Redis;
 use weir_tests::scratch::Scratch;
 
+use crate::balance::Balance;
 use crate::ledger::{Found, Ledger, Outcome, compare_activities};
 
 pub(crate) const NAMES: [&str; 4] = ["streaming-0", "streaming-1", "processing-0", "processing-1"];
@@ -201,6 +202,19 @@ impl System {
         let wrong = compare_activities(ledger, &outcome);
         assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong[..wrong.len().min(20)].join("\n"));
         outcome
+    }
+
+    /// What all instances of a stage say that they did.
+    pub(crate) async fn balance(&self, hop: &'static str) -> Balance {
+        let processes = self.processes.clone();
+        let ask = move || {
+            let mut balance = Balance::default();
+            for name in NAMES.iter().filter(|name| name.starts_with(hop)) {
+                balance.add(hop, &lock(&processes[name]).get("/health").unwrap().1);
+            }
+            balance
+        };
+        tokio::task::spawn_blocking(ask).await.unwrap()
     }
 
     /// Raw records that processing has not finished, as it says itself.

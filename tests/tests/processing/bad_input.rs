@@ -31,6 +31,7 @@ async fn one_broken_change_of_a_thousand_is_one_dead_letter() {
     assert!(payload.len() < 500, "only the one item in its envelope: {} bytes", payload.len());
     assert_eq!(stage.counted("weir_records_in_total", &place.name, &[]).await, 1000);
     assert_eq!(stage.counted("weir_dead_letters_total", &place.name, &[("reason", "wrong_shape")]).await, 1);
+    assert_eq!(stage.balance().await, (1000, 999, 1, BTreeMap::new()));
     stage.stop().await;
 }
 
@@ -74,6 +75,8 @@ async fn every_kind_of_nonsense_has_its_reason_and_the_partition_goes_on() {
         assert_eq!(stage.counted("weir_dead_letters_total", &place.name, &[("reason", &letter.reason)]).await, 1);
     }
     assert!(expected.is_empty(), "not refused: {:?}", expected.keys());
+    // What is refused as a whole is one in and one dead letter.
+    assert_eq!(stage.balance().await, (9, 1, 8, BTreeMap::new()));
     assert_eq!(stage.state("processing_dead_letter_storm").0, State::Ok);
     stage.stop().await;
 }

@@ -41,6 +41,7 @@ async fn a_redelivery_is_dropped_also_when_it_is_batched_otherwise() {
     until_counted(&stage, "weir_dropped_total", &place, &[("reason", "duplicate")], 15).await;
     until_counted(&stage, "weir_records_in_total", &place, &[], 27).await;
     until_counted(&stage, "weir_records_out_total", &place, &[("kind", "event")], 12).await;
+    assert_eq!(stage.balance().await, (27, 12, 0, [("duplicate".to_owned(), 15)].into()));
     stage.stop().await;
 }
 
@@ -70,6 +71,9 @@ async fn a_crash_loses_nothing_and_makes_no_new_ids() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     stage.until("all is done", |stage| stage.state("processing_progress").1.starts_with("direct: 0 ")).await;
+    let (taken_in, sent_on, dead, dropped) = stage.balance().await;
+    println!("after the last start: {taken_in} taken in, {sent_on} sent on, {dropped:?}");
+    assert!(sent_on > 0 && dead == 0 && !dropped.contains_key("duplicate"), "{dropped:?}");
     stage.stop().await;
     let ids = place.ids().await;
     let records = place.read("events.facebook.comment").await.len();

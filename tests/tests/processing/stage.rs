@@ -281,6 +281,33 @@ impl Stage {
         self.until("ready", |stage| stage.host.health().is_ready()).await;
     }
 
+    /// Waits until nothing is in work; then what became of what was taken in: taken in, sent on, dead letters, and what
+    /// was dropped by reason. Holds that these add up.
+    pub(crate) async fn balance(&self) -> (u64, u64, u64, BTreeMap<String, u64>) {
+        let sum = |stage: &Self| {
+            let mut all = (0, 0, 0, BTreeMap::new());
+            for count in stage.digest().counts.into_iter().filter(|count| count.hop == "processing") {
+                all.0 += count.taken_in;
+                all.1 += count.sent_on;
+                all.2 += count.dead_lettered;
+                for (reason, n) in count.dropped {
+                    *all.3.entry(reason).or_default() += n;
+                }
+            }
+            all
+        };
+        let ended = |(_, sent_on, dead, dropped): &(u64, u64, u64, BTreeMap<String, u64>)| {
+            sent_on + dead + dropped.values().sum::<u64>()
+        };
+        self.until("nothing is in work", |stage| {
+            let all = sum(stage);
+            assert!(ended(&all) <= all.0, "more ended than was taken in: {all:?}");
+            ended(&all) == all.0
+        })
+        .await;
+        sum(self)
+    }
+
     pub(crate) async fn registrations(&self) -> RegistrationServiceClient<Channel> {
         let channel = Channel::from_shared(format!("http://{}", self.addresses.grpc)).unwrap();
         RegistrationServiceClient::new(channel.connect().await.unwrap())

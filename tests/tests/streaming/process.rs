@@ -56,6 +56,15 @@ async fn numbers_add_up_and_strangers_make_none_of_their_own() {
     }
     assert!(!page.contains("made-up"), "{page}");
 
+    // The digest's counts: 28 deliveries, and what became of each.
+    let digest: serde_json::Value = serde_json::from_str(&process.get("/health").unwrap().1).unwrap();
+    let of = |endpoint: &str, name: &str| -> u64 {
+        let counts = digest["counts"].as_array().unwrap().iter().filter(|count| count["endpoint"] == endpoint);
+        counts.filter_map(|count| count[name].as_u64().or_else(|| count["dropped"][name].as_u64())).sum()
+    };
+    assert_eq!((of("hub", "taken_in"), of("hub", "sent_on"), of("hub", "signature_mismatch")), (23, 20, 3), "{digest}");
+    assert_eq!((of("", "taken_in"), of("", "sent_on"), of("", "unknown_endpoint")), (5, 0, 5), "{digest}");
+
     // Neither the log nor the digest shows a secret.
     let logged = process.logged().unwrap();
     let (_, health) = process.get("/health").unwrap();

@@ -1,0 +1,191 @@
+//! The door, beside its HTTP without a log, and Kafka's client without HTTP.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use bus::Settings;
+use common::topics::raw;
+use rdkafka::consumer::BaseConsumer;
+use weir_tests::process::{Launch, Process};
+
+use crate::bodies::{ENDPOINT, SECRET, SOURCE, TENANT};
+use crate::client::{self, Kept};
+use crate::figures::{Contender, Done, Section, Slice};
+use crate::plan::{CONNECTIONS, DoorRun};
+use crate::role::Role;
+use crate::roles::http_limit::{self, Listening};
+use crate::roles::load::{self, Answered};
+use crate::roles::produce;
+use crate::stock::Stock;
+use crate::turns::{Bench, keep, peak, same};
+
+const LISTEN: &str = "WEIR__STREAMING__LISTEN";
+const READY: Duration = Duration::from_secs(60);
+
+/// Everything that takes part.
+struct Door<'a> {
+    bench: &'a Bench<'a>,
+    streaming: Process,
+    load: Role,
+    http: Role,
+    produce: Role,
+    /// The door's topic, and that of the produce limit.
+    topics: Vec<String>,
+    door: Settings,
+    limit: Settings,
+    asking: BaseConsumer,
+}
+
+pub(crate) fn measure(bench: &Bench<'_>, run: &DoorRun) -> anyhow::Result<Section> {
+    let mut door = Door::start(bench, run)?;
+    let mut whole = Contender::new("the door: weir-streaming");
+    let mut http = Contender::new("a: HTTP without a log");
+    let mut paced = Contender::new("b: Kafka's client, 64 in flight");
+    let mut free = Contender::new("Kafka's client, all in flight");
+    let mut checks = BTreeMap::new();
+    let bar = bench.progress(run.name, 4);
+    for round in 0..=bench.plan.rounds {
+        let requests = if round == 0 { run.warm_up } else { run.requests };
+        bar.set_message("door");
+        let (slice, bodies) = door.deliver(requests)?;
+        keep(&mut whole, round, slice);
+        bar.inc(1);
+        bar.set_message("HTTP");
+        keep(&mut http, round, door.http(requests)?);
+        bar.inc(1);
+        bar.set_message("produce");
+        door.load(requests as u64, bodies)?;
+        keep(&mut paced, round, door.produce(Some(CONNECTIONS))?);
+        bar.inc(1);
+        keep(&mut free, round, door.produce(None)?);
+        bar.inc(1);
+        if round == 0 {
+            checks.insert("bytes of keys, values and headers of the first slice".into(), door.equal_bytes()?);
+        }
+        for (what, count) in
+            [("requests answered with 200", requests as u64), ("bytes of bodies, sent and on the topic", bodies)]
+        {
+            *checks.entry(what.to_owned()).or_default() += count;
+        }
+    }
+    bar.finish_and_clear();
+    peak(&mut whole, door.streaming.pid())?;
+    peak(&mut http, door.http.pid())?;
+    ensure!(door.streaming.stop(READY)?.success(), "the door did not end well:\n{}", door.streaming.logged()?);
+    Ok(Section {
+        name: run.name,
+        title: format!("The door, bodies of {} bytes", run.bytes),
+        record: "delivery",
+        server: "broker",
+        whole,
+        parts: vec![http, paced],
+        beside: vec![free],
+        checks,
+    })
+}
+
+impl<'a> Door<'a> {
+    fn start(bench: &'a Bench<'a>, run: &DoorRun) -> anyhow::Result<Self> {
+        let (door, limit) =
+            (bench.settings(&format!("{}.", run.name))?, bench.settings(&format!("{}-limit.", run.name))?);
+        let topics = vec![raw(SOURCE).name().to_owned()];
+        bench.make_topics(&limit, &topics)?;
+        let config = bench.scratch.path().join(format!("{}.toml", run.name));
+        let endpoint = format!(
+            "[[streaming.endpoints]]\nname = \"{ENDPOINT}\"\nsource = \"{SOURCE}\"\ntenant = \"{TENANT}\"\n\
+             secrets = [\"{SECRET}\"]\n"
+        );
+        fs::write(&config, endpoint).with_context(|| format!("write {}", config.display()))?;
+        let streaming = Launch::new("weir-streaming")
+            .arg("--config")
+            .arg(config.display().to_string())
+            .env("WEIR__BUS__KAFKA__BROKERS", bench.kafka.bootstrap())
+            .env("WEIR__BUS__TOPIC_PREFIX", &door.topic_prefix)
+            .env("WEIR__BUS__CREATE_TOPICS", "true")
+            .listen(LISTEN)
+            .start()?;
+        streaming.ready(READY)?;
+        let load = load::Settings { connections: CONNECTIONS, bodies: run.bodies, bytes: run.bytes };
+        let from = produce::From { read: door.clone(), write: limit.clone(), topics: topics.clone() };
+        Ok(Self {
+            bench,
+            streaming,
+            load: Role::start(load::NAME, &load)?,
+            http: Role::start(http_limit::NAME, &())?,
+            produce: Role::start(produce::NAME, &from)?,
+            topics,
+            asking: client::asking(&door, "bench-asking")?,
+            door,
+            limit,
+        })
+    }
+
+    /// Deliveries to the door: the slice, and the bytes of their bodies.
+    fn deliver(&mut self, requests: usize) -> anyhow::Result<(Slice, u64)> {
+        let before = client::count(&self.asking, &self.door, &self.topics)?;
+        let address = self.streaming.address(LISTEN).parse()?;
+        let Self { bench, streaming, load, .. } = self;
+        let mut bodies = 0;
+        let slice = bench.slice(streaming.pid(), Some(bench.kafka.pid()), || {
+            let (done, bytes) = send(load, address, requests)?;
+            bodies = bytes;
+            Ok(done)
+        })?;
+        let written = client::count(&self.asking, &self.door, &self.topics)? - before;
+        same("deliveries on the topic of those that the door acknowledged", written, requests as u64)?;
+        Ok((slice, bodies))
+    }
+
+    fn http(&mut self, requests: usize) -> anyhow::Result<Slice> {
+        let before: Listening = self.http.ask(&http_limit::Command::State)?;
+        let Self { bench, http, load, .. } = self;
+        let slice = bench.slice(http.pid(), None, || Ok(send(load, before.address, requests)?.0))?;
+        let after: Listening = self.http.ask(&http_limit::Command::State)?;
+        same("requests that the HTTP limit answered", after.answered - before.answered, requests as u64)?;
+        Ok(slice)
+    }
+
+    /// What the door has written in this round, into the memory of the produce limit.
+    fn load(&mut self, requests: u64, bodies: u64) -> anyhow::Result<()> {
+        let produce::Answer::Loaded { records, body_bytes } = self.produce.ask(&produce::Command::Load)? else {
+            bail!("the produce limit gave another answer");
+        };
+        same("deliveries that were read back", records, requests)?;
+        same("bytes of bodies that were read back", body_bytes, bodies)
+    }
+
+    fn produce(&mut self, in_flight: Option<usize>) -> anyhow::Result<Slice> {
+        let before = client::count(&self.asking, &self.limit, &self.topics)?;
+        let Self { bench, produce, .. } = self;
+        let slice = bench.slice(produce.pid(), Some(bench.kafka.pid()), || {
+            let produce::Answer::Produced(done) = produce.ask(&produce::Command::Produce { in_flight })? else {
+                bail!("the produce limit gave another answer");
+            };
+            Ok(done)
+        })?;
+        let written = client::count(&self.asking, &self.limit, &self.topics)? - before;
+        same("records on the topic of those that the produce limit sent", written, slice.done.records)?;
+        Ok(slice)
+    }
+
+    /// After the first round: the produce limit has written, twice, what the door had written.
+    fn equal_bytes(&self) -> anyhow::Result<u64> {
+        let bytes = |settings: &Settings| -> anyhow::Result<u64> {
+            let records = Stock::new(settings, &self.topics).take()?;
+            Ok(records.iter().map(|placed| Kept::bytes(&placed.record)).sum())
+        };
+        let (door, limit) = (bytes(&self.door)?, bytes(&self.limit)?);
+        same("bytes of the records of the produce limit, in two slices", limit, 2 * door)?;
+        Ok(door)
+    }
+}
+
+fn send(load: &mut Role, address: SocketAddr, requests: usize) -> anyhow::Result<(Done, u64)> {
+    let answered: Answered = load.ask(&load::Send { address, requests })?;
+    let all_good = answered.statuses == BTreeMap::from([(200, requests as u64)]);
+    ensure!(all_good, "{requests} requests were answered with {:?}: this run cannot be believed", answered.statuses);
+    Ok((answered.done, answered.body_bytes))
+}

@@ -1,0 +1,315 @@
+//! A running enricher, what goes in, and what comes out.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use arrow::array::AsArray as _;
+use arrow::datatypes::Int64Type;
+use bus::{Bus, Coordinates, Headers, Record, Start, Stored, TopicKind, TopicSpec};
+use common::activity::v1::{Activity, EnrichedActivity, Object};
+use common::event::v1::Context;
+use common::health::v1::{Digest, State};
+use common::load::v1::LoadRequest;
+use common::topics::ACTIVITIES;
+use enricher::{Enricher, Settings};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use prost_types::Timestamp;
+use service::{Host, Settings as _};
+use tokio::task::JoinSet;
+use weir_tests::kafka;
+use weir_tests::scratch::Scratch;
+
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+/// 2026-03-01T12:00:00Z
+pub(crate) const NOON: i64 = 1_772_366_400;
+const DAY: i64 = 24 * 3600;
+
+/// An installation. Enrichers are started in it one after the other, or side by side.
+pub(crate) struct Place {
+    pub(crate) settings: Settings,
+    pub(crate) bus: Bus,
+    pub(crate) scratch: Scratch,
+}
+
+impl Place {
+    /// On the embedded log.
+    pub(crate) async fn new(name: &str, steps: &str) -> Self {
+        Self::on(name, steps, vec![], String::new()).await
+    }
+
+    /// On the broker that all tests share.
+    pub(crate) async fn on_kafka(name: &str, steps: &str) -> Self {
+        let broker = kafka::shared().unwrap().bootstrap().to_owned();
+        Self::on(name, steps, vec![broker], kafka::prefix(name)).await
+    }
+
+    async fn on(name: &str, steps: &str, brokers: Vec<String>, prefix: String) -> Self {
+        let scratch = Scratch::new(name).unwrap();
+        let file = scratch.path().join("weir.toml");
+        let common = "[admin]\nlisten = \"127.0.0.1:0\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n\
+                      [shutdown]\ndeadline_ms = 10000\n[enricher]\nhealth_interval_ms = 100\nflush_interval_ms = 300\n\
+                      [enricher.reference]\ncheck_interval_ms = 50\n";
+        std::fs::write(&file, format!("{common}{steps}")).unwrap();
+        let mut settings: Settings = service::load(enricher::DEFAULTS, Some(&file), []).unwrap();
+        settings.bus.kafka.brokers = brokers;
+        settings.bus.topic_prefix = prefix;
+        settings.bus.create_topics = true;
+        settings.bus.partitions = 2;
+        settings.bus.data_dir = scratch.path().join("data");
+        settings.bus.kafka.session_timeout_ms = 6000;
+        settings.bus.consumer.revoke_drain_ms = 1000;
+        settings.bus.consumer.retry_backoff_ms = 50;
+        settings.bus.consumer.retry_backoff_max_ms = 500;
+        settings.lake.root = scratch.path().join("lake").display().to_string();
+        let bus = Bus::open(&settings.bus).unwrap();
+        let log = TopicKind::Log { retention: Duration::from_secs(7 * 24 * 3600) };
+        let topics = ["activities", "activities.enriched", "loads", "dead-letters"];
+        let topics = topics.map(|name| TopicSpec { name: name.to_owned(), kind: log });
+        bus.prepare_topics(&topics).await.unwrap();
+        Self { settings, bus, scratch }
+    }
+
+    /// An activity of this account; each in its own object, so that they spread over the partitions.
+    pub(crate) fn activity(n: usize) -> Activity {
+        let received = Timestamp { seconds: NOON + (n % 2) as i64 * DAY, nanos: 0 };
+        let context = Context {
+            event_id: format!("{n:032x}"),
+            tenant: "acme".into(),
+            endpoint: "shop".into(),
+            source: "facebook".into(),
+            account_id: n.to_string(),
+            received_at: Some(received),
+            ..Context::default()
+        };
+        Activity {
+            id: format!("{n:032x}-0"),
+            context: Some(context),
+            object: Some(Object { id: format!("7_{n}"), ..Object::default() }),
+            text: Some(format!("#weir {n} for @ann at https://example.org/{n}")),
+            ..Activity::default()
+        }
+    }
+
+    pub(crate) async fn put(&self, activities: impl IntoIterator<Item = Activity>) -> Vec<Coordinates> {
+        let record = |activity: Activity| {
+            let headers = Headers { id: activity.id.clone(), ..Headers::default() };
+            let key = activity.object.as_ref().map(|object| object.id.clone()).unwrap_or_default();
+            Record::new(&ACTIVITIES, key, &activity, headers)
+        };
+        self.put_records(activities.into_iter().map(record)).await
+    }
+
+    pub(crate) async fn put_records(&self, records: impl IntoIterator<Item = Record>) -> Vec<Coordinates> {
+        let producer = self.bus.producer().unwrap();
+        let mut sent = Vec::new();
+        for record in records {
+            loop {
+                match producer.try_send(record.clone()) {
+                    Ok(delivery) => break sent.push(delivery),
+                    Err(bus::Error::Full) => tokio::time::sleep(Duration::from_millis(5)).await,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+        let mut stands = Vec::new();
+        for delivery in sent {
+            stands.push(delivery.await.unwrap());
+        }
+        stands
+    }
+
+    pub(crate) async fn start(&self) -> Stage {
+        self.start_with(&self.settings).await
+    }
+
+    pub(crate) async fn start_with(&self, settings: &Settings) -> Stage {
+        let host = Host::new("enricher", &settings.host());
+        let enricher = Enricher::new(settings, &host).await.unwrap();
+        host.serve(tonic::service::Routes::default()).await.unwrap();
+        let mut running = JoinSet::new();
+        running.spawn(enricher.run());
+        let stage = Stage { host, running };
+        stage.until("ready", |stage| stage.host.health().is_ready()).await;
+        stage
+    }
+
+    /// All records that are on a topic now.
+    pub(crate) async fn read(&self, topic: &str) -> Vec<Stored> {
+        let begun = Instant::now();
+        loop {
+            match self.try_read(topic).await {
+                Ok(found) => return found,
+                // A topic that was made just now has no leader yet.
+                Err(error) => assert!(begun.elapsed() < LIMIT, "{topic}: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn try_read(&self, topic: &str) -> Result<Vec<Stored>, bus::Error> {
+        let mut reader = self.bus.reader(&[topic.to_owned()], Start::Beginning).await?;
+        let mut found = Vec::new();
+        while let Some(stored) = reader.next_until_end().await? {
+            found.push(stored);
+        }
+        Ok(found)
+    }
+
+    /// The records of a topic, once there are so many, and not one more.
+    pub(crate) async fn read_exactly(&self, topic: &str, count: usize) -> Vec<Stored> {
+        let begun = Instant::now();
+        loop {
+            let found = self.read(topic).await;
+            assert!(found.len() <= count, "{} records on {topic}, expected {count}", found.len());
+            if found.len() == count {
+                return found;
+            }
+            assert!(begun.elapsed() < LIMIT, "{} records on {topic}, expected {count}", found.len());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub(crate) async fn enriched(&self, count: usize) -> BTreeMap<String, EnrichedActivity> {
+        let stored = self.read_exactly("activities.enriched", count).await;
+        stored.iter().map(|stored| (stored.headers.id.clone(), stored.decode().unwrap())).collect()
+    }
+
+    /// What a loader makes of the requests that are there: the ids of the rows, each once for each row, by partition with
+    /// the offset that is loaded.
+    pub(crate) async fn loaded(&self) -> Loaded {
+        let mut loaded = Loaded::default();
+        for stored in self.read("loads").await {
+            let request: LoadRequest = stored.decode().unwrap();
+            assert_eq!((request.table.as_str(), &*stored.key.unwrap()), ("activities", &b"activities"[..]));
+            assert!(
+                request.from < request.to && !request.topic_id.is_empty() && request.offset_column == "weir_offset"
+            );
+            assert_eq!(request.partition_columns, ["day"]);
+            let version = loaded.versions.entry(request.partition).or_insert(0);
+            assert!(request.from <= *version, "a hole before {} of partition {}", request.from, request.partition);
+            loaded.requests += 1;
+            let mut rows = self.rows(&request);
+            if request.to <= *version {
+                continue;
+            }
+            rows.retain(|(offset, _)| offset >= version);
+            *version = request.to;
+            for (offset, id) in rows {
+                *loaded.rows.entry(id).or_default() += 1;
+                loaded.offsets.push((request.partition, offset));
+            }
+        }
+        loaded
+    }
+
+    /// The rows of a request's files: offset and id.
+    fn rows(&self, request: &LoadRequest) -> Vec<(i64, String)> {
+        let mut rows = Vec::new();
+        for file in &request.files {
+            let path = self.scratch.path().join("lake/activities").join(&file.path);
+            assert!(file.path.starts_with(&format!("day={}/", file.partition_values["day"])), "{}", file.path);
+            assert_eq!(std::fs::metadata(&path).unwrap().len(), file.size_bytes);
+            let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
+            let mut of_file = Vec::new();
+            for batch in reader.build().unwrap() {
+                let batch = batch.unwrap();
+                let offsets = batch.column_by_name("weir_offset").unwrap().as_primitive::<Int64Type>().values().clone();
+                let ids = batch.column_by_name("id").unwrap().as_string::<i32>().clone();
+                of_file.extend(offsets.iter().copied().zip(ids.iter().map(|id| id.unwrap().to_owned())));
+            }
+            assert!(of_file.is_sorted_by_key(|(offset, _)| *offset), "rows stand in the order of their offsets");
+            assert_eq!((of_file.len() as u64, file.rows > 0), (file.rows, true));
+            assert_eq!((of_file[0].0, of_file.last().unwrap().0), (file.first_offset, file.last_offset));
+            assert!(of_file.iter().all(|(offset, _)| (request.from..request.to).contains(offset)));
+            rows.extend(of_file);
+        }
+        rows
+    }
+
+    /// Waits until everything up to the ends of `stands` is loaded, and demands each of these ids exactly once.
+    pub(crate) async fn all_loaded(&self, stands: &[Coordinates], ids: impl IntoIterator<Item = String>) -> Loaded {
+        let mut ends: HashMap<i32, i64> = HashMap::new();
+        for at in stands {
+            let end = ends.entry(at.partition).or_default();
+            *end = (*end).max(at.offset + 1);
+        }
+        let begun = Instant::now();
+        let loaded = loop {
+            let loaded = self.loaded().await;
+            if ends.iter().all(|(partition, end)| loaded.versions.get(partition) >= Some(end)) {
+                break loaded;
+            }
+            assert!(begun.elapsed() < LIMIT, "{:?} of {ends:?} after {LIMIT:?}", loaded.versions);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        let expected: BTreeMap<String, usize> = ids.into_iter().map(|id| (id, 1)).collect();
+        assert_eq!(loaded.rows.len(), expected.len());
+        assert!(loaded.rows == expected, "every id exactly once");
+        loaded
+    }
+}
+
+/// What is in the lake.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    /// How often each id.
+    pub(crate) rows: BTreeMap<String, usize>,
+    pub(crate) offsets: Vec<(i32, i64)>,
+    pub(crate) versions: HashMap<i32, i64>,
+    pub(crate) requests: usize,
+}
+
+pub(crate) fn id(n: usize) -> String {
+    format!("{n:032x}-0")
+}
+
+/// An enricher that runs in this process.
+pub(crate) struct Stage {
+    pub(crate) host: Host,
+    running: JoinSet<anyhow::Result<()>>,
+}
+
+impl Stage {
+    pub(crate) fn digest(&self) -> Digest {
+        self.host.health().digest()
+    }
+
+    pub(crate) fn state(&self, check: &str) -> (State, String) {
+        let digest = self.digest();
+        let check = digest.checks.iter().find(|found| found.name == check).expect("such a check");
+        (check.state(), check.message.clone())
+    }
+
+    pub(crate) async fn until(&self, what: &str, look: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !look(self) {
+            assert!(begun.elapsed() < LIMIT, "{what}: not within {LIMIT:?}: {:#?}", self.digest().checks);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Taken in, sent on, dead-lettered, dropped as duplicates.
+    pub(crate) fn counts(&self) -> [u64; 4] {
+        let mut sum = [0; 4];
+        for count in self.digest().counts.iter().filter(|count| count.hop == "enricher") {
+            let duplicates = count.dropped.get("duplicate").copied().unwrap_or_default();
+            for (sum, n) in sum.iter_mut().zip([count.taken_in, count.sent_on, count.dead_lettered, duplicates]) {
+                *sum += n;
+            }
+        }
+        sum
+    }
+
+    /// Ends it as SIGTERM would.
+    pub(crate) async fn stop(mut self) {
+        self.host.shutdown().cancel();
+        self.running.join_next().await.unwrap().unwrap().unwrap();
+        self.host.close().await;
+    }
+
+    /// Ends it in the middle of whatever it does.
+    pub(crate) async fn crash(mut self) {
+        self.running.shutdown().await;
+        self.host.close().await;
+    }
+}
