@@ -23,19 +23,19 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
-run: deps kafka-jars ## Build, start Kafka and all services, and send sample deliveries; Ctrl-C stops all of it
-	cargo build -p weir -p weir-tests --bin weir --bin weir-kafka
-	$(PROGRAMS)/weir-kafka --data $(KAFKA_DATA) --port $(KAFKA_PORT) -- $(PROGRAMS)/weir up --simulate
+run: deps ## Build, start everything in one process, and send sample deliveries; Ctrl-C stops all of it
+	cargo build -p weir
+	$(PROGRAMS)/weir up --simulate
 
 .PHONY: kafka
-kafka: deps kafka-jars ## Start one Kafka broker to try things by hand; Ctrl-C stops it, its data stays
+kafka: test-deps kafka-jars ## Start one Kafka broker, for `WEIR__BUS__KAFKA__BROKERS=127.0.0.1:9092 make run`; Ctrl-C stops it
 	cargo build -p weir-tests --bin weir-kafka
 	$(PROGRAMS)/weir-kafka --data $(KAFKA_DATA) --port $(KAFKA_PORT)
 
 .PHONY: kafka-jars
 kafka-jars: $(KAFKA_JARS)/.complete ## Download Apache Kafka with Maven, once
 
-$(KAFKA_JARS)/.complete: tests/kafka/pom.xml | deps
+$(KAFKA_JARS)/.complete: tests/kafka/pom.xml | test-deps
 	rm -rf $(KAFKA_JARS).new
 	mvn -q -B -Dstyle.color=never -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(KAFKA_JARS).new
 	touch $(KAFKA_JARS).new/.complete
@@ -47,6 +47,14 @@ $(KAFKA_JARS)/.complete: tests/kafka/pom.xml | deps
 test: test-deps kafka-jars ## Install what the tests need, and run all of them
 	cargo build --workspace --all-targets
 	cargo test --workspace --all-targets
+
+# Programs and bench in one build, so that they share every compiled library. TABLE=docs/performance.md renews the table
+# there; BENCH has more arguments, as "--only door-1k".
+.PHONY: bench
+bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, in release: 6 minutes after the build (20 the first time)
+	cargo build --release -p weir-tests -p streaming -p processing --bins --bench pipeline
+	cargo bench -p weir-tests --bench pipeline -- \
+		--json $(CURDIR)/target/bench.json $(if $(TABLE),--markdown $(abspath $(TABLE))) $(BENCH)
 
 .PHONY: lint
 lint: deps $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete ## Check the format, clippy, licences, dependencies; builds two tools the first time (minutes)

@@ -57,15 +57,34 @@ look() { # WHAT
     need pkg-config have pkg-config
     library openssl libssl-dev
     library zlib zlib1g-dev
-    need "$(java_package)" java_is_new_enough
-    need maven have mvn
-    need util-linux have setpriv
     if [[ $1 == test ]]; then
+        need "$(java_package)" java_is_new_enough
+        need maven have mvn
+        need util-linux have setpriv
         need redis-server have redis-server
         need postgresql postgresql_is_there
         # Renders the manifests; needs no cluster. Ubuntu has it as a snap only: see kubernetes.io/docs/tasks/tools.
         need kubernetes-client have kubectl
+        need python3 have python3
+        need python3-venv python3 -c 'import ensurepip'
     fi
+}
+
+# What reads the lake's tables as others do, and a store that speaks S3: tests/src/python.rs.
+python_packages=(deltalake==1.6.6 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5)
+
+make_python() { # into target/python, once for each list of packages
+    local folder made
+    folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/target/python
+    made=$folder/made-of
+    if [[ -f $made && $(<"$made") == "${python_packages[*]}" ]]; then
+        return
+    fi
+    echo "installing: ${python_packages[*]} into $folder" >&2
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}" >&2
+    echo "${python_packages[*]}" >"$made"
 }
 
 install_with_apt() { # COMMAND BEFORE apt-get...
@@ -87,6 +106,9 @@ fi
 
 look "$what"
 if [[ ${#missing[@]} -eq 0 ]]; then
+    if [[ $what == test ]]; then
+        make_python
+    fi
     exit 0
 fi
 if have apt-get && [[ $(id -u) -eq 0 ]]; then
@@ -102,4 +124,7 @@ look "$what"
 if [[ ${#missing[@]} -gt 0 ]]; then
     echo "still missing after the installation: ${missing[*]}" >&2
     exit 1
+fi
+if [[ $what == test ]]; then
+    make_python
 fi
