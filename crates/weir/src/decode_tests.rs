@@ -26,7 +26,9 @@ fn full(message: &MessageDescriptor, depth: u32) -> DynamicMessage {
 
 fn sample(field: &FieldDescriptor, depth: u32) -> Option<FieldValue> {
     if field.is_map() {
-        return Some(FieldValue::Map([(MapKey::String("/a".into()), FieldValue::String("1".into()))].into()));
+        let FieldKind::Message(entry) = field.kind() else { return None };
+        let value = sample(&entry.map_entry_value_field(), depth)?;
+        return Some(FieldValue::Map([(MapKey::String("/a".into()), value)].into()));
     }
     let one = match field.kind() {
         FieldKind::String => FieldValue::String(format!("text of {}", field.name())),

@@ -36,6 +36,9 @@ fn every_command_teaches() {
             "weir register list",
             "weir register get",
             "weir register delete",
+            "weir trace",
+            "weir lake",
+            "weir lake count",
             "weir health",
         ]
     );

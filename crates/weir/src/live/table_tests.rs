@@ -7,6 +7,7 @@ fn totals() -> Totals {
     }
     let mut totals = counts.totals();
     (totals.activities, totals.dead_letters) = (4_321, 3);
+    (totals.enriched, totals.files, totals.rows) = (4_300, 12, 4_250);
     totals.sent.acknowledged = 1_230;
     totals.sent.refused = 4;
     for (topic, count) in [
