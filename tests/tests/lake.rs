@@ -89,7 +89,8 @@ impl Up {
         let rows = tokio::task::spawn_blocking(move || {
             python::query_table(table.to_str().unwrap(), "select id, count(*) as n from t group by id", &[])
         });
-        let rows: Vec<BTreeMap<String, serde_json::Value>> = serde_json::from_str(&rows.await.unwrap().unwrap()).unwrap();
+        let rows: Vec<BTreeMap<String, serde_json::Value>> =
+            serde_json::from_str(&rows.await.unwrap().unwrap()).unwrap();
         rows.into_iter().map(|row| (row["id"].as_str().unwrap().to_owned(), row["n"].as_u64().unwrap())).collect()
     }
 
@@ -175,10 +176,17 @@ async fn send(up: &Up, count: u64, on_progress: impl Fn(u64)) -> Ledger {
 async fn compare(up: &Up, ledger: &Ledger) {
     let (least, most) = ledger.bounds();
     up.wait_for_rows(least).await;
-    let activities = up.on_topic(ACTIVITIES.name()).await;
-    // What came of deliveries without an answer is on its way too.
-    up.wait_for_rows(activities.len() as u64).await;
-    let (enriched, lake) = (up.on_topic(ACTIVITIES_ENRICHED.name()).await, up.in_lake().await);
+    // What came of deliveries without an answer is on its way too: until no more come.
+    let mut activities = up.on_topic(ACTIVITIES.name()).await;
+    let (enriched, lake) = loop {
+        up.wait_for_rows(activities.len() as u64).await;
+        let there = (up.on_topic(ACTIVITIES_ENRICHED.name()).await, up.in_lake().await);
+        let again = up.on_topic(ACTIVITIES.name()).await;
+        if again.len() == activities.len() {
+            break there;
+        }
+        activities = again;
+    };
     let missing: Vec<_> = activities.keys().filter(|id| !lake.contains_key(*id)).take(5).collect();
     let twice: Vec<_> = lake.iter().filter(|(_, times)| **times != 1).take(5).collect();
     let unknown: Vec<_> = lake.keys().filter(|id| !activities.contains_key(*id)).take(5).collect();

@@ -97,7 +97,13 @@ impl Bus {
     /// A member of a consumer group; names without the prefix. A group that is new to a partition begins at its first
     /// record.
     pub fn consumer(&self, group: &str, topics: &[String]) -> Result<Consumer, Error> {
-        Consumer::new(self.backend.clone(), group, topics)
+        Consumer::new(self.backend.clone(), group, topics, true)
+    }
+
+    /// The same for a stage that gathers records, and is done with one long after it came: a file, a commit. There none is
+    /// tried alone, however often the process ends, and [`Incoming::culprit`](crate::Incoming::culprit) is never set.
+    pub fn consumer_of_batches(&self, group: &str, topics: &[String]) -> Result<Consumer, Error> {
+        Consumer::new(self.backend.clone(), group, topics, false)
     }
 
     /// Existing topics, without the prefix, those with the prefix only.

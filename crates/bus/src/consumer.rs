@@ -50,11 +50,13 @@ pub struct Stopped {
 }
 
 impl Consumer {
-    pub(crate) fn new(backend: Backend, group: &str, topics: &[String]) -> Result<Self, Error> {
+    /// `tries`: records that may have ended a process are tried one at a time.
+    pub(crate) fn new(backend: Backend, group: &str, topics: &[String], tries: bool) -> Result<Self, Error> {
         let settings = backend.settings();
         let group: Arc<str> = settings.full_name(group).into();
         let topics = topics.iter().map(|topic| settings.full_name(topic).into()).collect();
-        let intake = Arc::new(Intake::new(group, settings.consumer.clone(), backend.gate().clone()));
+        let gate = tries.then(|| backend.gate().clone());
+        let intake = Arc::new(Intake::new(group, settings.consumer.clone(), gate));
         let ended = match backend {
             Backend::Kafka(kafka) => crate::kafka::consumer::start(kafka, intake.clone(), topics)?,
             Backend::Embedded(embedded) => crate::embedded::consumer::start(embedded, intake.clone(), topics)?,

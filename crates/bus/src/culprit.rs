@@ -9,12 +9,16 @@
 //!    here, and nothing had been done.
 //! 2. After [`ENDS_BEFORE_TRIAL`] of them, records go out one at a time, with nothing else out, and each is named in the
 //!    mark before it goes out.
-//! 3. A mark of another run that names a record has found the culprit.
+//! 3. After [`ENDS_ON_TRIAL`] marks of other runs that name the same record it is the culprit. One alone says little: a
+//!    process that is killed from outside has some record out too.
 
 use std::fmt;
 
 /// How often a process must have ended at one offset before its records are tried one at a time.
 pub(crate) const ENDS_BEFORE_TRIAL: u32 = 2;
+
+/// How often a process must have ended while the same record was out alone.
+pub(crate) const ENDS_ON_TRIAL: u32 = 3;
 
 /// What stands with a committed offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +35,18 @@ pub(crate) struct Mark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Charge {
     /// It goes out with nothing else.
-    Trial(i64),
+    Trial(Suspect),
+    /// It did, and is not out now.
+    Suspected(Suspect),
     /// The process ended while it was on trial.
     Culprit(i64),
+}
+
+/// A record, and how often a process ended while it was on trial before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Suspect {
+    pub(crate) offset: i64,
+    pub(crate) times: u32,
 }
 
 const NAME: &str = "weir:";
@@ -45,7 +58,8 @@ impl fmt::Display for Mark {
             write!(f, ",run={run:016x}")?;
         }
         match self.record {
-            Some(Charge::Trial(offset)) => write!(f, ",trial={offset}"),
+            Some(Charge::Trial(Suspect { offset, times })) => write!(f, ",trial={offset},times={times}"),
+            Some(Charge::Suspected(Suspect { offset, times })) => write!(f, ",suspect={offset},times={times}"),
             Some(Charge::Culprit(offset)) => write!(f, ",culprit={offset}"),
             None => Ok(()),
         }
@@ -55,17 +69,22 @@ impl fmt::Display for Mark {
 impl Mark {
     /// Metadata of others, or what cannot be read, is no mark: then nothing is known, and nobody is charged.
     pub(crate) fn read(metadata: &str) -> Option<Self> {
-        let (mut ended, mut run, mut record) = (None, None, None);
+        let (mut ended, mut run, mut record, mut times) = (None, None, None, 0);
         for pair in metadata.strip_prefix(NAME)?.split(',') {
             let (key, value) = pair.split_once('=')?;
             match key {
                 "ended" => ended = Some(value.parse().ok()?),
                 "run" => run = Some(u64::from_str_radix(value, 16).ok()?),
-                "trial" => record = Some(Charge::Trial(value.parse().ok()?)),
+                "trial" => record = Some(Charge::Trial(Suspect { offset: value.parse().ok()?, times: 0 })),
+                "suspect" => record = Some(Charge::Suspected(Suspect { offset: value.parse().ok()?, times: 0 })),
+                "times" => times = value.parse().ok()?,
                 "culprit" => record = Some(Charge::Culprit(value.parse().ok()?)),
                 // Of a later version.
                 _ => {}
             }
+        }
+        if let Some(Charge::Trial(suspect) | Charge::Suspected(suspect)) = &mut record {
+            suspect.times = times;
         }
         Some(Self { ended: ended?, run, record })
     }
@@ -78,6 +97,8 @@ pub(crate) struct Watch {
     /// How often a process ended here.
     ended: u32,
     culprit: Option<i64>,
+    /// The record on which processes ended, less often than a culprit.
+    suspect: Option<Suspect>,
     /// Records go out one at a time while this lasts.
     single_file: Option<Window>,
     /// The mark that stands with the committed offset.
@@ -95,32 +116,47 @@ struct Window {
 impl Watch {
     /// A partition begins, with what its committed offset says, for this run.
     ///
-    /// `end` is the offset after its last record, `limit` how many records can have been out at once.
+    /// `end` is the offset after its last record, `limit` how many records can have been out at once; 0: ends are counted,
+    /// and nothing is ever suspected.
     pub(crate) fn begin(found: Option<Mark>, run: u64, position: i64, end: i64, limit: usize) -> Self {
-        let mut watch = Self { run, ended: 0, culprit: None, single_file: None, on_log: found };
+        let mut watch = Self { run, ended: 0, culprit: None, suspect: None, single_file: None, on_log: found };
         let Some(found) = found.filter(|_| position < end) else { return watch };
         // A mark of this run is one it left when it lost the partition: the process has not ended.
         let ended = found.run.is_some_and(|of| of != run);
         watch.ended = found.ended.saturating_add(u32::from(ended));
-        watch.culprit = match found.record {
-            Some(Charge::Culprit(offset)) => Some(offset),
-            Some(Charge::Trial(offset)) if ended => Some(offset),
-            _ => None,
-        };
+        if limit == 0 {
+            return watch;
+        }
+        match found.record {
+            Some(Charge::Culprit(offset)) => watch.culprit = Some(offset),
+            Some(Charge::Trial(Suspect { offset, times })) => {
+                let times = times.saturating_add(u32::from(ended));
+                if times >= ENDS_ON_TRIAL {
+                    watch.culprit = Some(offset);
+                } else {
+                    watch.suspect = Some(Suspect { offset, times });
+                }
+            }
+            Some(Charge::Suspected(suspect)) => watch.suspect = Some(suspect),
+            None => {}
+        }
         if watch.culprit.is_some() || watch.ended >= ENDS_BEFORE_TRIAL {
-            watch.single_file = Some(Window { until: end, left: limit.max(1) });
+            watch.single_file = Some(Window { until: end, left: limit });
         }
         watch
     }
 
     /// The mark of a run that is under way, with nothing on trial.
     pub(crate) fn running(&self) -> Mark {
-        Mark { ended: self.ended, run: Some(self.run), record: self.culprit.map(Charge::Culprit) }
+        let suspected = self.suspect.filter(|suspect| suspect.times > 0).map(Charge::Suspected);
+        Mark { ended: self.ended, run: Some(self.run), record: self.culprit.map(Charge::Culprit).or(suspected) }
     }
 
     /// The mark under which this record goes out alone.
     pub(crate) fn charge(&self, offset: i64) -> Mark {
-        let record = if self.is_culprit(offset) { Charge::Culprit(offset) } else { Charge::Trial(offset) };
+        let known = self.suspect.filter(|suspect| suspect.offset == offset);
+        let trial = Charge::Trial(known.unwrap_or(Suspect { offset, times: 0 }));
+        let record = if self.is_culprit(offset) { Charge::Culprit(offset) } else { trial };
         Mark { record: Some(record), ..self.running() }
     }
 
@@ -166,6 +202,7 @@ impl Watch {
         if self.is_culprit(offset) {
             return self.acquit();
         }
+        self.suspect = self.suspect.filter(|suspect| suspect.offset != offset);
         if let Some(window) = &mut self.single_file {
             window.left = window.left.saturating_sub(1);
         }
@@ -178,7 +215,7 @@ impl Watch {
 
     /// Nothing is known against any record from here on.
     pub(crate) fn acquit(&mut self) {
-        (self.ended, self.culprit, self.single_file) = (0, None, None);
+        (self.ended, self.culprit, self.suspect, self.single_file) = (0, None, None, None);
     }
 
     /// Progress was stored: the committed offset will stand elsewhere, without a mark. True: there was one.

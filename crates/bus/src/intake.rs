@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::ack::Settle;
 use crate::content::Content;
-use crate::culprit::Watch;
+use crate::culprit::{Mark, Watch};
 use crate::gate::Gate;
 use crate::settings::ConsumerSettings;
 use crate::threads::lock;
@@ -31,6 +31,8 @@ pub(crate) struct Intake {
     pub(crate) brokers_up: AtomicUsize,
     /// This consumer, among all that ever were: marks on the log tell its own from those of processes that ended.
     pub(crate) run: u64,
+    /// Whether records that may have ended a process are tried one at a time.
+    tries: bool,
     gate: Arc<Gate>,
     state: Mutex<State>,
     /// Something was done, or the consumer is closing: the poll thread looks.
@@ -147,7 +149,8 @@ impl Settle for Out {
 }
 
 impl Intake {
-    pub(crate) fn new(group: Arc<str>, settings: ConsumerSettings, gate: Arc<Gate>) -> Self {
+    /// `gate` is what its records on trial share with other consumers; none: it tries none.
+    pub(crate) fn new(group: Arc<str>, settings: ConsumerSettings, gate: Option<Arc<Gate>>) -> Self {
         let state = State {
             queue: VecDeque::new(),
             overflow: VecDeque::new(),
@@ -169,7 +172,8 @@ impl Intake {
             settings,
             brokers_up: AtomicUsize::new(0),
             run: RandomState::new().hash_one(()),
-            gate,
+            tries: gate.is_some(),
+            gate: gate.unwrap_or_default(),
             state: Mutex::new(state),
             changed: Condvar::new(),
             ready: Notify::new(),
@@ -178,6 +182,12 @@ impl Intake {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// What a partition is watched for that begins at `position` of `end`.
+    pub(crate) fn watch(&self, found: Option<Mark>, position: i64, end: i64) -> Watch {
+        let limit = if self.tries { self.settings.max_in_flight_records.max(1) } else { 0 };
+        Watch::begin(found, self.run, position, end, limit)
     }
 
     /// Waits until something was done or `limit` is over.

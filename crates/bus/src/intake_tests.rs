@@ -7,7 +7,7 @@ fn intake(records: usize, bytes: usize) -> Arc<Intake> {
     let mut file: toml::Table = toml::from_str(crate::DEFAULTS).unwrap();
     let settings: crate::Settings = file.remove("bus").unwrap().try_into().unwrap();
     let settings = ConsumerSettings { max_in_flight_records: records, max_in_flight_bytes: bytes, ..settings.consumer };
-    Arc::new(Intake::new("group".into(), settings, Arc::default()))
+    Arc::new(Intake::new("group".into(), settings, Some(Arc::default())))
 }
 
 fn place(partition: i32) -> Place {

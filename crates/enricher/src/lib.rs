@@ -187,7 +187,7 @@ impl Enricher {
         steps.prepare().await;
         let consumer = self
             .bus
-            .consumer(&settings.group, &[ACTIVITIES.name().to_owned()])
+            .consumer_of_batches(&settings.group, &[ACTIVITIES.name().to_owned()])
             .with_context(|| format!("consuming {}", ACTIVITIES.name()))?;
         let state = consumer.state();
         let queues = state.clone();

@@ -21,8 +21,6 @@ pub(crate) const NO_VALUE: &str = "no_value";
 pub(crate) const NO_ID: &str = "no_id";
 /// A step broke on it.
 pub(crate) const PANIC: &str = "panic";
-/// The process ended while it worked on the record.
-pub(crate) const CRASH: &str = "crash";
 /// It is larger than a record may be.
 pub(crate) const TOO_LARGE: &str = "too_large";
 
@@ -69,16 +67,7 @@ pub(crate) struct Refused {
 
 /// Reads a record and finds what can be told from it alone.
 pub(crate) fn begin(record: Incoming, steps: &Steps) -> Work {
-    let read = match record.culprit {
-        // Nothing of it is read again.
-        Some(ended) => Err(Refused {
-            reason: CRASH,
-            message: format!(
-                "the process ended {ended} times while it worked on this record, the last time on it alone"
-            ),
-        }),
-        None => read(&record),
-    };
+    let read = read(&record);
     let Incoming { coordinates: at, key, payload, headers, produced_at_ms, assignment, ack, .. } = record;
     let incoming = headers.traceparent.as_deref();
     let make = || tracing::info_span!("enrich", topic = %at.topic, partition = at.partition, offset = at.offset);

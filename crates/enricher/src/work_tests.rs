@@ -55,7 +55,6 @@ async fn what_is_no_activity_is_refused_with_the_reason() {
         (incoming(crate::ACTIVITY, Some(vec![0xff])), UNDECODABLE),
         (incoming("weir.raw.v1.Delivery", Some(activity().encode_to_vec())), UNDECODABLE),
         (incoming(crate::ACTIVITY, Some(without_id.encode_to_vec())), NO_ID),
-        (Incoming { culprit: Some(3), ..incoming(crate::ACTIVITY, Some(activity().encode_to_vec())) }, CRASH),
     ] {
         let payload = record.payload.clone();
         let (ack, outcome) = Ack::testing();

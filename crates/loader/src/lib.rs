@@ -104,7 +104,7 @@ impl Loader {
         if shutdown.run_until_cancelled(self.topics()).await.is_none() {
             return Ok(());
         }
-        let consumer = self.bus.consumer(&self.settings.loader.group, &[LOADS.name().to_owned()]);
+        let consumer = self.bus.consumer_of_batches(&self.settings.loader.group, &[LOADS.name().to_owned()]);
         let consumer = consumer.context("consuming the topic loads")?;
         let state = consumer.state();
         let queues = state.clone();

@@ -93,13 +93,10 @@ impl Pipeline {
                 !(waiting.place.0 == place.0 && waiting.place.1 == place.1) || waiting.place.2 == place.2
             });
         }
-        let read = match record.culprit {
-            Some(times) => Err(("crashed", format!("the process ended {times} times while it worked on this request"))),
-            None => record
-                .decode::<LoadRequest>()
-                .map_err(|error| ("undecodable", error.to_string()))
-                .and_then(|message| Request::of(message).map_err(|problem| ("invalid_request", problem))),
-        };
+        let read = record
+            .decode::<LoadRequest>()
+            .map_err(|error| ("undecodable", error.to_string()))
+            .and_then(|message| Request::of(message).map_err(|problem| ("invalid_request", problem)));
         let request = match read {
             Ok(request) => request,
             Err((reason, message)) => return self.refuse(record, reason, message).await,
@@ -138,7 +135,7 @@ impl Pipeline {
     /// What is no request becomes a dead letter. Nothing is lost without a word: the request behind it begins at an
     /// offset that the table has not come to, and is held.
     async fn refuse(&self, record: Incoming, reason: &'static str, message: String) {
-        let Incoming { coordinates, payload, headers, culprit, ack, .. } = record;
+        let Incoming { coordinates, payload, headers, ack, .. } = record;
         tracing::error!(at = %coordinates, reason, message, "a record of loads is no load request");
         let letter = dead_letters::record(Refused {
             stage: STAGE,
@@ -153,7 +150,7 @@ impl Pipeline {
             payload: payload.unwrap_or_default(),
             content_type: "application/protobuf",
             failed_at: service::clock::timestamp(),
-            attempts: culprit.map_or(1, |times| times + 1),
+            attempts: 1,
             traceparent: headers.traceparent,
         });
         let mut taken = self.counts.take("", None, 1, COMES_AGAIN);

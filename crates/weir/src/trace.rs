@@ -248,12 +248,16 @@ impl Trace {
         let missing = self.events.iter().any(|event| event.typed.is_none());
         let hint = match (&self.lake, missing) {
             (Some(error), _) => format!("The lake cannot be read: {error}."),
-            (None, true) => "What is missing is still in work (weir health shows the lag), or it repeats an event that is \
+            (None, true) => {
+                "What is missing is still in work (weir health shows the lag), or it repeats an event that is \
                              no longer on its topic."
-                .to_owned(),
-            (None, false) => "What is missing is still in work: files are written and loaded at intervals (weir health \
+                    .to_owned()
+            }
+            (None, false) => {
+                "What is missing is still in work: files are written and loaded at intervals (weir health \
                               shows the lag)."
-                .to_owned(),
+                    .to_owned()
+            }
         };
         format!("Not all of it has arrived: {said}. {hint}")
     }
@@ -308,7 +312,8 @@ impl Trace {
                 })
             })
             .collect();
-        let refused = self.refused.iter().map(|r| json!({"index": r.index, "reason": r.reason, "dead_letter": seen(&r.seen)}));
+        let refused =
+            self.refused.iter().map(|r| json!({"index": r.index, "reason": r.reason, "dead_letter": seen(&r.seen)}));
         json!({
             "delivery_id": delivery.delivery_id,
             "received_at": delivery.received_at.map(|at| at.to_string()),

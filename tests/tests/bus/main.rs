@@ -61,6 +61,7 @@ macro_rules! promises {
             crash::a_record_that_ends_the_process_is_found,
             crash::ends_in_good_order_suspect_nothing,
             crash::progress_clears_the_suspicion_at_once,
+            crash::who_gathers_records_never_gets_them_alone,
             groups::two_members_share_the_partitions,
             groups::a_revoked_partition_is_drained,
             groups::late_acks_of_a_revoked_partition_are_ignored,

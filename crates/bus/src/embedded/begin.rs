@@ -73,10 +73,7 @@ impl Member {
         let (topic, partition) = (&place.0, place.1);
         let Some(mine) = self.mine.get(place) else { return Err(Error::NoTopic { topic: topic.clone() }) };
         let (low, high) = mine.topic.range(partition).unwrap_or_default();
-        let watch = |position, found| {
-            let limit = self.intake.settings.max_in_flight_records;
-            Watch::begin(found, self.intake.run, position, high, limit)
-        };
+        let watch = |position, found| self.intake.watch(found, position, high);
         match self.embedded.log.files.committed(&self.intake.group, &mine.topic, partition)? {
             Some((position, metadata)) if (low..=high).contains(&position) => {
                 let watch = watch(position, Mark::read(&metadata));

@@ -7,7 +7,7 @@ fn intake() -> Arc<Intake> {
     let mut file: toml::Table = toml::from_str(crate::DEFAULTS).unwrap();
     let settings: crate::Settings = file.remove("bus").unwrap().try_into().unwrap();
     let consumer: ConsumerSettings = settings.consumer;
-    Arc::new(Intake::new("group".into(), consumer, Arc::default()))
+    Arc::new(Intake::new("group".into(), consumer, Some(Arc::default())))
 }
 
 fn names(bits: u8) -> Vec<Arc<str>> {

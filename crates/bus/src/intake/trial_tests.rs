@@ -7,9 +7,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::culprit::{Charge, Watch};
-use crate::gate::Gate;
 use crate::content::Content;
+use crate::culprit::{Charge, ENDS_BEFORE_TRIAL, ENDS_ON_TRIAL, Watch};
+use crate::gate::Gate;
 use crate::settings::ConsumerSettings;
 use crate::{Coordinates, Error, Headers, Incoming};
 
@@ -37,6 +37,8 @@ struct World {
     committed: BTreeMap<i32, (i64, Option<Mark>)>,
     refused: BTreeSet<At>,
     done: BTreeSet<At>,
+    /// How often a process was killed from outside with this record on trial.
+    killed: BTreeMap<At, u32>,
     runs: u64,
     ends: usize,
 }
@@ -60,7 +62,7 @@ impl World {
         let gate = Arc::new(Gate::default());
         let mut consumers = Vec::new();
         for consumer in 0..2 {
-            let mut intake = Intake::new("group".into(), settings.clone(), gate.clone());
+            let mut intake = Intake::new("group".into(), settings.clone(), Some(gate.clone()));
             self.runs += 1;
             intake.run = self.runs;
             for partition in [consumer, consumer + 2] {
@@ -88,10 +90,12 @@ impl World {
         self.committed.insert(partition, (commit.position, commit.mark));
     }
 
-    /// Whether a mark names a record that is out.
-    fn tries(&self) -> bool {
-        let mut marks = self.committed.values().filter_map(|(_, mark)| *mark);
-        marks.any(|mark| matches!(mark.record, Some(Charge::Trial(_))) && mark.run.is_some())
+    /// The record that a mark names as out.
+    fn on_trial(&self) -> Option<At> {
+        self.committed.iter().find_map(|(partition, (_, mark))| match mark.as_ref()?.record? {
+            Charge::Trial(suspect) => Some((*partition, suspect.offset)),
+            Charge::Suspected(_) | Charge::Culprit(_) => None,
+        })
     }
 
     fn finished(&self) -> bool {
@@ -162,7 +166,7 @@ impl Process {
             }
         }
         self.out.extend(records);
-        if world.tries() {
+        if world.on_trial().is_some() {
             let named = self.out.iter().filter(|record| record.culprit.is_none()).count();
             assert!(named <= 1, "something is out beside a record on trial");
         }
@@ -265,18 +269,25 @@ fn happen(world: &mut World, process: &mut Process, event: Event) -> Result<(), 
             process.give_up(world, &(0..PARTITIONS).collect::<Vec<_>>());
             *process = world.start();
         }
-        // An end from outside, while one record is out alone, cannot be told from an end by that record.
-        Event::Kill if !world.tries() => {
+        // An end from outside, while one record is out alone, cannot be told from an end by that record: so often is it
+        // forgiven.
+        Event::Kill => {
+            if let Some(record) = world.on_trial() {
+                let forgiven = world.killed.entry(record).or_default();
+                if *forgiven + 1 == ENDS_ON_TRIAL {
+                    return Ok(());
+                }
+                *forgiven += 1;
+            }
             *process = world.start();
         }
-        Event::Kill => {}
     }
     Ok(())
 }
 
 /// Goes on without faults until all is done.
 fn finish(world: &mut World, process: &mut Process) {
-    let most = 8 * (world.poison.len() + 1);
+    let most = 10 * (world.poison.len() + 1);
     let mut idle = 0;
     while !world.finished() {
         let mut round = || {
@@ -333,7 +344,7 @@ proptest! {
 }
 
 #[test]
-fn a_culprit_is_found_at_the_fourth_start_at_its_offset() {
+fn a_culprit_is_found_at_the_sixth_start_at_its_offset() {
     for number in 0..RECORDS {
         let mut world = World { poison: BTreeSet::from([(1, offset(number))]), ..World::default() };
         let mut process = world.start();
@@ -341,6 +352,6 @@ fn a_culprit_is_found_at_the_fourth_start_at_its_offset() {
         assert_eq!(world.refused, world.poison);
         // A run that had done something before it met the record leaves no mark: its end does not count.
         let progress = usize::from(number >= LIMIT as i64);
-        assert_eq!(world.ends, 3 + progress, "record {number}");
+        assert_eq!(world.ends, (ENDS_BEFORE_TRIAL + ENDS_ON_TRIAL) as usize + progress, "record {number}");
     }
 }

@@ -146,10 +146,7 @@ impl Member {
         committed: Option<(i64, Option<Mark>)>,
     ) -> Result<Start, Refusal> {
         let (low, high) = consumer.fetch_watermarks(topic, *partition, ASK).map_err(Refusal::Later)?;
-        let watch = |position, found| {
-            let limit = self.intake.settings.max_in_flight_records;
-            Watch::begin(found, self.intake.run, position, high, limit)
-        };
+        let watch = |position, found| self.intake.watch(found, position, high);
         match committed {
             Some((position, found)) if (low..=high).contains(&position) => {
                 Ok(Start { position, waiting: position < high, new: false, watch: watch(position, found) })

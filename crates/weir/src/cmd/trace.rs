@@ -52,7 +52,8 @@ fn parse_id(text: &str) -> Result<String, String> {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
-    common::time::from_rfc3339(text).ok_or_else(|| "give a time with its offset, such as 2026-01-31T10:00:00Z".to_owned())
+    common::time::from_rfc3339(text)
+        .ok_or_else(|| "give a time with its offset, such as 2026-01-31T10:00:00Z".to_owned())
 }
 
 impl TraceCommand {
@@ -66,7 +67,11 @@ impl TraceCommand {
             ));
             return Ok(ExitCode::from(3));
         };
-        if self.json { out::line(&trace.json().to_string()) } else { out::line(&trace.pretty()) };
+        if self.json {
+            out::line(&trace.json().to_string())
+        } else {
+            out::line(&trace.pretty())
+        };
         Ok(if trace.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(1) })
     }
 
@@ -94,7 +99,9 @@ impl TraceCommand {
         if !ids.is_empty() {
             let day = trace.day();
             for id in ids {
-                let rows = loader::find(&settings.lake, lake::columns::ACTIVITIES, lake::columns::ID, &id, day.as_deref()).await;
+                let rows =
+                    loader::find(&settings.lake, lake::columns::ACTIVITIES, lake::columns::ID, &id, day.as_deref())
+                        .await;
                 match rows.with_context(|| format!("reading the lake at {}", settings.lake.root)) {
                     Ok(rows) => trace.in_lake(&id, rows.len()),
                     Err(error) => trace.lake_failed(&format!("{error:#}")),

@@ -11,7 +11,8 @@ fn a_record_comes_as_it_went() {
         from: Some("log/topic/3/4".parse().unwrap()),
     };
     let coordinates = "some-log/weir.events.x/5/1234567890123".parse().unwrap();
-    for (key, payload) in [(None, None), (Some("key".into()), Some(vec![0, 0xff].into())), (Some("".into()), Some("".into()))]
+    for (key, payload) in
+        [(None, None), (Some("key".into()), Some(vec![0, 0xff].into())), (Some("".into()), Some("".into()))]
     {
         let headers = headers.clone();
         let went = Stored { coordinates: Coordinates::clone(&coordinates), key, payload, headers, produced_at_ms: 17 };
