@@ -139,7 +139,7 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     let mut routes = health_check.add_to(processing.routes());
     if settings.bus.kafka.brokers.is_empty() {
         // Nobody else can reach the log.
-        routes = routes.add_service(records::service::Service::server(bus.clone(), host.shutdown().clone()));
+        routes = routes.add_service(records::service::Service::server(bus.clone(), &host));
     }
     let addresses = host.serve_with(routes, Some(health_check.pages())).await?;
     let enricher = enricher.with_processing_at(addresses.grpc);

@@ -9,6 +9,7 @@ use common::log::v1::{ListTopicsRequest, ListTopicsResponse, ReadRequest, ReadRe
 use futures_util::Stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status};
 
 use super::wire;
@@ -27,12 +28,14 @@ pub struct Service {
     bus: Bus,
     readers: Arc<Semaphore>,
     shutdown: CancellationToken,
+    tasks: TaskTracker,
 }
 
 impl Service {
     /// To be added to the routes.
-    pub fn server(bus: Bus, shutdown: CancellationToken) -> LogServiceServer<Self> {
-        let service = Self { bus, readers: Arc::new(Semaphore::new(READERS)), shutdown };
+    pub fn server(bus: Bus, host: &service::Host) -> LogServiceServer<Self> {
+        let (shutdown, tasks) = (host.shutdown().clone(), host.tasks().clone());
+        let service = Self { bus, readers: Arc::new(Semaphore::new(READERS)), shutdown, tasks };
         LogServiceServer::new(service).max_encoding_message_size(wire::LARGEST)
     }
 }
@@ -60,7 +63,7 @@ impl LogService for Service {
         let reader = self.bus.reader(&topics, wire::asked(start)).await.map_err(status)?;
         let (answers, stream) = mpsc::channel(AHEAD);
         let shutdown = self.shutdown.clone();
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             let gone = answers.clone();
             tokio::select! {
                 () = shutdown.cancelled() => {}
