@@ -6,6 +6,7 @@ use std::time::Duration;
 use bus::Settings;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -76,11 +77,20 @@ pub(crate) fn count(asking: &BaseConsumer, settings: &Settings, topics: &[String
     let mut count = 0;
     for topic in full_names(settings, topics) {
         for partition in 0..settings.partitions {
-            let (low, high) = asking.fetch_watermarks(&topic, partition, ASK)?;
+            let (low, high) = range(asking, &topic, partition)?;
             count += u64::try_from(high - low)?;
         }
     }
     Ok(count)
+}
+
+/// Where a partition begins and ends. A topic that was made just now is known to the client before it has leaders.
+fn range(asking: &BaseConsumer, topic: &str, partition: i32) -> anyhow::Result<(i64, i64)> {
+    let leaderless = [RDKafkaErrorCode::NotLeaderForPartition, RDKafkaErrorCode::LeaderNotAvailable];
+    weir_tests::wait::until("the leader of a partition", ASK, || match asking.fetch_watermarks(topic, partition, ASK) {
+        Err(error) if error.rdkafka_error_code().is_some_and(|code| leaderless.contains(&code)) => Ok(None),
+        found => Ok(Some(found?)),
+    })
 }
 
 /// How many records the group has done, if none was ever deleted.
