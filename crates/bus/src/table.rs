@@ -69,7 +69,11 @@ impl<M: prost::Message + Default> Table<M> {
             if let Err(error) = failed
                 && !std::mem::replace(&mut told, *self.read.borrow())
             {
-                tracing::warn!(topic = self.topic, %error, "a table cannot be read, trying again");
+                if matches!(error, Error::NoTopic { .. }) {
+                    tracing::info!(topic = self.topic, "the topic of a table is not there yet, waiting for it");
+                } else {
+                    tracing::warn!(topic = self.topic, %error, "a table cannot be read, trying again");
+                }
                 told = true;
             }
             tokio::select! {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bus::{Claim, Delivery, Error, Record, Verdict as Known, dead_letters};
@@ -35,7 +34,6 @@ pub(crate) async fn run(mut batches: mpsc::Receiver<Enriching>, writer: mpsc::Se
             _ => {
                 tracing::error!(records, "a batch was lost, its partitions go back");
                 held.extend(turns.into_iter().map(|(place, turn)| (place, turn.epoch)));
-                shared.on_the_way.fetch_sub(records, Ordering::AcqRel);
                 continue;
             }
         };

@@ -31,7 +31,6 @@ mod writer;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -203,7 +202,6 @@ impl Enricher {
             shutdown: self.host.shutdown().clone(),
             tasks: self.host.tasks().clone(),
             drain,
-            on_the_way: AtomicUsize::new(0),
             rebuilding: tokio::sync::Mutex::new(()),
         });
         let (watched, stalled_after, until) = (Arc::clone(&shared), millis(settings.stalled_after_ms), after.clone());

@@ -9,7 +9,6 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bus::{Assignment, Batch, Bus, Claims, Consumer, Coordinates, Producer};
@@ -52,8 +51,6 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
     pub(crate) drain: Duration,
-    /// Records between the consumer and the writer.
-    pub(crate) on_the_way: AtomicUsize,
     /// Held while the claims are rebuilt.
     pub(crate) rebuilding: Mutex<()>,
 }
@@ -98,17 +95,18 @@ pub(crate) async fn run(
     let (to_write, items) = mpsc::channel(1);
     let mut emitting = shared.tasks.spawn(emit::run(enriched, to_write, Arc::clone(&shared)));
     let mut writing = shared.tasks.spawn(writer.run(items));
+    let broken = |error: tokio::task::JoinError| anyhow::anyhow!("broke: {error}");
     let mut ended = tokio::select! {
-        () = intake(&mut consumer, &to_emit, &shared) => "the intake",
-        _ = &mut emitting => "emitting",
-        _ = &mut writing => "writing",
-        () = shared.shutdown.cancelled() => "",
+        () = intake(&mut consumer, &to_emit, &shared) => Some(("the intake", None)),
+        ended = &mut emitting => Some(("emitting", ended.err().map(broken))),
+        ended = &mut writing => Some(("writing", ended.map_err(broken).flatten().err())),
+        () = shared.shutdown.cancelled() => None,
     };
-    if !ended.is_empty() && shared.shutdown.is_cancelled() {
-        ended = "";
+    if shared.shutdown.is_cancelled() {
+        ended = None;
     }
     drop(to_emit);
-    if ended.is_empty() {
+    if ended.is_none() {
         // With a log or a lake that is away nothing gets out: what is not requested by now comes again.
         let finished = async {
             let _ = (&mut emitting).await;
@@ -127,8 +125,9 @@ pub(crate) async fn run(
         tracing::warn!(%error, "not everything was done when the consumer closed: it will come again");
     }
     match ended {
-        "" => Ok(()),
-        part => Err(anyhow::anyhow!("{part} ended by itself")),
+        None => Ok(()),
+        Some((part, Some(error))) => Err(error.context(format!("{part} ended"))),
+        Some((part, None)) => Err(anyhow::anyhow!("{part} ended by itself")),
     }
 }
 
@@ -138,7 +137,6 @@ async fn intake(consumer: &mut Consumer, to_emit: &mpsc::Sender<Enriching>, shar
         match consumer.next().await {
             Ok(Some(batch)) => {
                 pause = Duration::from_millis(50);
-                shared.on_the_way.fetch_add(batch.records.len(), Ordering::AcqRel);
                 let Ok(room) = to_emit.reserve().await else { return };
                 room.send(start(batch, shared));
             }

@@ -8,8 +8,7 @@ mod gathered;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::ConsumerState;
@@ -29,8 +28,6 @@ pub(crate) use gathered::{Content, Held};
 
 /// How often it looks whether something is due.
 const TICK: Duration = Duration::from_millis(20);
-/// With nothing taken in or done for this long it asks whether the consumer waits for what is held.
-const STUCK: Duration = Duration::from_millis(10);
 
 /// A record that was emitted.
 #[derive(Debug)]
@@ -72,15 +69,13 @@ pub(crate) struct Writer {
     uploads: Arc<Uploads>,
     partitions: HashMap<Place, Partition>,
     running: JoinSet<Ended>,
-    /// When something was taken in or done.
-    moved: Instant,
 }
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, consumer: ConsumerState, uploads: Uploads, limits: Limits) -> Self {
         let uploads = Arc::new(uploads);
         let (partitions, running) = (HashMap::new(), JoinSet::new());
-        Self { shared, consumer, limits, uploads, partitions, running, moved: Instant::now() }
+        Self { shared, consumer, limits, uploads, partitions, running }
     }
 
     /// Until nothing more comes and all that came is requested to be loaded.
@@ -107,7 +102,6 @@ impl Writer {
     }
 
     async fn take(&mut self, items: Vec<Item>) -> anyhow::Result<()> {
-        let count = items.len();
         let mut rows: HashMap<Place, BTreeMap<String, Vec<Row>>> = HashMap::new();
         for Item { head, row, outcome } in items {
             let place = place(&head.at);
@@ -140,10 +134,7 @@ impl Writer {
                 rows.entry(place).or_default().entry(day).or_default().push(row);
             }
         }
-        let written = self.write(rows).await;
-        self.shared.on_the_way.fetch_sub(count, Ordering::AcqRel);
-        self.moved = Instant::now();
-        written
+        self.write(rows).await
     }
 
     /// Writes rows into the files of their days, on a thread that may be blocked.
@@ -175,7 +166,6 @@ impl Writer {
 
     /// Ends ranges: those that are due, and the largest while too much is held; all of them at the end.
     fn seal(&mut self, all: bool) {
-        let all = all || self.is_stuck();
         for partition in self.partitions.values_mut() {
             if all || partition.is_due(&self.limits) {
                 partition.seal();
@@ -195,16 +185,6 @@ impl Writer {
             let Some(largest) = open.max_by_key(|partition| partition.open_bytes()).filter(|_| over) else { return };
             largest.seal();
         }
-    }
-
-    /// Records wait at the consumer and are not handed out, although nothing is under way but what is held here: it tries
-    /// records one at a time, and waits for this one.
-    fn is_stuck(&self) -> bool {
-        let held: usize = self.partitions.values().map(Partition::held_records).sum();
-        self.moved.elapsed() >= STUCK
-            && held > 0
-            && self.shared.on_the_way.load(Ordering::Acquire) == 0
-            && self.consumer.in_flight().0 > held
     }
 
     /// Has the next range of each partition uploaded and requested.
@@ -233,7 +213,6 @@ impl Writer {
             }
             ack.complete();
         }
-        self.moved = Instant::now();
         Ok(())
     }
 

@@ -69,13 +69,12 @@ pub(crate) async fn trim(
     file: &File,
     footer: &Footer,
     from: (&str, i64),
-) -> Result<(File, Footer), Error> {
+) -> Result<(File, Footer), FileError> {
     let folder = file.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let path = format!("{folder}{}.parquet", Uuid::new_v4());
     let input = Input { path: in_table(table, &file.path), bytes: file.bytes };
     let to = in_table(table, &path);
-    let written = rewrite::write(store, &[input], &footer.schema, &to, Some(from)).await;
-    let output = written.map_err(|error| Error::File { table: table.name.clone(), error })?;
+    let output = rewrite::write(store, &[input], &footer.schema, &to, Some(from)).await?;
     let rows = output.footer.rows();
     Ok((File { path, bytes: output.bytes, rows, partition: file.partition.clone() }, output.footer))
 }

@@ -1,23 +1,25 @@
 //! One commit: what waits is looked at, decided, written and acknowledged.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::Ack;
-use deltalake_core::kernel::{Action, Transaction};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use serde_json::{Value, json};
 use service::{Taken, What};
 use tracing::Span;
 
 use crate::decide::{Asked, Decision, decide};
-use crate::files::{add, in_table, look, now_ms, trim};
+use crate::files::{in_table, look};
 use crate::footer::Footer;
 use crate::request::Request;
 use crate::schema;
 use crate::table::{Commit, Error, Outcome, Table};
+
+mod plan;
+
+use plan::{Bad, Part, Planned};
 
 /// Others may commit as well: after so many in a row it is somebody else's turn.
 const ATTEMPTS: usize = 20;
@@ -56,6 +58,9 @@ pub(crate) struct Waiting {
 pub(crate) struct Loading {
     pub(crate) table: Table,
     pub(crate) queue: Vec<Waiting>,
+    /// Where the rows of each application begin, of all that waits and not only of what this round looks at: while the
+    /// table has no version of it, nothing that begins later may go in, or the earlier rows would be taken for loaded.
+    pub(crate) begins: BTreeMap<Arc<str>, i64>,
     /// The version at which the last checkpoint was due.
     pub(crate) checkpointed: Option<u64>,
 }
@@ -71,24 +76,6 @@ pub(crate) struct Round {
     pub(crate) rows: u64,
     /// When the door had the oldest and the youngest of them, microseconds since 1970.
     pub(crate) received: Option<(i64, i64)>,
-}
-
-/// What goes into the table of one request.
-struct Part {
-    n: usize,
-    rows: u64,
-    already: u64,
-}
-
-/// A commit that is ready to be tried.
-struct Plan {
-    commit: Commit,
-    parts: Vec<Part>,
-    received: Option<(i64, i64)>,
-    /// Files that were written for this commit.
-    made: Vec<Path>,
-    /// Files whose place they take.
-    replaced: Vec<Path>,
 }
 
 impl Loading {
@@ -111,8 +98,16 @@ impl Loading {
             {
                 return Ok(self.settle(decisions, &parts, Round::default()));
             }
-            let Some(plan) = self.plan(&decisions, store).await? else {
-                return Ok(self.settle(decisions, &[], Round::default()));
+            let plan = match self.plan(&decisions, store).await? {
+                Planned::Ready(plan) => plan,
+                Planned::Nothing => return Ok(self.settle(decisions, &[], Round::default())),
+                Planned::Bad(bad) => {
+                    self.remove(store, &bad.made).await;
+                    self.exclude(bad);
+                    // Another loader may have loaded it meanwhile, and removed what it replaced.
+                    self.table.refresh().await?;
+                    continue;
+                }
             };
             let (version, outcome) = self.table.commit(&plan.commit, limit).await?;
             let committed = match &outcome {
@@ -203,6 +198,7 @@ impl Loading {
         let mut decisions = vec![Decision::Skip; self.queue.len()];
         for (application, waiting) in applications {
             let version = self.table.application(&application).await?;
+            let version = version.or_else(|| self.begins.get(&application).copied());
             let asked: Vec<Asked> = waiting
                 .iter()
                 .map(|n| &self.queue[*n])
@@ -275,78 +271,16 @@ impl Loading {
         empty.collect()
     }
 
-    /// Makes the commit; none where nothing is to be loaded.
-    async fn plan(&self, decisions: &[Decision], store: &Arc<dyn ObjectStore>) -> Result<Option<Plan>, Error> {
-        let mut adds = Vec::new();
-        let (mut parts, mut made, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut versions, mut requests) = (BTreeMap::new(), Vec::new());
-        let (mut schemas, mut received) = (Vec::new(), None);
-        for (n, (waiting, decision)) in self.queue.iter().zip(decisions).enumerate() {
-            let below = match decision {
-                Decision::Commit => i64::MIN,
-                Decision::Trim { below } => *below,
-                _ => continue,
-            };
-            let request = &waiting.request;
-            let mut part = Part { n, rows: 0, already: 0 };
-            let Looked::Usable(files) = &waiting.looked else { continue };
-            for (number, footer) in files {
-                let file = &request.files[*number];
-                let path = in_table(&self.table, &file.path);
-                let Some(bounds) = footer.bounds(&request.offset_column) else { continue };
-                let (file, footer) = if bounds.min >= below {
-                    (file.clone(), footer.clone())
-                } else if bounds.max < below {
-                    part.already += footer.rows();
-                    replaced.push(path);
-                    continue;
-                } else {
-                    let (trimmed, end) =
-                        trim(store, &self.table, file, footer, (&request.offset_column, below)).await?;
-                    part.already += footer.rows() - end.rows();
-                    made.push(in_table(&self.table, &trimmed.path));
-                    replaced.push(path);
-                    (trimmed, end)
-                };
-                part.rows += footer.rows();
-                if let Some(bounds) = footer.bounds(lake::columns::RECEIVED_AT) {
-                    let (min, max) = received.unwrap_or((bounds.min, bounds.max));
-                    received = Some((bounds.min.min(min), bounds.max.max(max)));
-                }
-                schemas.push(Arc::clone(&footer.schema));
-                adds.push(Action::Add(add(&file, &footer)));
+    /// Its request waits, or goes in without it if that is accepted.
+    fn exclude(&mut self, bad: Bad) {
+        let waiting = &mut self.queue[bad.n];
+        match &mut waiting.looked {
+            Looked::Usable(files) if waiting.accepted => {
+                tracing::warn!(request = waiting.request.id, error = bad.problem, "left out, as loader.accept says");
+                files.retain(|(number, _)| *number != bad.number);
             }
-            let version = versions.entry(Arc::clone(&request.application)).or_insert(request.range.to);
-            *version = request.range.to.max(*version);
-            requests.push(json!(request.id));
-            parts.push(part);
+            looked => *looked = Looked::Unusable(bad.problem),
         }
-        if parts.is_empty() {
-            return Ok(None);
-        }
-        let misfit = |problem: String| Error::Unsupported { table: self.table.name.clone(), problem };
-        let files = schemas.iter().map(Arc::as_ref);
-        let mut partitions = self.queue[parts[0].n].request.partition_columns.clone();
-        let mut actions = if self.table.version().is_some() {
-            partitions = self.table.partition_columns()?;
-            let columns = self.table.snapshot()?.schema();
-            let grown = schema::grown(&columns, &partitions, files).map_err(misfit)?;
-            grown.map(|columns| self.table.growing(&columns)).transpose()?.into_iter().collect()
-        } else {
-            let with_files =
-                parts.iter().map(|part| &self.queue[part.n].request).find(|request| !request.files.is_empty());
-            partitions = with_files.map_or(partitions, |request| request.partition_columns.clone());
-            self.table.creating(&schema::first(&partitions, files).map_err(misfit)?, &partitions)?
-        };
-        actions.extend(adds);
-        let now = now_ms();
-        let transactions = versions.iter().map(|(application, version)| {
-            Action::Txn(Transaction::new_with_last_update(application, *version, Some(now)))
-        });
-        actions.extend(transactions);
-        let mut commit = Commit::append(actions, &partitions);
-        commit.info = HashMap::from([("weirRequests".to_owned(), Value::Array(requests))]);
-        Ok(Some(Plan { commit, parts, received, made, replaced }))
     }
 
     /// Counts and acknowledges what is loaded, and leaves what waits.

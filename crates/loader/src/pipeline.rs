@@ -104,7 +104,9 @@ impl Pipeline {
         let table = match self.tables.entry(request.table.clone()) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => match Table::new(&self.lake, &request.table) {
-                Ok(table) => entry.insert(Loading { table, queue: Vec::new(), checkpointed: None }),
+                Ok(table) => {
+                    entry.insert(Loading { table, queue: Vec::new(), begins: BTreeMap::new(), checkpointed: None })
+                }
                 Err(error) => return self.refuse(record, "invalid_request", error.to_string()).await,
             },
         };
@@ -171,6 +173,7 @@ impl Pipeline {
                 let turn = state.assignment_of(&waiting.place.0, waiting.place.1);
                 turn.is_some_and(|turn| turn.epoch == waiting.place.2)
             });
+            loading.begins = begins(&loading.queue);
             let later = loading.queue.split_off(self.settings.max_requests.min(loading.queue.len()));
             let round = loading.round(&store, limit).await;
             // What is held stands behind what has not been looked at.
@@ -215,6 +218,16 @@ impl Pipeline {
         let held = waiting().filter(|waiting| waiting.held.is_some()).count();
         metrics::gauge!("weir_loader_held_requests").set(held as f64);
     }
+}
+
+/// Where the rows of each application begin, as far as it is known here.
+fn begins(queue: &[Waiting]) -> BTreeMap<Arc<str>, i64> {
+    let mut begins = BTreeMap::new();
+    for request in queue.iter().map(|waiting| &waiting.request) {
+        let first = begins.entry(Arc::clone(&request.application)).or_insert(request.range.from);
+        *first = request.range.from.min(*first);
+    }
+    begins
 }
 
 /// Counts and logs what a round has loaded.

@@ -61,6 +61,48 @@ async fn a_missing_file_is_held_until_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_begins_later_waits_also_where_more_wait_than_one_commit_takes() {
+    let place = Place::new("slices").await;
+    let mut settings = place.settings.clone();
+    settings.loader.max_requests = 2;
+    let asked = place.range(0, 0, 10).await;
+    let path = at(&asked.files[0].path);
+    let bytes = place.lake.store().get(&path).await.unwrap().bytes().await.unwrap();
+    place.lake.store().delete(&path).await.unwrap();
+    let later = [place.range(0, 10, 20).await, place.range(0, 20, 30).await, place.range(0, 30, 40).await];
+    place.ask(&[&asked, &later[0], &later[1], &later[2], &place.range(1, 0, 5).await]).await;
+    let loader = place.start_as(&settings, None).await;
+    until_held(&loader, "is not there").await;
+    // By then it has looked at all of them; and the table has no version of that partition yet.
+    loader.until_done(5).await;
+    place.lake.store().put(&path, bytes.into()).await.unwrap();
+    loader.until_idle().await;
+    loader.stop().await;
+    place.assert_has(&[rows(0, 0..40), rows(1, 0..5)].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_whose_rows_cannot_be_read_holds_its_own_partition_only() {
+    let place = Place::new("rows").await;
+    let asked = place.range(0, 5, 15).await;
+    let path = at(&asked.files[0].path);
+    let bytes = place.lake.store().get(&path).await.unwrap().bytes().await.unwrap();
+    // Its end, which tells what is in it, is as it should be.
+    let mut broken = bytes.to_vec();
+    broken[4..64].fill(0xff);
+    place.lake.store().put(&path, broken.into()).await.unwrap();
+    place.ask(&[&place.range(0, 0, 10).await, &asked, &place.range(1, 0, 5).await]).await;
+    let loader = place.start().await;
+    let message = until_held(&loader, "cannot be used").await;
+    assert!(message.contains(&asked.id), "{message}");
+    loader.until_done(15).await;
+    place.lake.store().put(&path, bytes.into()).await.unwrap();
+    loader.until_idle().await;
+    loader.stop().await;
+    place.assert_has(&[rows(0, 0..15), rows(1, 0..5)].concat());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_file_can_be_given_up() {
     let place = Place::new("lost").await;
     let mut settings = place.settings.clone();

@@ -61,7 +61,7 @@ impl Embedded {
         let failed = |error: fjall::Error| failed(&shown, &error);
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::Claims { store: shown.clone(), reason: error.to_string().into() })?;
-        let database = Database::builder(folder).worker_threads(1).open().map_err(failed)?;
+        let database = Database::builder(folder).worker_threads(2).open().map_err(failed)?;
         let claims = database.keyspace("claims", KeyspaceCreateOptions::default).map_err(failed)?;
         let marks = database.keyspace("marks", KeyspaceCreateOptions::default).map_err(failed)?;
         let (mark, complete, writing) = (COMPLETE.to_owned(), AtomicBool::new(false), Arc::default());

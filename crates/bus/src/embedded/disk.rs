@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Error;
 
-/// What is left free: the store needs room of its own to put its files in order.
-const RESERVE: u64 = 256 * 1024 * 1024;
+/// What records leave free: the store needs room of its own to put its files in order, some hundred MiB at once.
+const RESERVE: u64 = 1024 * 1024 * 1024;
+/// What is removed, and offsets, may use all but this part of it: else a disk that the log has filled stays full.
+const CHANGES: u64 = 8;
 
 /// The disk on which the log is.
 #[derive(Debug)]
@@ -22,10 +24,18 @@ impl Disk {
 
     /// An error while it is nearly full.
     pub(super) fn has_room(&self) -> Result<(), Error> {
+        self.leaves(self.reserve.load(Ordering::Relaxed))
+    }
+
+    /// The same for what makes room, or takes next to none.
+    pub(super) fn has_room_for_changes(&self) -> Result<(), Error> {
+        self.leaves(self.reserve.load(Ordering::Relaxed) / CHANGES)
+    }
+
+    fn leaves(&self, reserve: u64) -> Result<(), Error> {
         // Where it cannot be asked, writing tells.
         let Ok(disk) = rustix::fs::statvfs(&*self.folder) else { return Ok(()) };
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let reserve = self.reserve.load(Ordering::Relaxed);
         if free >= reserve {
             return Ok(());
         }

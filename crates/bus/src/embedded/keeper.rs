@@ -49,9 +49,8 @@ impl Keeper {
             let mut seen = Compacted::new();
             while stop.after(LOOK) {
                 let Some(log) = log.upgrade() else { return };
-                if let Err(error) = pass(&log, &clock, &mut seen) {
-                    tracing::warn!(%error, "what has had its time cannot be removed, trying again");
-                }
+                // Each partition's problem has been told, and is tried again.
+                let _ = pass(&log, &clock, &mut seen);
             }
         })
         .map(drop)
@@ -77,25 +76,33 @@ impl Stop {
 /// Where a compacted partition ended when it was last looked through: topic number, partition.
 pub(super) type Compacted = HashMap<(u32, u32), i64>;
 
-/// Looks at every partition once.
+/// Looks at every partition once. The last of the errors is answered.
 pub(super) fn pass(log: &Log, clock: &Clock, seen: &mut Compacted) -> Result<(), Error> {
     let now = i64::try_from(clock.millis()).unwrap_or(i64::MAX);
     let topics: Vec<Arc<Topic>> = log.topics.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+    let mut failed = Ok(());
     for topic in topics {
         let setting =
             |key: &str| topic.row.config.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
         let retention = setting("retention.ms").and_then(|value| value.parse::<i64>().ok()).filter(|ms| *ms >= 0);
         let compacted = setting("cleanup.policy") == Some("compact");
         for (number, partition) in (0..topic.row.partitions).zip(0..) {
-            if compacted {
-                compact(log, &topic, partition, now, seen.entry((topic.row.number, number)).or_insert(0))?;
+            let done = if compacted {
+                compact(log, &topic, partition, now, seen.entry((topic.row.number, number)).or_insert(0))
             } else if let Some(retention) = retention {
-                let first = log.files.first_at(&topic, partition, now.saturating_sub(retention))?;
-                log.forget(&topic, number, first)?;
+                let first = log.files.first_at(&topic, partition, now.saturating_sub(retention));
+                first.and_then(|first| log.forget(&topic, number, first))
+            } else {
+                Ok(())
+            };
+            // One that cannot be read must not keep all others.
+            if let Err(error) = done {
+                tracing::warn!(topic = %topic.name, partition, %error, "what has had its time cannot be removed");
+                failed = Err(error);
             }
         }
     }
-    Ok(())
+    failed
 }
 
 fn compact(log: &Log, topic: &Topic, partition: i32, now: i64, seen: &mut i64) -> Result<(), Error> {
@@ -110,7 +117,8 @@ fn compact(log: &Log, topic: &Topic, partition: i32, now: i64, seen: &mut i64) -
     while next < end {
         let chunk = log.files.read(topic, partition, next, end, CHUNK)?;
         for (offset, content) in chunk.records {
-            let Some(key) = content.key else { continue };
+            // Copied: what was read is one piece with the payload.
+            let Some(key) = content.key.as_deref().map(Box::<[u8]>::from) else { continue };
             let old = content.payload.is_none() && content.produced_at_ms < now.saturating_sub(TOMBSTONES);
             // The last record says where the partition ends.
             let stays = (!old || offset + 1 == end).then_some(offset);

@@ -74,6 +74,8 @@ pub(crate) struct Log {
     topics: Topics,
     /// The number of the next topic. Whoever creates one holds it.
     next_topic: Mutex<u32>,
+    /// Whoever removes records holds it.
+    forgetting: Mutex<()>,
     queue: Arc<Queue>,
     groups: Arc<Groups>,
     /// Changes whenever there is more to be read.
@@ -167,6 +169,7 @@ impl Log {
             uuid,
             topics: RwLock::new(topics),
             next_topic: Mutex::new(next_topic),
+            forgetting: Mutex::new(()),
             queue,
             groups,
             shown: see,

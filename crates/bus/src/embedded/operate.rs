@@ -6,6 +6,7 @@ use super::store::Topic;
 use super::writer::Change;
 use super::{Embedded, Log, keys};
 use crate::Error;
+use crate::threads::lock;
 
 /// So many records are removed at once.
 const AT_ONCE: usize = 1000;
@@ -52,6 +53,8 @@ impl Log {
     /// Moves the first offset of a partition, and then removes what stands before it.
     pub(super) fn forget(&self, topic: &Topic, partition: u32, before: i64) -> Result<(), Error> {
         let Some(part) = topic.parts.get(partition as usize) else { return Ok(()) };
+        // One at a time: of two that note the end, the later note must be the later end.
+        let _alone = lock(&self.forgetting);
         let end = part.end.load(Ordering::Acquire);
         let (number, before) = (topic.row.number, before.min(end));
         if before > part.low.load(Ordering::Acquire) {
@@ -60,11 +63,12 @@ impl Log {
             self.queue.change(Change { puts: vec![put], removals: Vec::new() })?;
             part.low.fetch_max(before, Ordering::AcqRel);
         }
+        let mut from = 0;
         loop {
-            let removals = self.files.before(topic, partition, part.low.load(Ordering::Acquire), AT_ONCE)?;
-            if removals.is_empty() {
-                return Ok(());
-            }
+            let removals = self.files.before(topic, partition, (from, part.low.load(Ordering::Acquire)), AT_ONCE)?;
+            let Some(last) = removals.last().and_then(|key| keys::offset(key)) else { return Ok(()) };
+            // Not from the beginning again: over all that was just removed that takes longer each time.
+            from = last + 1;
             self.queue.change(Change { puts: Vec::new(), removals })?;
         }
     }

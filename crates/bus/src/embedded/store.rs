@@ -97,7 +97,8 @@ pub(super) struct Opened {
 
 fn database(folder: &Path) -> fjall::Result<Database> {
     Database::builder(folder)
-        .worker_threads(1)
+        // One alone can wait for itself: it compacts, and the mailbox of what is to be done next is full.
+        .worker_threads(2)
         .cache_size(CACHE)
         .max_journaling_size(JOURNALS)
         .manual_journal_persist(true)
@@ -271,16 +272,19 @@ impl Files {
         keys::read_committed(&value).map(Some).ok_or_else(|| self.broken("a committed offset cannot be read"))
     }
 
-    /// The oldest records that stand before an offset, so many of them.
+    /// The oldest records from one offset to before another, so many of them.
     pub(super) fn before(
         &self,
         topic: &Topic,
         partition: u32,
-        before: i64,
+        (from, before): (i64, i64),
         count: usize,
     ) -> Result<Vec<[u8; 16]>, Error> {
         let number = topic.row.number;
-        let range = keys::record_key(number, partition, 0)..keys::record_key(number, partition, before);
+        if from >= before {
+            return Ok(Vec::new());
+        }
+        let range = keys::record_key(number, partition, from)..keys::record_key(number, partition, before);
         let mut found = Vec::new();
         for entry in self.records.range(range).take(count) {
             let key = entry.key().map_err(|error| failed(&self.folder, &error))?;

@@ -245,7 +245,8 @@ impl Writer {
             return Err(stopped.clone());
         }
         // A store that meets the end of the disk takes nothing any more until it is opened anew. So that is never met.
-        if let Err(error) = self.disk.has_room() {
+        let room = if appends.is_empty() { self.disk.has_room_for_changes() } else { self.disk.has_room() };
+        if let Err(error) = room {
             self.refuse(&error);
             return Err(error);
         }

@@ -14,8 +14,8 @@ use crate::range::{Range, Ranges, Taken};
 /// More days than this in one range make too many small files at once: it is ended.
 const MOST_DAYS: usize = 32;
 
-/// The first range of a turn is ended after this time at the latest. A process that ends twice with nothing done at one
-/// offset has its records tried one at a time, which takes long: so there has to be something done soon.
+/// The first range of a turn is ended after this time at the latest, so that an instance that is killed again and again
+/// gets on nevertheless.
 const FIRST: Duration = Duration::from_secs(1);
 
 /// A record that is held until its range is requested.

@@ -1,0 +1,134 @@
+//! What is to be committed: files, versions, and the columns that the table needs for them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use deltalake_core::kernel::{Action, Transaction};
+use object_store::ObjectStore;
+use object_store::path::Path;
+use serde_json::{Value, json};
+
+use super::{Loading, Looked};
+use crate::decide::Decision;
+use crate::files::{add, in_table, now_ms, trim};
+use crate::footer::FileError;
+use crate::schema;
+use crate::table::{Commit, Error};
+
+/// What goes into the table of one request.
+pub(super) struct Part {
+    pub(super) n: usize,
+    pub(super) rows: u64,
+    pub(super) already: u64,
+}
+
+/// A commit that is ready to be tried.
+pub(super) struct Plan {
+    pub(super) commit: Commit,
+    pub(super) parts: Vec<Part>,
+    pub(super) received: Option<(i64, i64)>,
+    /// Files that were written for this commit.
+    pub(super) made: Vec<Path>,
+    /// Files whose place they take.
+    pub(super) replaced: Vec<Path>,
+}
+
+/// What there is to commit.
+pub(super) enum Planned {
+    Nothing,
+    Ready(Box<Plan>),
+    Bad(Bad),
+}
+
+/// A file that turned out to be of no use when its rows were read.
+pub(super) struct Bad {
+    pub(super) n: usize,
+    pub(super) number: usize,
+    pub(super) problem: String,
+    /// Files that were written before that came out.
+    pub(super) made: Vec<Path>,
+}
+
+impl Loading {
+    /// Makes the commit.
+    pub(super) async fn plan(&self, decisions: &[Decision], store: &Arc<dyn ObjectStore>) -> Result<Planned, Error> {
+        let mut adds = Vec::new();
+        let (mut parts, mut made, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut versions, mut requests) = (BTreeMap::new(), Vec::new());
+        let (mut schemas, mut received) = (Vec::new(), None);
+        for (n, (waiting, decision)) in self.queue.iter().zip(decisions).enumerate() {
+            let below = match decision {
+                Decision::Commit => i64::MIN,
+                Decision::Trim { below } => *below,
+                _ => continue,
+            };
+            let request = &waiting.request;
+            let mut part = Part { n, rows: 0, already: 0 };
+            let Looked::Usable(files) = &waiting.looked else { continue };
+            for (number, footer) in files {
+                let file = &request.files[*number];
+                let path = in_table(&self.table, &file.path);
+                let Some(bounds) = footer.bounds(&request.offset_column) else { continue };
+                let (file, footer) = if bounds.min >= below {
+                    (file.clone(), footer.clone())
+                } else if bounds.max < below {
+                    part.already += footer.rows();
+                    replaced.push(path);
+                    continue;
+                } else {
+                    let trimmed = trim(store, &self.table, file, footer, (&request.offset_column, below)).await;
+                    let (trimmed, end) = match trimmed {
+                        Ok(trimmed) => trimmed,
+                        Err(error @ FileError::Store { .. }) => {
+                            return Err(Error::File { table: self.table.name.clone(), error });
+                        }
+                        Err(error) => {
+                            return Ok(Planned::Bad(Bad { n, number: *number, problem: error.to_string(), made }));
+                        }
+                    };
+                    part.already += footer.rows() - end.rows();
+                    made.push(in_table(&self.table, &trimmed.path));
+                    replaced.push(path);
+                    (trimmed, end)
+                };
+                part.rows += footer.rows();
+                if let Some(bounds) = footer.bounds(lake::columns::RECEIVED_AT) {
+                    let (min, max) = received.unwrap_or((bounds.min, bounds.max));
+                    received = Some((bounds.min.min(min), bounds.max.max(max)));
+                }
+                schemas.push(Arc::clone(&footer.schema));
+                adds.push(Action::Add(add(&file, &footer)));
+            }
+            let version = versions.entry(Arc::clone(&request.application)).or_insert(request.range.to);
+            *version = request.range.to.max(*version);
+            requests.push(json!(request.id));
+            parts.push(part);
+        }
+        if parts.is_empty() {
+            return Ok(Planned::Nothing);
+        }
+        let misfit = |problem: String| Error::Unsupported { table: self.table.name.clone(), problem };
+        let files = schemas.iter().map(Arc::as_ref);
+        let mut partitions = self.queue[parts[0].n].request.partition_columns.clone();
+        let mut actions = if self.table.version().is_some() {
+            partitions = self.table.partition_columns()?;
+            let columns = self.table.snapshot()?.schema();
+            let grown = schema::grown(&columns, &partitions, files).map_err(misfit)?;
+            grown.map(|columns| self.table.growing(&columns)).transpose()?.into_iter().collect()
+        } else {
+            let with_files =
+                parts.iter().map(|part| &self.queue[part.n].request).find(|request| !request.files.is_empty());
+            partitions = with_files.map_or(partitions, |request| request.partition_columns.clone());
+            self.table.creating(&schema::first(&partitions, files).map_err(misfit)?, &partitions)?
+        };
+        actions.extend(adds);
+        let now = now_ms();
+        let transactions = versions.iter().map(|(application, version)| {
+            Action::Txn(Transaction::new_with_last_update(application, *version, Some(now)))
+        });
+        actions.extend(transactions);
+        let mut commit = Commit::append(actions, &partitions);
+        commit.info = HashMap::from([("weirRequests".to_owned(), Value::Array(requests))]);
+        Ok(Planned::Ready(Box::new(Plan { commit, parts, received, made, replaced })))
+    }
+}
