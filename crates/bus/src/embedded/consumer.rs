@@ -26,6 +26,9 @@ const TRY: Duration = Duration::from_millis(10);
 const AGAIN: Duration = Duration::from_secs(1);
 /// What is read at once.
 const CHUNK: Limit = Limit { records: 256, bytes: 1024 * 1024 };
+/// Records that are read at once of a partition in which this run has done nothing yet. So each has something done soon:
+/// who is killed before that again and again has to try its records one at a time.
+const FIRST: usize = 16;
 
 /// Starts the thread. It ends when the intake is closed, and says how many records were left undone.
 pub(crate) fn start(
@@ -259,8 +262,10 @@ impl Member {
                 return false;
             }
             let (records, bytes) = state.in_flight();
+            let marked = state.parts.get(place).is_some_and(|part| part.watch.on_log().is_some());
             let limit = Limit {
-                records: CHUNK.records.min(self.intake.settings.max_in_flight_records.saturating_sub(records)),
+                records: (if marked { FIRST } else { CHUNK.records })
+                    .min(self.intake.settings.max_in_flight_records.saturating_sub(records)),
                 bytes: CHUNK.bytes.min(self.intake.settings.max_in_flight_bytes.saturating_sub(bytes)),
             };
             let Some(next) = state.parts.get(place).map(|part| part.next) else { continue };
