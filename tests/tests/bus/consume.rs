@@ -171,8 +171,8 @@ pub(crate) async fn tells_in_which_turn_a_record_came(log: &Log) {
     assert_eq!(state.assignment_of(&topic, 1), None);
 
     // One fails: what is done before it stays done, and another turn begins at it.
-    records.remove(1).ack.fail(&Error::Full);
     records.remove(0).ack.complete();
+    records.remove(0).ack.fail(&Error::Full);
     let again = take(&mut first, 7).await;
     let next = again[0].assignment;
     assert!(next.epoch > turn.epoch);
