@@ -34,6 +34,8 @@ pub struct Lag {
     pub topic: Arc<str>,
     /// Partition.
     pub partition: i32,
+    /// The first record that is not done.
+    pub position: i64,
     /// Records on the log that are not yet done.
     pub records: i64,
 }
@@ -123,7 +125,12 @@ impl ConsumerState {
     pub fn lag(&self) -> Vec<Lag> {
         let state = self.intake.lock();
         let lag = state.parts.iter().filter_map(|((topic, partition), part)| {
-            Some(Lag { topic: topic.clone(), partition: *partition, records: part.lag()? })
+            Some(Lag {
+                topic: topic.clone(),
+                partition: *partition,
+                position: part.tracker.position(),
+                records: part.lag()?,
+            })
         });
         lag.collect()
     }
@@ -131,12 +138,6 @@ impl ConsumerState {
     /// Lag of all assigned partitions together.
     pub fn total_lag(&self) -> i64 {
         self.lag().iter().map(|lag| lag.records).sum()
-    }
-
-    /// How long ago a record was last done. It means nothing without lag: a partition is stalled where there is lag
-    /// and no progress, whether or not the process looks alive.
-    pub fn since_progress(&self) -> Duration {
-        self.intake.lock().last_progress.elapsed()
     }
 
     /// Partitions that stand still, and why.

@@ -64,7 +64,6 @@ pub(crate) struct State {
     trial: Option<OnTrial>,
     pub(crate) closed: bool,
     last_epoch: u64,
-    pub(crate) last_progress: Instant,
     /// Changes whenever something was done, or is there: for who has to look again.
     pub(crate) signals: u64,
 }
@@ -135,7 +134,6 @@ impl Settle for Out {
             match outcome {
                 Outcome::Completed => {
                     part.tracker.complete(self.epoch, self.offset);
-                    state.last_progress = Instant::now();
                 }
                 Outcome::Failed => part.failed = true,
             }
@@ -164,7 +162,6 @@ impl Intake {
             trial: None,
             closed: false,
             last_epoch: 0,
-            last_progress: Instant::now(),
             signals: 0,
         };
         Self {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bus::claims::ClaimsState;
-use bus::{Bus, ConsumerState, Error, Producer, TopicProblem};
+use bus::{Bus, ConsumerState, Error, Producer, Stalls, TopicProblem};
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use tokio_util::sync::CancellationToken;
@@ -151,10 +151,10 @@ impl Checks {
         stalled_after: Duration,
         until: CancellationToken,
     ) {
-        let mut working_since = None;
+        let mut stalls = Stalls::default();
         let look = async {
             loop {
-                self.look_at(consumer, &mut working_since, stalled_after);
+                self.look_at(consumer, &mut stalls, stalled_after);
                 self.claims_state(shared.claims.state());
                 tokio::time::sleep(every).await;
             }
@@ -176,22 +176,21 @@ impl Checks {
     }
 
     /// A consumer can stop without a word: what counts is whether it gets on while there is work.
-    fn look_at(&self, consumer: &ConsumerState, working_since: &mut Option<Instant>, stalled_after: Duration) {
+    fn look_at(&self, consumer: &ConsumerState, stalls: &mut Stalls, stalled_after: Duration) {
         let (lag, partitions) = (consumer.total_lag(), consumer.assignment().len());
         metrics::gauge!("weir_lag_records", "stage" => STAGE).set(lag as f64);
-        // The time before there was work does not count.
-        let stalled = if lag <= 0 {
-            *working_since = None;
-            Duration::ZERO
-        } else {
-            working_since.get_or_insert_with(Instant::now).elapsed().min(consumer.since_progress())
-        };
-        self.progress.value(stalled.as_secs_f64());
+        let longest = stalls.longest(consumer.lag(), Instant::now());
+        self.progress.value(longest.as_ref().map_or(0.0, |(_, since)| since.as_secs_f64()));
         let message = format!("{lag} records waiting or held in {partitions} partitions");
-        if stalled >= stalled_after {
-            self.progress.fail(format!("{message}, and nothing done for {} s", stalled.as_secs()));
-        } else {
-            self.progress.ok(message);
+        match longest {
+            Some((at, since)) if since >= stalled_after => self.progress.fail(format!(
+                "{message}, and nothing of {}/{} is done for {} s, where {} wait",
+                at.topic,
+                at.partition,
+                since.as_secs(),
+                at.records
+            )),
+            _ => self.progress.ok(message),
         }
         let stopped: Vec<String> = consumer
             .stopped()

@@ -8,7 +8,7 @@ use service::{
     AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
 };
 
-use crate::maintain::vacuum::SHORTEST_RETENTION;
+use crate::maintain::vacuum::{LONGEST_RETENTION, SHORTEST_RETENTION};
 
 /// The settings of the loader, as TOML with comments.
 pub const LOADER_DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -120,12 +120,19 @@ impl LoaderSettings {
         for (key, value, least, most) in bounds {
             check((least..=most).contains(&value), key, format!("is {value}"), format!("use {least} to {most}"));
         }
-        let shortest = SHORTEST_RETENTION.as_millis();
+        let (shortest, longest) = (SHORTEST_RETENTION.as_millis(), LONGEST_RETENTION.as_millis());
+        let retention = u128::from(self.vacuum.retention_ms);
         check(
-            u128::from(self.vacuum.retention_ms) >= shortest,
+            retention >= shortest,
             "vacuum.retention_ms",
-            format!("is {}, and a load request may name a file that old", self.vacuum.retention_ms),
+            format!("is {retention}, and a load request may name a file that old"),
             format!("use at least {shortest}"),
+        );
+        check(
+            retention <= longest,
+            "vacuum.retention_ms",
+            format!("is {retention}, and the table forgets what it has removed after {longest}"),
+            format!("use at most {longest}"),
         );
         problems
     }

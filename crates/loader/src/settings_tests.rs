@@ -25,6 +25,7 @@ fn what_does_not_do_is_named() {
     assert_eq!(wrong(|loader| loader.commit_interval_ms = 0), ["loader.commit_interval_ms"]);
     assert_eq!(wrong(|loader| loader.compact.target_bytes = 1), ["loader.compact.target_bytes"]);
     assert_eq!(wrong(|loader| loader.vacuum.retention_ms = 7 * 86_400_000), ["loader.vacuum.retention_ms"]);
+    assert_eq!(wrong(|loader| loader.vacuum.retention_ms = 31 * 86_400_000), ["loader.vacuum.retention_ms"]);
 }
 
 #[test]

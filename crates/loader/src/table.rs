@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 /// The field of a commit's information by which a loader knows its own commits.
 const COMMIT_ID: &str = "weirCommit";
-/// Removed files are kept by the log for longer than a load request may be under way.
-const KEEPS_REMOVED: &str = "interval 8 days";
+/// How long the log remembers removed files: [`LONGEST_RETENTION`](crate::maintain::vacuum::LONGEST_RETENTION).
+const KEEPS_REMOVED: &str = "interval 30 days";
 
 /// What can go wrong with a table.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bus::claims::ClaimsState;
-use bus::{Bus, ConsumerState, Error, Producer, TopicProblem};
+use bus::{Bus, ConsumerState, Error, Lag, Producer, Stalls, TopicProblem};
 use service::{Action, CheckHandle, CheckSpec, Health};
 use tokio_util::sync::CancellationToken;
 
@@ -140,10 +140,10 @@ impl Checks {
         stalled_after: Duration,
         shutdown: CancellationToken,
     ) {
-        let mut waiting = vec![Waiting::default(); consumers.len()];
+        let mut stalls = vec![Stalls::default(); consumers.len()];
         let look = async {
             loop {
-                self.look_at(consumers, &mut waiting, stalled_after);
+                self.look_at(consumers, &mut stalls, stalled_after);
                 // Also where nothing comes any more: what was seen leaves the window. A storm is for the lanes to see.
                 match shared.weather() {
                     Weather::Storm { .. } => {}
@@ -173,50 +173,38 @@ impl Checks {
     }
 
     /// A consumer can stop without a word: what counts is whether it gets on while there is work.
-    fn look_at(&self, consumers: &[(&'static str, ConsumerState)], waiting: &mut [Waiting], stalled_after: Duration) {
-        let mut stalled = Duration::ZERO;
+    fn look_at(&self, consumers: &[(&'static str, ConsumerState)], stalls: &mut [Stalls], stalled_after: Duration) {
+        let mut longest: Option<(Lag, Duration)> = None;
         let mut message = Vec::new();
         let mut stopped = Vec::new();
-        for ((lane, state), waiting) in consumers.iter().zip(waiting) {
-            let (lag, since) = (state.total_lag(), state.since_progress());
+        for ((lane, state), stalls) in consumers.iter().zip(stalls) {
+            let lag = state.total_lag();
             metrics::gauge!("weir_lag_records", "stage" => STAGE, "lane" => *lane).set(lag as f64);
             let partitions = state.assignment().len();
             message.push(format!("{lane}: {lag} records waiting in {partitions} partitions"));
-            stalled = stalled.max(waiting.stalled(lag, since, Instant::now()));
+            longest =
+                stalls.longest(state.lag(), Instant::now()).into_iter().chain(longest).max_by_key(|(_, since)| *since);
             for partition in state.stopped() {
                 stopped.push(format!("{}/{}: {}", partition.topic, partition.partition, partition.reason));
             }
         }
-        self.progress.value(stalled.as_secs_f64());
         let message = message.join(", ");
-        if stalled >= stalled_after {
-            self.progress.fail(format!("{message}, and nothing done for {} s", stalled.as_secs()));
-        } else {
-            self.progress.ok(message);
+        self.progress.value(longest.as_ref().map_or(0.0, |(_, since)| since.as_secs_f64()));
+        match longest {
+            Some((at, since)) if since >= stalled_after => self.progress.fail(format!(
+                "{message}, and nothing of {}/{} is done for {} s, where {} wait",
+                at.topic,
+                at.partition,
+                since.as_secs(),
+                at.records
+            )),
+            _ => self.progress.ok(message),
         }
         if stopped.is_empty() {
             self.partitions.ok("none stands still");
         } else {
             self.partitions.fail(stopped.join("; "));
         }
-    }
-}
-
-/// Since when a lane has had work.
-#[derive(Debug, Default, Clone)]
-struct Waiting {
-    since: Option<Instant>,
-}
-
-impl Waiting {
-    /// How long work has been waiting with nothing done. The time before there was work does not count.
-    fn stalled(&mut self, lag: i64, since_progress: Duration, now: Instant) -> Duration {
-        if lag <= 0 {
-            self.since = None;
-            return Duration::ZERO;
-        }
-        let since = *self.since.get_or_insert(now);
-        since_progress.min(now.saturating_duration_since(since))
     }
 }
 

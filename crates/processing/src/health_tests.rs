@@ -3,18 +3,6 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 
 #[test]
-fn an_idle_time_is_no_stall() {
-    let (start, second) = (Instant::now(), Duration::from_secs(1));
-    let mut waiting = Waiting::default();
-    assert_eq!(waiting.stalled(0, 3600 * second, start), Duration::ZERO);
-    assert_eq!(waiting.stalled(5, 3601 * second, start + second), Duration::ZERO, "the work has just come");
-    assert_eq!(waiting.stalled(5, 3604 * second, start + 4 * second), 3 * second);
-    assert_eq!(waiting.stalled(5, second, start + 5 * second), second, "something was done");
-    assert_eq!(waiting.stalled(0, second, start + 6 * second), Duration::ZERO);
-    assert_eq!(waiting.stalled(1, 60 * second, start + 66 * second), Duration::ZERO);
-}
-
-#[test]
 fn only_a_claim_proves_that_claims_are_well_again() {
     let health = Health::new("processing", CancellationToken::new());
     let checks = Checks::new(&health, Duration::from_secs(60));

@@ -25,4 +25,6 @@ fn without_a_time_that_can_be_it_is_the_day_of_the_record() {
     }
     assert_eq!(of(at(NOON / 1000 + DAY).as_ref(), NOON), "2026-03-02", "the door's clock may be ahead");
     assert_eq!(of(None, i64::MIN), "2000-01-01");
+    assert_eq!(of(at(i64::MAX).as_ref(), i64::MAX), "9999-12-31");
+    assert_eq!(of(at(LATEST + 1).as_ref(), LATEST * 1000), "9999-12-31");
 }

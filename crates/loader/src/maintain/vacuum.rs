@@ -14,6 +14,9 @@ use crate::table::{Error, Table};
 
 /// A load request may name a file for the 7 days that its topic keeps it, and some.
 pub const SHORTEST_RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
+/// How long the table remembers which files it has removed. After that they cannot be told from those that were written
+/// and never loaded.
+pub const LONGEST_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What a run has deleted, or would.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -1,0 +1,40 @@
+use super::*;
+
+fn lag(partition: i32, position: i64, records: i64) -> Lag {
+    Lag { topic: "raw.meta".into(), partition, position, records }
+}
+
+/// Partition and seconds.
+fn longest(stalls: &mut Stalls, lag: &[Lag], now: Instant) -> Option<(i32, u64)> {
+    stalls.longest(lag.to_vec(), now).map(|(lag, waited)| (lag.partition, waited.as_secs()))
+}
+
+#[test]
+fn an_idle_time_is_no_stall() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut stalls = Stalls::default();
+    assert_eq!(longest(&mut stalls, &[lag(0, 7, 0)], at(0)), None);
+    assert_eq!(longest(&mut stalls, &[lag(0, 7, 5)], at(3600)), Some((0, 0)), "the work has just come");
+    assert_eq!(longest(&mut stalls, &[lag(0, 7, 9)], at(3603)), Some((0, 3)), "more of it is no progress");
+    assert_eq!(longest(&mut stalls, &[lag(0, 8, 8)], at(3604)), Some((0, 0)), "something was done");
+    assert_eq!(longest(&mut stalls, &[lag(0, 16, 0)], at(3605)), None);
+    assert_eq!(longest(&mut stalls, &[lag(0, 16, 1)], at(3700)), Some((0, 0)));
+}
+
+#[test]
+fn one_partition_that_stands_still_is_found_among_those_that_go_on() {
+    let start = Instant::now();
+    let mut stalls = Stalls::default();
+    for second in 0..=60 {
+        let now = start + Duration::from_secs(second);
+        let done = i64::try_from(second).unwrap();
+        let found = longest(&mut stalls, &[lag(0, done, 100), lag(1, 41, 3), lag(2, done, 1)], now);
+        assert_eq!(found.map(|(_, waited)| waited), Some(second));
+        assert!(second == 0 || found == Some((1, second)));
+    }
+    let now = start + Duration::from_secs(61);
+    assert_eq!(longest(&mut stalls, &[lag(0, 61, 100)], now), Some((0, 0)), "it is in other hands");
+    let now = start + Duration::from_secs(70);
+    assert_eq!(longest(&mut stalls, &[lag(1, 41, 3)], now), Some((1, 0)), "and back: its time begins anew");
+}
