@@ -48,12 +48,12 @@ test: test-deps kafka-jars ## Install what the tests need, and run all of them
 	cargo build --workspace --all-targets
 	cargo test --workspace --all-targets
 
-# Programs and bench in one build, so that they share every compiled library. TABLE=docs/performance.md renews the table
-# there; BENCH has more arguments, as "--only door-1k".
+# Programs and bench in one build, and of the same packages again: else libraries are compiled twice.
+# TABLE=docs/performance.md renews the table there; BENCH has more arguments, as "--only door-1k".
 .PHONY: bench
-bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, in release: 6 minutes after the build (20 the first time)
+bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, in release: 4 minutes after the build (20 the first time)
 	cargo build --release -p weir-tests -p streaming -p processing --bins --bench pipeline
-	cargo bench -p weir-tests --bench pipeline -- \
+	cargo bench -p weir-tests -p streaming -p processing --bench pipeline -- \
 		--json $(CURDIR)/target/bench.json $(if $(TABLE),--markdown $(abspath $(TABLE))) $(BENCH)
 
 .PHONY: lint

@@ -50,11 +50,13 @@ pub struct Options {
     pub heap_mb: u32,
     /// More broker properties; they win over those of the harness.
     pub properties: Vec<(String, String)>,
+    /// The id of its cluster; `None`: one of its own.
+    pub cluster_id: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { data: None, port: 0, heap_mb: 512, properties: Vec::new() }
+        Self { data: None, port: 0, heap_mb: 512, properties: Vec::new(), cluster_id: None }
     }
 }
 
@@ -323,7 +325,8 @@ broker.heartbeat.interval.ms=500
 /// Makes the data folder Kafka's, with a cluster id of its own.
 fn format(folder: &Path, options: &Options) -> anyhow::Result<()> {
     let mut command = java("kafka.tools.StorageTool", folder, options.heap_mb)?;
-    command.args(["format", "--cluster-id", &cluster_id()?, "--config", PROPERTIES_FILE]);
+    let id = options.cluster_id.clone().map_or_else(cluster_id, Ok)?;
+    command.args(["format", "--cluster-id", &id, "--config", PROPERTIES_FILE]);
     let (log, _) = open_log(folder)?;
     command.stdout(log.try_clone()?).stderr(log);
     let status = Child::spawn("kafka's storage tool", command)?.wait(START_WITHIN)?;
@@ -334,7 +337,7 @@ fn format(folder: &Path, options: &Options) -> anyhow::Result<()> {
 }
 
 /// 16 random bytes in the way Kafka writes them, which is what clusters have in production.
-fn cluster_id() -> anyhow::Result<String> {
+pub(crate) fn cluster_id() -> anyhow::Result<String> {
     use base64::Engine as _;
     let mut bytes = [0; 16];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes)).context("read random bytes")?;

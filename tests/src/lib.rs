@@ -5,6 +5,7 @@
 //! do.
 
 pub mod child;
+pub mod cluster;
 pub mod connect;
 pub mod data;
 pub mod environment;
@@ -12,6 +13,7 @@ pub mod kafka;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod python;
 pub mod redis;
 pub mod scratch;
