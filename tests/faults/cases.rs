@@ -1,0 +1,211 @@
+//! The named cases.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use bus::{Headers, Record};
+use common::raw::v1::Delivery;
+use prost::Message as _;
+use weir_tests::child::Signal;
+use weir_tests::cluster::BROKERS;
+use weir_tests::proxy::Mode;
+
+use crate::fault::Fault;
+use crate::run::{Run, plan};
+use crate::system::Options;
+use crate::tail::Moment;
+use crate::traffic::Plan;
+
+/// What a case does, beyond its faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Nothing.
+    Faults,
+    /// Puts on raw topics what no door would.
+    Poison,
+    /// SIGTERM to all services while no broker answers.
+    TerminateWithoutBrokers,
+    /// The reply to a COMMIT of the database is lost.
+    LoseCommit,
+    /// Offsets are committed before what came of their records was delivered: must be found out.
+    CommitEarly,
+    /// Ids are marked as seen, without where: must be found out.
+    ForgetPlaces,
+}
+
+/// A case: a system of its own, and what happens to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Whether it is part of `make test`.
+    pub(crate) quick: bool,
+    pub(crate) options: Options,
+    pub(crate) plan: Plan,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) act: Act,
+}
+
+impl Case {
+    fn new(name: &'static str, about: &'static str, faults: Vec<Fault>) -> Self {
+        let (options, plan) = (Options::default(), plan(1));
+        Self { name, about, quick: false, options, plan, faults, act: Act::Faults }
+    }
+
+    fn quick(self) -> Self {
+        Self { quick: true, ..self }
+    }
+
+    fn with(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    fn act(self, act: Act) -> Self {
+        Self { act, ..self }
+    }
+
+    /// Whether the checker must find something missing.
+    pub(crate) fn is_control(&self) -> bool {
+        matches!(self.act, Act::CommitEarly | Act::ForgetPlaces)
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// All of them.
+pub(crate) fn all() -> Vec<Case> {
+    let kill = |name: &str| Fault::Kill(name.to_owned());
+    let freeze = |name: &str| Fault::Freeze(name.to_owned());
+    let restart = |name: &str| Fault::Restart(name.to_owned());
+    let everything = ["streaming-0", "streaming-1", "processing-0", "processing-1", "enricher-0", "loader-0"];
+    let production = Options { session_timeout_ms: 45_000, delivery_timeout_ms: 30_000, ..Options::default() };
+    vec![
+        Case::new("no-fault", "nothing happens", vec![]),
+        Case::new("services-killed", "kill -9 of one service after the other", everything.map(kill).to_vec()).quick(),
+        Case::new("processing-gone", "kill -9 of a processing that stays away", vec![Fault::KillForGood(
+            "processing-0".into(),
+        )]),
+        Case::new("broker-killed", "kill -9 and restart of a broker", vec![Fault::BrokerKilled(0, 5 * SECOND)]).quick(),
+        Case::new("brokers-away", "two of three brokers hang past the delivery timeout", vec![Fault::BrokersAway])
+            .quick(),
+        Case::new("processing-frozen", "SIGSTOP past the session", vec![freeze("processing-0")]).quick(),
+        Case::new("enricher-frozen", "SIGSTOP past the session, two enrichers", vec![freeze("enricher-0")])
+            .with(Options::two_of_each()),
+        Case::new("loader-frozen", "SIGSTOP past the session, two loaders", vec![
+            freeze("loader-0"),
+            freeze("loader-1"),
+        ])
+        .with(Options::two_of_each()),
+        Case::new("door-frozen", "SIGSTOP of a door", vec![freeze("streaming-0")]),
+        Case::new("connections-slow", "150 ms more in each direction", vec![Fault::Slow(
+            Duration::from_millis(150),
+            8 * SECOND,
+        )]),
+        Case::new("connections-cut", "every connection to the brokers is reset, six times", vec![Fault::Cuts(6)]),
+        Case::new("brokers-silent", "connections stay and nothing passes", vec![Fault::Silence(8 * SECOND)]),
+        Case::new("redis-killed", "the claims' store is away and comes back", vec![Fault::RedisKilled(4 * SECOND)]),
+        Case::new("claims-emptied", "the claims' store loses all", vec![Fault::RedisEmptied]).quick(),
+        Case::new("rebalances", "a member joins and leaves every two seconds", vec![Fault::Rebalances(4)]),
+        Case::new("database-away", "the registrations' database is cut off", vec![Fault::DatabaseAway(5 * SECOND)]),
+        Case::new("commit-reply-lost", "a registration is committed and its answer is lost", vec![])
+            .act(Act::LoseCommit),
+        Case::new("rolling-restart", "SIGTERM and start of one service after the other", everything.map(restart).to_vec()),
+        Case {
+            plan: Plan { twice: true, rate: 60.0, redeliver: 0.2, ..plan(1) },
+            ..Case::new("same-delivery-twice", "each delivery to both doors at once, one killed", vec![kill("streaming-0")])
+        },
+        Case::new("poison", "records on raw that no door wrote", vec![kill("processing-1")]).act(Act::Poison).quick(),
+        Case::new("terminated-without-brokers", "SIGTERM to all while no broker answers", vec![])
+            .act(Act::TerminateWithoutBrokers),
+        Case::new("production-time-outs", "kill -9 of a processing, sessions of 45 s", vec![kill("processing-0")])
+            .with(production),
+        Case::new("control-early-commit", "offsets stored before delivery: the checker must see it", vec![])
+            .act(Act::CommitEarly)
+            .quick(),
+        Case::new("control-claims-without-place", "ids marked as seen: the checker must see it", vec![])
+            .act(Act::ForgetPlaces)
+            .quick(),
+    ]
+}
+
+/// What the case does beyond its faults.
+pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
+    match case.act {
+        Act::Faults => Ok(()),
+        Act::Poison => poison(run).await,
+        Act::TerminateWithoutBrokers => terminate_without_brokers(run).await,
+        Act::LoseCommit => lose_commit(run).await,
+        Act::CommitEarly => crate::control::commit_early(run).await,
+        Act::ForgetPlaces => crate::control::forget_places(run).await,
+    }
+}
+
+/// Records on raw topics that are no deliveries, or of versions and depths that nobody knows.
+async fn poison(run: &mut Run<'_>) -> anyhow::Result<()> {
+    let bus = run.system.bus()?;
+    let producer = bus.producer()?;
+    let deep = [vec![b'['; 10_000], vec![b']'; 10_000]].concat();
+    let delivery = |source: &str, body: Vec<u8>| {
+        let delivery = Delivery {
+            delivery_id: "0123456789abcdef0123456789abcdef".into(),
+            source: source.into(),
+            endpoint: "sim-meta".into(),
+            tenant: "alder".into(),
+            scheme: "hub-sha256".into(),
+            received_at: Some(service::clock::timestamp()),
+            body: body.into(),
+            ..Delivery::default()
+        };
+        delivery.encode_to_vec()
+    };
+    let records = [
+        ("raw.meta", b"\xff\xff\xff no protobuf".to_vec(), "undecodable"),
+        ("raw.meta", delivery("meta", deep), "too_deep"),
+        ("raw.github", delivery("of-tomorrow", b"{}".to_vec()), "unknown_source"),
+        ("raw.standard_webhooks", delivery("standard_webhooks", b"{}".to_vec()), "missing_header"),
+    ];
+    for (topic, payload, reason) in records {
+        let headers = Headers { id: reason.to_owned(), ..Headers::default() };
+        let record = Record::encoded(topic, reason, payload, headers);
+        let at = producer.try_send(record)?.await.with_context(|| reason.to_owned())?;
+        run.injected.insert((topic.to_owned(), at.partition, at.offset), reason);
+    }
+    run.ended(Moment::now());
+    Ok(())
+}
+
+/// All services end within their deadline although nothing can be flushed, and go on where they were.
+async fn terminate_without_brokers(run: &mut Run<'_>) -> anyhow::Result<()> {
+    run.around.on_cluster(|cluster| (0..BROKERS).try_for_each(|broker| cluster.broker(broker).pause())).await?;
+    tokio::time::sleep(2 * SECOND).await;
+    for name in run.system.names() {
+        run.system.on(&name, |process| process.signal(Signal::Term)).await?;
+    }
+    for name in run.system.names() {
+        // The default deadline, and a little.
+        run.system.on(&name, |process| process.wait(28 * SECOND).map(drop)).await?;
+    }
+    run.around.on_cluster(|cluster| (0..BROKERS).try_for_each(|broker| cluster.broker(broker).resume())).await?;
+    for name in run.system.names() {
+        run.system.on(&name, weir_tests::process::Process::restart).await?;
+    }
+    run.ended(Moment::now().later(run.system.options.session()));
+    Ok(())
+}
+
+/// The registration was made, or it was not; both sides say the same in the end, and asking again makes no second one.
+async fn lose_commit(run: &mut Run<'_>) -> anyhow::Result<()> {
+    let mut client = weir::register::connect(&run.system.grpc("processing-0").await?).await?;
+    let endpoints = weir::simulate::Endpoints::for_tests();
+    let request = |page: usize| endpoints.registrations(200).nth(page).context("a registration");
+    for page in [300, 301, 302] {
+        run.around.to_postgres.set(Mode::LoseAnswerTo(b"COMMIT".to_vec()));
+        let first = client.register(request(page)?).await;
+        ensure!(run.around.to_postgres.mode() == Mode::Pass, "no COMMIT came by");
+        ensure!(first.is_err(), "an answer, although the database's was lost");
+        let again = weir::register::reconcile(&mut client, std::iter::once(request(page)?)).await;
+        again.with_context(|| format!("registering page {page} again"))?;
+    }
+    run.ended(Moment::now());
+    Ok(())
+}

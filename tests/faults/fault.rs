@@ -1,0 +1,158 @@
+//! What goes wrong, one thing at a time, in a running system; and its end.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use weir_tests::child::Signal;
+use weir_tests::cluster::BROKERS;
+use weir_tests::proxy::Mode;
+
+use crate::system::{Surroundings, System};
+use crate::tail::Moment;
+
+/// Longer than the producers wait for an acknowledgement.
+const PAST_DELIVERY: Duration = Duration::from_secs(9);
+/// From what a broker was told that its process ended, until another one leads its partitions.
+const NO_TIME: Duration = Duration::ZERO;
+
+/// A fault. Those that take a while say for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Fault {
+    /// `kill -9` of a service, which is started again.
+    Kill(String),
+    /// `kill -9` of a service, which stays away.
+    KillForGood(String),
+    /// SIGSTOP of a service past its session, then SIGCONT: it wakes and still believes in its partitions.
+    Freeze(String),
+    /// SIGTERM of a service, which is started again when it has ended.
+    Restart(String),
+    /// `kill -9` of a broker, which is started again after a time.
+    BrokerKilled(usize, Duration),
+    /// Two of three brokers hang for longer than the producers wait: too few to acknowledge anything.
+    BrokersAway,
+    /// All connections to the brokers are slow for a time.
+    Slow(Duration, Duration),
+    /// All connections to the brokers are cut, again and again.
+    Cuts(u32),
+    /// The brokers are silent for a time, their connections stay.
+    Silence(Duration),
+    /// Redis is killed and comes back with its data.
+    RedisKilled(Duration),
+    /// Redis loses all it had.
+    RedisEmptied,
+    /// A third processing joins and leaves, every two seconds.
+    Rebalances(u32),
+    /// The database is not to be reached for a time.
+    DatabaseAway(Duration),
+}
+
+impl Fault {
+    /// The fault, from its beginning to its end: the moment from which on nothing is in the way any more.
+    pub(crate) async fn happen(&self, around: &Surroundings, system: &System) -> anyhow::Result<Moment> {
+        match self {
+            Self::Kill(name) => {
+                let killed = system
+                    .on(name, |process| {
+                        process.kill()?;
+                        let killed = Moment::now();
+                        process.restart()?;
+                        Ok(killed)
+                    })
+                    .await?;
+                Ok(killed.later(session(system, name)))
+            }
+            Self::KillForGood(name) => {
+                system.on(name, |process| process.kill().map(drop)).await?;
+                Ok(Moment::now().later(session(system, name)))
+            }
+            Self::Freeze(name) => {
+                system.on(name, |process| process.signal(Signal::Stop)).await?;
+                pause(system.options.session() + Duration::from_secs(3)).await;
+                system.on(name, |process| process.signal(Signal::Cont)).await?;
+                Ok(Moment::now())
+            }
+            Self::Restart(name) => {
+                system
+                    .on(name, |process| {
+                        process.stop(Duration::from_secs(30))?;
+                        process.restart()
+                    })
+                    .await?;
+                Ok(Moment::now())
+            }
+            Self::BrokerKilled(broker, away) => {
+                let broker = *broker;
+                around.on_cluster(move |cluster| cluster.broker(broker).kill()).await?;
+                // The others are there: from now on, or when they have noticed, all goes on.
+                let killed = Moment::now();
+                pause(*away).await;
+                around.on_cluster(move |cluster| cluster.broker(broker).restart()).await?;
+                Ok(killed)
+            }
+            Self::BrokersAway => {
+                around.on_cluster(|cluster| (1..BROKERS).try_for_each(|broker| cluster.broker(broker).pause())).await?;
+                pause(PAST_DELIVERY).await;
+                around.on_cluster(|cluster| (1..BROKERS).try_for_each(|broker| cluster.broker(broker).resume())).await?;
+                Ok(Moment::now())
+            }
+            Self::Slow(by, time) => through_brokers(around, Mode::Slow(*by), *time).await,
+            Self::Silence(time) => through_brokers(around, Mode::Silent, *time).await,
+            Self::Cuts(times) => {
+                for _ in 0..*times {
+                    through_brokers(around, Mode::Cut, Duration::from_millis(100)).await?;
+                    pause(Duration::from_secs(1)).await;
+                }
+                Ok(Moment::now())
+            }
+            Self::RedisKilled(away) => {
+                around.on_redis(weir_tests::redis::Redis::kill).await?;
+                pause(*away).await;
+                around.on_redis(weir_tests::redis::Redis::restart).await?;
+                Ok(Moment::now())
+            }
+            Self::RedisEmptied => {
+                let answer = around.on_redis(|redis| redis.ask("FLUSHALL")).await?;
+                if answer != "+OK" {
+                    bail!("redis did not flush: {answer}");
+                }
+                Ok(Moment::now())
+            }
+            Self::Rebalances(times) => {
+                for _ in 0..*times {
+                    let third = system.launch("processing-2").context("a third processing")?;
+                    let third = tokio::task::spawn_blocking(move || {
+                        third.ready(Duration::from_secs(30))?;
+                        anyhow::Ok(third)
+                    })
+                    .await??;
+                    pause(Duration::from_secs(2)).await;
+                    tokio::task::spawn_blocking(move || third.stop(Duration::from_secs(30))).await??;
+                }
+                Ok(Moment::now())
+            }
+            Self::DatabaseAway(time) => {
+                around.to_postgres.set(Mode::Cut);
+                pause(*time).await;
+                around.to_postgres.set(Mode::Pass);
+                Ok(Moment::now())
+            }
+        }
+    }
+}
+
+/// How long the others wait for a member that was killed. The door is in no group.
+fn session(system: &System, name: &str) -> Duration {
+    if name.starts_with("streaming") { NO_TIME } else { system.options.session() }
+}
+
+async fn through_brokers(around: &Surroundings, mode: Mode, time: Duration) -> anyhow::Result<Moment> {
+    around.to_brokers.iter().for_each(|proxy| proxy.set(mode.clone()));
+    pause(time).await;
+    around.to_brokers.iter().for_each(|proxy| proxy.set(Mode::Pass));
+    Ok(Moment::now())
+}
+
+/// A fault lasts for a time: that is no waiting for something.
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}

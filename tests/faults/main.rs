@@ -1,0 +1,132 @@
+//! The promise under faults: what was acknowledged is in the lake once, whatever is killed, cut or emptied meanwhile.
+//!
+//! ```sh
+//! cargo test -p weir-tests --test faults                        # the quick cases, as `make test` runs them
+//! cargo test -p weir-tests --test faults -- --all               # each case once: `make faults`
+//! cargo test -p weir-tests --test faults -- brokers-away        # cases by name
+//! cargo test -p weir-tests --test faults -- --rounds 50 --seed 7
+//! ```
+
+#![allow(clippy::print_stdout, reason = "the report is what this program is for")]
+
+mod cases;
+mod check;
+mod control;
+mod fault;
+mod ledger;
+mod observe;
+mod report;
+mod rounds;
+mod run;
+mod system;
+mod tail;
+mod traffic;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+
+use crate::cases::Case;
+use crate::report::Line;
+use crate::run::Run;
+use crate::system::Surroundings;
+
+/// Runs Weir on a cluster of three brokers, breaks something, and compares what was acknowledged with what came of it.
+#[derive(Debug, Parser)]
+#[command(name = "faults")]
+struct Arguments {
+    /// Cases with one of these words in their names; none: the quick ones
+    names: Vec<String>,
+    /// Every case, once
+    #[arg(long)]
+    all: bool,
+    /// So many rounds of random faults instead
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// What decides the random faults
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Lists the cases
+    #[arg(long)]
+    list: bool,
+    /// Where the table is written to, between its marks
+    #[arg(long)]
+    markdown: Option<PathBuf>,
+    /// What cargo gives to test programs
+    #[arg(long, hide = true)]
+    nocapture: bool,
+    #[arg(long, hide = true)]
+    test_threads: Option<u32>,
+}
+
+impl Arguments {
+    fn wants(&self, case: &Case) -> bool {
+        if self.names.is_empty() { self.all || case.quick } else { self.names.iter().any(|name| case.name.contains(name)) }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.list {
+        for case in cases::all() {
+            println!("{:<28} {}{}", case.name, if case.quick { "* " } else { "  " }, case.about);
+        }
+        println!("* part of make test");
+        return ExitCode::SUCCESS;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            println!("no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(&arguments)) {
+        Ok(lines) if lines.iter().all(Line::passed) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
+    let began = Instant::now();
+    let around = Surroundings::start().await?;
+    println!("three brokers, redis and postgresql in {:.1} s", began.elapsed().as_secs_f64());
+    let mut lines = Vec::new();
+    if let Some(rounds) = arguments.rounds {
+        rounds::run(&around, rounds, arguments.seed, &mut lines).await?;
+    } else {
+        let wanted: Vec<_> = cases::all().into_iter().filter(|case| arguments.wants(case)).collect();
+        anyhow::ensure!(!wanted.is_empty(), "no case has such a name: --list says which there are");
+        for case in wanted {
+            let line = one(&case, &around).await;
+            line.print();
+            lines.push(line);
+        }
+    }
+    report::summary(&lines, began.elapsed());
+    if let Some(path) = &arguments.markdown {
+        report::markdown(&lines, path, began.elapsed())?;
+    }
+    Ok(lines)
+}
+
+/// One case. A case that cannot be run has failed, and the others go on.
+async fn one(case: &Case, around: &Surroundings) -> Line {
+    let began = Instant::now();
+    let run = async {
+        let mut run = Run::start(case.name, around, case.options.clone(), case.plan).await?;
+        cases::act(case, &mut run).await?;
+        for fault in &case.faults {
+            run.fault(fault).await?;
+        }
+        run.finish(if case.is_control() { run::SHORT_PATIENCE } else { run::PATIENCE }).await
+    };
+    let outcome = run.await;
+    Line::new(case.name, case.is_control(), outcome, began.elapsed())
+}

@@ -1,0 +1,165 @@
+//! What came of it: everything on the topics, in the files and in the lake.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use arrow::array::{Array as _, AsArray as _};
+use bus::{Bus, Reader, Start, Stored};
+use common::activity::v1::Activity;
+use common::deadletter::v1::DeadLetter;
+use common::load::v1::LoadRequest;
+use common::raw::v1::Delivery;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use prost::Message as _;
+use weir::simulate::key::natural_key;
+use weir_tests::python;
+
+use crate::ledger::{What, what};
+use crate::system::System;
+
+/// Topic, partition, offset: where a record stands.
+pub(crate) type Place = (String, i32, i64);
+
+/// How often each of many was seen.
+pub(crate) type Times<K> = HashMap<K, u64>;
+
+/// All that was found.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    /// What each raw record carries; none: it is no delivery.
+    pub(crate) raw: BTreeMap<Place, Option<What>>,
+    /// By topic and by what the platform calls it: the ids.
+    pub(crate) typed: HashMap<(String, String), BTreeMap<String, u64>>,
+    /// Kept whole, because their kind is not known.
+    pub(crate) other: u64,
+    /// Activities by their id, and by the event they were made of.
+    pub(crate) activities: Times<String>,
+    pub(crate) activities_of: HashMap<String, BTreeSet<u32>>,
+    pub(crate) enriched: Times<String>,
+    /// What was refused at which place, and why; and how often it was written down.
+    pub(crate) letters: BTreeMap<Place, BTreeMap<(String, String, u32), u64>>,
+    pub(crate) requests: Vec<LoadRequest>,
+    /// Rows of the files that the requests name.
+    pub(crate) in_files: Times<String>,
+    /// Rows of the table, as an engine reads them that is not Weir's.
+    pub(crate) in_lake: Times<String>,
+    read_files: BTreeSet<String>,
+}
+
+/// Reads the topics as they grow.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    bus: Bus,
+    topics: Vec<String>,
+    reader: Option<Reader>,
+    prefix: String,
+    pub(crate) facts: Facts,
+}
+
+impl Observer {
+    pub(crate) fn new(system: &System) -> anyhow::Result<Self> {
+        let (bus, prefix) = (system.bus()?, system.prefix.clone());
+        Ok(Self { bus, topics: Vec::new(), reader: None, prefix, facts: Facts::default() })
+    }
+
+    /// Reads what has come since. Says how many records that were.
+    pub(crate) async fn read(&mut self) -> anyhow::Result<u64> {
+        let mut topics = self.bus.topics().await?;
+        topics.retain(|topic| topic != "registrations");
+        topics.sort();
+        if topics != self.topics {
+            // A topic more: all of it anew.
+            self.reader = Some(self.bus.reader(&topics, Start::Beginning).await?);
+            (self.topics, self.facts) = (topics, Facts::default());
+        }
+        let Some(reader) = &mut self.reader else { return Ok(0) };
+        let mut count = 0;
+        while let Some(stored) = reader.next_until_end().await? {
+            let topic = stored.coordinates.topic.strip_prefix(&*self.prefix).unwrap_or(&stored.coordinates.topic);
+            self.facts.take(topic, &stored).with_context(|| stored.coordinates.to_string())?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Reads the files that requests name and were not read before, and the table.
+    pub(crate) async fn read_lake(&mut self, table: &Path) -> anyhow::Result<()> {
+        let named = self.facts.requests.iter().flat_map(|request| &request.files);
+        let fresh: BTreeSet<String> =
+            named.map(|file| file.path.clone()).filter(|path| !self.facts.read_files.contains(path)).collect();
+        for path in fresh {
+            for id in ids(&table.join(&path)).with_context(|| path.clone())? {
+                *self.facts.in_files.entry(id).or_default() += 1;
+            }
+            self.facts.read_files.insert(path);
+        }
+        if !table.join("_delta_log").exists() {
+            return Ok(());
+        }
+        let table = table.display().to_string();
+        let query = move || python::query_table(&table, "select id, count(*) as n from t group by id", &[]);
+        let rows: Vec<BTreeMap<String, serde_json::Value>> =
+            serde_json::from_str(&tokio::task::spawn_blocking(query).await??)?;
+        self.facts.in_lake.clear();
+        for row in rows {
+            let (id, count) = (row["id"].as_str().context("a row has no id")?, row["n"].as_u64().context("a count")?);
+            self.facts.in_lake.insert(id.to_owned(), count);
+        }
+        Ok(())
+    }
+}
+
+impl Facts {
+    fn take(&mut self, topic: &str, stored: &Stored) -> anyhow::Result<()> {
+        let payload = stored.payload.as_deref().unwrap_or_default();
+        let place = (topic.to_owned(), stored.coordinates.partition, stored.coordinates.offset);
+        let once_more = |times: &mut Times<String>, id: &str| *times.entry(id.to_owned()).or_default() += 1;
+        match topic {
+            "activities" => {
+                let activity = Activity::decode(payload)?;
+                let event = activity.context.context("an activity has no context")?.event_id;
+                self.activities_of.entry(event).or_default().insert(activity.ordinal);
+                once_more(&mut self.activities, &activity.id);
+            }
+            "activities.enriched" => once_more(&mut self.enriched, &stored.headers.id),
+            "dead-letters" => {
+                let letter = DeadLetter::decode(payload)?;
+                let at = letter.coordinates.context("a dead letter says not where it comes from")?;
+                let bare = at.topic.strip_suffix(topic).map_or(at.topic.clone(), str::to_owned);
+                let prefix = stored.coordinates.topic.strip_suffix(topic).unwrap_or_default();
+                let bare = bare.strip_prefix(prefix).unwrap_or(&bare).to_owned();
+                let letters = self.letters.entry((bare, at.partition, at.offset)).or_default();
+                *letters.entry((letter.stage, letter.reason, at.index)).or_default() += 1;
+            }
+            "loads" => self.requests.push(LoadRequest::decode(payload)?),
+            _ if topic.starts_with("raw.") => {
+                let delivery = Delivery::decode(payload).ok().filter(|delivery| !delivery.delivery_id.is_empty());
+                self.raw.insert(place, delivery.map(|delivery| what(&delivery.endpoint, &delivery.body)));
+            }
+            _ if topic.ends_with(".other") => self.other += 1,
+            _ if topic.starts_with("events.") => {
+                let key = natural_key(topic, payload)?;
+                let ids = self.typed.entry((topic.to_owned(), key)).or_default();
+                *ids.entry(stored.headers.id.clone()).or_default() += 1;
+            }
+            _ => bail!("nobody writes to {topic}"),
+        }
+        Ok(())
+    }
+}
+
+/// The ids in a Parquet file.
+fn ids(path: &Path) -> anyhow::Result<Vec<String>> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    let columns = ProjectionMask::columns(reader.parquet_schema(), ["id"]);
+    let mut ids = Vec::new();
+    for batch in reader.with_projection(columns).build()? {
+        let batch = batch?;
+        let column = batch.column(0).as_string_opt::<i32>().context("the ids are no text")?;
+        ids.extend((0..column.len()).map(|row| column.value(row).to_owned()));
+    }
+    Ok(ids)
+}

@@ -1,0 +1,144 @@
+//! What the runs came to, for people.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use crate::run::Report;
+use crate::tail::Recovery;
+
+/// Everything is to go on within this time after the end of a fault.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// One case or one stretch of rounds.
+#[derive(Debug)]
+pub(crate) struct Line {
+    name: String,
+    /// The checker has to find a loss.
+    control: bool,
+    outcome: anyhow::Result<Report>,
+    took: Duration,
+}
+
+impl Line {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        control: bool,
+        outcome: anyhow::Result<Report>,
+        took: Duration,
+    ) -> Self {
+        Self { name: name.into(), control, outcome, took }
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.problems().is_empty()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let report = match &self.outcome {
+            Err(error) => return vec![format!("it could not be run: {error:#}")],
+            Ok(report) => report,
+        };
+        if self.control {
+            let seen = report.verdict.lost() > 0;
+            return if seen { Vec::new() } else { vec!["events were lost on purpose, and the checker saw nothing".into()] };
+        }
+        let mut problems = Vec::new();
+        if !report.verdict.holds() {
+            problems.push(format!("{} lost, {} wrong", report.verdict.lost(), report.verdict.wrong()));
+        }
+        let late = report.recoveries.iter().filter(|recovery| recovery.whole().is_none_or(|it| it > RECOVERED_WITHIN));
+        problems.extend(late.map(|recovery| format!("not serving again within {RECOVERED_WITHIN:?}: {recovery:?}")));
+        problems.extend(report.unbalanced.iter().cloned());
+        problems
+    }
+
+    pub(crate) fn print(&self) {
+        println!("\n{} ({:.0} s)", self.name, self.took.as_secs_f64());
+        if let Ok(report) = &self.outcome {
+            let ledger = &report.ledger;
+            println!(
+                "  {} deliveries: {} acknowledged, {} indeterminate, {} refused; {} events",
+                ledger.sent(),
+                ledger.acknowledged,
+                ledger.indeterminate,
+                ledger.refused,
+                report.events
+            );
+            println!("{}", report.verdict);
+            for Recovery { doors, events } in &report.recoveries {
+                println!("  serving again: doors {}, events {}", seconds(*doors), seconds(*events));
+            }
+        }
+        for problem in self.problems() {
+            println!("  FAILED: {problem}");
+        }
+    }
+
+    fn slowest(&self) -> Option<Duration> {
+        let report = self.outcome.as_ref().ok()?;
+        report.recoveries.iter().map(|recovery| recovery.whole()).collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+}
+
+fn seconds(time: Option<Duration>) -> String {
+    time.map_or("never".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
+}
+
+pub(crate) fn summary(lines: &[Line], took: Duration) {
+    println!("\n{}", table(lines));
+    let failed = lines.iter().filter(|line| !line.passed()).count();
+    println!("{} runs in {:.0} s, {failed} failed", lines.len(), took.as_secs_f64());
+}
+
+fn table(lines: &[Line]) -> String {
+    let mut text = String::from(
+        "| run | faults | deliveries | acknowledged | no answer | events | lost | doubled or wrong | again on topics | slowest recovery | verdict |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
+    );
+    for line in lines {
+        let name = &line.name;
+        let _ = match &line.outcome {
+            Err(_) => writeln!(text, "| {name} | | | | | | | | | | could not be run |"),
+            Ok(report) => {
+                let (ledger, verdict) = (&report.ledger, &report.verdict);
+                let slowest = if report.recoveries.is_empty() { "–".to_owned() } else { seconds(line.slowest()) };
+                let passed = match (line.control, line.passed()) {
+                    (true, true) => "seen, as it must be",
+                    (false, true) => "holds",
+                    (_, false) => "**failed**",
+                };
+                writeln!(
+                    text,
+                    "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {slowest} | {passed} |",
+                    report.recoveries.len(),
+                    ledger.sent(),
+                    ledger.acknowledged,
+                    ledger.indeterminate,
+                    report.events,
+                    verdict.lost(),
+                    verdict.wrong(),
+                    verdict.again()
+                )
+            }
+        };
+    }
+    text
+}
+
+const BEGIN: &str = "<!-- table -->";
+const END: &str = "<!-- end of table -->";
+
+/// Renews the table in a page.
+pub(crate) fn markdown(lines: &[Line], path: &Path, took: Duration) -> anyhow::Result<()> {
+    let page = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let (before, rest) = page.split_once(BEGIN).context("the page has no mark where the table begins")?;
+    let (_, after) = rest.split_once(END).context("the page has no mark where the table ends")?;
+    ensure!(!lines.is_empty(), "nothing was run");
+    let table = table(lines);
+    let minutes = took.as_secs_f64() / 60.0;
+    std::fs::write(path, format!("{before}{BEGIN}\n{table}\nIn {minutes:.0} minutes.\n{END}{after}"))?;
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! Random faults, one after the other, in systems that run for several of them.
+
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use crate::fault::Fault;
+use crate::report::Line;
+use crate::run::{self, Run, plan};
+use crate::system::{Options, Surroundings};
+
+/// Faults before all of it is compared, and another system begins.
+const STRETCH: u32 = 10;
+
+/// A fault that a machine, a network or an operator could bring about.
+fn any(rng: &mut Rng) -> Fault {
+    const SERVICES: [&str; 6] =
+        ["streaming-0", "streaming-1", "processing-0", "processing-1", "enricher-0", "loader-0"];
+    let service = rng.choice(SERVICES).unwrap_or("processing-0").to_owned();
+    let time = Duration::from_millis(rng.u64(500..6000));
+    match rng.u32(0..100) {
+        0..40 => Fault::Kill(service),
+        40..50 => Fault::Restart(service),
+        50..60 => Fault::BrokerKilled(rng.usize(0..3), time),
+        60..65 => Fault::BrokersAway,
+        65..72 => Fault::Freeze(service),
+        72..79 => Fault::Slow(Duration::from_millis(rng.u64(20..200)), time),
+        79..86 => Fault::Cuts(rng.u32(1..4)),
+        86..91 => Fault::Silence(time),
+        91..95 => Fault::RedisKilled(time),
+        95..97 => Fault::RedisEmptied,
+        97..98 => Fault::Rebalances(2),
+        _ => Fault::DatabaseAway(time),
+    }
+}
+
+pub(crate) async fn run(
+    around: &Surroundings,
+    rounds: u32,
+    seed: u64,
+    lines: &mut Vec<Line>,
+) -> anyhow::Result<()> {
+    let mut rng = Rng::with_seed(seed);
+    let mut done = 0;
+    while done < rounds {
+        let count = STRETCH.min(rounds - done);
+        let faults: Vec<(Duration, Fault)> =
+            (0..count).map(|_| (Duration::from_millis(rng.u64(0..3000)), any(&mut rng))).collect();
+        let name = format!("rounds {} to {}", done + 1, done + count);
+        println!("\n{name}, seed {seed}:");
+        let began = Instant::now();
+        let outcome = async {
+            let mut run = Run::start("rounds", around, Options::default(), plan(rng.u64(..))).await?;
+            for (before, fault) in &faults {
+                // At any moment of what goes on.
+                tokio::time::sleep(*before).await;
+                println!("  {fault:?}");
+                run.fault(fault).await?;
+            }
+            run.finish(run::PATIENCE).await
+        };
+        let line = Line::new(name, false, outcome.await, began.elapsed());
+        line.print();
+        lines.push(line);
+        done += count;
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! One run: a system, traffic, faults, and the verdict when nothing moves any more.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use weir::simulate::Endpoints;
+
+use crate::check::{Verdict, check};
+use crate::ledger::Ledger;
+use crate::observe::{Observer, Place};
+use crate::system::{Options, Surroundings, System};
+use crate::tail::{Moment, Recovery, Tail};
+use crate::traffic::{Plan, Traffic};
+
+/// Traffic before the first fault, in deliveries.
+const BEFORE: u64 = 200;
+/// And after the last.
+const AFTER: Duration = Duration::from_secs(12);
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
+/// For how long something that is missing may yet come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Where something is meant to be missing.
+pub(crate) const SHORT_PATIENCE: Duration = Duration::from_secs(15);
+
+/// A system with traffic.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    pub(crate) around: &'a Surroundings,
+    pub(crate) system: System,
+    pub(crate) traffic: Traffic,
+    tail: Tail,
+    ends: Vec<Moment>,
+    /// Records that the case itself put on raw topics, and the reason with which they are to be refused.
+    pub(crate) injected: HashMap<Place, &'static str>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) ledger: Ledger,
+    pub(crate) verdict: Verdict,
+    /// One for each fault.
+    pub(crate) recoveries: Vec<Recovery>,
+    pub(crate) events: u64,
+    /// Services whose own counts do not add up.
+    pub(crate) unbalanced: Vec<String>,
+}
+
+pub(crate) fn plan(seed: u64) -> Plan {
+    Plan { rate: 100.0, seed, redeliver: 0.05, twice: false }
+}
+
+impl<'a> Run<'a> {
+    pub(crate) async fn start(
+        name: &str,
+        around: &'a Surroundings,
+        options: Options,
+        plan: Plan,
+    ) -> anyhow::Result<Self> {
+        around.mend().await.context("mend what the last case broke")?;
+        let endpoints = Arc::new(Endpoints::for_tests());
+        let system = System::start(name, around, &endpoints, options).await?;
+        let tail = Tail::start(&system).await?;
+        let traffic = Traffic::start(&endpoints, &system.doors, plan, &system.folder().join("ledger.jsonl"))?;
+        let mut run = Self { around, system, traffic, tail, ends: Vec::new(), injected: HashMap::new() };
+        run.traffic.acknowledges(BEFORE, ACKNOWLEDGED_WITHIN).await?;
+        Ok(run)
+    }
+
+    /// A fault, to its end.
+    pub(crate) async fn fault(&mut self, fault: &crate::fault::Fault) -> anyhow::Result<()> {
+        let end = fault.happen(self.around, &self.system).await.with_context(|| format!("{fault:?}"))?;
+        self.ended(end);
+        Ok(())
+    }
+
+    /// A fault ended at this moment.
+    pub(crate) fn ended(&mut self, end: Moment) {
+        self.ends.push(end);
+    }
+
+    /// Stops the traffic a while after the last fault, waits until nothing moves any more, and judges. `patience`: for how
+    /// long something that is missing may yet come.
+    pub(crate) async fn finish(self, patience: Duration) -> anyhow::Result<Report> {
+        let last = self.ends.iter().map(|end| end.at).max().unwrap_or_else(Instant::now);
+        tokio::time::sleep_until((last + AFTER).into()).await;
+        let Self { system, traffic, tail, ends, injected, .. } = self;
+        let (ledger, taken) = traffic.stop().await?;
+        let mut observer = Observer::new(&system)?;
+        let (mut moved, table) = (Instant::now(), system.table());
+        let verdict = loop {
+            if observer.read().await? > 0 {
+                moved = Instant::now();
+            }
+            let patient = moved.elapsed() < patience;
+            // While the topics lack something it makes no sense to ask for the lake.
+            let settled = settled(&system).await;
+            if settled || !patient {
+                observer.read_lake(&table).await?;
+                let verdict = check(&ledger, &observer.facts, &injected);
+                if (settled && verdict.holds()) || !patient {
+                    break verdict;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        };
+        let recoveries = ends.iter().map(|end| tail.recovery(*end, &taken, system.doors.len())).collect();
+        let unbalanced = unbalanced(&system).await?;
+        let events = observer.facts.typed.len() as u64;
+        Ok(Report { ledger, verdict, recoveries, events, unbalanced })
+    }
+}
+
+/// Whether all services that run say that nothing waits for them.
+async fn settled(system: &System) -> bool {
+    let Ok(digests) = system.digests().await else { return false };
+    let queues = digests.iter().filter_map(|(_, digest)| digest["queues"].as_array()).flatten();
+    let mut groups = BTreeSet::new();
+    for queue in queues {
+        if queue["lag"].as_i64() != Some(0) {
+            return false;
+        }
+        groups.insert(queue["group"].as_str().unwrap_or_default());
+    }
+    // Processing, enricher and loader, each with somebody who has its partitions.
+    groups.len() >= 3
+}
+
+/// What each service counted since it was started: everything that it took in has its end.
+async fn unbalanced(system: &System) -> anyhow::Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for (name, digest) in system.digests().await? {
+        for count in digest["counts"].as_array().into_iter().flatten() {
+            let number = |field: &str| count[field].as_u64().unwrap_or_default();
+            let dropped = count["dropped"].as_object().into_iter().flatten();
+            let dropped: u64 = dropped.filter_map(|(_, count)| count.as_u64()).sum();
+            let ended = number("sent_on") + number("dead_lettered") + dropped;
+            if number("taken_in") != ended {
+                wrong.push(format!("{name} took in {} and ended {ended}: {count}", number("taken_in")));
+            }
+        }
+    }
+    Ok(wrong)
+}

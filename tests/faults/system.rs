@@ -1,0 +1,276 @@
+//! Weir as it runs in production: services as processes, two of those that must go on when one is gone, on a cluster of
+//! three brokers, with Redis and PostgreSQL. Everything they talk to stands behind a proxy.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use bus::Bus;
+use weir::simulate::Endpoints;
+use weir_tests::cluster::{BROKERS, Cluster, Listeners};
+use weir_tests::kafka;
+use weir_tests::ports;
+use weir_tests::postgres::Postgres;
+use weir_tests::process::{Launch, Process};
+use weir_tests::proxy::{Mode, Proxy};
+use weir_tests::redis::{self, Redis};
+use weir_tests::scratch::Scratch;
+
+use crate::traffic::PAGES;
+
+pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
+const READY: Duration = Duration::from_secs(120);
+
+/// What the services need around them; it outlives a case.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) cluster: Arc<Mutex<Cluster>>,
+    pub(crate) to_brokers: Vec<Proxy>,
+    pub(crate) redis: Arc<Mutex<Redis>>,
+    pub(crate) to_redis: Proxy,
+    postgres: Postgres,
+    pub(crate) to_postgres: Proxy,
+    bootstrap: String,
+}
+
+impl Surroundings {
+    pub(crate) async fn start() -> anyhow::Result<Self> {
+        let listener = || Ok::<_, anyhow::Error>(Listeners { behind: ports::free()?, proxy: ports::free()? });
+        let listeners = [listener()?, listener()?, listener()?];
+        let mut to_brokers = Vec::with_capacity(BROKERS);
+        for Listeners { behind, proxy } in listeners {
+            to_brokers.push(Proxy::start(proxy, behind).await?);
+        }
+        let (cluster, redis, postgres) = tokio::task::spawn_blocking(move || {
+            let redis = Redis::start(redis::Options { appendonly: true, ..redis::Options::default() })?;
+            anyhow::Ok((Cluster::start(listeners)?, redis, Postgres::start()?))
+        })
+        .await??;
+        let (to_redis, to_postgres) =
+            (Proxy::start(ports::free()?, redis.port()).await?, Proxy::start(ports::free()?, postgres.port()).await?);
+        let bootstrap = cluster.bootstrap();
+        let (cluster, redis) = (Arc::new(Mutex::new(cluster)), Arc::new(Mutex::new(redis)));
+        Ok(Self { cluster, to_brokers, redis, to_redis, postgres, to_postgres, bootstrap })
+    }
+
+    /// As it was at the start, for the next case.
+    pub(crate) async fn mend(&self) -> anyhow::Result<()> {
+        for proxy in self.to_brokers.iter().chain([&self.to_redis, &self.to_postgres]) {
+            proxy.set(Mode::Pass);
+        }
+        let (cluster, redis) = (Arc::clone(&self.cluster), Arc::clone(&self.redis));
+        tokio::task::spawn_blocking(move || {
+            let mut cluster = lock(&cluster);
+            for broker in 0..BROKERS {
+                // One that has ended cannot go on.
+                let _ = cluster.broker(broker).resume();
+            }
+            cluster.restart_ended()?;
+            let mut redis = lock(&redis);
+            let _ = redis.resume();
+            if redis.ask("PING").is_err() {
+                redis.restart()?;
+            }
+            // Each case has claims of its own; the oldest need no memory.
+            redis.ask("FLUSHALL").map(drop)
+        })
+        .await?
+    }
+
+    /// Acts on the cluster, on a thread that may block.
+    pub(crate) async fn on_cluster<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Cluster) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let cluster = Arc::clone(&self.cluster);
+        tokio::task::spawn_blocking(move || act(&mut lock(&cluster))).await?
+    }
+
+    /// Acts on Redis, on a thread that may block.
+    pub(crate) async fn on_redis<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Redis) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let redis = Arc::clone(&self.redis);
+        tokio::task::spawn_blocking(move || act(&mut lock(&redis))).await?
+    }
+
+    fn brokers_behind_proxies(&self) -> String {
+        self.to_brokers.iter().map(|proxy| format!("127.0.0.1:{}", proxy.port())).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// What a case has of services.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) enrichers: usize,
+    pub(crate) loaders: usize,
+    pub(crate) session_timeout_ms: u64,
+    pub(crate) delivery_timeout_ms: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { enrichers: 1, loaders: 1, session_timeout_ms: 6000, delivery_timeout_ms: 5000 }
+    }
+}
+
+impl Options {
+    pub(crate) fn two_of_each() -> Self {
+        Self { enrichers: 2, loaders: 2, ..Self::default() }
+    }
+
+    pub(crate) fn session(&self) -> Duration {
+        Duration::from_millis(self.session_timeout_ms)
+    }
+}
+
+/// A running Weir.
+#[derive(Debug)]
+pub(crate) struct System {
+    pub(crate) options: Options,
+    processes: BTreeMap<String, Arc<Mutex<Process>>>,
+    pub(crate) doors: Vec<String>,
+    pub(crate) prefix: String,
+    database: String,
+    bootstrap: String,
+    brokers: String,
+    redis_url: String,
+    scratch: Scratch,
+}
+
+impl System {
+    /// Starts the services, waits until they are ready, and registers what is sent to.
+    pub(crate) async fn start(
+        name: &str,
+        around: &Surroundings,
+        endpoints: &Endpoints,
+        options: Options,
+    ) -> anyhow::Result<Self> {
+        let scratch = Scratch::new(name)?;
+        service::seal::SealingKey::create_file(&scratch.path().join("sealing-key"))?;
+        let own_port = format!(":{}/", around.postgres.port());
+        let database = around.postgres.database()?.replace(&own_port, &format!(":{}/", around.to_postgres.port()));
+        let mut system = Self {
+            options,
+            processes: BTreeMap::new(),
+            doors: Vec::new(),
+            prefix: kafka::prefix(name),
+            database,
+            bootstrap: around.bootstrap.clone(),
+            brokers: around.brokers_behind_proxies(),
+            redis_url: format!("redis://127.0.0.1:{}/", around.to_redis.port()),
+            scratch,
+        };
+        let (enrichers, loaders) = (system.options.enrichers, system.options.loaders);
+        for (service, count) in [("streaming", 2), ("processing", 2), ("enricher", enrichers), ("loader", loaders)] {
+            for number in 0..count {
+                let name = format!("{service}-{number}");
+                let process = system.launch(&name)?;
+                if service == "streaming" {
+                    system.doors.push(format!("http://{}", process.address(DOOR)));
+                }
+                system.processes.insert(name, Arc::new(Mutex::new(process)));
+            }
+        }
+        for name in system.names() {
+            system.on(&name, |process| process.ready(READY)).await?;
+        }
+        let grpc = system.on("processing-0", |process| Ok(format!("http://{}", process.grpc()))).await?;
+        let mut client = weir::register::connect(&grpc).await?;
+        weir::register::reconcile(&mut client, endpoints.registrations(PAGES)).await?;
+        Ok(system)
+    }
+
+    /// Starts one more process of a service.
+    pub(crate) fn launch(&self, name: &str) -> anyhow::Result<Process> {
+        let service = name.split('-').next().unwrap_or_default();
+        let path = |name: &str| self.scratch.path().join(name).display().to_string();
+        let mut launch = Launch::new(&format!("weir-{service}"))
+            .env("WEIR__BUS__KAFKA__BROKERS", &self.brokers)
+            .env("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", self.options.session_timeout_ms.to_string())
+            .env("WEIR__BUS__KAFKA__DELIVERY_TIMEOUT_MS", self.options.delivery_timeout_ms.to_string())
+            .env("WEIR__BUS__TOPIC_PREFIX", &self.prefix)
+            .env("WEIR__BUS__REPLICATION_FACTOR", BROKERS.to_string())
+            .env("WEIR__BUS__CREATE_TOPICS", "true");
+        if ["streaming", "processing"].contains(&service) {
+            launch = launch.env("WEIR__SECRETS__KEY_FILE", path("sealing-key"));
+        }
+        if ["processing", "enricher"].contains(&service) {
+            launch = launch
+                .env("WEIR__BUS__CLAIMS__STORE", "redis")
+                .env("WEIR__BUS__CLAIMS__URL", &self.redis_url);
+        }
+        if ["enricher", "loader"].contains(&service) {
+            launch = launch.env("WEIR__LAKE__ROOT", path("lake"));
+        }
+        launch = match service {
+            "streaming" => launch.listen(DOOR),
+            "processing" => launch.env("WEIR__REGISTRATIONS__DATABASE", &self.database),
+            "enricher" => launch.env("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "500"),
+            _ => launch.env("WEIR__LOADER__COMMIT_INTERVAL_MS", "500"),
+        };
+        launch.start()
+    }
+
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.processes.keys().cloned().collect()
+    }
+
+    /// Acts on a process, on a thread that may block.
+    pub(crate) async fn on<T: Send + 'static>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut Process) -> anyhow::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let process = self.processes.get(name).with_context(|| format!("there is no {name}"))?.clone();
+        tokio::task::spawn_blocking(move || act(&mut lock(&process)))
+            .await
+            .map_err(|error| anyhow!("{name}: {error}"))?
+            .with_context(|| name.to_owned())
+    }
+
+    /// The digests of all processes that run.
+    pub(crate) async fn digests(&self) -> anyhow::Result<Vec<(String, serde_json::Value)>> {
+        let mut digests = Vec::new();
+        for name in self.names() {
+            let ask = |process: &mut Process| match process.exited()? {
+                Some(_) => Ok(None),
+                None => process.get("/health").map(Some),
+            };
+            if let Some((_, text)) = self.on(&name, ask).await? {
+                digests.push((name, serde_json::from_str(&text)?));
+            }
+        }
+        Ok(digests)
+    }
+
+    /// A connection of the test's own to the brokers, past the proxies.
+    pub(crate) fn bus(&self) -> anyhow::Result<Bus> {
+        let environment = [
+            ("WEIR__BUS__KAFKA__BROKERS".to_owned(), self.bootstrap.clone()),
+            ("WEIR__BUS__TOPIC_PREFIX".to_owned(), self.prefix.clone()),
+        ];
+        let settings: weir::settings::Settings = service::load(weir::settings::DEFAULTS, None, environment)?;
+        Ok(Bus::open(&settings.bus)?)
+    }
+
+    pub(crate) async fn grpc(&self, name: &str) -> anyhow::Result<String> {
+        self.on(name, |process| Ok(format!("http://{}", process.grpc()))).await
+    }
+
+    /// The table in the lake.
+    pub(crate) fn table(&self) -> PathBuf {
+        self.scratch.path().join("lake").join("activities")
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.scratch.path()
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,154 @@
+//! A TCP proxy that can be slow, silent, cut, or lose one answer.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What becomes of what passes through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It passes.
+    Pass,
+    /// Each piece, in each direction, comes so much later.
+    Slow(Duration),
+    /// Connections stay and can be made, and nothing passes: the other side has gone without a word.
+    Silent,
+    /// Connections are reset, and new ones too.
+    Cut,
+    /// The answer to the first piece that has these bytes is lost, and its connection with it. The other connections, and
+    /// what comes after, pass.
+    LoseAnswerTo(Vec<u8>),
+}
+
+/// A proxy on a port of loopback. Dropping it cuts all that is connected.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    mode: Arc<watch::Sender<Mode>>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// A proxy on this port before another port of loopback. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The port cannot be listened on.
+    pub async fn start(port: u16, before: u16) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let mode = Arc::new(watch::Sender::new(Mode::Pass));
+        let modes = mode.clone();
+        let accepting = tokio::spawn(async move {
+            // Ends with the proxy; connections see that their sender has gone.
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(connection(client, before, Arc::downgrade(&modes), modes.subscribe()));
+            }
+        });
+        Ok(Self { port, mode, accepting })
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// From now on.
+    pub fn set(&self, mode: Mode) {
+        self.mode.send_replace(mode);
+    }
+
+    /// How it is.
+    pub fn mode(&self) -> Mode {
+        self.mode.borrow().clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.mode.send_replace(Mode::Cut);
+        self.accepting.abort();
+    }
+}
+
+/// Ends when one side ends, or when it is cut: then with a reset.
+async fn connection(
+    mut client: TcpStream,
+    before: u16,
+    modes: std::sync::Weak<watch::Sender<Mode>>,
+    mut mode: watch::Receiver<Mode>,
+) {
+    let reset = |stream: &TcpStream| {
+        // Where it cannot be set the connection is closed in good order, which is a cut too.
+        let _ = stream.set_zero_linger();
+    };
+    if *mode.borrow() == Mode::Cut {
+        return reset(&client);
+    }
+    let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, before)).await else { return reset(&client) };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (mut up, mut down, mut cut) = (vec![0; 64 * 1024], vec![0; 64 * 1024], mode.clone());
+    loop {
+        let passed = tokio::select! {
+            read = client.read(&mut up) => match read {
+                Ok(0) | Err(_) => break,
+                Ok(read) => {
+                    if !pace(&mut mode).await {
+                        break;
+                    }
+                    let lost = loses(&modes, &up[..read]);
+                    let sent = server.write_all(&up[..read]).await;
+                    if lost {
+                        // It has been done when the answer is there.
+                        let _ = server.read(&mut down).await;
+                        break;
+                    }
+                    sent
+                }
+            },
+            read = server.read(&mut down) => match read {
+                Ok(0) | Err(_) => break,
+                Ok(read) if pace(&mut mode).await => client.write_all(&down[..read]).await,
+                Ok(_) => break,
+            },
+            () = is_cut(&mut cut) => break,
+        };
+        if passed.is_err() {
+            break;
+        }
+    }
+    reset(&client);
+    reset(&server);
+}
+
+async fn is_cut(mode: &mut watch::Receiver<Mode>) {
+    // An error: the proxy has gone.
+    let _ = mode.wait_for(|mode| *mode == Mode::Cut).await;
+}
+
+/// Waits as the mode says. False: it is cut.
+async fn pace(mode: &mut watch::Receiver<Mode>) -> bool {
+    let delay = match &*mode.borrow() {
+        Mode::Slow(delay) => Some(*delay),
+        _ => None,
+    };
+    if let Some(delay) = delay {
+        tokio::time::sleep(delay).await;
+    }
+    matches!(mode.wait_for(|mode| *mode != Mode::Silent).await.as_deref(), Ok(mode) if *mode != Mode::Cut)
+}
+
+/// Whether the answer to this piece is the one to be lost; then no other is.
+fn loses(modes: &std::sync::Weak<watch::Sender<Mode>>, piece: &[u8]) -> bool {
+    let Some(modes) = modes.upgrade() else { return false };
+    modes.send_if_modified(|mode| {
+        let lost = matches!(mode, Mode::LoseAnswerTo(bytes) if piece.windows(bytes.len()).any(|window| window == *bytes));
+        if lost {
+            *mode = Mode::Pass;
+        }
+        lost
+    })
+}
