@@ -56,6 +56,14 @@ bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, i
 	cargo bench -p weir-tests -p streaming -p processing --bench pipeline -- \
 		--json $(CURDIR)/target/bench.json $(if $(TABLE),--markdown $(abspath $(TABLE))) $(BENCH)
 
+# ROUNDS=200 SEED=7 runs random faults instead; TABLE=docs/faults.md renews the table there; FAULTS has more arguments, as
+# "brokers-away --logs DIR" or "--list".
+.PHONY: faults
+faults: test-deps kafka-jars ## Break everything that can break, once, and check that nothing is lost: 20 minutes after the build
+	cargo build --workspace --bins
+	cargo test -p weir-tests --test faults -- $(if $(ROUNDS),--rounds $(ROUNDS) --seed $(or $(SEED),1),$(if $(FAULTS),,--all)) \
+		$(if $(TABLE),--markdown $(abspath $(TABLE))) $(FAULTS)
+
 .PHONY: lint
 lint: deps $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete ## Check the format, clippy, licences, dependencies; builds two tools the first time (minutes)
 	cargo fmt --all -- --check

@@ -12,6 +12,7 @@ use weir_tests::cluster::BROKERS;
 use weir_tests::process::Process;
 
 use crate::run::Run;
+use crate::system::PARTITIONS;
 use crate::tail::Moment;
 
 const PROCESSING: [&str; 2] = ["processing-0", "processing-1"];
@@ -46,7 +47,7 @@ fn commit_the_end(brokers: &str, prefix: &str) -> anyhow::Result<()> {
     let consumer: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", &group).create()?;
     let mut ends = TopicPartitionList::new();
-    for partition in 0..6 {
+    for partition in 0..PARTITIONS {
         let topic = format!("{prefix}raw.meta");
         let (_, end) = consumer.fetch_watermarks(&topic, partition, 10 * SECOND)?;
         ends.add_partition_offset(&topic, partition, Offset::Offset(end))?;

@@ -11,9 +11,9 @@ use crate::system::{Surroundings, System};
 use crate::tail::Moment;
 
 /// Longer than the producers wait for an acknowledgement.
-const PAST_DELIVERY: Duration = Duration::from_secs(9);
-/// From what a broker was told that its process ended, until another one leads its partitions.
-const NO_TIME: Duration = Duration::ZERO;
+const PAST_DELIVERY: Duration = Duration::from_secs(12);
+/// After which a broker that is gone no longer leads: `broker.session.timeout.ms` of the harness.
+const BROKER_SESSION: Duration = Duration::from_secs(4);
 
 /// A fault. Those that take a while say for how long.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,8 +83,8 @@ impl Fault {
             Self::BrokerKilled(broker, away) => {
                 let broker = *broker;
                 around.on_cluster(move |cluster| cluster.broker(broker).kill()).await?;
-                // The others are there: from now on, or when they have noticed, all goes on.
-                let killed = Moment::now();
+                // The others are there, and lead its partitions as soon as they have noticed.
+                let killed = Moment::now().later(BROKER_SESSION);
                 pause(*away).await;
                 around.on_cluster(move |cluster| cluster.broker(broker).restart()).await?;
                 Ok(killed)
@@ -142,7 +142,7 @@ impl Fault {
 
 /// How long the others wait for a member that was killed. The door is in no group.
 fn session(system: &System, name: &str) -> Duration {
-    if name.starts_with("streaming") { NO_TIME } else { system.options.session() }
+    if name.starts_with("streaming") { Duration::ZERO } else { system.options.session() }
 }
 
 async fn through_brokers(around: &Surroundings, mode: Mode, time: Duration) -> anyhow::Result<Moment> {

@@ -22,7 +22,7 @@ mod system;
 mod tail;
 mod traffic;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -54,6 +54,9 @@ struct Arguments {
     /// Where the table is written to, between its marks
     #[arg(long)]
     markdown: Option<PathBuf>,
+    /// A folder for the logs of the services
+    #[arg(long)]
+    logs: Option<PathBuf>,
     /// What cargo gives to test programs
     #[arg(long, hide = true)]
     nocapture: bool,
@@ -99,12 +102,12 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     println!("three brokers, redis and postgresql in {:.1} s", began.elapsed().as_secs_f64());
     let mut lines = Vec::new();
     if let Some(rounds) = arguments.rounds {
-        rounds::run(&around, rounds, arguments.seed, &mut lines).await?;
+        rounds::run(&around, rounds, arguments, &mut lines).await?;
     } else {
         let wanted: Vec<_> = cases::all().into_iter().filter(|case| arguments.wants(case)).collect();
         anyhow::ensure!(!wanted.is_empty(), "no case has such a name: --list says which there are");
         for case in wanted {
-            let line = one(&case, &around).await;
+            let line = one(&case, &around, arguments.logs.as_deref()).await;
             line.print();
             lines.push(line);
         }
@@ -117,7 +120,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
 }
 
 /// One case. A case that cannot be run has failed, and the others go on.
-async fn one(case: &Case, around: &Surroundings) -> Line {
+async fn one(case: &Case, around: &Surroundings, keep: Option<&Path>) -> Line {
     let began = Instant::now();
     let run = async {
         let mut run = Run::start(case.name, around, case.options.clone(), case.plan).await?;
@@ -125,7 +128,7 @@ async fn one(case: &Case, around: &Surroundings) -> Line {
         for fault in &case.faults {
             run.fault(fault).await?;
         }
-        run.finish(if case.is_control() { run::SHORT_PATIENCE } else { run::PATIENCE }).await
+        run.finish(if case.is_control() { run::SHORT_PATIENCE } else { run::PATIENCE }, keep).await
     };
     let outcome = run.await;
     Line::new(case.name, case.is_control(), outcome, began.elapsed())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use arrow::array::{Array as _, AsArray as _};
@@ -46,7 +46,7 @@ pub(crate) struct Facts {
     pub(crate) in_files: Times<String>,
     /// Rows of the table, as an engine reads them that is not Weir's.
     pub(crate) in_lake: Times<String>,
-    read_files: BTreeSet<String>,
+    read_files: BTreeSet<PathBuf>,
 }
 
 /// Reads the topics as they grow.
@@ -85,19 +85,27 @@ impl Observer {
         Ok(count)
     }
 
-    /// Reads the files that requests name and were not read before, and the table.
+    /// Reads the files that were not read before, and the table. The loader removes what it has written anew or does not
+    /// need; so it is the folder that says which files there are.
     pub(crate) async fn read_lake(&mut self, table: &Path) -> anyhow::Result<()> {
-        let named = self.facts.requests.iter().flat_map(|request| &request.files);
-        let fresh: BTreeSet<String> =
-            named.map(|file| file.path.clone()).filter(|path| !self.facts.read_files.contains(path)).collect();
-        for path in fresh {
-            for id in ids(&table.join(&path)).with_context(|| path.clone())? {
-                *self.facts.in_files.entry(id).or_default() += 1;
-            }
-            self.facts.read_files.insert(path);
-        }
         if !table.join("_delta_log").exists() {
             return Ok(());
+        }
+        for day in std::fs::read_dir(table)? {
+            let day = day?;
+            if !day.file_name().to_string_lossy().starts_with("day=") {
+                continue;
+            }
+            for file in std::fs::read_dir(day.path())? {
+                let path = file?.path();
+                if path.extension().is_none_or(|kind| kind != "parquet") || self.facts.read_files.contains(&path) {
+                    continue;
+                }
+                for id in ids(&path).with_context(|| path.display().to_string())? {
+                    *self.facts.in_files.entry(id).or_default() += 1;
+                }
+                self.facts.read_files.insert(path);
+            }
         }
         let table = table.display().to_string();
         let query = move || python::query_table(&table, "select id, count(*) as n from t group by id", &[]);

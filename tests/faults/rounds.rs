@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use crate::Arguments;
 use crate::fault::Fault;
 use crate::report::Line;
 use crate::run::{self, Run, plan};
@@ -37,9 +38,10 @@ fn any(rng: &mut Rng) -> Fault {
 pub(crate) async fn run(
     around: &Surroundings,
     rounds: u32,
-    seed: u64,
+    arguments: &Arguments,
     lines: &mut Vec<Line>,
 ) -> anyhow::Result<()> {
+    let seed = arguments.seed;
     let mut rng = Rng::with_seed(seed);
     let mut done = 0;
     while done < rounds {
@@ -57,7 +59,7 @@ pub(crate) async fn run(
                 println!("  {fault:?}");
                 run.fault(fault).await?;
             }
-            run.finish(run::PATIENCE).await
+            run.finish(run::PATIENCE, arguments.logs.as_deref()).await
         };
         let line = Line::new(name, false, outcome.await, began.elapsed());
         line.print();

@@ -1,10 +1,11 @@
 //! One run: a system, traffic, faults, and the verdict when nothing moves any more.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use weir::simulate::Endpoints;
 
 use crate::check::{Verdict, check};
@@ -18,9 +19,11 @@ use crate::traffic::{Plan, Traffic};
 const BEFORE: u64 = 200;
 /// And after the last.
 const AFTER: Duration = Duration::from_secs(12);
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(60);
+const FIRST_WITHIN: Duration = Duration::from_secs(60);
 /// For how long something that is missing may yet come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is told what is waited for.
+const TELL: Duration = Duration::from_secs(10);
 /// Where something is meant to be missing.
 pub(crate) const SHORT_PATIENCE: Duration = Duration::from_secs(15);
 
@@ -59,13 +62,21 @@ impl<'a> Run<'a> {
         options: Options,
         plan: Plan,
     ) -> anyhow::Result<Self> {
+        let began = Instant::now();
         around.mend().await.context("mend what the last case broke")?;
         let endpoints = Arc::new(Endpoints::for_tests());
         let system = System::start(name, around, &endpoints, options).await?;
         let tail = Tail::start(&system).await?;
         let traffic = Traffic::start(&endpoints, &system.doors, plan, &system.folder().join("ledger.jsonl"))?;
         let mut run = Self { around, system, traffic, tail, ends: Vec::new(), injected: HashMap::new() };
-        run.traffic.acknowledges(BEFORE, ACKNOWLEDGED_WITHIN).await?;
+        let started = began.elapsed();
+        run.traffic.acknowledges(BEFORE, FIRST_WITHIN).await?;
+        // Every topic has been found, and what waited for it has come out.
+        while run.tail.count() < BEFORE as usize {
+            ensure!(began.elapsed() < FIRST_WITHIN, "nothing comes out");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        println!("\n{name}: services in {:.1} s, traffic after {:.1} s", started.as_secs_f64(), began.elapsed().as_secs_f64());
         Ok(run)
     }
 
@@ -83,11 +94,14 @@ impl<'a> Run<'a> {
 
     /// Stops the traffic a while after the last fault, waits until nothing moves any more, and judges. `patience`: for how
     /// long something that is missing may yet come.
-    pub(crate) async fn finish(self, patience: Duration) -> anyhow::Result<Report> {
+    ///
+    /// `keep`: where the services' logs are copied to.
+    pub(crate) async fn finish(self, patience: Duration, keep: Option<&Path>) -> anyhow::Result<Report> {
         let last = self.ends.iter().map(|end| end.at).max().unwrap_or_else(Instant::now);
         tokio::time::sleep_until((last + AFTER).into()).await;
         let Self { system, traffic, tail, ends, injected, .. } = self;
         let (ledger, taken) = traffic.stop().await?;
+        let (stopped, mut told) = (Instant::now(), Instant::now());
         let mut observer = Observer::new(&system)?;
         let (mut moved, table) = (Instant::now(), system.table());
         let verdict = loop {
@@ -96,7 +110,12 @@ impl<'a> Run<'a> {
             }
             let patient = moved.elapsed() < patience;
             // While the topics lack something it makes no sense to ask for the lake.
-            let settled = settled(&system).await;
+            let waiting = waiting(&system).await;
+            let settled = waiting.is_empty();
+            if told.elapsed() > TELL {
+                told = Instant::now();
+                println!("  after {:.0} s: {}", stopped.elapsed().as_secs_f64(), waiting.join(", "));
+            }
             if settled || !patient {
                 observer.read_lake(&table).await?;
                 let verdict = check(&ledger, &observer.facts, &injected);
@@ -109,23 +128,35 @@ impl<'a> Run<'a> {
         let recoveries = ends.iter().map(|end| tail.recovery(*end, &taken, system.doors.len())).collect();
         let unbalanced = unbalanced(&system).await?;
         let events = observer.facts.typed.len() as u64;
+        println!("  nothing moved {:.1} s after the traffic", stopped.elapsed().as_secs_f64());
+        if let Some(folder) = keep {
+            system.keep_logs(folder).await.context("keep the logs")?;
+        }
         Ok(Report { ledger, verdict, recoveries, events, unbalanced })
     }
 }
 
-/// Whether all services that run say that nothing waits for them.
-async fn settled(system: &System) -> bool {
-    let Ok(digests) = system.digests().await else { return false };
-    let queues = digests.iter().filter_map(|(_, digest)| digest["queues"].as_array()).flatten();
+/// What services that run say that waits for them.
+async fn waiting(system: &System) -> Vec<String> {
+    let digests = match system.digests().await {
+        Ok(digests) => digests,
+        Err(error) => return vec![format!("{error:#}")],
+    };
+    let mut waiting = Vec::new();
     let mut groups = BTreeSet::new();
-    for queue in queues {
-        if queue["lag"].as_i64() != Some(0) {
-            return false;
+    for (name, digest) in &digests {
+        for queue in digest["queues"].as_array().into_iter().flatten() {
+            if queue["lag"].as_i64() != Some(0) {
+                waiting.push(format!("{name}: {} of {}/{}", queue["lag"], queue["topic"], queue["partition"]));
+            }
+            groups.insert(queue["group"].as_str().unwrap_or_default());
         }
-        groups.insert(queue["group"].as_str().unwrap_or_default());
     }
     // Processing, enricher and loader, each with somebody who has its partitions.
-    groups.len() >= 3
+    if groups.len() < 3 {
+        waiting.push(format!("groups with members: {groups:?}"));
+    }
+    waiting
 }
 
 /// What each service counted since it was started: everything that it took in has its end.

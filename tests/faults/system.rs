@@ -22,6 +22,8 @@ use crate::traffic::PAGES;
 
 pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
 const READY: Duration = Duration::from_secs(120);
+/// Of each topic; there are about a hundred topics, three times on two processors.
+pub(crate) const PARTITIONS: i32 = 3;
 
 /// What the services need around them; it outlives a case.
 #[derive(Debug)]
@@ -113,7 +115,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { enrichers: 1, loaders: 1, session_timeout_ms: 6000, delivery_timeout_ms: 5000 }
+        Self { enrichers: 1, loaders: 1, session_timeout_ms: 6000, delivery_timeout_ms: 8000 }
     }
 }
 
@@ -194,6 +196,7 @@ impl System {
             .env("WEIR__BUS__KAFKA__DELIVERY_TIMEOUT_MS", self.options.delivery_timeout_ms.to_string())
             .env("WEIR__BUS__TOPIC_PREFIX", &self.prefix)
             .env("WEIR__BUS__REPLICATION_FACTOR", BROKERS.to_string())
+            .env("WEIR__BUS__PARTITIONS", PARTITIONS.to_string())
             .env("WEIR__BUS__CREATE_TOPICS", "true");
         if ["streaming", "processing"].contains(&service) {
             launch = launch.env("WEIR__SECRETS__KEY_FILE", path("sealing-key"));
@@ -245,6 +248,16 @@ impl System {
             }
         }
         Ok(digests)
+    }
+
+    /// Copies what the services have logged into a folder, as `case-service.log`.
+    pub(crate) async fn keep_logs(&self, folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        for name in self.names() {
+            let log = self.on(&name, |process| Ok(process.log().to_owned())).await?;
+            std::fs::copy(log, folder.join(format!("{}{name}.log", self.prefix)))?;
+        }
+        Ok(())
     }
 
     /// A connection of the test's own to the brokers, past the proxies.

@@ -84,6 +84,11 @@ impl Tail {
         Ok(Self { seen, reading })
     }
 
+    /// How many were seen.
+    pub(crate) fn count(&self) -> usize {
+        lock(&self.seen).len()
+    }
+
     /// From the end of a fault on.
     pub(crate) fn recovery(&self, end: Moment, taken: &[Taken], doors: usize) -> Recovery {
         let first = |door| {

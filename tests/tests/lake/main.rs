@@ -11,6 +11,7 @@
     reason = "a test fails by panicking, and says what it saw"
 )]
 
+mod full_disk;
 mod system;
 
 use std::collections::HashMap;

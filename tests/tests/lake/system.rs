@@ -1,7 +1,7 @@
 //! Weir, running: all in one process or a process for each service, on the embedded log or on Kafka.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -32,25 +32,35 @@ pub(crate) struct System {
 impl System {
     /// `weir up` with everything embedded, in a folder of its own.
     pub(crate) async fn embedded() -> Self {
-        Self::start("embedded", &["weir"], None).await
+        Self::start("embedded", &["weir"], None, None).await
+    }
+
+    /// The same with the log and the lake on another disk.
+    pub(crate) async fn embedded_on(disk: &Path) -> Self {
+        Self::start("embedded", &["weir"], None, Some(disk)).await
     }
 
     /// `weir up` on the Kafka that all tests share.
     pub(crate) async fn on_kafka() -> Self {
         let name = "up-kafka";
-        Self::start(name, &["weir"], Some(in_kafka(name))).await
+        Self::start(name, &["weir"], Some(in_kafka(name)), None).await
     }
 
     /// A process for each service, on the Kafka that all tests share.
     pub(crate) async fn in_processes() -> Self {
         let name = "services";
         let services = ["weir-streaming", "weir-processing", "weir-enricher", "weir-loader"];
-        Self::start(name, &services, Some(in_kafka(name))).await
+        Self::start(name, &services, Some(in_kafka(name)), None).await
     }
 
-    async fn start(name: &str, programs: &[&'static str], kafka: Option<[(String, String); 2]>) -> Self {
+    async fn start(
+        name: &str,
+        programs: &[&'static str],
+        kafka: Option<[(String, String); 2]>,
+        disk: Option<&Path>,
+    ) -> Self {
         let scratch = Scratch::new(name).unwrap();
-        let (lake, key) = (scratch.path().join("lake"), scratch.path().join("sealing-key"));
+        let (lake, key) = (disk.unwrap_or(scratch.path()).join("lake"), scratch.path().join("sealing-key"));
         service::seal::SealingKey::create_file(&key).unwrap();
         let launch = |program: &&'static str| {
             let mut launch = Launch::new(program)
@@ -64,6 +74,9 @@ impl System {
                 "weir-enricher" | "weir-loader" => launch,
                 _ => launch.env("WEIR__SECRETS__KEY_FILE", key.to_str().unwrap()),
             };
+            if let Some(disk) = disk {
+                launch = launch.env("WEIR__BUS__DATA_DIR", disk.join("data").to_str().unwrap());
+            }
             if ["weir", "weir-streaming"].contains(program) {
                 launch = launch.listen(DOOR);
             }
@@ -106,6 +119,20 @@ impl System {
         })
         .await;
         began.elapsed()
+    }
+
+    /// Waits until a check of `weir` is in this state.
+    pub(crate) async fn says(&self, check: &'static str, state: &'static str) {
+        self.on_thread("weir", move |process| {
+            let what = format!("{check} is {state}");
+            let look = || {
+                let digest: serde_json::Value = serde_json::from_str(&process.get("/health")?.1)?;
+                let mut checks = digest["checks"].as_array().into_iter().flatten();
+                Ok(checks.any(|one| one["name"] == check && one["state"] == state).then_some(()))
+            };
+            weir_tests::wait::until(&what, WITHIN, look).unwrap();
+        })
+        .await;
     }
 
     /// A clean end of a program.
