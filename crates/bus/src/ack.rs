@@ -1,6 +1,6 @@
 //! The hold on a consumed record.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::oneshot;
@@ -18,7 +18,8 @@ pub enum Outcome {
 
 /// Is told once, when the last hold on a record has ended.
 pub(crate) trait Settle: Send + Sync {
-    fn settle(&self, outcome: Outcome);
+    /// `why`: what the first output that failed says; none where it was forgotten.
+    fn settle(&self, outcome: Outcome, why: Option<&str>);
 }
 
 /// Holds a consumed record until all its outputs are durable.
@@ -36,6 +37,7 @@ pub struct Ack {
 struct Hold {
     ends: AtomicUsize,
     failed: AtomicBool,
+    why: OnceLock<Box<str>>,
     settle: Box<dyn Settle>,
 }
 
@@ -47,7 +49,12 @@ impl std::fmt::Debug for Hold {
 
 impl Ack {
     pub(crate) fn new(settle: impl Settle + 'static) -> Self {
-        let hold = Hold { ends: AtomicUsize::new(1), failed: AtomicBool::new(false), settle: Box::new(settle) };
+        let hold = Hold {
+            ends: AtomicUsize::new(1),
+            failed: AtomicBool::new(false),
+            why: OnceLock::new(),
+            settle: Box::new(settle),
+        };
         Self { hold: Some(Arc::new(hold)) }
     }
 
@@ -58,10 +65,7 @@ impl Ack {
 
     /// One output could not be made durable.
     pub fn fail(mut self, why: &Error) {
-        if self.hold.is_some() {
-            tracing::debug!(error = %why, "an output failed, its record will come again");
-        }
-        self.end(false);
+        self.fail_for(&why.to_string());
     }
 
     /// For what is produced without a source record.
@@ -73,12 +77,15 @@ impl Ack {
     pub fn watched(self, ended: impl FnOnce(Outcome) + Send + 'static) -> Self {
         struct Watched<F>(std::sync::Mutex<Option<(Ack, F)>>);
         impl<F: FnOnce(Outcome) + Send> Settle for Watched<F> {
-            fn settle(&self, outcome: Outcome) {
+            fn settle(&self, outcome: Outcome, why: Option<&str>) {
                 let watched = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
                 let Some((mut ack, ended)) = watched else { return };
                 // Told first: whoever sees the record done sees what was told.
                 ended(outcome.clone());
-                ack.end(outcome == Outcome::Completed);
+                match why {
+                    Some(why) => ack.fail_for(why),
+                    None => ack.end(outcome == Outcome::Completed),
+                }
             }
         }
         Self::new(Watched(std::sync::Mutex::new(Some((self, ended)))))
@@ -88,7 +95,7 @@ impl Ack {
     pub fn testing() -> (Self, oneshot::Receiver<Outcome>) {
         struct Tell(std::sync::Mutex<Option<oneshot::Sender<Outcome>>>);
         impl Settle for Tell {
-            fn settle(&self, outcome: Outcome) {
+            fn settle(&self, outcome: Outcome, _why: Option<&str>) {
                 let mut sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if let Some(sender) = sender.take() {
                     // A test that does not look does not need to know.
@@ -100,6 +107,14 @@ impl Ack {
         (Self::new(Tell(std::sync::Mutex::new(Some(sender)))), receiver)
     }
 
+    fn fail_for(&mut self, why: &str) {
+        if let Some(hold) = &self.hold {
+            // Others that fail later do so for the same reason, most likely.
+            let _ = hold.why.set(why.into());
+        }
+        self.end(false);
+    }
+
     fn end(&mut self, well: bool) {
         let Some(hold) = self.hold.take() else { return };
         if !well {
@@ -107,7 +122,8 @@ impl Ack {
         }
         if hold.ends.fetch_sub(1, Ordering::AcqRel) == 1 {
             let failed = hold.failed.load(Ordering::Acquire);
-            hold.settle.settle(if failed { Outcome::Failed } else { Outcome::Completed });
+            let why = hold.why.get().map(AsRef::as_ref);
+            hold.settle.settle(if failed { Outcome::Failed } else { Outcome::Completed }, why);
         }
     }
 }

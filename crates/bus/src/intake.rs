@@ -78,6 +78,7 @@ pub(crate) struct Part {
     pub(crate) next: i64,
     /// An output failed, and the poll thread has not seen to it yet.
     pub(crate) failed: bool,
+    why: Box<str>,
     /// Failures at this position in a row.
     attempts: u32,
     attempted: i64,
@@ -122,7 +123,7 @@ struct Out {
 }
 
 impl Settle for Out {
-    fn settle(&self, outcome: Outcome) {
+    fn settle(&self, outcome: Outcome, why: Option<&str>) {
         let mut state = self.intake.lock();
         state.held_records -= 1;
         state.held_bytes -= self.bytes;
@@ -135,7 +136,10 @@ impl Settle for Out {
                 Outcome::Completed => {
                     part.tracker.complete(self.epoch, self.offset);
                 }
-                Outcome::Failed => part.failed = true,
+                Outcome::Failed => {
+                    part.failed = true;
+                    part.why = why.unwrap_or("it was forgotten").into();
+                }
             }
         }
         drop(state);
@@ -314,6 +318,7 @@ impl State {
             watch,
             next: position,
             failed: false,
+            why: Box::default(),
             attempts: 0,
             attempted: position,
             retry_at: None,
@@ -353,10 +358,11 @@ impl State {
     }
 
     /// Makes a partition with a failed record wait, in a new epoch, and says until when.
-    pub(crate) fn go_back(&mut self, place: &Place, settings: &ConsumerSettings) -> Option<(i64, Duration)> {
+    pub(crate) fn go_back(&mut self, place: &Place, settings: &ConsumerSettings) -> Option<(i64, Duration, Box<str>)> {
         let epoch = self.epoch();
         let part = self.parts.get_mut(place).filter(|part| part.failed)?;
         part.failed = false;
+        let why = std::mem::take(&mut part.why);
         part.tracker.restart(epoch);
         let position = part.tracker.position();
         part.attempts = if position == part.attempted { part.attempts.saturating_add(1) } else { 1 };
@@ -367,7 +373,7 @@ impl State {
         let wait = Duration::from_millis(wait);
         part.retry_at = Some(Instant::now() + wait);
         self.discard(|queued| queued == place);
-        Some((position, wait))
+        Some((position, wait, why))
     }
 
     pub(crate) fn in_flight(&self) -> (usize, usize) {

@@ -98,17 +98,19 @@ fn a_failed_record_takes_its_partition_back_and_leaves_the_others() {
     }
     assert!(!take(&intake, 0, 3), "it must come again after the failed one");
     let settings = intake.settings.clone();
-    let (position, wait) = intake.lock().go_back(&place(0), &settings).unwrap();
+    let (position, wait, why) = intake.lock().go_back(&place(0), &settings).unwrap();
     assert_eq!((position, wait), (1, Duration::from_millis(u64::from(settings.retry_backoff_ms))));
+    assert_eq!(*why, Error::Full.to_string());
     assert!(intake.lock().go_back(&place(1), &settings).is_none());
     late.into_iter().for_each(Ack::complete);
 
     intake.lock().parts.get_mut(&place(0)).unwrap().retry_at = None;
     assert!(!take(&intake, 0, 0), "done already");
     assert!(take(&intake, 0, 1));
-    hand_out(&intake).into_iter().for_each(|record| record.ack.fail(&Error::Full));
-    let (position, wait) = intake.lock().go_back(&place(0), &settings).unwrap();
+    drop(hand_out(&intake));
+    let (position, wait, why) = intake.lock().go_back(&place(0), &settings).unwrap();
     assert_eq!((position, wait), (1, Duration::from_millis(u64::from(settings.retry_backoff_ms * 2))));
+    assert_eq!(&*why, "it was forgotten");
     let state = intake.lock();
     assert_eq!(state.parts[&place(1)].tracker.position(), 3);
     assert_eq!(state.in_flight(), (0, 0));

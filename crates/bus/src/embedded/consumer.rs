@@ -185,9 +185,9 @@ impl Member {
         let failed: Vec<Place> =
             state.parts.iter().filter(|(_, part)| part.failed).map(|(place, _)| place.clone()).collect();
         for place in failed {
-            if let Some((offset, wait)) = state.go_back(&place, &self.intake.settings) {
+            if let Some((offset, wait, why)) = state.go_back(&place, &self.intake.settings) {
                 let (topic, partition) = &place;
-                tracing::warn!(group = %self.intake.group, %topic, partition, offset, ?wait, "a record failed, its partition goes back to it");
+                tracing::warn!(group = %self.intake.group, %topic, partition, offset, ?wait, %why, "a record failed, its partition goes back to it");
                 metrics::counter!("weir_consumer_rewinds_total", "group" => self.intake.group.to_string(), "topic" => topic.to_string()).increment(1);
             }
         }
