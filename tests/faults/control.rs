@@ -31,6 +31,7 @@ pub(crate) async fn commit_early(run: &mut Run<'_>) -> anyhow::Result<()> {
     each(run, |process| process.signal(Signal::Stop)).await?;
     run.traffic.acknowledges(200, 30 * SECOND).await?;
     each(run, |process| process.kill().map(drop)).await?;
+    run.kills += 2;
     // Offsets of a group can be moved once it has no members.
     tokio::time::sleep(run.system.options.session() + 2 * SECOND).await;
     let (brokers, prefix) = run.around.on_cluster(|cluster| Ok(cluster.bootstrap())).await.map(|brokers| {
@@ -65,6 +66,7 @@ pub(crate) async fn forget_places(run: &mut Run<'_>) -> anyhow::Result<()> {
     each(run, |process| process.signal(Signal::Cont)).await?;
     tokio::time::sleep(2 * SECOND).await;
     each(run, |process| process.kill().map(drop)).await?;
+    run.kills += 2;
     let script = "EVAL \"local n = 0 for _, k in ipairs(redis.call('KEYS', '*')) do local v = redis.call('GET', k) \
                   if v and string.find(v, '/') then redis.call('SET', k, v .. '-seen', 'KEEPTTL') n = n + 1 end end \
                   return n\" 0";

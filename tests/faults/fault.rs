@@ -47,6 +47,14 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// How often something is killed.
+    pub(crate) fn kills(&self) -> u32 {
+        u32::from(matches!(
+            self,
+            Self::Kill(_) | Self::KillForGood(_) | Self::BrokerKilled(..) | Self::RedisKilled(_)
+        ))
+    }
+
     /// The fault, from its beginning to its end: the moment from which on nothing is in the way any more.
     pub(crate) async fn happen(&self, around: &Surroundings, system: &System) -> anyhow::Result<Moment> {
         match self {

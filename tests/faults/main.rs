@@ -22,9 +22,9 @@ mod system;
 mod tail;
 mod traffic;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -65,6 +65,12 @@ struct Arguments {
 }
 
 impl Arguments {
+    /// Who asks for more than the quick cases has the machine for it.
+    fn recovered_within(&self) -> Duration {
+        let quick = !self.all && self.names.is_empty() && self.rounds.is_none();
+        if quick { report::RECOVERED_AMONG_OTHERS } else { report::RECOVERED_WITHIN }
+    }
+
     fn wants(&self, case: &Case) -> bool {
         if self.names.is_empty() { self.all || case.quick } else { self.names.iter().any(|name| case.name.contains(name)) }
     }
@@ -107,21 +113,22 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
         let wanted: Vec<_> = cases::all().into_iter().filter(|case| arguments.wants(case)).collect();
         anyhow::ensure!(!wanted.is_empty(), "no case has such a name: --list says which there are");
         for case in wanted {
-            let line = one(&case, &around, arguments.logs.as_deref()).await;
+            let line = one(&case, &around, arguments).await;
             line.print();
             lines.push(line);
         }
     }
     report::summary(&lines, began.elapsed());
     if let Some(path) = &arguments.markdown {
-        report::markdown(&lines, path, began.elapsed())?;
+        let name = if arguments.rounds.is_some() { "rounds" } else { "cases" };
+        report::markdown(&lines, name, path, began.elapsed())?;
     }
     Ok(lines)
 }
 
 /// One case. A case that cannot be run has failed, and the others go on.
-async fn one(case: &Case, around: &Surroundings, keep: Option<&Path>) -> Line {
-    let began = Instant::now();
+async fn one(case: &Case, around: &Surroundings, arguments: &Arguments) -> Line {
+    let (began, keep) = (Instant::now(), arguments.logs.as_deref());
     let run = async {
         let mut run = Run::start(case.name, around, case.options.clone(), case.plan).await?;
         cases::act(case, &mut run).await?;
@@ -131,5 +138,5 @@ async fn one(case: &Case, around: &Surroundings, keep: Option<&Path>) -> Line {
         run.finish(if case.is_control() { run::SHORT_PATIENCE } else { run::PATIENCE }, keep).await
     };
     let outcome = run.await;
-    Line::new(case.name, case.is_control(), outcome, began.elapsed())
+    Line::new(case.name, case.is_control(), outcome, began.elapsed(), arguments.recovered_within())
 }

@@ -61,7 +61,7 @@ pub(crate) async fn run(
             }
             run.finish(run::PATIENCE, arguments.logs.as_deref()).await
         };
-        let line = Line::new(name, false, outcome.await, began.elapsed());
+        let line = Line::new(name, false, outcome.await, began.elapsed(), arguments.recovered_within());
         line.print();
         lines.push(line);
         done += count;

@@ -37,6 +37,7 @@ pub(crate) struct Run<'a> {
     ends: Vec<Moment>,
     /// Records that the case itself put on raw topics, and the reason with which they are to be refused.
     pub(crate) injected: HashMap<Place, &'static str>,
+    pub(crate) kills: u32,
 }
 
 /// How it ended.
@@ -47,6 +48,7 @@ pub(crate) struct Report {
     /// One for each fault.
     pub(crate) recoveries: Vec<Recovery>,
     pub(crate) events: u64,
+    pub(crate) kills: u32,
     /// Services whose own counts do not add up.
     pub(crate) unbalanced: Vec<String>,
 }
@@ -68,7 +70,7 @@ impl<'a> Run<'a> {
         let system = System::start(name, around, &endpoints, options).await?;
         let tail = Tail::start(&system).await?;
         let traffic = Traffic::start(&endpoints, &system.doors, plan, &system.folder().join("ledger.jsonl"))?;
-        let mut run = Self { around, system, traffic, tail, ends: Vec::new(), injected: HashMap::new() };
+        let mut run = Self { around, system, traffic, tail, ends: Vec::new(), injected: HashMap::new(), kills: 0 };
         let started = began.elapsed();
         run.traffic.acknowledges(BEFORE, FIRST_WITHIN).await?;
         // Every topic has been found, and what waited for it has come out.
@@ -84,6 +86,7 @@ impl<'a> Run<'a> {
     pub(crate) async fn fault(&mut self, fault: &crate::fault::Fault) -> anyhow::Result<()> {
         let end = fault.happen(self.around, &self.system).await.with_context(|| format!("{fault:?}"))?;
         self.ended(end);
+        self.kills += fault.kills();
         Ok(())
     }
 
@@ -99,7 +102,7 @@ impl<'a> Run<'a> {
     pub(crate) async fn finish(self, patience: Duration, keep: Option<&Path>) -> anyhow::Result<Report> {
         let last = self.ends.iter().map(|end| end.at).max().unwrap_or_else(Instant::now);
         tokio::time::sleep_until((last + AFTER).into()).await;
-        let Self { system, traffic, tail, ends, injected, .. } = self;
+        let Self { system, traffic, tail, ends, injected, kills, .. } = self;
         let (ledger, taken) = traffic.stop().await?;
         let (stopped, mut told) = (Instant::now(), Instant::now());
         let mut observer = Observer::new(&system)?;
@@ -132,7 +135,7 @@ impl<'a> Run<'a> {
         if let Some(folder) = keep {
             system.keep_logs(folder).await.context("keep the logs")?;
         }
-        Ok(Report { ledger, verdict, recoveries, events, unbalanced })
+        Ok(Report { ledger, verdict, recoveries, events, kills, unbalanced })
     }
 }
 
