@@ -9,15 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::statistics::Statistics;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::Events;
+use super::joining::Joining;
 use super::lock;
 use crate::Error;
 use crate::culprit::{Mark, Watch};
@@ -34,6 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 pub(crate) struct Member {
     pub(crate) events: Events,
     pub(crate) intake: Arc<Intake>,
+    pub(super) joining: Joining,
     /// When a commit of a trial that failed is tried again.
     pub(super) try_again: Mutex<Option<Instant>>,
     /// Assigned by the group, but not begun: when to try, or try again.
@@ -49,6 +48,7 @@ impl Member {
         Self {
             events: Events::new("consumer"),
             intake,
+            joining: Joining::default(),
             try_again: Mutex::new(None),
             waiting: Mutex::new(HashMap::new()),
             leaving: AtomicBool::new(false),
@@ -330,34 +330,6 @@ pub(crate) fn commit(consumer: &BaseConsumer<Member>) {
         Ok(()) => {}
         Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) => {}
         Err(error) => tracing::warn!(%error, "offsets were not committed, their records come again"),
-    }
-}
-
-impl ClientContext for Member {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.events.on_log(level, facility, text);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.events.on_stats(&statistics);
-        self.intake.brokers_up.store(self.events.brokers_up(), Ordering::Relaxed);
-        let group = self.intake.group.to_string();
-        let mut state = self.intake.lock();
-        for ((topic, partition), part) in &mut state.parts {
-            let known = statistics.topics.get(&**topic).and_then(|topic| topic.partitions.get(partition));
-            let Some(known) = known.filter(|known| known.ls_offset >= 0) else { continue };
-            part.end = Some(known.ls_offset);
-            part.fetched = Some(known.next_offset);
-            let lag = part.lag().unwrap_or(0) as f64;
-            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
-        }
-        let (records, bytes) = state.in_flight();
-        metrics::gauge!("weir_consumer_in_flight_records", "group" => group.clone()).set(records as f64);
-        metrics::gauge!("weir_consumer_in_flight_bytes", "group" => group).set(bytes as f64);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.events.on_error(&error, reason);
     }
 }
 

@@ -13,11 +13,13 @@ use tokio::sync::oneshot;
 use super::assignment::{Member, commit};
 use super::client::unusable;
 use super::message::Content;
-use super::{Kafka, thread};
+use super::{Kafka, joining, thread};
 use crate::intake::{Intake, Place};
 use crate::{Coordinates, Error};
 
 const POLL: Duration = Duration::from_millis(100);
+/// How long a broker may take to say who the log is.
+const ASK: Duration = Duration::from_secs(1);
 /// How long to wait for the end of a record that is tried, before looking again.
 const TRY: Duration = Duration::from_millis(10);
 /// Before a client that stopped for good is made anew.
@@ -149,7 +151,14 @@ impl Poller {
             }
             self.log = self.kafka.identify(consumer.client(), POLL);
             consumer.poll(Duration::ZERO);
+            if self.log.is_none()
+                && let Err(error) = consumer.fetch_metadata(Some("weir.ping"), ASK)
+            {
+                // The answer to another question does not always come.
+                tracing::debug!(group = %self.intake.group, %error, "the log does not say who it is, asking again");
+            }
         }
+        let stuck_after = joining::limit(self.kafka.settings.kafka.session_timeout_ms);
         let topics: Vec<&str> = self.topics.iter().map(AsRef::as_ref).collect();
         if let Err(error) = consumer.subscribe(&topics) {
             return End::Fatal(error.to_string());
@@ -175,6 +184,9 @@ impl Poller {
             }
             if let Some((code, reason)) = consumer.client().fatal_error() {
                 return End::Fatal(format!("{code}: {reason}"));
+            }
+            if let Some(stuck) = consumer.context().joining.stuck(stuck_after, Instant::now()) {
+                return End::Fatal(stuck);
             }
         }
     }

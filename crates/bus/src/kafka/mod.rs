@@ -21,6 +21,7 @@ pub(crate) mod assignment;
 pub(crate) mod client;
 pub(crate) mod consumer;
 pub(crate) mod followers;
+pub(crate) mod joining;
 pub(crate) mod message;
 pub(crate) mod operate;
 pub(crate) mod producer;
