@@ -82,25 +82,29 @@ pub(crate) fn all() -> Vec<Case> {
     vec![
         Case::new("no-fault", "nothing happens", vec![]),
         Case::new("services-killed", "kill -9 of one service after the other", everything.map(kill).to_vec()).quick(),
-        Case::new("processing-gone", "kill -9 of a processing that stays away", vec![Fault::KillForGood(
-            "processing-0".into(),
-        )]),
+        Case::new(
+            "processing-gone",
+            "kill -9 of a processing that stays away",
+            vec![Fault::KillForGood("processing-0".into())],
+        ),
         Case::new("broker-killed", "kill -9 and restart of a broker", vec![Fault::BrokerKilled(0, 5 * SECOND)]).quick(),
         Case::new("brokers-away", "two of three brokers hang past the delivery timeout", vec![Fault::BrokersAway])
             .quick(),
         Case::new("processing-frozen", "SIGSTOP past the session", vec![freeze("processing-0")]).quick(),
         Case::new("enricher-frozen", "SIGSTOP past the session, two enrichers", vec![freeze("enricher-0")])
             .with(Options::two_of_each()),
-        Case::new("loader-frozen", "SIGSTOP past the session, two loaders", vec![
-            freeze("loader-0"),
-            freeze("loader-1"),
-        ])
+        Case::new(
+            "loader-frozen",
+            "SIGSTOP past the session, two loaders",
+            vec![freeze("loader-0"), freeze("loader-1")],
+        )
         .with(Options::two_of_each()),
         Case::new("door-frozen", "SIGSTOP of a door", vec![freeze("streaming-0")]),
-        Case::new("connections-slow", "150 ms more in each direction", vec![Fault::Slow(
-            Duration::from_millis(150),
-            8 * SECOND,
-        )]),
+        Case::new(
+            "connections-slow",
+            "150 ms more in each direction",
+            vec![Fault::Slow(Duration::from_millis(150), 8 * SECOND)],
+        ),
         Case::new("connections-cut", "every connection to the brokers is reset, six times", vec![Fault::Cuts(6)]),
         Case::new("brokers-silent", "connections stay and nothing passes", vec![Fault::Silence(8 * SECOND)]),
         Case::new("redis-killed", "the claims' store is away and comes back", vec![Fault::RedisKilled(4 * SECOND)]),
@@ -109,10 +113,18 @@ pub(crate) fn all() -> Vec<Case> {
         Case::new("database-away", "the registrations' database is cut off", vec![Fault::DatabaseAway(5 * SECOND)]),
         Case::new("commit-reply-lost", "a registration is committed and its answer is lost", vec![])
             .act(Act::LoseCommit),
-        Case::new("rolling-restart", "SIGTERM and start of one service after the other", everything.map(restart).to_vec()),
+        Case::new(
+            "rolling-restart",
+            "SIGTERM and start of one service after the other",
+            everything.map(restart).to_vec(),
+        ),
         Case {
             plan: Plan { twice: true, rate: 60.0, redeliver: 0.2, ..plan(1) },
-            ..Case::new("same-delivery-twice", "each delivery to both doors at once, one killed", vec![kill("streaming-0")])
+            ..Case::new(
+                "same-delivery-twice",
+                "each delivery to both doors at once, one killed",
+                vec![kill("streaming-0")],
+            )
         },
         Case::new("poison", "records on raw that no door wrote", vec![kill("processing-1")]).act(Act::Poison).quick(),
         Case::new("terminated-without-brokers", "SIGTERM to all while no broker answers", vec![])

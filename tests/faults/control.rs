@@ -18,7 +18,10 @@ use crate::tail::Moment;
 const PROCESSING: [&str; 2] = ["processing-0", "processing-1"];
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn each(run: &Run<'_>, act: impl Fn(&mut Process) -> anyhow::Result<()> + Copy + Send + 'static) -> anyhow::Result<()> {
+async fn each(
+    run: &Run<'_>,
+    act: impl Fn(&mut Process) -> anyhow::Result<()> + Copy + Send + 'static,
+) -> anyhow::Result<()> {
     for name in PROCESSING {
         run.system.on(name, act).await?;
     }
@@ -34,9 +37,11 @@ pub(crate) async fn commit_early(run: &mut Run<'_>) -> anyhow::Result<()> {
     run.kills += 2;
     // Offsets of a group can be moved once it has no members.
     tokio::time::sleep(run.system.options.session() + 2 * SECOND).await;
-    let (brokers, prefix) = run.around.on_cluster(|cluster| Ok(cluster.bootstrap())).await.map(|brokers| {
-        (brokers, run.system.prefix.clone())
-    })?;
+    let (brokers, prefix) = run
+        .around
+        .on_cluster(|cluster| Ok(cluster.bootstrap()))
+        .await
+        .map(|brokers| (brokers, run.system.prefix.clone()))?;
     tokio::task::spawn_blocking(move || commit_the_end(&brokers, &prefix)).await??;
     each(run, Process::restart).await?;
     run.ended(Moment::now());

@@ -49,10 +49,7 @@ pub(crate) enum Fault {
 impl Fault {
     /// How often something is killed.
     pub(crate) fn kills(&self) -> u32 {
-        u32::from(matches!(
-            self,
-            Self::Kill(_) | Self::KillForGood(_) | Self::BrokerKilled(..) | Self::RedisKilled(_)
-        ))
+        u32::from(matches!(self, Self::Kill(_) | Self::KillForGood(_) | Self::BrokerKilled(..) | Self::RedisKilled(_)))
     }
 
     /// The fault, from its beginning to its end: the moment from which on nothing is in the way any more.
@@ -100,7 +97,9 @@ impl Fault {
             Self::BrokersAway => {
                 around.on_cluster(|cluster| (1..BROKERS).try_for_each(|broker| cluster.broker(broker).pause())).await?;
                 pause(PAST_DELIVERY).await;
-                around.on_cluster(|cluster| (1..BROKERS).try_for_each(|broker| cluster.broker(broker).resume())).await?;
+                around
+                    .on_cluster(|cluster| (1..BROKERS).try_for_each(|broker| cluster.broker(broker).resume()))
+                    .await?;
                 Ok(Moment::now())
             }
             Self::Slow(by, time) => through_brokers(around, Mode::Slow(*by), *time).await,

@@ -72,7 +72,11 @@ impl Arguments {
     }
 
     fn wants(&self, case: &Case) -> bool {
-        if self.names.is_empty() { self.all || case.quick } else { self.names.iter().any(|name| case.name.contains(name)) }
+        if self.names.is_empty() {
+            self.all || case.quick
+        } else {
+            self.names.iter().any(|name| case.name.contains(name))
+        }
     }
 }
 

@@ -47,7 +47,11 @@ impl Line {
         };
         if self.control {
             let seen = report.verdict.lost() > 0;
-            return if seen { Vec::new() } else { vec!["events were lost on purpose, and the checker saw nothing".into()] };
+            return if seen {
+                Vec::new()
+            } else {
+                vec!["events were lost on purpose, and the checker saw nothing".into()]
+            };
         }
         let mut problems = Vec::new();
         if !report.verdict.holds() {

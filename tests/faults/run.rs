@@ -78,7 +78,11 @@ impl<'a> Run<'a> {
             ensure!(began.elapsed() < FIRST_WITHIN, "nothing comes out");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        println!("\n{name}: services in {:.1} s, traffic after {:.1} s", started.as_secs_f64(), began.elapsed().as_secs_f64());
+        println!(
+            "\n{name}: services in {:.1} s, traffic after {:.1} s",
+            started.as_secs_f64(),
+            began.elapsed().as_secs_f64()
+        );
         Ok(run)
     }
 

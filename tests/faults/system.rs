@@ -202,9 +202,7 @@ impl System {
             launch = launch.env("WEIR__SECRETS__KEY_FILE", path("sealing-key"));
         }
         if ["processing", "enricher"].contains(&service) {
-            launch = launch
-                .env("WEIR__BUS__CLAIMS__STORE", "redis")
-                .env("WEIR__BUS__CLAIMS__URL", &self.redis_url);
+            launch = launch.env("WEIR__BUS__CLAIMS__STORE", "redis").env("WEIR__BUS__CLAIMS__URL", &self.redis_url);
         }
         if ["enricher", "loader"].contains(&service) {
             launch = launch.env("WEIR__LAKE__ROOT", path("lake"));

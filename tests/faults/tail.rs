@@ -104,9 +104,8 @@ impl Tail {
             }
         }
         let events = partitions.into_values().collect::<Option<Vec<_>>>();
-        let since = |times: Option<Vec<Instant>>| {
-            times?.into_iter().max().map(|last| last.saturating_duration_since(end.at))
-        };
+        let since =
+            |times: Option<Vec<Instant>>| times?.into_iter().max().map(|last| last.saturating_duration_since(end.at));
         Recovery { doors: since(doors), events: since(events) }
     }
 }

@@ -66,7 +66,12 @@ impl Iterator for Source {
 }
 
 impl Traffic {
-    pub(crate) fn start(endpoints: &Arc<Endpoints>, doors: &[String], plan: Plan, ledger: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        endpoints: &Arc<Endpoints>,
+        doors: &[String],
+        plan: Plan,
+        ledger: &Path,
+    ) -> anyhow::Result<Self> {
         let now = service::clock::timestamp();
         let mut config = Config::new(endpoints.clone(), plan.seed, now.seconds * 1000 - 3_600_000).numbered_by_start();
         config.pages = PAGES;

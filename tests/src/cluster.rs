@@ -67,10 +67,8 @@ impl Cluster {
             Kafka::start(Options { port: *broker, heap_mb: 384, properties, cluster_id, ..Options::default() })
         };
         let brokers = thread::scope(|scope| {
-            let started: Vec<_> = (1..)
-                .zip(own.iter().zip(listeners))
-                .map(|broker| scope.spawn(move || start(broker)))
-                .collect();
+            let started: Vec<_> =
+                (1..).zip(own.iter().zip(listeners)).map(|broker| scope.spawn(move || start(broker))).collect();
             let joined = started.into_iter().map(|broker| broker.join().map_err(|_| anyhow!("a broker's thread"))?);
             joined.collect::<anyhow::Result<Vec<_>>>()
         });

@@ -145,7 +145,8 @@ async fn pace(mode: &mut watch::Receiver<Mode>) -> bool {
 fn loses(modes: &std::sync::Weak<watch::Sender<Mode>>, piece: &[u8]) -> bool {
     let Some(modes) = modes.upgrade() else { return false };
     modes.send_if_modified(|mode| {
-        let lost = matches!(mode, Mode::LoseAnswerTo(bytes) if piece.windows(bytes.len()).any(|window| window == *bytes));
+        let lost =
+            matches!(mode, Mode::LoseAnswerTo(bytes) if piece.windows(bytes.len()).any(|window| window == *bytes));
         if lost {
             *mode = Mode::Pass;
         }
