@@ -152,7 +152,7 @@ impl System {
         options: Options,
     ) -> anyhow::Result<Self> {
         let scratch = Scratch::new(name)?;
-        service::seal::SealingKey::create_file(&scratch.path().join("sealing-key"))?;
+        service::seal::SealingKey::create_file(scratch.path().join("sealing-key"))?;
         let own_port = format!(":{}/", around.postgres.port());
         let database = around.postgres.database()?.replace(&own_port, &format!(":{}/", around.to_postgres.port()));
         let mut system = Self {

@@ -8,7 +8,7 @@ use bus::Start;
 use common::activity::v1::EnrichedActivity;
 use common::topics::ACTIVITIES_ENRICHED;
 use prost::Message as _;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::system::{System, lock};
 use crate::traffic::Taken;
@@ -60,7 +60,8 @@ impl Recovery {
 #[derive(Debug)]
 pub(crate) struct Tail {
     seen: Arc<Mutex<Vec<Seen>>>,
-    reading: JoinHandle<()>,
+    /// Ends with the tail.
+    _reading: JoinSet<()>,
 }
 
 impl Tail {
@@ -69,7 +70,8 @@ impl Tail {
         let mut reader = bus.reader(&[ACTIVITIES_ENRICHED.name().to_owned()], Start::Beginning).await?;
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let own = Arc::clone(&seen);
-        let reading = tokio::spawn(async move {
+        let mut reading = JoinSet::new();
+        reading.spawn(async move {
             let _bus = bus;
             while let Ok(stored) = reader.next().await {
                 let at = Instant::now();
@@ -81,7 +83,7 @@ impl Tail {
                 lock(&own).push(Seen { partition, at, received_ms: since.map_or(0, |since| since.as_millis()) });
             }
         });
-        Ok(Self { seen, reading })
+        Ok(Self { seen, _reading: reading })
     }
 
     /// How many were seen.
@@ -107,11 +109,5 @@ impl Tail {
         let since =
             |times: Option<Vec<Instant>>| times?.into_iter().max().map(|last| last.saturating_duration_since(end.at));
         Recovery { doors: since(doors), events: since(events) }
-    }
-}
-
-impl Drop for Tail {
-    fn drop(&mut self) {
-        self.reading.abort();
     }
 }

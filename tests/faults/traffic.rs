@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weir::simulate::sender::{self, Options, Outcome, Sent};
 use weir::simulate::{Config, Delivery, Endpoints, Generator, Signer};
@@ -40,7 +40,7 @@ pub(crate) struct Taken {
 #[derive(Debug)]
 pub(crate) struct Traffic {
     stop: CancellationToken,
-    senders: Vec<JoinHandle<anyhow::Result<()>>>,
+    senders: JoinSet<anyhow::Result<()>>,
     recorder: Arc<Recorder>,
     taken: Arc<Mutex<Vec<Taken>>>,
     acknowledged: watch::Receiver<u64>,
@@ -84,7 +84,7 @@ impl Traffic {
         let (stop, recorder) = (CancellationToken::new(), Arc::new(Recorder::new(ledger)?));
         let (taken, (told, acknowledged)) = (Arc::<Mutex<Vec<Taken>>>::default(), watch::channel(0));
         let told = Arc::new(told);
-        let mut senders = Vec::new();
+        let mut senders = JoinSet::new();
         for (door, url) in doors.iter().enumerate() {
             let source =
                 if plan.twice { Source::Own(Box::new(generator()?)) } else { Source::Shared(Arc::clone(&shared)) };
@@ -105,10 +105,10 @@ impl Traffic {
                     told.send_modify(|count| *count += 1);
                 }
             };
-            senders.push(tokio::spawn(async move {
+            senders.spawn(async move {
                 sender::send(source, signer, &options, &stop, answered).await?;
                 anyhow::Ok(())
-            }));
+            });
         }
         Ok(Self { stop, senders, recorder, taken, acknowledged })
     }
@@ -122,10 +122,10 @@ impl Traffic {
     }
 
     /// Stops, and reads what was written down.
-    pub(crate) async fn stop(self) -> anyhow::Result<(Ledger, Vec<Taken>)> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<(Ledger, Vec<Taken>)> {
         self.stop.cancel();
-        for sender in self.senders {
-            sender.await??;
+        while let Some(sent) = self.senders.join_next().await {
+            sent??;
         }
         let recorder = Arc::into_inner(self.recorder).context("somebody still sends")?;
         let ledger = tokio::task::spawn_blocking(move || recorder.finish()).await??;

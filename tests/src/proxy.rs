@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 /// What becomes of what passes through.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,8 @@ pub enum Mode {
 pub struct Proxy {
     port: u16,
     mode: Arc<watch::Sender<Mode>>,
-    accepting: JoinHandle<()>,
+    /// Accepts connections, and has them; ends with the proxy.
+    _accepting: JoinSet<()>,
 }
 
 impl Proxy {
@@ -42,13 +43,15 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let mode = Arc::new(watch::Sender::new(Mode::Pass));
         let modes = mode.clone();
-        let accepting = tokio::spawn(async move {
-            // Ends with the proxy; connections see that their sender has gone.
+        let mut accepting = JoinSet::new();
+        accepting.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connection(client, before, Arc::downgrade(&modes), modes.subscribe()));
+                while connections.try_join_next().is_some() {}
+                connections.spawn(connection(client, before, modes.clone()));
             }
         });
-        Ok(Self { port, mode, accepting })
+        Ok(Self { port, mode, _accepting: accepting })
     }
 
     /// Its port.
@@ -67,20 +70,9 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.mode.send_replace(Mode::Cut);
-        self.accepting.abort();
-    }
-}
-
 /// Ends when one side ends, or when it is cut: then with a reset.
-async fn connection(
-    mut client: TcpStream,
-    before: u16,
-    modes: std::sync::Weak<watch::Sender<Mode>>,
-    mut mode: watch::Receiver<Mode>,
-) {
+async fn connection(mut client: TcpStream, before: u16, modes: Arc<watch::Sender<Mode>>) {
+    let mut mode = modes.subscribe();
     let reset = |stream: &TcpStream| {
         // Where it cannot be set the connection is closed in good order, which is a cut too.
         let _ = stream.set_zero_linger();
@@ -142,8 +134,7 @@ async fn pace(mode: &mut watch::Receiver<Mode>) -> bool {
 }
 
 /// Whether the answer to this piece is the one to be lost; then no other is.
-fn loses(modes: &std::sync::Weak<watch::Sender<Mode>>, piece: &[u8]) -> bool {
-    let Some(modes) = modes.upgrade() else { return false };
+fn loses(modes: &watch::Sender<Mode>, piece: &[u8]) -> bool {
     modes.send_if_modified(|mode| {
         let lost =
             matches!(mode, Mode::LoseAnswerTo(bytes) if piece.windows(bytes.len()).any(|window| window == *bytes));
