@@ -1,6 +1,7 @@
 //! Every principal may do what the table says, and nothing else.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -17,9 +18,11 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// Without another record for so long, no more come.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// The topics on which records were written.
+/// The topics on which records were written, and those on which they were not, with why.
 #[derive(Clone)]
-struct Written(std::sync::Arc<std::sync::Mutex<(BTreeSet<String>, Vec<(String, Option<Code>)>)>>);
+struct Written(Arc<Mutex<Outcomes>>);
+
+type Outcomes = (BTreeSet<String>, Vec<(String, Option<Code>)>);
 
 impl ClientContext for Written {}
 
@@ -37,7 +40,7 @@ impl ProducerContext for Written {
 
 /// Tries to write to each topic.
 fn written(config: &ClientConfig, topics: &[&str]) -> BTreeSet<String> {
-    let written = Written(std::sync::Arc::default());
+    let written = Written(Arc::default());
     let mut config = config.clone();
     config.set("message.timeout.ms", "20000").set("linger.ms", "0");
     let producer: ThreadedProducer<Written> = config.create_with_context(written.clone()).unwrap();

@@ -177,7 +177,7 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
                 lines,
                 after: after.clone(),
             };
-            up_simulation::run(simulation, &screen, shown).await
+            Box::pin(up_simulation::run(simulation, &screen, shown)).await
         } else {
             drop(lines);
             up_simulation::show_lines(&screen, shown).await;
