@@ -61,6 +61,7 @@ look() { # WHAT
         need "$(java_package)" java_is_new_enough
         need maven have mvn
         need util-linux have setpriv
+        need openssl have openssl
         need redis-server have redis-server
         need postgresql postgresql_is_there
         # Renders the manifests; needs no cluster. Ubuntu has it as a snap only: see kubernetes.io/docs/tasks/tools.

@@ -8,10 +8,12 @@
 //! ```
 //! A test that kills, pauses or restarts the broker starts one of its own with [`Kafka::start`].
 
+mod admin;
+mod security;
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write as _};
-use std::net::TcpStream;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -24,6 +26,9 @@ use crate::child::{self, Child, Signal, append_to, last_lines};
 use crate::environment::{find_program, variable, workspace};
 use crate::scratch::Scratch;
 use crate::{ports, wait};
+
+pub use admin::{Acl, Pattern};
+pub use security::Security;
 
 /// Takes 2 seconds alone; builds and other tests may have the processors.
 const START_WITHIN: Duration = Duration::from_secs(90);
@@ -52,11 +57,13 @@ pub struct Options {
     pub properties: Vec<(String, String)>,
     /// The id of its cluster; `None`: one of its own.
     pub cluster_id: Option<String>,
+    /// Listeners with TLS, SCRAM and certificates, and ACLs, beside the plain one, whose clients may do everything.
+    pub security: Option<Security>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { data: None, port: 0, heap_mb: 512, properties: Vec::new(), cluster_id: None }
+        Self { data: None, port: 0, heap_mb: 512, properties: Vec::new(), cluster_id: None, security: None }
     }
 }
 
@@ -76,12 +83,15 @@ pub struct Kafka {
 struct Ports {
     broker: u16,
     controller: u16,
+    /// SASL_SSL, SSL; 0 where there are none.
+    secure: [u16; 2],
 }
 
 impl Ports {
-    fn free(broker: u16) -> anyhow::Result<Self> {
-        let broker = if broker == 0 { ports::free()? } else { broker };
-        Ok(Self { broker, controller: ports::free()? })
+    fn free(options: &Options) -> anyhow::Result<Self> {
+        let broker = if options.port == 0 { ports::free()? } else { options.port };
+        let secure = if options.security.is_some() { [ports::free()?, ports::free()?] } else { [0; 2] };
+        Ok(Self { broker, controller: ports::free()?, secure })
     }
 }
 
@@ -108,8 +118,8 @@ impl Kafka {
         }
         let mut attempt = 1;
         loop {
-            let ports = Ports::free(options.port)?;
-            write_properties(&folder, ports, &options.properties)?;
+            let ports = Ports::free(&options)?;
+            write_properties(&folder, ports, &options)?;
             if !folder.join("data").join("meta.properties").exists() {
                 format(&folder, &options)?;
             }
@@ -121,37 +131,6 @@ impl Kafka {
                 Err(error) if attempt < PORT_ATTEMPTS && error.to_string().contains(ADDRESS_IN_USE) => attempt += 1,
                 Err(error) => return Err(error),
             }
-        }
-    }
-
-    /// Deletes a topic and all that is on it; blocks. In Kafka's own words (DeleteTopics, version 1): none of its tools
-    /// is among the jars.
-    ///
-    /// # Errors
-    /// The broker does not answer, or there is no such topic.
-    pub fn delete_topic(&self, topic: &str) -> anyhow::Result<()> {
-        const WITHIN_MS: i32 = 10_000;
-        let mut request = Vec::new();
-        // What it is, its version, its number, and no name of a client.
-        request.extend([20i16.to_be_bytes(), 1i16.to_be_bytes()].concat());
-        request.extend(1i32.to_be_bytes());
-        request.extend((-1i16).to_be_bytes());
-        request.extend(1i32.to_be_bytes());
-        request.extend(u16::try_from(topic.len())?.to_be_bytes());
-        request.extend(topic.as_bytes());
-        request.extend(WITHIN_MS.to_be_bytes());
-        let mut broker = TcpStream::connect(&self.bootstrap)?;
-        broker.set_read_timeout(Some(START_WITHIN))?;
-        broker.write_all(&u32::try_from(request.len())?.to_be_bytes())?;
-        broker.write_all(&request)?;
-        let mut length = [0; 4];
-        broker.read_exact(&mut length)?;
-        let mut answer = vec![0; usize::try_from(u32::from_be_bytes(length))?];
-        broker.read_exact(&mut answer)?;
-        // It ends with the topic's outcome.
-        match answer.last_chunk() {
-            Some([0, 0]) => Ok(()),
-            code => bail!("topic {topic} was not deleted: error {:?}", code.map(|code| i16::from_be_bytes(*code))),
         }
     }
 
@@ -286,8 +265,8 @@ fn java(class: &str, folder: &Path, heap_mb: u32) -> anyhow::Result<Command> {
 
 /// The timeouts of the broker's session with its own controller are shorter than Kafka's: a broker that was killed is
 /// let in again only when its old session is over.
-fn write_properties(folder: &Path, ports: Ports, more: &[(String, String)]) -> anyhow::Result<()> {
-    let Ports { broker, controller } = ports;
+fn write_properties(folder: &Path, ports: Ports, options: &Options) -> anyhow::Result<()> {
+    let Ports { broker, controller, .. } = ports;
     let data = folder.join("data");
     let mut text = format!(
         "process.roles=broker,controller
@@ -314,7 +293,8 @@ broker.heartbeat.interval.ms=500
 ",
         data.display()
     );
-    for (name, value) in more {
+    let secured = options.security.as_ref().map(|security| security.properties(ports)).unwrap_or_default();
+    for (name, value) in secured.iter().chain(&options.properties) {
         // The last of two lines with one name counts.
         writeln!(text, "{name}={value}")?;
     }
@@ -327,6 +307,7 @@ fn format(folder: &Path, options: &Options) -> anyhow::Result<()> {
     let mut command = java("kafka.tools.StorageTool", folder, options.heap_mb)?;
     let id = options.cluster_id.clone().map_or_else(cluster_id, Ok)?;
     command.args(["format", "--cluster-id", &id, "--config", PROPERTIES_FILE]);
+    command.args(options.security.iter().flat_map(Security::format_arguments));
     let (log, _) = open_log(folder)?;
     command.stdout(log.try_clone()?).stderr(log);
     let status = Child::spawn("kafka's storage tool", command)?.wait(START_WITHIN)?;

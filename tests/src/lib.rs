@@ -4,6 +4,7 @@
 //! All of it blocks: starting a server takes seconds at most, and a test that waits for its server has nothing else to
 //! do.
 
+pub mod certificates;
 pub mod child;
 pub mod cluster;
 pub mod connect;

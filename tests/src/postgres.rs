@@ -1,7 +1,8 @@
 //! PostgreSQL, as Debian packages it: one cluster in a temporary folder.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
+use crate::certificates::Certificate;
 use crate::child::{self, Child, Signal, append_to, last_lines};
 use crate::environment::find_program;
 use crate::scratch::Scratch;
@@ -53,6 +55,18 @@ impl Postgres {
     /// # Errors
     /// PostgreSQL is missing or does not start; then with the last lines of its log.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_with(None)
+    }
+
+    /// The same with TLS beside plain connections.
+    ///
+    /// # Errors
+    /// As [`Postgres::start`].
+    pub fn start_with_tls(certificate: &Certificate) -> anyhow::Result<Self> {
+        Self::start_with(Some(certificate))
+    }
+
+    fn start_with(certificate: Option<&Certificate>) -> anyhow::Result<Self> {
         let scratch = Scratch::new("pg")?;
         let folders = Folders {
             programs: programs()?,
@@ -70,6 +84,9 @@ impl Postgres {
         run_as(owner, &mut initdb, &folders.sockets);
         let output = initdb.output().context("start initdb")?;
         succeeded("initdb", &output)?;
+        if let Some(certificate) = certificate {
+            certify(&folders.data, certificate, owner)?;
+        }
         let port = ports::free()?;
         let server = launch(&folders, owner, port)?;
         Ok(Self { port, folders, owner, server, _scratch: scratch })
@@ -209,6 +226,20 @@ fn run_as(owner: Option<Owner>, command: &mut Command, folder: &Path) {
         command.uid(uid).gid(gid).env("HOME", folder);
     }
     command.current_dir(folder).stdin(Stdio::null());
+}
+
+/// The names under which it looks for its certificate by itself. The key must be its own, and nobody else's to read.
+fn certify(data: &Path, certificate: &Certificate, owner: Option<Owner>) -> anyhow::Result<()> {
+    for (from, name) in [(&certificate.certificate, "server.crt"), (&certificate.key, "server.key")] {
+        let to = data.join(name);
+        fs::copy(from, &to).with_context(|| format!("copy to {}", to.display()))?;
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
+        if let Some(Owner { uid, gid }) = owner {
+            chown(&to, Some(uid), Some(gid))?;
+        }
+    }
+    let mut settings = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf"))?;
+    writeln!(settings, "ssl = on").context("turn TLS on")
 }
 
 fn launch(folders: &Folders, owner: Option<Owner>, port: u16) -> anyhow::Result<Child> {

@@ -51,7 +51,7 @@ pub use coordinates::{Coordinates, NotCoordinates};
 pub use error::Error;
 pub use headers::Headers;
 pub use producer::{Delivery, Producer, ProducerState};
-pub use reader::{Reader, Start};
+pub use reader::{READER_GROUP, Reader, Start};
 pub use record::{Assignment, Batch, Incoming, Record, Stored};
 pub use settings::{DEFAULTS, Settings};
 pub use stalls::Stalls;

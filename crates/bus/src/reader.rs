@@ -6,6 +6,9 @@ use crate::backend::Backend;
 use crate::kafka::followers::Followers;
 use crate::{Error, Stored, embedded};
 
+/// The group that Kafka's client wants to be told where a topic is read without one. Nothing joins it.
+pub const READER_GROUP: &str = "weir-reader";
+
 /// Where to begin.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Start {

@@ -72,9 +72,15 @@ pub(crate) fn missing(settings: &Settings, spec: &TopicSpec) -> TopicProblem {
         settings.replication_factor,
         config.join(", ")
     );
+    // Kafka hides what a principal may not describe.
+    let (absent, allow) = if settings.kafka.security_protocol == "plaintext" {
+        ("does not exist", "")
+    } else {
+        ("does not exist, or this service may not see it", ", or allow what `weir acls` says")
+    };
     TopicProblem {
         topic: settings.full_name(&spec.name),
-        problem: format!("does not exist: create it with {wanted}, or set bus.create_topics"),
+        problem: format!("{absent}: create it with {wanted}, or set bus.create_topics{allow}"),
         blocks: true,
     }
 }

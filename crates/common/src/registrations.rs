@@ -2,7 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::registration::v1::{Account, Endpoint, Registration, registration::Kind};
+use crate::registration::v1::{Account, Endpoint, PlainSecret, Registration, registration::Kind};
+
+impl std::fmt::Debug for PlainSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { value: _, expires_at } = self;
+        f.debug_struct("PlainSecret").field("value", &"<hidden>").field("expires_at", expires_at).finish()
+    }
+}
 
 /// The longest name of an endpoint, and the longest id of a tenant or an account, in bytes.
 pub const MAX_NAME: usize = 64;

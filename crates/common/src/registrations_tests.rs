@@ -1,4 +1,5 @@
 use super::*;
+use crate::registration::v1::RegisterRequest;
 
 fn endpoint(name: &str) -> Registration {
     Registration {
@@ -50,4 +51,12 @@ fn refuses_what_cannot_be() {
     for (registration, field) in cases {
         assert_eq!(validate(&registration).err().map(|invalid| invalid.field), field, "{registration:?}");
     }
+}
+
+#[test]
+fn a_request_is_shown_without_its_secrets() {
+    let secret = || PlainSecret { value: "planted".to_owned(), expires_at: None };
+    let request = RegisterRequest { secrets: vec![secret()], verify_token: Some(secret()), ..Default::default() };
+    let shown = format!("{request:?} {request:#?}");
+    assert!(!shown.contains("planted") && shown.contains("<hidden>"), "{shown}");
 }

@@ -29,7 +29,6 @@ mod upload;
 mod work;
 mod writer;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,8 +91,8 @@ impl Enricher {
 
     /// Where processing answers gRPC, if that is known only now: `weir up` takes its own, whatever the settings say.
     #[must_use]
-    pub fn with_processing_at(self, address: SocketAddr) -> Self {
-        Self { processing_url: format!("http://{address}"), ..self }
+    pub fn with_processing_at(self, url: &str) -> Self {
+        Self { processing_url: url.to_owned(), ..self }
     }
 
     /// Runs until the host shuts down, then writes what is there, flushes and leaves the group.
@@ -182,7 +181,7 @@ impl Enricher {
     ) -> anyhow::Result<()> {
         let settings = &self.settings.enricher;
         let millis = Duration::from_millis;
-        let steps = Steps::open(settings, &self.processing_url, self.host.health())?;
+        let steps = Steps::open(settings, &self.processing_url, &self.host.dial(), self.host.health())?;
         steps.prepare().await;
         let consumer = self
             .bus

@@ -56,7 +56,7 @@ fn what_does_not_do_is_told_with_what_would() {
     );
     for (more, problem) in [
         ("key = [\"actor_id\"]", "is missing; write http://host:port"),
-        ("url = \"https://crm:1\"\nkey = [\"actor_id\"]", "is not the address of a service"),
+        ("url = \"ftp://crm:1\"\nkey = [\"actor_id\"]", "is not the address of a service"),
         ("url = \"crm:1\"\nkey = [\"actor_id\"]", "is not the address of a service"),
         ("url = \"http://crm:1\"", "is missing; name some of tenant"),
         ("url = \"http://crm:1\"\nkey = [\"actor_id\"]\npath = \"a.csv\"", "a look-up has no such setting"),

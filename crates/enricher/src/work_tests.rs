@@ -1,6 +1,7 @@
 use bus::{Ack, Outcome};
 use prost::Message as _;
 use service::Health;
+use service::tls::Dial;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -8,7 +9,8 @@ use super::*;
 fn steps() -> Steps {
     let settings: crate::Settings = service::load(crate::DEFAULTS, None, []).unwrap();
     let health = Health::new("enricher", CancellationToken::new());
-    Steps::open(&settings.enricher, "http://127.0.0.1:1", &health).unwrap()
+    let dial = Dial::new("grpc.client", &Default::default());
+    Steps::open(&settings.enricher, "http://127.0.0.1:1", &dial, &health).unwrap()
 }
 
 fn incoming(r#type: &str, payload: Option<Vec<u8>>) -> Incoming {

@@ -9,6 +9,7 @@ use common::health::v1::health_service_client::HealthServiceClient;
 use common::health::v1::{Digest, GetDigestRequest, State};
 use futures_util::future::join_all;
 use service::clock;
+use service::tls::Dial;
 use tokio::net::lookup_host;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tonic::transport::{Channel, Endpoint};
@@ -52,13 +53,15 @@ pub(crate) struct Collector {
     known: Known,
     interval: Duration,
     timeout: Duration,
-    channels: HashMap<SocketAddr, Channel>,
+    dial: Dial,
+    /// By the name that is asked for, because its certificate has to be that of the name, and by where it leads.
+    channels: HashMap<(String, SocketAddr), Channel>,
 }
 
 impl Collector {
-    pub(crate) fn new(settings: &HealthCheckSettings, source: Source, known: Known) -> Self {
+    pub(crate) fn new(settings: &HealthCheckSettings, source: Source, known: Known, dial: Dial) -> Self {
         let (interval, timeout) = (settings.interval(), settings.timeout());
-        Self { source, known, interval, timeout, channels: HashMap::new() }
+        Self { source, known, interval, timeout, dial, channels: HashMap::new() }
     }
 
     /// Until the future is dropped. `after` is told after each round.
@@ -98,14 +101,17 @@ impl Collector {
         for (service, address, resolved) in resolved {
             match resolved {
                 Err(error) => answers.push((service.name.clone(), address.clone(), Err(error))),
-                Ok(places) => asked.extend(places.into_iter().map(|(name, at)| (service.name.clone(), name, at))),
+                Ok(places) => asked
+                    .extend(places.into_iter().map(|(name, at)| (service.name.clone(), name, (address.clone(), at)))),
             }
         }
-        self.channels.retain(|at, _| asked.iter().any(|(_, _, other)| other == at));
+        self.channels.retain(|to, _| asked.iter().any(|(_, _, other)| other == to));
         let asking: Vec<_> = asked
             .into_iter()
-            .map(|(service, name, at)| {
-                let channel = self.channels.entry(at).or_insert_with(|| connect(at, limit)).clone();
+            .map(|(service, name, to)| {
+                let dial = &self.dial;
+                let channel = self.channels.entry(to).or_insert_with_key(|(url, at)| connect(dial, url, *at, limit));
+                let channel = channel.clone();
                 async move { (service, name, ask(channel, limit).await) }
             })
             .collect();
@@ -134,15 +140,10 @@ async fn resolve(address: &str, limit: Duration) -> Result<Vec<(String, SocketAd
     Ok(found.iter().map(|at| (name(at), *at)).collect())
 }
 
-fn connect(at: SocketAddr, limit: Duration) -> Channel {
-    // Connects when it is used, and again when the connection is lost.
-    Endpoint::from(uri(at)).connect_timeout(limit).timeout(limit).connect_lazy()
-}
-
-fn uri(at: SocketAddr) -> tonic::transport::Uri {
-    let parts = tonic::transport::Uri::builder().scheme("http").authority(at.to_string()).path_and_query("/");
-    // Built from an address, it is always valid.
-    parts.build().unwrap_or_default()
+fn connect(dial: &Dial, url: &str, at: SocketAddr, limit: Duration) -> Channel {
+    // That it is a URL was found when it was resolved.
+    let uri: tonic::transport::Uri = url.parse().unwrap_or_default();
+    dial.connect_lazy_at(&Endpoint::from(uri).connect_timeout(limit).timeout(limit), at)
 }
 
 async fn ask(channel: Channel, limit: Duration) -> Result<Digest, String> {

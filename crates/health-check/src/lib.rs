@@ -89,7 +89,7 @@ impl HealthCheck {
     ) -> Self {
         collector::describe();
         let known = Known::new(Model::new(watched, settings.limits()));
-        let collector = Collector::new(settings, source, known.clone());
+        let collector = Collector::new(settings, source, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);
         Self { collector, known, check, shutdown: host.shutdown().clone(), refresh_ms }
     }

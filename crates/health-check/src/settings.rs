@@ -51,7 +51,7 @@ pub struct HealthCheckSettings {
 pub struct ServiceSettings {
     /// The service's name, as in its digest.
     pub name: String,
-    /// `http://host:port` of gRPC.
+    /// `http://host:port` or `https://host:port` of gRPC.
     pub addresses: Vec<String>,
     /// Instances that have to answer.
     pub expected: u32,
@@ -143,11 +143,11 @@ impl HealthCheckSettings {
     }
 }
 
-const ADDRESS: &str = "give where its gRPC is, as http://host:9090";
+const ADDRESS: &str = "give where its gRPC is, as http://host:9090 or https://host:9090";
 
 /// Host and port of an address.
 pub(crate) fn host_port(address: &str) -> Option<&str> {
-    let rest = address.strip_prefix("http://")?.trim_end_matches('/');
+    let rest = address.strip_prefix("http://").or_else(|| address.strip_prefix("https://"))?.trim_end_matches('/');
     let (host, port) = rest.rsplit_once(':')?;
     (!host.is_empty() && !rest.contains('/') && port.parse::<u16>().is_ok_and(|port| port > 0)).then_some(rest)
 }

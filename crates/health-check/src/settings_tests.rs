@@ -32,7 +32,7 @@ fn services_are_read_from_a_file() {
 fn what_cannot_be_is_named() {
     let mut settings =
         load("[[health_check.services]]\nname = \"loader\"\naddresses = [\"http://x:1\"]\nexpected = 1\n");
-    let bad = ["x:9090", "https://x:9090", "http://x", "http://:90", "http://x:0", "http://x:9090/path"];
+    let bad = ["x:9090", "ftp://x:9090", "http://x", "http://:90", "http://x:0", "http://x:9090/path"];
     settings.health_check.services[0].addresses = bad.map(str::to_owned).to_vec();
     settings.health_check.interval_ms = 1;
     settings.health_check.limits.age_failing_s = 1.0;

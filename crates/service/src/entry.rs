@@ -78,7 +78,7 @@ pub fn main<S: Settings, Fut: Future<Output = anyhow::Result<()>>>(
         Some(Command::Healthcheck { ready }) => match load_by(defaults, &arguments.flags) {
             Ok(settings) => {
                 let settings: S = settings;
-                healthcheck::ask(&settings.host().admin.listen, ready)
+                healthcheck::ask(&settings.host().admin, ready)
             }
             Err(error) => bad_settings(&error),
         },

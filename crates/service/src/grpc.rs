@@ -1,5 +1,6 @@
 //! The gRPC server: health, reflection, the digest, and the services that are given to it.
 
+mod allow;
 mod incoming;
 
 use std::collections::BTreeSet;
@@ -7,6 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::middleware::from_fn_with_state;
 use common::health::v1::health_service_server::{HealthService, HealthServiceServer};
 use common::health::v1::{GetDigestRequest, GetDigestResponse};
 use futures_util::{Stream, stream};
@@ -26,6 +28,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthCheck, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
+use crate::grpc::allow::Allow;
+use crate::tls::ServerTls;
 use crate::{GrpcSettings, Health};
 
 /// Serving as long as it answers at all. Every other name follows readiness.
@@ -48,22 +52,27 @@ pub(crate) async fn routes(routes: Routes, settings: &GrpcSettings, health: &Hea
     }
     let checks = Checks { health: health.clone(), served };
     let limit = settings.max_message_bytes;
-    Ok(routes
+    let routes = routes
         .add_service(HealthServer::new(checks).max_decoding_message_size(limit))
         .add_service(HealthServiceServer::new(Digests(health.clone())).max_decoding_message_size(limit))
         .add_service(reflection.build_v1()?.max_decoding_message_size(limit))
-        .prepare())
+        .prepare();
+    Ok(match Allow::new(&settings.tls.allow) {
+        None => routes,
+        Some(allow) => Routes::from(routes.into_axum_router().layer(from_fn_with_state(allow, allow::check))),
+    })
 }
 
 /// Serves until `shutdown` is cancelled; then calls under way may end.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<ServerTls>,
     routes: Routes,
     settings: &GrpcSettings,
     shutdown: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let keepalive_timeout = Duration::from_millis(settings.keepalive_timeout_ms);
-    let incoming = incoming::accept_all(listener, settings.max_connections, keepalive_timeout);
+    let incoming = incoming::accept_all(listener, tls, settings.max_connections, keepalive_timeout);
     Server::builder()
         .accept_http1(false)
         .timeout(Duration::from_millis(settings.timeout_ms))

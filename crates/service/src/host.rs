@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use crate::tls::{Dial, ServerTls};
 use crate::{Counts, Health, HostSettings, HttpLimits, admin, bind, grpc, http, metrics_page};
 
 /// How often the recorder of metrics sorts what histograms took in.
@@ -83,6 +84,12 @@ impl Host {
         self.inner.health.counts()
     }
 
+    /// How it connects to others by gRPC, with what `[grpc.client]` says.
+    #[must_use]
+    pub fn dial(&self) -> Dial {
+        Dial::new("grpc.client", &self.inner.settings.grpc.client)
+    }
+
     /// Cancelled when intake has to stop.
     #[must_use]
     pub fn shutdown(&self) -> &CancellationToken {
@@ -111,6 +118,10 @@ impl Host {
     /// As [`Host::serve`].
     pub async fn serve_with(&self, routes: Routes, pages: Option<axum::Router>) -> anyhow::Result<Addresses> {
         let settings = &self.inner.settings;
+        // Before the ports, so that nobody connects to what will not answer.
+        self.dial().check()?;
+        let admin_tls = ServerTls::http("admin.tls", &settings.admin.tls)?;
+        let grpc_tls = ServerTls::grpc("grpc.tls", &settings.grpc.tls.server(), settings.grpc.tls.client_ca())?;
         let admin = bind("admin.listen", &settings.admin.listen).await?;
         let grpc = bind("grpc.listen", &settings.grpc.listen).await?;
         let addresses = Addresses { admin: admin.local_addr()?, grpc: grpc.local_addr()? };
@@ -126,12 +137,12 @@ impl Host {
             drain: ADMIN_DRAIN,
         };
         let pages = admin::router(self.inner.health.clone(), pages);
-        self.inner.servers.spawn(http::serve(admin, pages, limits, self.inner.stop.clone()));
+        self.inner.servers.spawn(http::serve_tls(admin, admin_tls, pages, limits, self.inner.stop.clone()));
 
         let routes = grpc::routes(routes, &settings.grpc, &self.inner.health).await?;
         let (limits, shutdown) = (settings.grpc.clone(), self.inner.shutdown.clone());
         self.inner.servers.spawn(async move {
-            if let Err(error) = grpc::serve(grpc, routes, &limits, shutdown).await {
+            if let Err(error) = grpc::serve(grpc, grpc_tls, routes, &limits, shutdown).await {
                 tracing::error!(%error, "the gRPC server ended");
             }
         });

@@ -24,11 +24,13 @@ use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::tls::ServerTls;
 use guard::{Answer, Guarded, Phase};
 
 /// Between two attempts to accept when the system refuses: too many open files.
@@ -61,6 +63,17 @@ pub struct HttpLimits {
 ///
 /// Handlers can ask for the peer with `ConnectInfo<SocketAddr>`. A handler that panics ends its connection only.
 pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, shutdown: CancellationToken) {
+    serve_tls(listener, None, router, limits, shutdown).await;
+}
+
+/// [`serve`] with TLS, where there is one. A handshake counts as a connection, and has `limits.header_timeout`.
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    router: Router,
+    limits: HttpLimits,
+    shutdown: CancellationToken,
+) {
     let server = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
     let open = metrics::gauge!("weir_http_connections", "server" => server.clone());
     let permits = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
@@ -78,11 +91,12 @@ pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, sh
                     router: TowerToHyperService::new(router.clone()),
                     shutdown: shutdown.clone(),
                 };
+                let tls = tls.clone();
                 let open = open.clone();
                 open.increment(1);
                 let counted = CountDown(open);
                 connections.spawn(async move {
-                    connection.serve(stream).await;
+                    connection.begin(tls, stream).await;
                     drop((permit, counted));
                 });
             }
@@ -149,12 +163,22 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream) {
+    async fn begin(self, tls: Option<ServerTls>, stream: TcpStream) {
         // Answers are small and complete: waiting for more of them only adds delay.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(peer = %self.peer, %error, "connection lost before it was served");
             return;
         }
+        let Some(tls) = tls else { return self.serve(stream).await };
+        let handshake = tls.accept(stream, self.limits.header_timeout);
+        match self.shutdown.run_until_cancelled(handshake).await {
+            Some(Ok(stream)) => self.serve(Box::new(stream)).await,
+            Some(Err(error)) => tracing::debug!(peer = %self.peer, %error, "a handshake failed"),
+            None => {}
+        }
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let phase = Phase::default();
         let io = TokioIo::new(Guarded::new(stream, phase.clone(), Arc::clone(&self.limits)));
         let service = Requests { router: self.router, peer: self.peer, phase };

@@ -8,6 +8,7 @@
 //! * [`digest_json`]: the digest as JSON
 //! * [`http`]: the accept loop under every HTTP server, with the limits a public port needs
 //! * [`seal`]: secrets that are stored
+//! * [`tls`]: TLS, for what listens and for what connects
 //! * [`trace`]: trace context in and out of headers
 //! * [`clock`]: the one place that reads the clock
 
@@ -26,6 +27,7 @@ mod metrics_page;
 pub mod seal;
 pub mod settings;
 mod telemetry;
+pub mod tls;
 pub mod trace;
 
 pub use bind::bind;
@@ -36,8 +38,8 @@ pub use host::{Addresses, Host};
 pub use http::HttpLimits;
 pub use lifecycle::{EXIT_BAD_SETTINGS, EXIT_DEADLINE, EXIT_FAILED, EXIT_SECOND_SIGNAL};
 pub use settings::{
-    AdminSettings, Fault, GrpcSettings, HostSettings, LogFormat, Problem, Secret, SecretsSettings, Settings,
-    SettingsError, ShutdownSettings, TelemetrySettings, check_listen, load, print,
+    AdminSettings, AllowSettings, Fault, GrpcSettings, GrpcTlsSettings, HostSettings, LogFormat, Problem, Secret,
+    SecretsSettings, Settings, SettingsError, ShutdownSettings, TelemetrySettings, check_listen, load, print,
 };
 
 /// The settings that every service has, as commented TOML: `[admin]`, `[grpc]`, `[telemetry]`, `[shutdown]` and

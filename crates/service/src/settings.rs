@@ -1,12 +1,15 @@
 //! Settings in layers: defaults, then a file, then the environment.
 
 mod error;
+mod grpc_tls;
 mod layers;
 mod load;
 mod secret;
 mod sections;
 mod tree;
 
+pub(crate) use grpc_tls::ANYBODY;
+pub use grpc_tls::{AllowSettings, GrpcTlsSettings};
 pub use load::{Fault, Problem, SettingsError, load, print};
 pub use secret::Secret;
 pub use sections::{

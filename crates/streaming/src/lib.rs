@@ -39,6 +39,7 @@ use common::registration::v1::Registration;
 use common::topics::{self, Flow, REGISTRATIONS};
 use service::Host;
 use service::seal::SealingKey;
+use service::tls::ServerTls;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -64,6 +65,7 @@ const LAST_MOMENT: Duration = Duration::from_millis(250);
 /// The service, listening and not yet answering.
 pub struct Streaming {
     listener: TcpListener,
+    tls: Option<ServerTls>,
     address: SocketAddr,
     host: Host,
     bus: Bus,
@@ -111,9 +113,10 @@ impl Streaming {
             settings: streaming.clone(),
         };
         let checks = Checks::new(host.health());
+        let tls = ServerTls::http("streaming.tls", &streaming.tls)?;
         let listener = service::bind("streaming.listen", &streaming.listen).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address, host: host.clone(), bus, table, door: Arc::new(door), checks })
+        Ok(Self { listener, tls, address, host: host.clone(), bus, table, door: Arc::new(door), checks })
     }
 
     /// Where it listens.
@@ -128,7 +131,7 @@ impl Streaming {
     /// # Errors
     /// When the registrations cannot be followed any more, or records were left at the deadline.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { listener, address: _, host, bus, table, door, checks } = self;
+        let Self { listener, tls, address: _, host, bus, table, door, checks } = self;
         let whole = Duration::from_millis(host.settings().shutdown.deadline_ms);
         let delay = Duration::from_millis(door.settings.stop_delay_ms);
 
@@ -151,8 +154,8 @@ impl Streaming {
         };
         // A quarter of what is left after the delay is for the producer.
         let limits = http::limits(&door.settings, whole.saturating_sub(delay) / 4 * 3);
-        let mut serve =
-            Box::pin(service::http::serve(listener, http::router(Arc::clone(&door)), limits, closing.clone()));
+        let router = http::router(Arc::clone(&door));
+        let mut serve = Box::pin(service::http::serve_tls(listener, tls, router, limits, closing.clone()));
         let failed = tokio::select! {
             () = &mut serve => None,
             () = close => None,

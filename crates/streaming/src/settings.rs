@@ -6,6 +6,7 @@ use std::time::Duration;
 use common::registration::v1::{Endpoint, Registration, registration::Kind};
 use common::registrations;
 use serde::{Deserialize, Serialize};
+use service::tls::ServerTlsSettings;
 use service::{
     AdminSettings, GrpcSettings, HostSettings, Problem, Secret, SecretsSettings, ShutdownSettings, TelemetrySettings,
 };
@@ -77,6 +78,8 @@ pub struct StreamingSettings {
     pub stop_delay_ms: u64,
     /// Endpoints beside those that are registered.
     pub endpoints: Vec<EndpointSettings>,
+    /// `[streaming.tls]`
+    pub tls: ServerTlsSettings,
 }
 
 /// `[[streaming.endpoints]]`
@@ -171,6 +174,7 @@ impl StreamingSettings {
             format!("is {}, and nothing of shutdown.deadline_ms is left for what is under way", self.stop_delay_ms),
             &format!("give less than shutdown.deadline_ms ({})", shutdown.deadline_ms),
         );
+        problems.extend(self.tls.validate("streaming.tls"));
         let mut names = HashSet::new();
         for (index, endpoint) in self.endpoints.iter().enumerate() {
             problems.extend(endpoint.validate(index, !names.insert(endpoint.name.as_str())));

@@ -1,5 +1,6 @@
 //! Weir on one machine, and the tools of those who run it.
 //!
+//! * [`access`]: what each service has to be allowed on Kafka
 //! * [`cmd`]: the commands of the binary, one file each
 //! * [`simulate`]: traffic as the platforms send it, and what it means
 //! * [`decode`]: any record of any topic, for people
@@ -10,6 +11,7 @@
 //! * [`settings`]: the settings of all of it
 //! * [`out`]: what people and pipes see
 
+pub mod access;
 pub mod cmd;
 pub mod decode;
 pub mod live;

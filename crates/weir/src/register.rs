@@ -8,6 +8,7 @@ use common::registration::v1::registration_service_client::RegistrationServiceCl
 use common::registration::v1::{ListRequest, RegisterRequest, Registration};
 use common::registrations::id_of;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use service::tls::{ClientTlsSettings, Dial};
 use sha2::{Digest as _, Sha256};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -26,7 +27,7 @@ const FINGERPRINT: &str = "secrets_sha256";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is none.
-    #[error("{0:?} is no address of a gRPC server: give one like http://127.0.0.1:9090")]
+    #[error("{0:?} is no address of a gRPC server: give one like http://127.0.0.1:9090 or https://host:9090")]
     Url(String),
     /// Nobody answers.
     #[error(
@@ -72,6 +73,15 @@ impl Error {
 
 /// What a status means for whoever asked, and what to do.
 fn explain(status: &Status) -> String {
+    // A connection that ended says why in its cause: with TLS 1.3 a client is refused when it has connected already.
+    let mut cause: &dyn std::error::Error = status;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let cause = cause.to_string();
+    if cause.contains("ertificate") && status.code() != Code::PermissionDenied {
+        return format!("{cause} (show a certificate that this server trusts: --certificate-file and --key-file)");
+    }
     let said = status.message();
     let hint = match status.code() {
         Code::AlreadyExists => "to change it, use --update",
@@ -95,19 +105,27 @@ fn explain(status: &Status) -> String {
 /// # Errors
 /// When the address is none, or nobody answers there.
 pub async fn connect(url: &str) -> Result<Client, Error> {
-    Ok(Client::new(channel(url).await?))
+    connect_with(&Dial::new("grpc.client", &ClientTlsSettings::default()), url).await
+}
+
+/// [`connect`], with what is trusted and shown where the address begins with `https`.
+///
+/// # Errors
+/// As [`connect`].
+pub async fn connect_with(dial: &Dial, url: &str) -> Result<Client, Error> {
+    Ok(Client::new(channel(dial, url).await?))
 }
 
 /// A connection to whoever answers gRPC there.
 ///
 /// # Errors
 /// When the address is none, or nobody answers there.
-pub async fn channel(url: &str) -> Result<Channel, Error> {
+pub async fn channel(dial: &Dial, url: &str) -> Result<Channel, Error> {
     let endpoint = Endpoint::from_shared(url.to_owned())
         .ok()
-        .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
+        .filter(|endpoint| matches!(endpoint.uri().scheme_str(), Some("http" | "https")))
         .ok_or_else(|| Error::Url(url.to_owned()))?;
-    endpoint.connect_timeout(CONNECT).timeout(CALL).connect().await.map_err(|error| {
+    dial.connect(&endpoint.connect_timeout(CONNECT).timeout(CALL)).await.map_err(|error| {
         // The outermost error says "transport error" only.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {

@@ -1,6 +1,7 @@
 //! The settings of all that `weir` runs. What each means, and its default, stands in the `settings.default.toml` of the
 //! crates.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -84,6 +85,16 @@ impl Settings {
     /// Everything that is wrong with them, each with its key and the fix.
     pub fn load(file: Option<&Path>) -> Result<Self, service::SettingsError> {
         service::load(DEFAULTS, file, service::environment())
+    }
+
+    /// The URL at which gRPC is answered that listens here, for whoever is on this machine. With TLS the certificate has
+    /// to be that of the host in it.
+    pub fn grpc_url(&self, listen: &str) -> String {
+        if !self.grpc.tls.server().is_on() {
+            return format!("http://{listen}");
+        }
+        let here = listen.parse::<SocketAddr>().ok().filter(|at| at.ip().is_loopback() || at.ip().is_unspecified());
+        here.map_or_else(|| format!("https://{listen}"), |at| format!("https://localhost:{}", at.port()))
     }
 
     /// What streaming reads of them.

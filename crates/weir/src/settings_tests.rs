@@ -42,3 +42,20 @@ fn unknown_keys_and_wrong_values_are_named() {
         assert_eq!(keys, unique);
     }
 }
+
+#[test]
+fn nothing_secret_is_shown() {
+    let mut settings = load(
+        "[bus.claims]\nurl = \"redis://weir:planted@127.0.0.1:6379/0\"\n\
+         [[streaming.endpoints]]\nname = \"x\"\nsource = \"meta\"\ntenant = \"t\"\nsecrets = [\"planted\"]\n\
+         verify_token = \"planted\"\n",
+    )
+    .unwrap();
+    for key in ["sasl.password", "ssl.key.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"] {
+        settings.bus.kafka.properties.insert(key.to_owned(), "planted".to_owned());
+    }
+    let parts = [format!("{:?}", settings.streaming()), format!("{:?}", settings.bus), format!("{settings:#?}")];
+    for shown in parts.into_iter().chain([service::print(&settings)]) {
+        assert!(!shown.contains("planted"), "{shown}");
+    }
+}

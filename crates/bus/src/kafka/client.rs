@@ -1,5 +1,6 @@
 //! How every client of librdkafka is configured, and what becomes of its logs and statistics.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rdkafka::config::RDKafkaLogLevel;
@@ -8,6 +9,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, ClientContext};
 
+use super::lock;
+use super::refusal::Refusal;
 use crate::{Error, Settings};
 
 /// What all clients have in common.
@@ -67,11 +70,13 @@ pub(crate) fn unusable(client: &str, error: &KafkaError) -> Error {
 pub(crate) struct Events {
     client: String,
     up: AtomicUsize,
+    /// Why brokers do not let this client in; none: nothing is known against it.
+    refusal: Mutex<Option<Refusal>>,
 }
 
 impl Events {
     pub(crate) fn new(client: &str) -> Self {
-        Self { client: client.to_owned(), up: AtomicUsize::new(0) }
+        Self { client: client.to_owned(), up: AtomicUsize::new(0), refusal: Mutex::default() }
     }
 
     /// Brokers that are connected, as the last statistics said.
@@ -79,13 +84,32 @@ impl Events {
         self.up.load(Ordering::Relaxed)
     }
 
+    /// Why brokers do not let this client in, as far as is known.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        lock(&self.refusal).clone()
+    }
+
+    /// A broker answered.
+    pub(crate) fn is_let_in(&self) {
+        *lock(&self.refusal) = None;
+    }
+
     pub(crate) fn on_stats(&self, statistics: &Statistics) {
         let up = statistics.brokers.values().filter(|broker| broker.state == "UP" && broker.nodeid >= 0).count();
         self.up.store(up, Ordering::Relaxed);
+        if up > 0 {
+            self.is_let_in();
+        }
     }
 
     pub(crate) fn on_log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         let client = self.client.as_str();
+        // A connection that is closed is only a line of its log.
+        if facility.starts_with("FAIL")
+            && let Some(refusal) = Refusal::of(None, text)
+        {
+            self.note(refusal);
+        }
         match level {
             // Reconnecting is librdkafka's business, and what it means for us is told by health: a broker that is away
             // would fill the log with one line for every attempt.
@@ -99,9 +123,19 @@ impl Events {
         }
     }
 
+    fn note(&self, refusal: Refusal) {
+        // Each attempt fails anew; once is enough to be told.
+        let known = lock(&self.refusal).replace(refusal.clone());
+        if known.is_none_or(|known| known.kind != refusal.kind) {
+            tracing::error!(client = self.client, %refusal, "kafka does not let this client in");
+        }
+    }
+
     pub(crate) fn on_error(&self, error: &KafkaError, reason: &str) {
         let client = self.client.as_str();
-        if error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::AllBrokersDown) {
+        if let Some(refusal) = Refusal::of(error.rdkafka_error_code(), reason) {
+            self.note(refusal);
+        } else if error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::AllBrokersDown) {
             tracing::warn!(client, "no broker is reachable, trying again");
         } else {
             tracing::debug!(client, %error, reason, "kafka client reported an error");

@@ -4,6 +4,7 @@
 //! * [`producer`]: producers with a poll thread each, built anew when they stop for good
 //! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
 //!   [`trial`]: records of a suspected partition, one at a time
+//! * [`refusal`]: why brokers do not let a client in, by settings
 //! * [`reader`]: reading a topic without a group; [`followers`]: several of them
 //! * [`topics`]: creating and checking topics; [`topic_id`]: who a topic is; [`operate`]: what an operator decides by hand
 
@@ -26,11 +27,15 @@ pub(crate) mod message;
 pub(crate) mod operate;
 pub(crate) mod producer;
 pub(crate) mod reader;
+pub(crate) mod refusal;
 pub(crate) mod topic_id;
 pub(crate) mod topics;
 pub(crate) mod trial;
 
 use client::Events;
+
+/// How long logs, statistics and errors that wait are taken in. They are there, nothing is waited for.
+const SERVE: Duration = Duration::from_millis(5);
 
 /// A cluster, and the one client that is used for asking it.
 pub(crate) struct Kafka {
@@ -89,7 +94,10 @@ impl Kafka {
         let answer = self.asking.fetch_metadata(Some("weir.ping"), limit);
         self.serve_asking();
         match answer {
-            Ok(metadata) if !metadata.brokers().is_empty() => Ok(()),
+            Ok(metadata) if !metadata.brokers().is_empty() => {
+                self.asking.context().is_let_in();
+                Ok(())
+            }
             Ok(_) => Err(self.away("it named no broker")),
             Err(error) => Err(self.away(&error.to_string())),
         }
@@ -97,13 +105,16 @@ impl Kafka {
 
     /// Logs and statistics of the asking client wait for somebody to look.
     pub(crate) fn serve_asking(&self) {
-        while self.asking.poll(Duration::ZERO).is_some() {}
+        // Without any time the client takes one of them and stops there.
+        while self.asking.poll(SERVE).is_some() {}
     }
 
+    /// The log cannot be reached. That it does not let this service in says more than that it did not answer.
     pub(crate) fn away(&self, reason: &str) -> Error {
+        let refusal = self.asking.context().refusal();
         Error::Unavailable {
             what: format!("kafka at {}", self.settings.kafka.brokers.join(",")).into(),
-            reason: reason.into(),
+            reason: refusal.map_or_else(|| reason.to_owned(), |refusal| refusal.to_string()).into(),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::client::{Events, unusable};
 use super::message::Content;
 use super::{Kafka, thread};
 use crate::intake::Place;
-use crate::{Coordinates, Error, Start, Stored};
+use crate::{Coordinates, Error, READER_GROUP, Start, Stored};
 
 const ASK: Duration = Duration::from_secs(5);
 /// How long a question for the end may have to wait before it is seen.
@@ -98,7 +98,7 @@ fn create(kafka: &Kafka) -> Result<BaseConsumer<Events>, Error> {
     let largest = kafka.settings.producer.max_record_bytes;
     config
         // The client wants one to hold an assignment. Nothing joins it and nothing is committed.
-        .set("group.id", kafka.settings.full_name("weir-reader"))
+        .set("group.id", kafka.settings.full_name(READER_GROUP))
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "error")

@@ -199,9 +199,9 @@ impl StepSettings {
         }
         match (self.r#type, &self.url, &self.path) {
             (StepType::Lookup, None, _) => wrong("url", "is missing".to_owned(), "write http://host:port"),
-            (StepType::Lookup, Some(url), _) if url != PROCESSING && !is_plain(url) => {
+            (StepType::Lookup, Some(url), _) if url != PROCESSING && !is_address(url) => {
                 let problem = format!("{url:?} is not the address of a service");
-                wrong("url", problem, "write http://host:port, or \"processing\"; for TLS run a proxy beside it");
+                wrong("url", problem, "write http://host:port or https://host:port, or \"processing\"");
             }
             (StepType::Reference, _, None) => wrong("path", "is missing".to_owned(), "name a .csv or .parquet file"),
             (StepType::Reference, _, Some(path)) => {
@@ -220,15 +220,16 @@ impl StepSettings {
     }
 }
 
-fn is_plain(url: &str) -> bool {
-    url.parse::<tonic::codegen::http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some())
+fn is_address(url: &str) -> bool {
+    let known = |scheme: Option<&str>| matches!(scheme, Some("http" | "https"));
+    url.parse::<tonic::codegen::http::Uri>().is_ok_and(|uri| known(uri.scheme_str()) && uri.host().is_some())
 }
 
 /// What is wrong with the steps and with what they have in common.
 pub(super) fn validate(settings: &EnricherSettings) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut names = HashSet::new();
-    if !is_plain(&settings.processing_url) {
+    if !is_address(&settings.processing_url) {
         let problem = format!("{:?} is not the address of a service", settings.processing_url);
         problems.push(Problem::new("enricher.processing_url", problem, "write http://host:port"));
     }

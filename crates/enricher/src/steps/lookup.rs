@@ -9,6 +9,7 @@ use common::activity::v1::{Activity, StepFailure};
 use common::enrichment::v1::enrichment_service_client::EnrichmentServiceClient;
 use common::enrichment::v1::{Answer, Key, LookUpRequest, LookUpResponse};
 use futures_util::future::join_all;
+use service::tls::Dial;
 use tokio::time::timeout_at;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
@@ -36,14 +37,14 @@ impl Grpc {
     ///
     /// # Errors
     /// When the URL is none.
-    pub fn open(url: &str, settings: &LookupSettings) -> Result<Self, tonic::transport::Error> {
+    pub fn open(url: &str, settings: &LookupSettings, dial: &Dial) -> Result<Self, tonic::transport::Error> {
         let limit = Duration::from_millis(settings.timeout_ms);
-        let channel = Endpoint::from_shared(url.to_owned())?
+        let endpoint = Endpoint::from_shared(url.to_owned())?
             .connect_timeout(limit)
             .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(10))
-            .connect_lazy();
-        let client = EnrichmentServiceClient::new(channel).max_decoding_message_size(settings.max_message_bytes);
+            .keep_alive_timeout(Duration::from_secs(10));
+        let client = EnrichmentServiceClient::new(dial.connect_lazy(&endpoint))
+            .max_decoding_message_size(settings.max_message_bytes);
         Ok(Self { client })
     }
 }

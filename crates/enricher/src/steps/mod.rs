@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use common::activity::v1::{Activity, EnrichedActivity, FailedStep, StepFailure};
 use futures_util::future::join_all;
+use service::tls::Dial;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use tokio_util::sync::CancellationToken;
 
@@ -75,12 +76,17 @@ impl Steps {
     ///
     /// # Errors
     /// When a setting does not do.
-    pub fn open(settings: &EnricherSettings, processing_url: &str, health: &Health) -> anyhow::Result<Self> {
+    pub fn open(
+        settings: &EnricherSettings,
+        processing_url: &str,
+        dial: &Dial,
+        health: &Health,
+    ) -> anyhow::Result<Self> {
         let mut list = Vec::new();
         for step in settings.steps.iter().filter(|step| step.r#type != StepType::Derive) {
             let kind = match step.r#type {
                 StepType::Reference => Kind::Reference(Arc::new(Reference::new(step, &settings.reference))),
-                _ => Kind::Lookup(Box::new(open_lookup(step, settings, processing_url)?)),
+                _ => Kind::Lookup(Box::new(open_lookup(step, settings, processing_url, dial)?)),
             };
             // Names of checks live as long as the process, and steps are opened once in it.
             let name: &'static str = format!("enricher_step_{}", step.name.replace('-', "_")).leak();
@@ -166,13 +172,18 @@ impl Steps {
     }
 }
 
-fn open_lookup(step: &StepSettings, settings: &EnricherSettings, processing_url: &str) -> anyhow::Result<Lookup<Grpc>> {
+fn open_lookup(
+    step: &StepSettings,
+    settings: &EnricherSettings,
+    processing_url: &str,
+    dial: &Dial,
+) -> anyhow::Result<Lookup<Grpc>> {
     let own = step.lookup_settings(&settings.lookups);
     let url = match step.url.as_deref() {
         Some(PROCESSING) | None => processing_url,
         Some(url) => url,
     };
-    let grpc = Grpc::open(url, &own).with_context(|| format!("the look-up of step {:?}", step.name))?;
+    let grpc = Grpc::open(url, &own, dial).with_context(|| format!("the look-up of step {:?}", step.name))?;
     let name = step.lookup.clone().unwrap_or_else(|| step.name.clone());
     let started = Instant::now();
     Ok(Lookup::new(grpc, name, step.fields(), &own, Box::new(move || started.elapsed())))

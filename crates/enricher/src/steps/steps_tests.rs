@@ -14,7 +14,8 @@ fn settings(steps: &str) -> EnricherSettings {
 
 fn open(steps: &str) -> (Steps, Health) {
     let health = Health::new("enricher", CancellationToken::new());
-    (Steps::open(&settings(steps), "http://127.0.0.1:1", &health).unwrap(), health)
+    let dial = Dial::new("grpc.client", &Default::default());
+    (Steps::open(&settings(steps), "http://127.0.0.1:1", &dial, &health).unwrap(), health)
 }
 
 fn activity(account: &str) -> Activity {

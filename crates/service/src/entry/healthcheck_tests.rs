@@ -15,15 +15,19 @@ async fn it_sees_what_the_service_says() {
         threshold: None,
     });
     let admin = host.serve(Routes::default()).await.unwrap().admin;
+    let settings = host.settings().admin.clone();
+    let at = |listen: String| AdminSettings { listen, ..settings.clone() };
     let ask = |path: &'static str| {
-        tokio::task::spawn_blocking(move || answer(&format!("0.0.0.0:{}", admin.port()), path).unwrap())
+        let everywhere = at(format!("0.0.0.0:{}", admin.port()));
+        tokio::task::spawn_blocking(move || answer(&everywhere, path).unwrap())
     };
     assert_eq!(ask("/livez").await.unwrap(), (200, "alive\n".to_owned()));
     assert_eq!(ask("/readyz").await.unwrap(), (503, "bus: unknown: not checked yet\n".to_owned()));
     check.ok("connected");
     assert_eq!(ask("/readyz").await.unwrap(), (200, "ready\n".to_owned()));
     host.close().await;
-    let gone = tokio::task::spawn_blocking(move || answer(&admin.to_string(), "/livez")).await.unwrap();
+    let closed = at(admin.to_string());
+    let gone = tokio::task::spawn_blocking(move || answer(&closed, "/livez")).await.unwrap();
     assert_eq!(gone.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
 }
 

@@ -6,54 +6,125 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::{Stream, stream};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{Stream, StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tonic::transport::server::{Connected, TcpConnectInfo};
+use tokio_util::either::Either;
+use tonic::transport::server::Connected;
 
 use crate::http::accept;
 use crate::http::guard::Limit;
+use crate::tls::{ServerTls, Tls, client_names};
 
 /// `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`
 const PREFACE_BYTES: usize = 24;
 
+type Handshake = Pin<Box<dyn Future<Output = Option<Capped>> + Send>>;
+
+struct Accepting {
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    permits: Arc<Semaphore>,
+    timeout: Duration,
+    /// Under way beside each other: one slow client keeps nobody else out. They have their place of the connections.
+    handshakes: FuturesUnordered<Handshake>,
+}
+
 /// Accepts for ever. A connection that has not sent its preface within `preface_timeout` is closed: before it pings do
-/// not work, so nothing else would notice.
+/// not work, so nothing else would notice. A handshake may take as long before.
 pub(super) fn accept_all(
     listener: TcpListener,
+    tls: Option<ServerTls>,
     max_connections: usize,
     preface_timeout: Duration,
 ) -> impl Stream<Item = io::Result<Capped>> {
     let permits = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    stream::unfold((listener, permits), move |(listener, permits)| async move {
-        let (stream, _, permit) = accept(&listener, &permits).await;
-        let accepted = stream.set_nodelay(true).map(|()| {
-            let mut preface = Limit::default();
-            preface.arm(preface_timeout);
-            Capped { stream, read: 0, preface, _permit: permit }
-        });
-        Some((accepted, (listener, permits)))
+    let accepting = Accepting { listener, tls, permits, timeout: preface_timeout, handshakes: FuturesUnordered::new() };
+    stream::unfold(accepting, |mut accepting| async move {
+        let accepted = accepting.next().await;
+        Some((accepted, accepting))
     })
+}
+
+impl Accepting {
+    async fn next(&mut self) -> io::Result<Capped> {
+        loop {
+            tokio::select! {
+                (stream, peer, permit) = accept(&self.listener, &self.permits) => {
+                    stream.set_nodelay(true)?;
+                    let Some(tls) = self.tls.clone() else {
+                        return Ok(Capped::new(Either::Left(stream), Peer::default(), self.timeout, permit));
+                    };
+                    let timeout = self.timeout;
+                    self.handshakes.push(Box::pin(async move {
+                        match tls.accept(stream, timeout).await {
+                            Ok(stream) => {
+                                let names = client_names(&stream).unwrap_or_default().into();
+                                Some(Capped::new(Either::Right(Box::new(stream)), Peer { names }, timeout, permit))
+                            }
+                            Err(error) => {
+                                // Strangers decide how often this happens.
+                                tracing::debug!(%peer, %error, "a handshake failed");
+                                None
+                            }
+                        }
+                    }));
+                }
+                Some(done) = self.handshakes.next() => {
+                    if let Some(connection) = done {
+                        return Ok(connection);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// The names of the certificate it showed; empty where it showed none.
+    pub(super) names: Arc<[String]>,
+}
+
+impl Default for Peer {
+    fn default() -> Self {
+        Self { names: Arc::new([]) }
+    }
 }
 
 /// A connection that gives its place back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Capped {
-    stream: TcpStream,
+    stream: Either<TcpStream, Box<Tls>>,
+    peer: Peer,
     read: usize,
     preface: Limit,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Connected for Capped {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+impl Capped {
+    fn new(
+        stream: Either<TcpStream, Box<Tls>>,
+        peer: Peer,
+        preface_timeout: Duration,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut preface = Limit::default();
+        preface.arm(preface_timeout);
+        Self { stream, peer, read: 0, preface, _permit: permit }
     }
 }
 
+impl Connected for Capped {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
 impl AsyncRead for Capped {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;

@@ -93,10 +93,21 @@ impl Error {
                     key.replace('.', "__").to_uppercase()
                 ),
             ),
+            // A secret of the wrong type, as a text where a list of secrets is expected, is not quoted either.
+            What::Value { problem, fix } if is_secret(name) && problem.ends_with(NOT_EXPECTED) => {
+                (format!("the value{NOT_EXPECTED}"), fix)
+            }
             What::Value { problem, fix } => (problem, fix),
         };
         Fault { key, origin: self.origin, problem, fix }
     }
+}
+
+const NOT_EXPECTED: &str = " is not what is expected";
+
+/// Whether a setting of this name holds what nobody should see.
+fn is_secret(name: &str) -> bool {
+    ["secret", "token", "password", "passphrase", "credential"].iter().any(|part| name.contains(part))
 }
 
 impl std::error::Error for Error {}
@@ -120,16 +131,17 @@ impl de::Error for Error {
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Error {
         let found = match found {
-            Unexpected::Str(text) => format!("{text:?} is not what is expected"),
-            Unexpected::Bool(value) => format!("{value} is not what is expected"),
-            Unexpected::Signed(value) => format!("{value} is not what is expected"),
-            Unexpected::Unsigned(value) => format!("{value} is not what is expected"),
-            Unexpected::Float(value) => format!("{value} is not what is expected"),
-            Unexpected::Seq => "a list is not what is expected".to_owned(),
-            Unexpected::Map => "a section is not what is expected".to_owned(),
-            other => format!("{other} is not what is expected"),
+            Unexpected::Str(text) => format!("{text:?}"),
+            Unexpected::Bool(value) => value.to_string(),
+            Unexpected::Signed(value) => value.to_string(),
+            Unexpected::Unsigned(value) => value.to_string(),
+            Unexpected::Float(value) => value.to_string(),
+            Unexpected::Seq => "a list".to_owned(),
+            Unexpected::Map => "a section".to_owned(),
+            other => other.to_string(),
         };
-        Error::new(What::Value { problem: found, fix: format!("give {}", in_words(&expected.to_string())) })
+        let problem = format!("{found}{NOT_EXPECTED}");
+        Error::new(What::Value { problem, fix: format!("give {}", in_words(&expected.to_string())) })
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Error {

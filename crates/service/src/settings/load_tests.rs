@@ -147,7 +147,7 @@ fn variables_are_read_as_what_is_asked_for() {
 
 const LISTEN_FIX: &str = "write host:port, for example 127.0.0.1:8081, with port 0 for a free one";
 const ADMIN_KEYS: &str =
-    "listen, header_timeout_ms, idle_timeout_ms, write_timeout_ms, max_connections, max_header_bytes";
+    "listen, header_timeout_ms, idle_timeout_ms, write_timeout_ms, max_connections, max_header_bytes, tls";
 const SECTIONS: &str = "admin, grpc, telemetry, shutdown, secrets, shop";
 
 #[test]
@@ -235,6 +235,15 @@ fn errors_of_the_file() {
         ),
     ] {
         assert_eq!(error_of(file, &[]), expected, "{file}");
+    }
+}
+
+#[test]
+fn a_secret_of_the_wrong_type_is_not_quoted() {
+    for key in ["secrets", "verify_token", "sasl_password"] {
+        let error = error_of(&format!("[shop.limits]\n{key} = \"planted\"\n"), &[]);
+        assert!(error.contains("the value is not what is expected; give a whole number"), "{error}");
+        assert!(!error.contains("planted"), "{error}");
     }
 }
 

@@ -6,7 +6,8 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
-use super::Problem;
+use super::{GrpcTlsSettings, Problem};
+use crate::tls::{ClientTlsSettings, ServerTlsSettings};
 
 /// The parts of the settings that every service has, each a section of its own: `[admin]`, `[grpc]`, `[telemetry]`,
 /// `[shutdown]`.
@@ -38,6 +39,8 @@ pub struct AdminSettings {
     pub max_connections: usize,
     /// The size of the head of a request.
     pub max_header_bytes: usize,
+    /// `[admin.tls]`
+    pub tls: ServerTlsSettings,
 }
 
 /// `[grpc]`: the gRPC server.
@@ -60,6 +63,10 @@ pub struct GrpcSettings {
     pub keepalive_timeout_ms: u64,
     /// The age at which a connection is asked to go.
     pub max_connection_age_ms: u64,
+    /// `[grpc.tls]`
+    pub tls: GrpcTlsSettings,
+    /// `[grpc.client]`: for calls to others.
+    pub client: ClientTlsSettings,
 }
 
 /// `[telemetry]`: logs and traces.
@@ -147,6 +154,9 @@ impl HostSettings {
                 problems.push(Problem::new(key, format!("{value} is too small to work with"), "give 1024 or more"));
             }
         }
+        problems.extend(self.admin.tls.validate("admin.tls"));
+        problems.extend(self.grpc.tls.validate());
+        problems.extend(self.grpc.client.validate("grpc.client"));
         self.telemetry.validate(&mut problems);
         problems
     }

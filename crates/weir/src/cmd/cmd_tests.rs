@@ -40,6 +40,7 @@ fn every_command_teaches() {
             "weir lake",
             "weir lake count",
             "weir health",
+            "weir acls",
         ]
     );
     for (name, text) in &all {

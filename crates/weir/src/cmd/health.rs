@@ -10,6 +10,7 @@ use health_check::check::exit_code;
 use health_check::flow::Flow;
 use health_check::json::PipelineJson;
 use service::digest_json::state_name;
+use service::tls::Dial;
 use tonic::Code;
 use tonic::transport::Endpoint;
 
@@ -44,7 +45,8 @@ pub struct Health {
 impl Health {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let url = self.grpc.url()?;
-        let pipeline = match ask(&url, Duration::from_secs(self.timeout)).await {
+        let dial = self.grpc.dial()?;
+        let pipeline = match ask(&dial, &url, Duration::from_secs(self.timeout)).await {
             Ok(pipeline) => pipeline,
             Err(problem) => {
                 out::complain(&format!("weir: {problem}"));
@@ -62,12 +64,12 @@ impl Health {
 }
 
 /// The answer, or what to tell whoever asked.
-async fn ask(url: &str, limit: Duration) -> Result<Pipeline, String> {
+async fn ask(dial: &Dial, url: &str, limit: Duration) -> Result<Pipeline, String> {
     let where_ = "say where health-check is with --grpc URL or the setting grpc.listen; `weir up` starts all of Weir";
     let endpoint = Endpoint::from_shared(url.to_owned())
         .map_err(|_| format!("{url:?} is no URL: give one as http://127.0.0.1:9090 (--grpc, or grpc.listen)"))?;
     let asked = async {
-        let connected = endpoint.connect_timeout(limit).connect().await;
+        let connected = dial.connect(&endpoint.connect_timeout(limit)).await;
         let channel = connected.map_err(|error| format!("nobody answers at {url} ({}): {where_}", cause(&error)))?;
         let mut client = PipelineServiceClient::new(channel).max_decoding_message_size(LARGEST);
         match client.get_pipeline(GetPipelineRequest {}).await {

@@ -73,14 +73,15 @@ async fn when_nobody_answers_the_address_and_the_setting_are_named() {
     let limit = Duration::from_secs(5);
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let error = ask(&format!("http://127.0.0.1:{port}"), limit).await.unwrap_err();
+    let dial = Dial::new("grpc.client", &service::tls::ClientTlsSettings::default());
+    let error = ask(&dial, &format!("http://127.0.0.1:{port}"), limit).await.unwrap_err();
     assert!(error.starts_with(&format!("nobody answers at http://127.0.0.1:{port} (")), "{error}");
     assert!(error.contains("--grpc URL") && error.contains("grpc.listen"), "{error}");
-    let error = ask("no url at all", limit).await.unwrap_err();
+    let error = ask(&dial, "no url at all", limit).await.unwrap_err();
     assert!(error.contains("no url at all") && error.contains("--grpc"), "{error}");
     // Takes the connection, and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
-    let error = ask(&url, Duration::from_millis(300)).await.unwrap_err();
+    let error = ask(&dial, &url, Duration::from_millis(300)).await.unwrap_err();
     assert!(error.contains(&url), "{error}");
 }

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use service::tls::Dial;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::out;
 use crate::settings::Settings;
 
+pub mod acls;
 pub mod health;
 pub mod lake;
 pub mod register;
@@ -49,6 +51,7 @@ enum Command {
     Trace(trace::TraceCommand),
     Lake(lake::LakeCommand),
     Health(health::Health),
+    Acls(acls::Acls),
 }
 
 /// Runs `weir`.
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Trace(trace) => run(|shutdown| trace.run(shutdown)),
         Command::Lake(lake) => run(|shutdown| lake.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),
+        Command::Acls(acls) => run(|_| acls.run()),
     }
 }
 
@@ -132,15 +136,60 @@ struct Grpc {
     #[arg(long, value_name = "URL", global = true)]
     grpc: Option<String>,
     #[command(flatten)]
+    tls: Tls,
+    #[command(flatten)]
     config: ConfigFile,
+}
+
+const HTTPS: &str = "Where gRPC is at https://";
+
+/// What is trusted and shown where gRPC is asked over https.
+#[derive(Debug, Clone, clap::Args)]
+struct Tls {
+    /// Trust these roots, a PEM file [default: the setting grpc.client.ca_file, or the system's]
+    #[arg(long, value_name = "FILE", global = true, help_heading = HTTPS)]
+    ca_file: Option<PathBuf>,
+    /// Show this certificate, a PEM file [default: the setting grpc.client.certificate_file]
+    #[arg(long, value_name = "FILE", global = true, requires = "key_file", help_heading = HTTPS)]
+    certificate_file: Option<PathBuf>,
+    /// The key of the certificate, a PEM file [default: the setting grpc.client.key_file]
+    #[arg(long, value_name = "FILE", global = true, requires = "certificate_file", help_heading = HTTPS)]
+    key_file: Option<PathBuf>,
 }
 
 impl Grpc {
     fn url(&self) -> anyhow::Result<String> {
         match &self.grpc {
             Some(url) => Ok(url.clone()),
-            None => Ok(format!("http://{}", self.config.load()?.grpc.listen)),
+            None => {
+                let settings = self.config.load()?;
+                Ok(settings.grpc_url(&settings.grpc.listen))
+            }
         }
+    }
+
+    /// The settings, with what the arguments say of TLS.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = self.config.load()?;
+        let Tls { ca_file, certificate_file, key_file } = self.tls.clone();
+        let client = &mut settings.grpc.client;
+        for (given, setting) in [
+            (ca_file, &mut client.ca_file),
+            (certificate_file, &mut client.certificate_file),
+            (key_file, &mut client.key_file),
+        ] {
+            if let Some(path) = given {
+                *setting = path;
+            }
+        }
+        Ok(settings)
+    }
+
+    /// How gRPC is reached.
+    fn dial(&self) -> anyhow::Result<Dial> {
+        let dial = Dial::new("grpc.client", &self.settings()?.grpc.client);
+        dial.check()?;
+        Ok(dial)
     }
 }
 

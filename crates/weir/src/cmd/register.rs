@@ -13,7 +13,7 @@ use common::registration::v1::{
 use common::registrations::id_of;
 use prost::Message as _;
 
-use crate::register::{Client, Error, connect, list};
+use crate::register::{Client, Error, connect_with, list};
 use crate::{decode::Decoder, out};
 
 /// Register endpoints and accounts
@@ -219,7 +219,7 @@ fn ask() -> anyhow::Result<String> {
 
 impl Register {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let mut client = connect(&self.grpc.url()?).await?;
+        let mut client = connect_with(&self.grpc.dial()?, &self.grpc.url()?).await?;
         match self.command {
             Command::Endpoint(args) => {
                 let registration = endpoint(&mut client, args).await?;

@@ -87,7 +87,7 @@ impl Simulate {
     pub(super) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
         let endpoints = Arc::new(self.endpoints()?);
         if self.register {
-            let mut client = register::connect(&self.grpc.url()?).await?;
+            let mut client = register::connect_with(&self.grpc.dial()?, &self.grpc.url()?).await?;
             let done = register::reconcile(&mut client, endpoints.registrations(self.pages)).await?;
             out::complain(&format!(
                 "registrations: {} new, {} changed, {} as they were",

@@ -78,7 +78,7 @@ impl Tail {
 
     /// Finds the topic, and where to begin.
     async fn open(&self) -> anyhow::Result<(String, Reading)> {
-        let settings = self.grpc.config.load()?;
+        let settings = self.grpc.settings()?;
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
         let topic = find(&self.topic, &settings.bus.topic_prefix, records.topics().await?)?;
         let start = match (&self.from, self.count) {

@@ -76,7 +76,7 @@ impl TraceCommand {
     }
 
     async fn trace(&self) -> anyhow::Result<Option<Trace>> {
-        let settings = self.grpc.config.load()?;
+        let settings = self.grpc.settings()?;
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
         let topics = records.topics().await?;
         let start = match self.from.or_else(|| accepted_at(&self.delivery_id, service::clock::now())) {

@@ -128,6 +128,10 @@ impl Drop for Log {
 }
 
 async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !(simulate && settings.streaming.tls.is_on()),
+        "--simulate sends over plain HTTP: leave streaming.tls empty, or leave --simulate out"
+    );
     // Processing first: at the first start it makes the key that the door reads.
     let processing = Processing::new(&settings.processing(), &host).await?;
     let streaming = Streaming::new(&settings.streaming(), &host).await?;
@@ -142,7 +146,8 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
         routes = routes.add_service(records::service::Service::server(bus.clone(), &host));
     }
     let addresses = host.serve_with(routes, Some(health_check.pages())).await?;
-    let enricher = enricher.with_processing_at(addresses.grpc);
+    let grpc = settings.grpc_url(&addresses.grpc.to_string());
+    let enricher = enricher.with_processing_at(&grpc);
     let door = streaming.address();
     out::say(&banner(door, &addresses, &settings));
 
@@ -168,11 +173,11 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
                 bus: bus.clone(),
                 host: host.clone(),
                 door: format!("http://{door}"),
-                grpc: format!("http://{}", addresses.grpc),
+                grpc,
                 lines,
                 after: after.clone(),
             };
-            up_simulation::run(simulation, &screen, shown).await
+            Box::pin(up_simulation::run(simulation, &screen, shown)).await
         } else {
             drop(lines);
             up_simulation::show_lines(&screen, shown).await;
@@ -251,20 +256,24 @@ fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings) -> Strin
     } else {
         format!("Kafka at {}", settings.bus.kafka.brokers.join(", "))
     };
-    let grpc_flag = if grpc.port() == 9090 { String::new() } else { format!(" --grpc http://{grpc}") };
+    let usual = grpc.port() == 9090;
+    let grpc = settings.grpc_url(&grpc.to_string());
+    let grpc_flag = if usual { String::new() } else { format!(" --grpc {grpc}") };
+    let scheme = |tls: bool| if tls { "https" } else { "http" };
+    let (status, way) = (scheme(settings.admin.tls.is_on()), scheme(settings.streaming.tls.is_on()));
     format!(
         "Weir is up. Ctrl-C stops it; its state stays in {}.\n\
-         \n  door      http://{door}/webhooks/ENDPOINT\
-         \n  status    http://{admin}/\
-         \n  digest    http://{admin}/health\
-         \n  metrics   http://{admin}/metrics\
-         \n  gRPC      http://{grpc}\
+         \n  door      {way}://{door}/webhooks/ENDPOINT\
+         \n  status    {status}://{admin}/\
+         \n  digest    {status}://{admin}/health\
+         \n  metrics   {status}://{admin}/metrics\
+         \n  gRPC      {grpc}\
          \n  log       {log}\
          \n  lake      {}\n\
          \nYour first webhook:\
          \n  weir register{grpc_flag} endpoint my-repo --source github --tenant me --secret-file FILE\
-         \n  have it deliver to http://{door}/webhooks/my-repo, and look: weir tail events.github.push --follow\
-         \nNobody there who delivers? weir simulate --register --url http://{door}{grpc_flag}\n",
+         \n  have it deliver to {way}://{door}/webhooks/my-repo, and look: weir tail events.github.push --follow\
+         \nNobody there who delivers? weir simulate --register --url {way}://{door}{grpc_flag}\n",
         settings.bus.data_dir.display(),
         settings.lake.root,
     )

@@ -89,7 +89,7 @@ impl Simulation {
             return Ok(());
         }
         let registering = async {
-            let mut client = register::connect(&self.grpc).await?;
+            let mut client = register::connect_with(&self.host.dial(), &self.grpc).await?;
             register::reconcile(&mut client, endpoints.registrations(self.settings.pages)).await
         };
         let Some(done) = shutdown.run_until_cancelled(registering).await else { return Ok(()) };

@@ -22,6 +22,8 @@ use common::log::v1::{ListTopicsRequest, ReadRequest, ReadResponse};
 use tokio::time::{Instant, sleep};
 use tonic::transport::Channel;
 
+use ::service::tls::Dial;
+
 use crate::settings::Settings;
 
 /// How long a broker or a service may take to answer.
@@ -43,6 +45,7 @@ impl Records {
     /// # Errors
     /// When nobody answers and there is no log; the message says what was tried.
     pub async fn open(settings: &Settings, grpc: Option<&str>) -> anyhow::Result<Self> {
+        let dial = Dial::new("grpc.client", &settings.grpc.client);
         if !settings.bus.kafka.brokers.is_empty() {
             let bus = Bus::open(&settings.bus)?;
             bus.ping(PATIENCE).await.with_context(|| {
@@ -54,8 +57,8 @@ impl Records {
             })?;
             return Ok(Self::Bus(Box::new(bus)));
         }
-        let url = grpc.map_or_else(|| format!("http://{}", settings.grpc.listen), ToOwned::to_owned);
-        let unreachable = match crate::register::channel(&url).await {
+        let url = grpc.map_or_else(|| settings.grpc_url(&settings.grpc.listen), ToOwned::to_owned);
+        let unreachable = match crate::register::channel(&dial, &url).await {
             Ok(channel) => {
                 let client = LogServiceClient::new(channel).max_decoding_message_size(wire::LARGEST);
                 return Ok(Self::Grpc(client));

@@ -1,0 +1,83 @@
+//! Why brokers do not let a client in, in words that name the settings.
+
+use std::fmt;
+
+use rdkafka::types::RDKafkaErrorCode;
+
+/// The client's own words may be long; what comes after this is of no use to people.
+const LONGEST: usize = 400;
+
+/// Why a client is not let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) kind: Kind,
+    /// As the client told it. It names hosts, mechanisms and certificates, never a password.
+    reason: String,
+}
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The user name or the password.
+    Login,
+    /// The broker's certificate, by us.
+    Broker,
+    /// Our certificate or the lack of one, by the broker.
+    Client,
+    /// Something else of TLS.
+    Tls,
+    /// The port speaks something else than we do.
+    Protocol,
+}
+
+impl Refusal {
+    /// By the client's error, or by a line of its log. None: it is something else, as a broker that is away.
+    pub(crate) fn of(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Self> {
+        let kind = match code {
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed) => Kind::Login,
+            _ if reason.contains("SASL authentication error") => Kind::Login,
+            _ if reason.contains("certificate verify failed") => Kind::Broker,
+            // With TLS 1.3 it comes when the handshake is over for the client, as an error of the connection.
+            _ if reason.contains("alert") && reason.contains("certificate") => Kind::Client,
+            Some(RDKafkaErrorCode::SSL) => Kind::Tls,
+            _ if reason.contains("SSL_HANDSHAKE") => Kind::Tls,
+            // A port that wants TLS closes at the first words in the clear. A broker that goes does so too, and comes back.
+            _ if reason.contains("security.protocol") => Kind::Protocol,
+            _ if reason.contains("closed by peer") && reason.contains("APIVERSION_QUERY") => Kind::Protocol,
+            _ => return None,
+        };
+        Some(Self { kind, reason: reason.chars().take(LONGEST).collect() })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, check) = match self.kind {
+            Kind::Login => (
+                "it refuses the user name or the password",
+                "check bus.kafka.sasl_username, bus.kafka.sasl_password_file and bus.kafka.sasl_mechanism",
+            ),
+            Kind::Broker => (
+                "its certificate is not trusted",
+                "check that bus.kafka.ca_file holds the root of the brokers' certificates, and that these are made for \
+                 the names in bus.kafka.brokers",
+            ),
+            Kind::Client => (
+                "it refuses the certificate of this service, or wants one",
+                "check bus.kafka.certificate_file and bus.kafka.key_file",
+            ),
+            Kind::Tls => {
+                ("there is no TLS with it", "check bus.kafka.security_protocol and the port in bus.kafka.brokers")
+            }
+            Kind::Protocol => (
+                "it ends the connection at once, as a port does that speaks another protocol",
+                "check bus.kafka.security_protocol and the port in bus.kafka.brokers",
+            ),
+        };
+        write!(f, "{what}; {check} ({})", self.reason)
+    }
+}
+
+#[cfg(test)]
+#[path = "refusal_tests.rs"]
+mod tests;

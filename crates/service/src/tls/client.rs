@@ -1,0 +1,178 @@
+//! Connections to gRPC servers.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tonic::transport::{Channel, Endpoint, Uri};
+
+use super::files::Pem;
+use super::{ClientTlsSettings, Error, provider};
+
+/// Connects to gRPC: in the clear where the URL says `http`, with TLS where it says `https`. The files of the settings
+/// are read for each connection, so that new ones are used as soon as one is made. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    section: &'static str,
+    settings: Arc<ClientTlsSettings>,
+}
+
+impl Dial {
+    /// `section` is where the settings stand, as `grpc.client`.
+    #[must_use]
+    pub fn new(section: &'static str, settings: &ClientTlsSettings) -> Dial {
+        Dial { section, settings: Arc::new(settings.clone()) }
+    }
+
+    /// Whether the files can be used, where one is named.
+    ///
+    /// # Errors
+    /// A file that cannot; the message names the setting, the file and the fix.
+    pub fn check(&self) -> Result<(), Error> {
+        let ClientTlsSettings { ca_file, certificate_file, .. } = &*self.settings;
+        let is_set = |path: &std::path::Path| !path.as_os_str().is_empty();
+        if is_set(ca_file) || is_set(certificate_file) { self.config().map(drop) } else { Ok(()) }
+    }
+
+    /// Connects now.
+    ///
+    /// # Errors
+    /// When nobody answers, or not as they should.
+    pub async fn connect(&self, endpoint: &Endpoint) -> Result<Channel, tonic::transport::Error> {
+        match is_https(endpoint) {
+            false => endpoint.connect().await,
+            true => endpoint.connect_with_connector(self.connector(None)).await,
+        }
+    }
+
+    /// Connects when it is used, and again when the connection is lost.
+    #[must_use]
+    pub fn connect_lazy(&self, endpoint: &Endpoint) -> Channel {
+        match is_https(endpoint) {
+            false => endpoint.connect_lazy(),
+            true => endpoint.connect_with_connector_lazy(self.connector(None)),
+        }
+    }
+
+    /// As [`connect_lazy`](Self::connect_lazy), to this address, whatever the host's name stands for. With TLS the
+    /// certificate has to be that of the name.
+    #[must_use]
+    pub fn connect_lazy_at(&self, endpoint: &Endpoint, at: SocketAddr) -> Channel {
+        endpoint.connect_with_connector_lazy(Connector { dial: is_https(endpoint).then(|| self.clone()), at: Some(at) })
+    }
+
+    fn connector(&self, at: Option<SocketAddr>) -> Connector {
+        Connector { dial: Some(self.clone()), at }
+    }
+
+    fn config(&self) -> Result<ClientConfig, Error> {
+        let ClientTlsSettings { ca_file, certificate_file, key_file } = &*self.settings;
+        let roots = if ca_file.as_os_str().is_empty() {
+            self.system_roots()?
+        } else {
+            Pem::read(self.section, "ca_file", ca_file)?.roots()?
+        };
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .map_err(|error| self.error("ca_file", error.to_string()))?
+            .with_root_certificates(roots);
+        let mut config = if certificate_file.as_os_str().is_empty() {
+            builder.with_no_client_auth()
+        } else {
+            let certificate = Pem::read(self.section, "certificate_file", certificate_file)?;
+            let key = Pem::read(self.section, "key_file", key_file)?;
+            builder
+                .with_client_auth_cert(certificate.certificates()?, key.key()?)
+                .map_err(|error| key.error(&format!("does not go with the certificate: {error}")))?
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(config)
+    }
+
+    fn system_roots(&self) -> Result<RootCertStore, Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            let problem =
+                "this system has no certificates of public authorities; install ca-certificates, or name a file";
+            return Err(self.error("ca_file", problem.to_owned()));
+        }
+        Ok(roots)
+    }
+
+    fn error(&self, key: &str, problem: String) -> Error {
+        Error { setting: format!("{}.{key}", self.section), problem }
+    }
+
+    async fn handshake(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        // An IPv6 address stands in brackets.
+        let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(name)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is no name of a host")))?;
+        let dial = self.clone();
+        // The roots of the system are many files, or a large one.
+        let config = tokio::task::spawn_blocking(move || dial.config()).await.map_err(io::Error::other)?;
+        let config = config.map_err(io::Error::other)?;
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
+            let section = self.section;
+            io::Error::new(error.kind(), format!("no TLS with {host}: {error} (settings {section})"))
+        })
+    }
+}
+
+fn is_https(endpoint: &Endpoint) -> bool {
+    endpoint.uri().scheme_str() == Some("https")
+}
+
+/// Makes one connection after the other for a channel.
+#[derive(Clone)]
+struct Connector {
+    /// None: in the clear.
+    dial: Option<Dial>,
+    at: Option<SocketAddr>,
+}
+
+type Stream = tokio_util::either::Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+impl Connector {
+    async fn connect(self, uri: Uri) -> io::Result<TokioIo<Stream>> {
+        use tokio_util::either::Either;
+        let host = uri.host().unwrap_or_default();
+        let stream = match self.at {
+            Some(at) => TcpStream::connect(at).await?,
+            None => {
+                let port = uri.port_u16().unwrap_or(if self.dial.is_some() { 443 } else { 80 });
+                let name = host.trim_start_matches('[').trim_end_matches(']');
+                let found: Vec<_> = lookup_host((name, port)).await?.collect();
+                TcpStream::connect(&found[..]).await?
+            }
+        };
+        stream.set_nodelay(true)?;
+        Ok(TokioIo::new(match self.dial {
+            None => Either::Left(stream),
+            Some(dial) => Either::Right(Box::new(dial.handshake(host, stream).await?)),
+        }))
+    }
+}
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Stream>>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}

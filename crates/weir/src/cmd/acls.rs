@@ -1,0 +1,55 @@
+//! `weir acls`: what each service has to be allowed on Kafka.
+
+use std::process::ExitCode;
+
+use crate::access::{Access, Resource, access};
+use crate::out;
+
+/// Say what each service has to be allowed on Kafka, and nothing beyond
+///
+/// One principal for each service. The names of topics and groups are those of the settings, with bus.topic_prefix.
+/// Without --json one line for each operation: principal, operation, topic or group, name, and what it is for.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir acls
+  weir acls --json | jq '.[] | select(.service == \"weir-loader\")'
+  WEIR__BUS__TOPIC_PREFIX=prod. weir acls")]
+pub struct Acls {
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: super::ConfigFile,
+}
+
+impl Acls {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let all = access(&self.config.load()?);
+        if self.json {
+            out::say(&serde_json::to_string_pretty(&all)?);
+        } else {
+            out::say(lines(&all).trim_end());
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn lines(all: &[Access]) -> String {
+    let mut text = String::new();
+    for Access { service, rules } in all {
+        if rules.is_empty() {
+            text.push_str(&format!("{service:<18} nothing\n"));
+        }
+        for rule in rules {
+            let (kind, name) = match &rule.resource {
+                Resource::Topic(name) => ("topic", name),
+                Resource::Group(name) => ("group", name),
+            };
+            for operation in &rule.operations {
+                let operation = format!("{operation:?}");
+                text.push_str(&format!("{service:<18} {operation:<16} {kind} {name:<42} {}\n", rule.why));
+            }
+        }
+    }
+    text
+}
