@@ -211,6 +211,7 @@ fn records(event: sources::Event, input: Input<'_>, source: &str) -> Event {
         time: event.occurred_at,
         traceparent: input.traceparent.map(str::to_owned),
         from: Some(input.at.clone()),
+        ..Headers::default()
     };
     let mut records = Vec::with_capacity(1 + event.activities.len());
     let topic = match &event.topic {

@@ -124,6 +124,7 @@ fn an_event_becomes_its_record_and_those_of_its_activities() {
         time: Some(Timestamp { seconds: 1_700_000_000, nanos: 0 }),
         traceparent: Some("00-aa-bb-01".into()),
         from: Some(at()),
+        ..Headers::default()
     };
     assert_eq!(typed.headers, headers);
     for (ordinal, record) in [first, second].into_iter().enumerate() {
