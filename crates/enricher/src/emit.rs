@@ -224,7 +224,7 @@ async fn letter(head: &Head, refused: &Refused, shared: &Shared) {
             payload,
             content_type: "application/protobuf",
             failed_at: service::clock::timestamp(),
-            attempts: 1,
+            attempts: head.attempts,
             traceparent: head.traceparent.clone(),
         })
     };

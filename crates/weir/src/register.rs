@@ -103,11 +103,19 @@ pub async fn connect(url: &str) -> Result<Client, Error> {
 /// # Errors
 /// When the address is none, or nobody answers there.
 pub async fn channel(url: &str) -> Result<Channel, Error> {
+    patient_channel(url, CALL).await
+}
+
+/// The same for calls that may take long: an answer has to begin within `limit`.
+///
+/// # Errors
+/// When the address is none, or nobody answers there.
+pub async fn patient_channel(url: &str, limit: Duration) -> Result<Channel, Error> {
     let endpoint = Endpoint::from_shared(url.to_owned())
         .ok()
         .filter(|endpoint| endpoint.uri().scheme_str() == Some("http"))
         .ok_or_else(|| Error::Url(url.to_owned()))?;
-    endpoint.connect_timeout(CONNECT).timeout(CALL).connect().await.map_err(|error| {
+    endpoint.connect_timeout(CONNECT).timeout(limit).connect().await.map_err(|error| {
         // The outermost error says "transport error" only.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::out;
 use crate::settings::Settings;
 
+pub mod dead_letters;
 pub mod health;
 pub mod lake;
 pub mod register;
@@ -48,6 +49,7 @@ enum Command {
     Register(register::Register),
     Trace(trace::TraceCommand),
     Lake(lake::LakeCommand),
+    DeadLetters(dead_letters::DeadLetters),
     Health(health::Health),
 }
 
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Register(register) => run(|_| register.run()),
         Command::Trace(trace) => run(|shutdown| trace.run(shutdown)),
         Command::Lake(lake) => run(|shutdown| lake.run(shutdown)),
+        Command::DeadLetters(dead_letters) => run(|shutdown| dead_letters.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),
     }
 }
