@@ -26,7 +26,7 @@ pub struct Headers {
     /// `weir-attempts`: how often what this record carries was tried before, where it was replayed from the dead
     /// letters; 0, and not written, where it was not.
     pub attempts: u32,
-    /// `weir-items`: the positions of the items that a replay is about, where the record carries others too. Empty: all.
+    /// `weir-items`: the positions of the items that a replay is about, where the record has others too. Empty: all.
     pub items: Vec<u32>,
 }
 

@@ -65,8 +65,10 @@ async fn part(batch: Vec<Worked>, shared: &Shared) -> Done {
     let Some(verdicts) = claim(&batch, shared).await else { return Done::Stopped };
     let mut verdicts = verdicts.into_iter();
     let mut tally = Tally::default();
-    // The last delivery with an event tells how old events are when they are durable.
-    let probe = batch.iter().rposition(|worked| worked.outcome.items.iter().any(|item| matches!(item, Item::Event(_))));
+    // The last delivery with an event tells how old events are when they are durable. What was replayed is as old as it
+    // was left lying.
+    let has_event = |worked: &Worked| worked.outcome.items.iter().any(|item| matches!(item, Item::Event(_)));
+    let probe = batch.iter().rposition(|worked| worked.attempts == 1 && has_event(worked));
     for (n, worked) in batch.into_iter().enumerate() {
         let events = worked.outcome.items.len() - worked.outcome.refused();
         let verdicts: Vec<Verdict> = verdicts.by_ref().take(events).collect();

@@ -35,6 +35,7 @@ pub mod settings;
 pub mod storm;
 mod tally;
 mod topics;
+mod warn;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -362,6 +363,8 @@ impl Stage {
             .host
             .tasks()
             .spawn(async move { checks.watch_stage(&states, &watched, every, stalled_after, until).await });
+        let hold = Duration::from_millis(settings.storm.hold_ms);
+        self.host.tasks().spawn(warn::run(Arc::clone(&shared), every, hold, after.clone()));
         let threads = settings.parse_threads();
         let [(direct, direct_consumer), (bulk, bulk_consumer)] = consumers;
         let lane = |name, share, threads| Lane { name, share, parsers: Arc::new(Semaphore::new(threads)) };

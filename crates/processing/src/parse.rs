@@ -73,7 +73,7 @@ impl Outcome {
         }
     }
 
-    /// Of the refused items, only those at these positions. Events stay: their claims tell whether they came out before.
+    /// Of the refused items, only those at these positions. Events stay: their claims tell whether they came before.
     /// Where the delivery does not have these positions it is not read as it was, and all of it stays.
     pub fn keep_refused(&mut self, positions: &[u32]) {
         let has = |position: &u32| self.items.iter().any(|item| item.index() == *position);

@@ -7,6 +7,7 @@ mod look;
 mod place;
 mod refusals;
 mod replay;
+mod storms;
 
 /// One test for each of these functions, on this log.
 macro_rules! suite {
@@ -24,6 +25,7 @@ macro_rules! suite {
                 replay::who_goes_away_stops_it,
                 replay::other_stages_get_their_records_back,
                 refusals::what_may_not_be_replayed_says_why,
+                storms::one_endpoint_is_held_back_at_every_door_and_let_in_again,
             );
         }
     };

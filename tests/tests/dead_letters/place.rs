@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bus::{Bus, Coordinates, Headers, Record, Start, Stored, TopicKind, TopicSpec};
 use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
 use common::deadletter::v1::{DeadLetter, ReplayRequest, ReplayResponse, Selection};
+use common::health::v1::State;
 use common::raw::v1::{Delivery, Header};
 use processing::{Processing, Settings};
 use prost::Message as _;
@@ -33,7 +34,7 @@ pub(crate) struct Place {
     pub(crate) bus: Bus,
     /// The endpoint of its deliveries.
     pub(crate) endpoint: String,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Place {
@@ -62,9 +63,13 @@ impl Place {
         };
         let bus = Bus::open(&settings.bus).unwrap();
         let endpoint = prefix.trim_end_matches('.').to_owned();
-        let place = Self { settings, bus, endpoint, _scratch: scratch };
+        let place = Self { settings, bus, endpoint, scratch };
         place.make_topics().await;
         place
+    }
+
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.scratch.path()
     }
 
     async fn make_topics(&self) {
@@ -73,6 +78,7 @@ impl Place {
         let flow = processing::flow();
         let names = flow.reads.into_iter().chain(flow.writes).filter(|name| name != "dead-letters");
         topics.extend(names.chain(["loads".to_owned()]).map(|name| TopicSpec { name, kind: log }));
+        topics.push(TopicSpec { name: "storms".into(), kind: log });
         let month = TopicKind::Log { retention: Duration::from_secs(30 * 24 * 3600) };
         topics.push(TopicSpec { name: "dead-letters".into(), kind: month });
         self.bus.prepare_topics(&topics).await.unwrap();
@@ -165,6 +171,15 @@ impl Place {
         }
     }
 
+    /// Waits until there is such a record.
+    pub(crate) async fn comes(&self, topic: &str, wanted: impl Fn(&Stored) -> bool) {
+        let began = Instant::now();
+        while !self.read(topic).await.iter().any(&wanted) {
+            assert!(began.elapsed() < LIMIT, "not on {topic}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     pub(crate) async fn letters(&self, count: usize) -> Vec<DeadLetter> {
         self.exactly("dead-letters", count).await.iter().map(|stored| stored.decode().unwrap()).collect()
     }
@@ -190,6 +205,12 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    pub(crate) fn check(&self, name: &str) -> (State, String) {
+        let digest = self.host.health().digest();
+        let check = digest.checks.iter().find(|check| check.name == name).unwrap();
+        (check.state(), check.message.clone())
+    }
+
     pub(crate) async fn until(&self, what: &str, look: impl Fn(&Self) -> bool) {
         let began = Instant::now();
         while !look(self) {

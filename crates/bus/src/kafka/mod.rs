@@ -4,7 +4,7 @@
 //! * [`producer`]: producers with a poll thread each, built anew when they stop for good
 //! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
 //!   [`trial`]: records of a suspected partition, one at a time
-//! * [`reader`]: reading a topic without a group; [`followers`]: several of them; [`lookup`]: single records by their place
+//! * [`reader`]: reading a topic without a group; [`followers`]: several of them; [`lookup`]: single records
 //! * [`topics`]: creating and checking topics; [`topic_id`]: who a topic is; [`operate`]: what an operator decides by hand
 
 use std::sync::{Arc, OnceLock};

@@ -1,10 +1,10 @@
 //! Looking at dead letters, of all stages, and sending them again.
 //!
 //! ```text
-//! dead-letters ─▶ scan ─▶ select: is it meant? ─┬─▶ page, stats
-//!                                               └─▶ plan: may it go, and as what? ─▶ replay ─▶ raw.…, activities, loads
-//!                                                     ▲ the original record, at its place          │
-//!                                                     └── log                    who, when, what ─▶ registrations' database
+//! dead-letters ─▶ scan ─▶ select: meant? ─┬─▶ page, stats
+//!                                         └─▶ plan: may it go, as what? ─▶ replay ─▶ raw.…, activities, loads
+//!                                               ▲ the original record         │
+//!                                               └── log      who, when, what ─▶ the registrations' database
 //! ```
 //!
 //! * [`service`]: the gRPC service

@@ -1,4 +1,4 @@
-//! Whether a dead letter may be replayed, and the record that is sent. Pure: the log's records come in as they were read.
+//! Whether a dead letter may be replayed, and the record that is sent. Pure: the log's records come in as read.
 //!
 //! A replay makes what the stage reads once more, in the place of what it refused:
 //!

@@ -28,9 +28,9 @@ type Client = DeadLetterServiceClient<Channel>;
 
 /// Look at what was refused, and send it again
 ///
-/// What a stage cannot handle is kept whole for 30 days, with the stage, the reason and the exact bytes. After the fix it
-/// is replayed: it goes into the input of that stage once more, and what had come without the fault comes now, with the
-/// same ids. What came before is dropped as a duplicate.
+/// What a stage cannot handle is kept whole for 30 days, with the stage, the reason and the exact bytes. After the fix
+/// it is replayed: it goes into the input of that stage once more, and what had come without the fault comes now, with
+/// the same ids. What came before is dropped as a duplicate.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir dead-letters stats --since 1d

@@ -51,7 +51,8 @@ impl Replay {
         if selects == self.all {
             let problem = if selects { "--all and a selection exclude each other" } else { "nothing is selected" };
             anyhow::bail!(
-                "{problem}: say which dead letters to replay (--id, --stage, --source, --endpoint, --reason, --since), or --all"
+                "{problem}: say which dead letters to replay (--id, --stage, --source, --endpoint, --reason, --since), \
+                 or --all"
             );
         }
         // What is refused from now on was not shown, and is not meant.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use common::deadletter::v1::{Found, GetResponse, NotSent, Replay, ReplayResponse, Selection, StatsResponse};
+use common::deadletter::v1::{
+    Found, GetResponse, KindCount, NotSent, Replay, ReplayResponse, Selection, StatsResponse,
+};
 use prost::Message as _;
 use prost_types::Timestamp;
 use serde_json::{Value, json};
@@ -104,19 +106,18 @@ pub(super) fn one(decoder: &Decoder, answer: &GetResponse) -> Result<String, dec
 pub(super) fn stats(answer: &StatsResponse) -> String {
     let mut text = format!("{} dead letters\n", count(answer.count));
     if answer.count > 0 {
-        let by: [(&str, fn(&common::deadletter::v1::KindCount) -> &str); 4] = [
+        let by: [(&str, Name); 4] = [
             ("stage", |kind| &kind.stage),
             ("reason", |kind| &kind.reason),
             ("source", |kind| &kind.source),
             ("endpoint", |kind| &kind.endpoint),
         ];
         for (name, of) in by {
-            let mut sums: BTreeMap<&str, (u64, Option<Timestamp>)> = BTreeMap::new();
+            let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
             for kind in &answer.kinds {
                 let sum = sums.entry(of(kind)).or_default();
-                sum.0 += kind.count;
-                let later = |a: Option<Timestamp>, b: Option<Timestamp>| a.max_by_key(b);
-                sum.1 = later(sum.1, kind.last);
+                sum.count += kind.count;
+                sum.last = sum.last.max(kind.last.map(|last| (last.seconds, last.nanos)));
             }
             text.push('\n');
             text.push_str(&sums_table(name, sums));
@@ -136,25 +137,25 @@ pub(super) fn stats(answer: &StatsResponse) -> String {
     text
 }
 
-/// The later of two times.
-trait Later {
-    fn max_by_key(self, other: Self) -> Self;
+/// A name of a kind, by which counts are added up.
+type Name = fn(&KindCount) -> &str;
+
+/// Counts of several kinds together.
+#[derive(Default)]
+struct Sum {
+    count: u64,
+    /// Seconds and nanoseconds of the last refusal.
+    last: Option<(i64, i32)>,
 }
 
-impl Later for Option<Timestamp> {
-    fn max_by_key(self, other: Self) -> Self {
-        let key = |time: &Self| time.map_or((i64::MIN, 0), |time| (time.seconds, time.nanos));
-        if key(&other) > key(&self) { other } else { self }
-    }
-}
-
-fn sums_table(name: &str, sums: BTreeMap<&str, (u64, Option<Timestamp>)>) -> String {
+fn sums_table(name: &str, sums: BTreeMap<&str, Sum>) -> String {
     let mut sums: Vec<_> = sums.into_iter().collect();
-    sums.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    sums.sort_by_key(|(_, sum)| std::cmp::Reverse(sum.count));
     let rest = sums.len().saturating_sub(MOST);
     let mut rows = vec![head(&[name, "letters", "last refused at"])];
-    for (value, (sum, last)) in sums.into_iter().take(MOST) {
-        rows.push(vec![dash(value), count(sum), time(last.as_ref())]);
+    for (value, sum) in sums.into_iter().take(MOST) {
+        let last = sum.last.map(|(seconds, nanos)| Timestamp { seconds, nanos });
+        rows.push(vec![dash(value), count(sum.count), time(last.as_ref())]);
     }
     let mut text = columns(&rows, &[1]);
     if rest > 0 {
