@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use crate::backend::Backend;
 use crate::claims::{Clock, system_clock};
 use crate::threads::blocking;
-use crate::{Claims, Consumer, Error, Producer, Reader, Settings, Start, Table, TopicProblem, TopicSpec};
+use crate::{Claims, Consumer, Error, Lookup, Producer, Reader, Settings, Start, Table, TopicProblem, TopicSpec};
 
 /// How long one question to the log may take.
 const ASK: Duration = Duration::from_secs(5);
@@ -140,6 +140,11 @@ impl Bus {
     /// Reads topics without a group; names without the prefix.
     pub async fn reader(&self, topics: &[String], start: Start) -> Result<Reader, Error> {
         Reader::open(&self.backend, topics, start).await
+    }
+
+    /// Finds single records by their places. Asks nobody before it is asked.
+    pub fn lookup(&self) -> Lookup {
+        Lookup::new(self.backend.clone())
     }
 
     /// Follows a compacted topic into memory.

@@ -1,4 +1,4 @@
-//! The headers of a record: CloudEvents in binary mode, the trace context, and `weir-from`.
+//! The headers of a record: CloudEvents in binary mode, the trace context, and Weir's own.
 
 use prost_types::Timestamp;
 
@@ -23,6 +23,11 @@ pub struct Headers {
     pub traceparent: Option<String>,
     /// `weir-from`: the record that this one was made of.
     pub from: Option<Coordinates>,
+    /// `weir-attempts`: how often what this record carries was tried before, where it was replayed from the dead
+    /// letters; 0, and not written, where it was not.
+    pub attempts: u32,
+    /// `weir-items`: the positions of the items that a replay is about, where the record has others too. Empty: all.
+    pub items: Vec<u32>,
 }
 
 impl Headers {
@@ -43,6 +48,13 @@ impl Headers {
         if let Some(from) = &self.from {
             written.push(("weir-from", from.to_string()));
         }
+        if self.attempts > 0 {
+            written.push(("weir-attempts", self.attempts.to_string()));
+        }
+        if !self.items.is_empty() {
+            let items: Vec<_> = self.items.iter().map(u32::to_string).collect();
+            written.push(("weir-items", items.join(",")));
+        }
         written
     }
 
@@ -58,6 +70,11 @@ impl Headers {
                 "ce_time" => read.time = common::time::from_rfc3339(value),
                 "traceparent" => read.traceparent = Some(value.to_owned()),
                 "weir-from" => read.from = value.parse().ok(),
+                "weir-attempts" => read.attempts = value.parse().unwrap_or_default(),
+                // A list that cannot be read whole is no list: then the record is about all of its items.
+                "weir-items" => {
+                    read.items = value.split(',').map(str::parse).collect::<Result<_, _>>().unwrap_or_default()
+                }
                 _ => {}
             }
         }

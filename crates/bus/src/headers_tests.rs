@@ -16,6 +16,8 @@ fn writes_the_cloudevents_binding() {
         time: Some(Timestamp { seconds: 1_700_000_000, nanos: 500_000_000 }),
         traceparent: Some("00-1-2-01".to_owned()),
         from: "log.1/raw.meta/0/7".parse().ok(),
+        attempts: 2,
+        items: vec![3, 617],
     };
     let written = headers.written();
     let written: Vec<_> = written.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -30,13 +32,15 @@ fn writes_the_cloudevents_binding() {
             ("ce_time", "2023-11-14T22:13:20.500Z"),
             ("traceparent", "00-1-2-01"),
             ("weir-from", "log.1/raw.meta/0/7"),
+            ("weir-attempts", "2"),
+            ("weir-items", "3,617"),
         ]
     );
 }
 
 #[test]
 fn what_cannot_be_read_is_left_out() {
-    let odd: [(&str, Option<&[u8]>); 7] = [
+    let odd: [(&str, Option<&[u8]>); 9] = [
         ("ce_id", Some(&[0xff])),
         ("ce_type", None),
         ("ce_time", Some(b"yesterday")),
@@ -44,6 +48,8 @@ fn what_cannot_be_read_is_left_out() {
         ("ce_source", Some(b"first")),
         ("ce_source", Some(b"last")),
         ("unknown", Some(b"x")),
+        ("weir-attempts", Some(b"-1")),
+        ("weir-items", Some(b"1,2,three")),
     ];
     assert_eq!(Headers::read(odd), Headers { source: "last".to_owned(), ..Headers::default() });
 }
@@ -56,9 +62,11 @@ proptest! {
         time in prop::option::of((-62_135_596_800i64..253_402_300_800, 0..1_000_000_000i32)),
         traceparent in prop::option::of("\\PC*"),
         from in prop::option::of(("[a-z.]{0,9}", "[a-z.]{1,9}", 0..99i32, 0..i64::MAX)),
+        attempts in any::<u32>(),
+        items in prop::collection::vec(any::<u32>(), 0..9),
     ) {
         let headers = Headers {
-            id, source, r#type: kind, traceparent,
+            id, source, r#type: kind, traceparent, attempts, items,
             time: time.map(|(seconds, nanos)| Timestamp { seconds, nanos }),
             from: from.map(|(log, topic, partition, offset)| Coordinates { log: log.into(), topic: topic.into(), partition, offset }),
         };

@@ -3,7 +3,7 @@
 //! * [`Bus`] opens it: identity of the log, topics, and everything below
 //! * [`Producer`]: sends without waiting, bounded by count and bytes; a [`Delivery`] or an [`Ack`] tells the outcome
 //! * [`Consumer`]: batches in the order of each partition; each record is held by an [`Ack`] until its outputs are durable
-//! * [`Reader`] and [`Table`]: reading without a group; a compacted topic in memory
+//! * [`Reader`] and [`Table`]: reading without a group; a compacted topic in memory; [`Lookup`]: single records
 //! * [`Claims`]: which event came out of which record, so that duplicates are told from repetitions
 //! * [`dead_letters`]: what a stage refuses
 //!
@@ -31,6 +31,7 @@ mod gate;
 mod headers;
 mod intake;
 mod kafka;
+mod lookup;
 mod producer;
 mod progress;
 mod reader;
@@ -50,6 +51,7 @@ pub use consumer::{Consumer, ConsumerState, Lag, Stopped};
 pub use coordinates::{Coordinates, NotCoordinates};
 pub use error::Error;
 pub use headers::Headers;
+pub use lookup::Lookup;
 pub use producer::{Delivery, Producer, ProducerState};
 pub use reader::{READER_GROUP, Reader, Start};
 pub use record::{Assignment, Batch, Incoming, Record, Stored};

@@ -3,7 +3,8 @@
 use std::marker::PhantomData;
 
 use crate::activity::v1::{Activity, EnrichedActivity};
-use crate::{deadletter::v1::DeadLetter, load::v1::LoadRequest, raw::v1::Delivery, registration::v1::Registration};
+use crate::deadletter::v1::{DeadLetter, EndpointStorm};
+use crate::{load::v1::LoadRequest, raw::v1::Delivery, registration::v1::Registration};
 
 /// A topic's name, tied to the message it carries.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub const ACTIVITIES_ENRICHED: Topic<EnrichedActivity> = Topic::of("activities.e
 pub const LOADS: Topic<LoadRequest> = Topic::of("loads");
 /// What any stage refused.
 pub const DEAD_LETTERS: Topic<DeadLetter> = Topic::of("dead-letters");
+/// Endpoints that the door holds back for a while, because most of what they deliver is refused.
+pub const STORMS: Topic<EndpointStorm> = Topic::of("storms");
 
 /// Deliveries of a source, in the lane that is worked on at once.
 pub fn raw(source: &str) -> Topic<Delivery> {
@@ -61,7 +64,7 @@ pub const fn event<E: crate::event::Event>() -> Topic<E> {
 }
 
 /// What a service makes of what: from every record of `reads`, it may write records of `writes`. Look-ups (registrations)
-/// are not part of it.
+/// and what services tell each other about themselves (storms) are not part of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flow {
     /// Topics without prefix; empty where the records come from outside.

@@ -46,7 +46,7 @@ pub(crate) async fn run(mut batches: mpsc::Receiver<Enriching>, writer: mpsc::Se
 
 /// What is about to be sent of a record.
 enum Going {
-    Activity(Box<EnrichedActivity>, Record),
+    Activity(Box<EnrichedActivity>, Box<Record>),
     Refused(Refused),
 }
 
@@ -64,7 +64,7 @@ async fn batch(works: Vec<Work>, held: &mut HashMap<Place, u64>, shared: &Shared
             Content::Activity(enriched, _) => {
                 let record = head.record(&enriched);
                 match shared.producer.check(&record) {
-                    Ok(()) => Going::Activity(enriched, record),
+                    Ok(()) => Going::Activity(enriched, Box::new(record)),
                     Err(error) => Going::Refused(Refused { reason: TOO_LARGE, message: error.to_string() }),
                 }
             }
@@ -81,7 +81,7 @@ async fn batch(works: Vec<Work>, held: &mut HashMap<Place, u64>, shared: &Shared
     for (head, content) in going {
         let mut taken = shared.counts.take(&head.context.endpoint, head.context.received_at.as_ref(), 1, "interrupted");
         let (enriched, record) = match content {
-            Going::Activity(enriched, record) => (enriched, record),
+            Going::Activity(enriched, record) => (enriched, *record),
             Going::Refused(refused) => {
                 letter(&head, &refused, shared).await;
                 items.push(item(head, Outcome::Without(taken, What::DeadLettered)));
@@ -224,7 +224,7 @@ async fn letter(head: &Head, refused: &Refused, shared: &Shared) {
             payload,
             content_type: "application/protobuf",
             failed_at: service::clock::timestamp(),
-            attempts: 1,
+            attempts: head.attempts,
             traceparent: head.traceparent.clone(),
         })
     };

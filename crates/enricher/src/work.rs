@@ -42,6 +42,8 @@ pub(crate) struct Head {
     pub(crate) bytes: usize,
     pub(crate) produced_at_ms: i64,
     pub(crate) span: Span,
+    /// How often it is being tried, from 1.
+    pub(crate) attempts: u32,
     /// What its outputs carry.
     pub(crate) traceparent: Option<String>,
     /// Endpoint, tenant and delivery; empty where the record could not be read.
@@ -78,9 +80,10 @@ pub(crate) fn begin(record: Incoming, steps: &Steps) -> Work {
         Ok(enriched) => Content::Activity(Box::new(enriched), Verdict::Goes),
         Err(refused) => Content::Refused(refused),
     };
+    let attempts = headers.attempts.saturating_add(1);
     let key = key.map(|key| key.to_vec()).unwrap_or_default();
     let bytes = key.len() + payload.as_ref().map_or(0, Bytes::len);
-    let head = Head { at, assignment, key, payload, bytes, produced_at_ms, span, traceparent, context, ack };
+    let head = Head { at, assignment, key, payload, bytes, produced_at_ms, span, attempts, traceparent, context, ack };
     Work { head, content }
 }
 

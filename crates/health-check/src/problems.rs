@@ -169,8 +169,8 @@ const READY: &str = "Nothing to do if somebody restarts it; else look at its log
 const LAG: &str = "See whether its rate is what it was; if it works at its limit, add instances, else look at its other \
                    checks. Mind that what waits expires after the topic's retention.";
 const AGE: &str = "Look at the lag of this stage and of those before it: the oldest work is where the lag is.";
-const DEAD_LETTERS: &str = "Read the reasons: weir tail dead-letters. Mostly a sender has changed its format, or an \
-                            endpoint gets what is not meant for it.";
+const DEAD_LETTERS: &str = "Read the reasons: weir dead-letters stats. Mostly a sender has changed its format, or an \
+                            endpoint gets what is not meant for it. After the fix: weir dead-letters replay.";
 
 /// What to do about a check of a service, by the end of its name: every service names the same thing the same way.
 fn advice(check: &str) -> &'static str {
@@ -201,10 +201,15 @@ fn advice(check: &str) -> &'static str {
         ),
         (
             "_dead_letter_storm",
-            "Read the dead letters (weir tail dead-letters). If this version cannot read what the one before could, go \
+            "Read the dead letters (weir dead-letters list). If this version cannot read what the one before could, go \
              back to that one.",
         ),
-        ("_endpoint_dead_letters", "Ask who delivers to this endpoint; read the reasons: weir tail dead-letters."),
+        (
+            "_endpoint_dead_letters",
+            "Ask who delivers to this endpoint; read the reasons: weir dead-letters list --endpoint NAME. The door \
+             holds it back until a minute after the last refusal.",
+        ),
+        ("_storms", "Nothing: they are let in again by themselves. Processing says which deliveries cannot be read."),
         ("_saturation", "Add instances, or set a rate_limit for the endpoint that sends most."),
         (
             "_endpoints",

@@ -152,7 +152,7 @@ impl Pipeline {
             payload: payload.unwrap_or_default(),
             content_type: "application/protobuf",
             failed_at: service::clock::timestamp(),
-            attempts: 1,
+            attempts: headers.attempts.saturating_add(1),
             traceparent: headers.traceparent,
         });
         let mut taken = self.counts.take("", None, 1, COMES_AGAIN);

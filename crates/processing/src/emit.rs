@@ -65,8 +65,10 @@ async fn part(batch: Vec<Worked>, shared: &Shared) -> Done {
     let Some(verdicts) = claim(&batch, shared).await else { return Done::Stopped };
     let mut verdicts = verdicts.into_iter();
     let mut tally = Tally::default();
-    // The last delivery with an event tells how old events are when they are durable.
-    let probe = batch.iter().rposition(|worked| worked.outcome.items.iter().any(|item| matches!(item, Item::Event(_))));
+    // The last delivery with an event tells how old events are when they are durable. What was replayed is as old as it
+    // was left lying.
+    let has_event = |worked: &Worked| worked.outcome.items.iter().any(|item| matches!(item, Item::Event(_)));
+    let probe = batch.iter().rposition(|worked| worked.attempts == 1 && has_event(worked));
     for (n, worked) in batch.into_iter().enumerate() {
         let events = worked.outcome.items.len() - worked.outcome.refused();
         let verdicts: Vec<Verdict> = verdicts.by_ref().take(events).collect();
@@ -146,10 +148,10 @@ async fn one(worked: Worked, verdicts: &[Verdict], probe: bool, tally: &mut Tall
     if verdicts.contains(&Verdict::Again) {
         return again(worked, verdicts, tally, shared).await;
     }
-    let Worked { at, ack, outcome, taken, span, traceparent } = worked;
+    let Worked { at, ack, outcome, taken, span, traceparent, attempts } = worked;
     let duplicates = verdicts.iter().filter(|verdict| **verdict == Verdict::Duplicate).count();
     let ack = counted(ack, taken, verdicts.len() - duplicates, duplicates, outcome.refused());
-    let letter = Letter { at: &at, outcome: &outcome.head(), traceparent };
+    let letter = Letter { at: &at, outcome: &outcome.head(), traceparent, attempts };
     let received_at = outcome.received_at;
     tally.took(&letter.outcome.endpoint, outcome.items.len());
     let mut verdicts = verdicts.iter();
@@ -221,8 +223,8 @@ fn age(received_at: Timestamp, now: SystemTime) -> f64 {
 /// A record that comes again may be one whose outputs the log refuses for good, so its outputs are waited for: what
 /// is refused for good gives its claim back and becomes a dead letter, and the partition goes on.
 async fn again(worked: Worked, verdicts: &[Verdict], tally: &mut Tally, shared: &Shared) {
-    let Worked { at, ack, outcome, taken, span, traceparent } = worked;
-    let letter = Letter { at: &at, outcome: &outcome.head(), traceparent };
+    let Worked { at, ack, outcome, taken, span, traceparent, attempts } = worked;
+    let letter = Letter { at: &at, outcome: &outcome.head(), traceparent, attempts };
     let endpoint = letter.outcome.endpoint.as_str();
     // Counted where the record ends: one that fails on the way comes again, and is counted then.
     let (items, mut duplicates, mut events, mut sent) = (outcome.items.len(), 0, 0, Vec::new());
@@ -301,6 +303,7 @@ struct Letter<'a> {
     at: &'a bus::Coordinates,
     outcome: &'a Outcome,
     traceparent: Option<String>,
+    attempts: u32,
 }
 
 impl Letter<'_> {
@@ -335,7 +338,7 @@ impl Letter<'_> {
             payload: refused.payload,
             content_type: refused.content_type,
             failed_at: service::clock::timestamp(),
-            attempts: 1,
+            attempts: self.attempts,
             traceparent: self.traceparent.clone(),
         })
     }

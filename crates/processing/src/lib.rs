@@ -8,6 +8,7 @@
 //!      ▲
 //!      ├── gRPC RegistrationService ─ SQLite or PostgreSQL
 //!      └── gRPC EnrichmentService: their metadata
+//! dead-letters ── gRPC DeadLetterService ─▶ raw.…, activities, loads: what was refused, once more
 //! ```
 //!
 //! * [`settings`]: what can be set
@@ -15,10 +16,12 @@
 //! * [`pipeline`]: consume, parse, claim, produce
 //! * [`registrations`]: the gRPC service, its databases and its topic
 //! * [`enrichment`]: what the registrations say about activities
+//! * [`dead_letters`]: looking at what any stage refused, and sending it again
 //!
 //! [`Processing::new`] opens what is local and never waits; [`Processing::run`] waits for the log, the claims' store
 //! and the database as long as it takes, and health says so.
 
+pub mod dead_letters;
 mod emit;
 pub mod enrichment;
 mod health;
@@ -32,12 +35,14 @@ pub mod settings;
 pub mod storm;
 mod tally;
 mod topics;
+mod warn;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bus::{Bus, Claims, Consumer, Producer, Table};
+use common::deadletter::v1::dead_letter_service_server::DeadLetterServiceServer;
 use common::enrichment::v1::enrichment_service_server::EnrichmentServiceServer;
 use common::registration::v1::Registration;
 use common::registration::v1::registration_service_server::RegistrationServiceServer;
@@ -47,6 +52,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::dead_letters::service::DeadLetters;
 use crate::enrichment::Enrichment;
 use crate::health::Checks;
 use crate::pipeline::{Lane, Shared};
@@ -136,6 +142,9 @@ impl Processing {
     /// The gRPC services.
     pub fn routes(&self) -> tonic::service::Routes {
         let largest = self.settings.grpc.max_message_bytes;
+        let (bus, producer, store) = (self.bus.clone(), self.producer.clone(), Arc::clone(&self.store));
+        // An answer may hold the largest record there is, and a page of what is said of many.
+        let dead_letters = self.settings.bus.producer.max_record_bytes.saturating_mul(2).max(largest);
         tonic::service::Routes::new(
             RegistrationServiceServer::new(self.registrations.clone())
                 .max_decoding_message_size(largest)
@@ -145,6 +154,11 @@ impl Processing {
             EnrichmentServiceServer::new(Enrichment::new(self.view.clone(), self.table.handle()))
                 .max_decoding_message_size(largest)
                 .max_encoding_message_size(largest),
+        )
+        .add_service(
+            DeadLetterServiceServer::new(DeadLetters::new(bus, producer, store, self.host.clone()))
+                .max_decoding_message_size(largest)
+                .max_encoding_message_size(dead_letters),
         )
     }
 
@@ -349,6 +363,8 @@ impl Stage {
             .host
             .tasks()
             .spawn(async move { checks.watch_stage(&states, &watched, every, stalled_after, until).await });
+        let hold = Duration::from_millis(settings.storm.hold_ms);
+        self.host.tasks().spawn(warn::run(Arc::clone(&shared), every, hold, after.clone()));
         let threads = settings.parse_threads();
         let [(direct, direct_consumer), (bulk, bulk_consumer)] = consumers;
         let lane = |name, share, threads| Lane { name, share, parsers: Arc::new(Semaphore::new(threads)) };

@@ -73,6 +73,15 @@ impl Outcome {
         }
     }
 
+    /// Of the refused items, only those at these positions. Events stay: their claims tell whether they came before.
+    /// Where the delivery does not have these positions it is not read as it was, and all of it stays.
+    pub fn keep_refused(&mut self, positions: &[u32]) {
+        let has = |position: &u32| self.items.iter().any(|item| item.index() == *position);
+        if !positions.is_empty() && positions.iter().all(has) {
+            self.items.retain(|item| matches!(item, Item::Event(_)) || positions.contains(&item.index()));
+        }
+    }
+
     /// How many of the items were refused.
     pub fn refused(&self) -> usize {
         self.items.iter().filter(|item| matches!(item, Item::Refused(_))).count()
@@ -86,6 +95,16 @@ pub enum Item {
     Event(Event),
     /// What could not be understood.
     Refused(Refused),
+}
+
+impl Item {
+    /// The position in the delivery.
+    pub fn index(&self) -> u32 {
+        match self {
+            Self::Event(event) => event.index,
+            Self::Refused(refused) => refused.index,
+        }
+    }
 }
 
 /// An event, as the records that are to be written.
@@ -211,6 +230,7 @@ fn records(event: sources::Event, input: Input<'_>, source: &str) -> Event {
         time: event.occurred_at,
         traceparent: input.traceparent.map(str::to_owned),
         from: Some(input.at.clone()),
+        ..Headers::default()
     };
     let mut records = Vec::with_capacity(1 + event.activities.len());
     let topic = match &event.topic {

@@ -124,6 +124,7 @@ fn an_event_becomes_its_record_and_those_of_its_activities() {
         time: Some(Timestamp { seconds: 1_700_000_000, nanos: 0 }),
         traceparent: Some("00-aa-bb-01".into()),
         from: Some(at()),
+        ..Headers::default()
     };
     assert_eq!(typed.headers, headers);
     for (ordinal, record) in [first, second].into_iter().enumerate() {
@@ -204,4 +205,19 @@ fn an_event_that_cannot_be_written_keeps_its_bytes() {
     let Some(Item::Event(event)) = outcome.items.into_iter().next() else { panic!() };
     let refused = event.refuse(TOO_LARGE, "too many bytes".into());
     assert_eq!((refused.reason, refused.index, &refused.payload[..]), ("too_large", 0, b"1".as_slice()));
+}
+
+#[test]
+fn a_replay_of_some_items_leaves_the_dead_letters_of_the_others_alone() {
+    let kept = |body: &str, positions: &[u32]| -> Vec<u32> {
+        let mut outcome = of(&delivery(body));
+        outcome.keep_refused(positions);
+        outcome.items.iter().map(Item::index).collect()
+    };
+    assert_eq!(kept("1 x 2 x x", &[]), [0, 1, 2, 3, 4]);
+    assert_eq!(kept("1 x 2 x x", &[3]), [0, 2, 3]);
+    assert_eq!(kept("1 x 2 x x", &[2]), [0, 2]);
+    // It is not read as it was: then nothing may get lost.
+    assert_eq!(kept("x", &[3]), [0]);
+    assert_eq!(kept("panic", &[3]), [0]);
 }

@@ -103,6 +103,8 @@ pub(crate) struct Worked {
     pub(crate) taken: Taken,
     pub(crate) span: Span,
     pub(crate) traceparent: Option<String>,
+    /// How often it is being tried, from 1.
+    pub(crate) attempts: u32,
 }
 
 type Parsing = Vec<JoinHandle<Vec<Worked>>>;
@@ -213,13 +215,16 @@ fn work(record: Incoming, shared: &Shared) -> Worked {
     );
     let traceparent = span.in_scope(|| trace::onward(incoming));
     let input = Input { at: &at, payload: payload.as_ref(), headers: &headers, traceparent: traceparent.as_deref() };
-    let outcome = span.in_scope(|| match culprit {
+    let mut outcome = span.in_scope(|| match culprit {
         Some(ended) => parse::crashed(input, ended),
         None => shared.view.with(|registrations| parse::parse(input, registrations)),
     });
+    // A replay of some items of a delivery: the dead letters of the others are there already.
+    outcome.keep_refused(&headers.items);
+    let attempts = headers.attempts.saturating_add(1);
     let received_at = outcome.received_at.as_ref();
     let taken = shared.counts.take(&outcome.endpoint, received_at, outcome.items.len() as u64, COMES_AGAIN);
-    Worked { at, ack, outcome, taken, span, traceparent }
+    Worked { at, ack, outcome, taken, span, traceparent, attempts }
 }
 
 async fn emit_all(lane: &'static str, share: f64, mut receiver: mpsc::Receiver<Parsing>, shared: Arc<Shared>) {
@@ -268,7 +273,8 @@ fn storm(batch: &[Worked], shared: &Shared) -> bool {
     let now = shared.started.elapsed();
     let weather = {
         let mut storm = shared.storm.lock().unwrap_or_else(PoisonError::into_inner);
-        for worked in batch {
+        // What an operator replays may well be refused again: that is no storm.
+        for worked in batch.iter().filter(|worked| worked.attempts == 1) {
             let outcome = &worked.outcome;
             storm.record(&outcome.endpoint, outcome.refused(), outcome.items.len(), now);
         }

@@ -78,6 +78,8 @@ pub struct StormSettings {
     pub ratio: f64,
     /// Refused deliveries at other endpoints than the worst.
     pub min_elsewhere: u64,
+    /// How long the door holds one endpoint back; 0: never.
+    pub hold_ms: u64,
 }
 
 /// `[registrations]`
@@ -176,6 +178,7 @@ impl ProcessingSettings {
             "use 1000 to 86400000",
         );
         check(storm.min_deliveries > 0, "storm.min_deliveries", "is 0".into(), "use at least 1");
+        check(storm.hold_ms <= 3_600_000, "storm.hold_ms", format!("is {}", storm.hold_ms), "use 0 to 3600000");
         check(storm.min_elsewhere > 0, "storm.min_elsewhere", "is 0".into(), "use at least 1");
         check(
             storm.ratio > 0.0 && storm.ratio <= 1.0,

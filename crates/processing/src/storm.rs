@@ -64,6 +64,17 @@ pub enum Weather {
     },
 }
 
+/// An endpoint of which most is refused, in a window that is no storm of several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Noisy {
+    /// The endpoint.
+    pub endpoint: String,
+    /// The part of its deliveries that was refused.
+    pub ratio: f64,
+    /// When something of it was last refused, to a tenth of the window; as the window measures time.
+    pub last: Duration,
+}
+
 /// Deliveries and dead letters of the last while, by endpoint.
 #[derive(Debug)]
 pub struct Storm {
@@ -124,9 +135,36 @@ impl Storm {
         Weather::Calm
     }
 
+    /// Every endpoint of which most is refused. None in a storm of several: then the mistake is ours.
+    pub fn noisy(&mut self, now: Duration) -> Vec<Noisy> {
+        if matches!(self.weather(now), Weather::Storm { .. }) {
+            return Vec::new();
+        }
+        let mut endpoints: BTreeMap<&str, (Seen, u64)> = BTreeMap::new();
+        for (step, seen) in self.steps.iter().flat_map(|(step, of)| of.iter().map(move |seen| (step, seen))) {
+            let (sum, last) = endpoints.entry(seen.0).or_default();
+            sum.add(*seen.1);
+            if seen.1.refused > 0.0 {
+                *last = *step;
+            }
+        }
+        let (limits, length) = (self.limits, self.length());
+        let is_noisy = |seen: &Seen| seen.deliveries >= limits.min_deliveries && seen.ratio() > limits.ratio;
+        let noisy = endpoints.into_iter().filter(|(_, (seen, _))| is_noisy(seen));
+        // The end of the step.
+        let at = |step: u64| length.saturating_mul(u32::try_from(step + 1).unwrap_or(u32::MAX));
+        noisy
+            .map(|(name, (seen, last))| Noisy { endpoint: name.to_owned(), ratio: seen.ratio(), last: at(last) })
+            .collect()
+    }
+
+    fn length(&self) -> Duration {
+        (self.limits.window / STEPS).max(Duration::from_millis(1))
+    }
+
     /// Forgets what has left the window; the number of the present step.
     fn advance(&mut self, now: Duration) -> u64 {
-        let length = (self.limits.window / STEPS).max(Duration::from_millis(1));
+        let length = self.length();
         let step = u64::try_from(now.as_millis() / length.as_millis()).unwrap_or(u64::MAX);
         while self.steps.front().is_some_and(|(oldest, _)| oldest + u64::from(STEPS) <= step) {
             self.steps.pop_front();

@@ -58,3 +58,32 @@ fn forgets_what_has_left_the_window() {
     storm.record("a", 0, 1, at(71));
     assert_eq!(storm.weather(at(71)), Weather::Calm);
 }
+
+#[test]
+fn every_endpoint_of_which_most_is_refused_is_told_with_its_last_refusal() {
+    let mut storm = Storm::new(LIMITS);
+    let noisy = |storm: &mut Storm, seconds| -> Vec<_> {
+        storm.noisy(at(seconds)).into_iter().map(|noisy| (noisy.endpoint, noisy.last)).collect()
+    };
+    for n in 0..1000 {
+        storm.record("fine", 0, 1, at(1));
+        if n < 120 {
+            storm.record("a", 1, 1, at(1));
+            storm.record("b", usize::from(n % 4 > 0), 1, at(1));
+        }
+        if n < 90 {
+            storm.record("few", 1, 1, at(1));
+        }
+    }
+    // Both, not the worst alone; a step is six seconds long.
+    assert_eq!(noisy(&mut storm, 2), [("a".to_owned(), at(6)), ("b".to_owned(), at(6))]);
+    storm.record("b", 1, 1, at(20));
+    assert_eq!(noisy(&mut storm, 30), [("a".to_owned(), at(6)), ("b".to_owned(), at(24))]);
+    assert_eq!(noisy(&mut storm, 61), [], "what is left in the window is too little");
+
+    let mut ours = Storm::new(LIMITS);
+    for endpoint in ["a", "b"] {
+        (0..200).for_each(|_| ours.record(endpoint, 1, 1, at(1)));
+    }
+    assert_eq!(ours.noisy(at(2)), [], "of several at once no sender is to blame");
+}

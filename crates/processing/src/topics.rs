@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bus::{TopicKind, TopicSpec};
 use common::event::EVENT_TYPES;
-use common::topics::{ACTIVITIES, DEAD_LETTERS, Flow, REGISTRATIONS, other, raw, raw_bulk};
+use common::topics::{ACTIVITIES, DEAD_LETTERS, Flow, REGISTRATIONS, STORMS, other, raw, raw_bulk};
 use sources::Source;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -17,6 +17,7 @@ pub(crate) fn wanted(sources: &[&'static dyn Source]) -> Vec<TopicSpec> {
         TopicSpec { name: REGISTRATIONS.name().to_owned(), kind: TopicKind::Compacted },
         log(ACTIVITIES.name(), WEEK),
         log(DEAD_LETTERS.name(), 30 * DAY),
+        log(STORMS.name(), DAY),
     ];
     for source in sources {
         wanted.push(log(raw(source.name()).name(), WEEK));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{Bus, ProducerState, TopicKind, TopicSpec};
-use common::topics::{DEAD_LETTERS, REGISTRATIONS, raw, raw_bulk};
+use common::topics::{DEAD_LETTERS, REGISTRATIONS, STORMS, raw, raw_bulk};
 use service::{Action, CheckHandle, CheckSpec, Health, clock};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -33,6 +33,7 @@ pub(crate) struct Checks {
     began: Instant,
     saturation: CheckHandle,
     endpoints: CheckHandle,
+    storms: CheckHandle,
 }
 
 impl Checks {
@@ -49,6 +50,7 @@ impl Checks {
             began: Instant::now(),
             saturation: check("streaming_saturation", Action::Ticket, false, "ratio", Some(SATURATED)),
             endpoints: check("streaming_endpoints", Action::Page, false, "", None),
+            storms: check("streaming_storms", Action::Ticket, false, "", None),
         }
     }
 
@@ -62,6 +64,7 @@ impl Checks {
             self.registrations(door);
             self.endpoints(door);
             self.saturation(door, bus);
+            self.storms(door);
             // Last, because it waits.
             self.kafka(door, bus).await;
         }
@@ -103,6 +106,16 @@ impl Checks {
             message.push_str(&format!("; and {more} more"));
         }
         self.endpoints.fail(message);
+    }
+
+    /// Processing pages for it; here it is told what is done about it.
+    fn storms(&self, door: &Door) {
+        let held = door.storms.held(clock::now());
+        if held.is_empty() {
+            return self.storms.ok("no endpoint is held back");
+        }
+        let names = held.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        self.storms.warn(format!("held back, because most of what they deliver cannot be read: {names}"));
     }
 
     fn saturation(&self, door: &Door, bus: &Bus) {
@@ -181,6 +194,7 @@ fn topics() -> Vec<TopicSpec> {
     let mut topics = vec![
         TopicSpec { name: REGISTRATIONS.name().to_owned(), kind: TopicKind::Compacted },
         log(DEAD_LETTERS.name(), 30),
+        log(STORMS.name(), 1),
     ];
     for source in sources::all() {
         topics.push(log(raw(source.name()).name(), 7));

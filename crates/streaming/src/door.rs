@@ -114,6 +114,8 @@ pub(crate) enum Refusal {
     Handshake,
     /// More deliveries per second than the endpoint may have.
     RateLimited,
+    /// Most of what the endpoint delivers cannot be read; the seconds until it is tried again.
+    Storm(u32),
     /// The registrations have not been read to the end: nobody knows yet which endpoints there are.
     RegistrationsUnread,
     /// The registrations could not be asked again whether this is known by now.
@@ -171,7 +173,7 @@ impl Refusal {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited | Self::Storm(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::RegistrationsUnread
             | Self::RegistrationsBehind
             | Self::Unusable
@@ -199,6 +201,7 @@ impl Refusal {
             Self::HandshakeMalformed => "handshake_malformed",
             Self::Handshake => "handshake",
             Self::RateLimited => "rate_limited",
+            Self::Storm(_) => "dead_letter_storm",
             Self::RegistrationsUnread => "registrations_unread",
             Self::RegistrationsBehind => "registrations_behind",
             Self::Unusable => "endpoint_unusable",
@@ -226,6 +229,7 @@ impl Refusal {
             Self::HandshakeMalformed => "this is not a handshake\n",
             Self::Handshake => "the handshake is refused\n",
             Self::RateLimited => "too many deliveries, send again later\n",
+            Self::Storm(_) => "most of what was delivered here could not be read, send again later\n",
             Self::RegistrationsUnread
             | Self::RegistrationsBehind
             | Self::Unusable
@@ -263,7 +267,8 @@ impl Answer {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, header::HeaderValue::from_static("nosniff"));
         if let Self::Refused(refusal) = self {
             if refusal.retry() {
-                headers.insert(header::RETRY_AFTER, header::HeaderValue::from(retry_after));
+                let seconds = if let Refusal::Storm(left) = refusal { *left } else { retry_after };
+                headers.insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
             }
             let more = match refusal {
                 Refusal::Method(Allow::Get) => Some((header::ALLOW, "GET")),

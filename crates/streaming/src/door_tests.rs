@@ -76,6 +76,7 @@ const TABLE: &[(Refusal, u16, &str, bool)] = &[
     (Refusal::HandshakeMalformed, 400, "handshake_malformed", false),
     (Refusal::Handshake, 403, "handshake", false),
     (Refusal::RateLimited, 429, "rate_limited", true),
+    (Refusal::Storm(7), 429, "dead_letter_storm", true),
     (Refusal::RegistrationsUnread, 503, "registrations_unread", true),
     (Refusal::RegistrationsBehind, 503, "registrations_behind", true),
     (Refusal::Unusable, 503, "endpoint_unusable", true),
@@ -99,6 +100,12 @@ fn statuses_and_codes() {
     }
     let codes: HashSet<_> = TABLE.iter().map(|row| row.2).collect();
     assert_eq!(codes.len(), TABLE.len());
+}
+
+#[test]
+fn who_is_held_back_is_told_for_how_long() {
+    let headers = Answer::from(Refusal::Storm(42)).headers(7);
+    assert_eq!(headers[header::RETRY_AFTER], "42");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Body;
@@ -28,6 +28,7 @@ use crate::limit::Lane;
 use crate::meters;
 use crate::pending::Pending;
 use crate::settings::StreamingSettings;
+use crate::storms::Storms;
 
 /// Why a delivery is dropped whose sender did not wait for the answer.
 const SENDER_GONE: &str = "sender_gone";
@@ -39,6 +40,7 @@ pub(crate) struct Door {
     pub(crate) registrations: bus::TableHandle,
     pub(crate) catch_up: CatchUp,
     pub(crate) producer: bus::Producer,
+    pub(crate) storms: Storms,
     pub(crate) budget: Budget,
     pub(crate) in_flight: AtomicUsize,
     pub(crate) counts: HopCounts,
@@ -157,6 +159,16 @@ impl Door {
         Ok((endpoint, accepted.map_or_else(Answer::from, Answer::Accepted)))
     }
 
+    /// The lane of a delivery. What is held back, because it cannot be read, is treated as what comes too fast.
+    fn lane(&self, endpoint: &Endpoint, now: SystemTime) -> Result<Lane, Refusal> {
+        match self.storms.left(&endpoint.name, now) {
+            None => endpoint.lane(),
+            Some(_) if !endpoint.source.traits().retries => Ok(Lane::Bulk),
+            // At most an hour.
+            Some(left) => Err(Refusal::Storm(u32::try_from(left.as_secs()).unwrap_or(u32::MAX).saturating_add(1))),
+        }
+    }
+
     /// Counts a delivery that was refused before there was one to be taken in.
     fn refused(&self, endpoint: &str, refusal: Refusal) {
         drop(self.counts.take(endpoint, Some(&clock::timestamp()), 1, refusal.reason()));
@@ -185,7 +197,7 @@ impl Door {
         let mut refuse = |refusal: &Refusal| taken.end(What::Dropped(refusal.reason()), 1);
         let verify = |endpoint: &Endpoint| endpoint.verify(headers, &held.bytes, received_at);
         let (endpoint, scheme) = self.twice(endpoint, verify).await.inspect_err(&mut refuse)?;
-        let lane = endpoint.lane().inspect_err(&mut refuse)?;
+        let lane = self.lane(&endpoint, received_at).inspect_err(&mut refuse)?;
 
         let id = delivery_id().inspect_err(&mut refuse)?;
         Span::current().record("delivery_id", tracing::field::display(id));

@@ -4,7 +4,7 @@
 //! POST /webhooks/{endpoint}
 //!   route ─▶ endpoint ─▶ encoding, size, time ─▶ body ─▶ signature ─▶ limit ─▶ raw.<source> ─▶ ack ─▶ 200
 //!              │ unknown                                   │ no fit     │ over: 429, or raw.<source>.bulk
-//!              └──── the registrations, once more ◀────────┘
+//!              └──── the registrations, once more ◀────────┘     or held back: processing says so
 //! ```
 //!
 //! * `http`: the edge; the only module that knows requests and responses
@@ -13,6 +13,7 @@
 //! * `catch_up`: one look at that topic for all who wait for one
 //! * `body`: a body in one buffer, within limits of size, time and memory
 //! * `limit`: how many deliveries per second, and what becomes of the rest
+//! * `storms`: which endpoints are held back, because what they deliver cannot be read
 //! * `pending`: waits for an acknowledgement, and counts it however late it comes
 //! * `checks`, `meters`: what health and metrics say
 //! * [`Settings`]: what can be set
@@ -27,6 +28,7 @@ mod limit;
 mod meters;
 mod pending;
 mod settings;
+mod storms;
 
 use std::net::SocketAddr;
 use std::sync::atomic::AtomicUsize;
@@ -106,6 +108,7 @@ impl Streaming {
                 Duration::from_millis(streaming.catch_up_pause_ms),
             ),
             producer,
+            storms: storms::Storms::default(),
             budget: body::Budget::new(streaming.max_buffered_bytes),
             in_flight: AtomicUsize::new(0),
             counts: host.counts().hop(HOP),
@@ -192,6 +195,8 @@ impl Background {
         tasks.spawn(async move { topics.0.prepare_topics(&topics.1).await });
         let looking = (Arc::clone(door), bus.clone());
         tasks.spawn(async move { checks.run(&looking.0, &looking.1).await });
+        let following = (Arc::clone(door), bus.clone());
+        tasks.spawn(async move { following.0.storms.follow(&following.1).await });
         let door = Arc::clone(door);
         tasks.spawn(async move {
             let limit = door.catch_up.limit();

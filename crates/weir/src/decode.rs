@@ -68,11 +68,18 @@ impl Decoder {
 
     /// The bytes of a dead letter are a record that another stage wrote, or one item of it.
     fn show_refused(&self, value: &mut Value, dead: &common::deadletter::v1::DeadLetter) {
-        let raw = "weir.raw.v1.Delivery";
+        let read = match dead.stage.as_str() {
+            "enricher" => "weir.activity.v1.Activity",
+            "loader" => "weir.load.v1.LoadRequest",
+            _ => "weir.raw.v1.Delivery",
+        };
+        // An event that the log refused is none of these, and may be decoded as one all the same.
+        let is_event = ["too_large", "unknown_topic"].contains(&dead.reason.as_str()) && read == "weir.raw.v1.Delivery";
         if dead.content_type == "application/protobuf"
-            && let Ok(delivery) = self.value(raw, &dead.payload)
+            && !is_event
+            && let Ok(message) = self.value(read, &dead.payload)
         {
-            value["payload"] = json!({ raw: delivery });
+            value["payload"] = json!({ read: message });
             return;
         }
         show_bytes(value, "payload", &dead.payload);

@@ -121,11 +121,19 @@ pub async fn connect_with(dial: &Dial, url: &str) -> Result<Client, Error> {
 /// # Errors
 /// When the address is none, or nobody answers there.
 pub async fn channel(dial: &Dial, url: &str) -> Result<Channel, Error> {
+    patient_channel(dial, url, CALL).await
+}
+
+/// The same for calls that may take long: an answer has to begin within `limit`.
+///
+/// # Errors
+/// When the address is none, or nobody answers there.
+pub async fn patient_channel(dial: &Dial, url: &str, limit: Duration) -> Result<Channel, Error> {
     let endpoint = Endpoint::from_shared(url.to_owned())
         .ok()
         .filter(|endpoint| matches!(endpoint.uri().scheme_str(), Some("http" | "https")))
         .ok_or_else(|| Error::Url(url.to_owned()))?;
-    dial.connect(&endpoint.connect_timeout(CONNECT).timeout(CALL)).await.map_err(|error| {
+    dial.connect(&endpoint.connect_timeout(CONNECT).timeout(limit)).await.map_err(|error| {
         // The outermost error says "transport error" only.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {

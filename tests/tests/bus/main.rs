@@ -68,6 +68,7 @@ macro_rules! promises {
             read::starts_where_it_is_told,
             read::ends_at_the_end_as_it_was,
             read::passes_over_deleted_records,
+            read::finds_single_records,
             read::a_table_follows_and_catches_up,
             read::a_table_waits_for_its_topic,
             read::lists_the_topics_of_its_prefix,

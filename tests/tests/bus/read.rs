@@ -60,6 +60,35 @@ pub(crate) async fn ends_at_the_end_as_it_was(log: &Log) {
     assert_eq!(rest(&mut reader).await.len(), 5);
 }
 
+pub(crate) async fn finds_single_records(log: &Log) {
+    let bus = log.with_topic(2, |_| {}).await;
+    let mut lookup = bus.lookup();
+    assert!(lookup.at("nothing", 0, 0).await.unwrap().is_none(), "there is no such topic");
+    let places = crate::support::produce_keyed(&bus, 0..600, |n| (n % 7).to_string()).await;
+    // Forward, back, to the other partition, far ahead, the last one.
+    for n in [0, 1, 2, 599, 5, 5, 400, 3, 598, 599, 0] {
+        let at = &places[n];
+        let found = within("a record", lookup.at(TOPIC, at.partition, at.offset)).await.unwrap().unwrap();
+        assert_eq!((&found.coordinates, found.headers.id), (at, n.to_string()));
+        assert_eq!(found.payload.as_deref(), Some(n.to_string().as_bytes()));
+    }
+    let ends = |partition| places.iter().filter(|at| at.partition == partition).map(|at| at.offset).max().unwrap() + 1;
+    for (partition, offset) in [(0, ends(0)), (1, ends(1)), (0, 99_999), (0, -1), (2, 0)] {
+        let found = within("an answer", lookup.at(TOPIC, partition, offset)).await.unwrap();
+        assert!(found.is_none(), "{partition}/{offset}: {found:?}");
+    }
+    // What came after the last look, right behind it.
+    let last = &places[599];
+    within("the last", lookup.at(TOPIC, last.partition, last.offset)).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let more = crate::support::produce_keyed(&bus, 600..601, |_| (599 % 7).to_string()).await;
+    assert_eq!((more[0].partition, more[0].offset), (last.partition, ends(last.partition)));
+    within("one more", lookup.at(TOPIC, more[0].partition, more[0].offset)).await.unwrap().unwrap();
+    bus.delete_records(TOPIC, 0, 10).await.unwrap();
+    assert!(within("an answer", lookup.at(TOPIC, 0, 9)).await.unwrap().is_none(), "it had its time");
+    assert!(within("a record", lookup.at(TOPIC, 0, 10)).await.unwrap().is_some());
+}
+
 pub(crate) async fn passes_over_deleted_records(log: &Log) {
     let bus = log.with_topic(1, |_| {}).await;
     produce(&bus, 0..10).await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use common::deadletter::v1::Replay;
 use common::registration::v1::{
     DeleteRequest, GetRequest, ListRequest, PlainSecret, RegisterRequest, Registration, SealedSecret,
     registration::Kind,
@@ -223,6 +224,15 @@ impl RegistrationStore for Lossy {
             let change = self.store.begin(scope).await?;
             Ok(Box::new(LossyChange { change, lose: Arc::clone(&self.lose) }) as Box<dyn Change>)
         })
+    }
+    fn put_replay<'a>(&'a self, replay: &'a Replay) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.store.put_replay(replay)
+    }
+    fn replays(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Replay>, StoreError>> {
+        self.store.replays(limit)
+    }
+    fn replayed(&self) -> BoxFuture<'_, Result<(u64, u64), StoreError>> {
+        self.store.replayed()
     }
     fn close(&self) -> BoxFuture<'_, ()> {
         self.store.close()

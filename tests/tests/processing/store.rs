@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::deadletter::v1::Replay;
 use common::registration::v1::{Account, Endpoint, Registration, registration::Kind};
 use processing::registrations::postgres::PostgresStore;
 use processing::registrations::sqlite::SqliteStore;
@@ -56,6 +57,7 @@ async fn suite(store: Arc<dyn RegistrationStore>, again: Arc<dyn RegistrationSto
 
     writes_and_reads(store.as_ref(), again.as_ref()).await;
     lists_in_pages(store.as_ref()).await;
+    keeps_replays(store.as_ref(), again.as_ref()).await;
     keeps_the_first_tenant(store.as_ref()).await;
     locks(&store, &again).await;
     store.close().await;
@@ -120,6 +122,30 @@ async fn lists_in_pages(store: &dyn RegistrationStore) {
     assert_eq!(ids(store, everything).await.len(), 8);
     let endpoints = Page { prefix: "endpoint/".into(), limit: 100, ..Page::default() };
     assert_eq!(ids(store, endpoints).await, ["endpoint/app", "endpoint/list"]);
+}
+
+async fn keeps_replays(store: &dyn RegistrationStore, again: &dyn RegistrationStore) {
+    assert_eq!(store.replayed().await.unwrap(), (0, 0));
+    let replay = |id: &str, second: i64, sent: u64| Replay {
+        id: id.into(),
+        requested_by: "ada".into(),
+        started_at: Some(common::time::from_seconds(second)),
+        selected: 5,
+        sent,
+        ..Replay::default()
+    };
+    for (id, second) in [("a", 100), ("b", 300), ("c", 200)] {
+        store.put_replay(&replay(id, second, 0)).await.unwrap();
+    }
+    let ended = Replay { ended_at: Some(common::time::from_seconds(900)), ..replay("c", 200, 4) };
+    again.put_replay(&ended).await.unwrap();
+    again.put_replay(&replay("a", 100, 3)).await.unwrap();
+    let found = store.replays(2).await.unwrap();
+    assert_eq!(found, [replay("b", 300, 0), ended]);
+    assert_eq!(again.replays(10).await.unwrap().len(), 3);
+    assert_eq!(store.replayed().await.unwrap(), (3, 7));
+    // They are no registrations.
+    assert!(store.revisions().await.unwrap().iter().all(|(id, _)| !["a", "b", "c"].contains(&id.as_str())));
 }
 
 async fn keeps_the_first_tenant(store: &dyn RegistrationStore) {

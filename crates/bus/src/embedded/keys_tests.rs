@@ -11,6 +11,8 @@ fn headers() -> impl Strategy<Value = Headers> {
         time: Some(common::time::from_millis(1_700_000_000_123)),
         traceparent,
         from: "log.1/raw.meta/3/7".parse().ok(),
+        attempts: 3,
+        items: vec![0, 7],
     })
 }
 

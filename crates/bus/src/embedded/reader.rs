@@ -7,11 +7,39 @@ use tokio::sync::watch;
 
 use super::Embedded;
 use super::store::{Limit, Topic};
+use crate::content::Content;
 use crate::threads::blocking;
 use crate::{Coordinates, Error, Start, Stored};
 
 /// What is read ahead.
 const AHEAD: Limit = Limit { records: 256, bytes: 1024 * 1024 };
+
+impl Embedded {
+    /// The record at an offset; none where it is not there any more, or never was. Blocks.
+    pub(crate) fn at(&self, topic: &str, partition: i32, offset: i64) -> Result<Option<Stored>, Error> {
+        let Ok(topic) = self.topic(topic) else { return Ok(None) };
+        if !topic.range(partition).is_some_and(|(low, end)| (low..end).contains(&offset)) {
+            return Ok(None);
+        }
+        match self.log.files.read(&topic, partition, offset, offset + 1, AHEAD) {
+            Ok(chunk) => Ok(chunk.records.into_iter().next().map(|record| self.stored(&topic, partition, record))),
+            // It had its time just now.
+            Err(Error::OutOfRange { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn stored(&self, topic: &Topic, partition: i32, (offset, content): (i64, Content)) -> Stored {
+        let (log, topic) = (self.identity.clone(), topic.name.clone());
+        Stored {
+            coordinates: Coordinates { log, topic, partition, offset },
+            key: content.key,
+            payload: content.payload,
+            headers: content.headers,
+            produced_at_ms: content.produced_at_ms,
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -110,14 +138,8 @@ impl Reader {
         let read = blocking(move || log.files.read(&topic, partition, from, until, AHEAD)).await;
         let chunk = read.inspect_err(|error| cursor.stopped = matches!(error, Error::OutOfRange { .. }))?;
         cursor.next = chunk.next;
-        let (log, topic) = (self.embedded.identity.clone(), cursor.topic.name.clone());
-        self.ahead.extend(chunk.records.into_iter().map(|(offset, content)| Stored {
-            coordinates: Coordinates { log: log.clone(), topic: topic.clone(), partition, offset },
-            key: content.key,
-            payload: content.payload,
-            headers: content.headers,
-            produced_at_ms: content.produced_at_ms,
-        }));
+        let (embedded, topic) = (&self.embedded, &cursor.topic);
+        self.ahead.extend(chunk.records.into_iter().map(|record| embedded.stored(topic, partition, record)));
         self.turn = (at + 1) % count;
         Ok(true)
     }

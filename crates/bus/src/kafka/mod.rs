@@ -5,7 +5,7 @@
 //! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
 //!   [`trial`]: records of a suspected partition, one at a time
 //! * [`refusal`]: why brokers do not let a client in, by settings
-//! * [`reader`]: reading a topic without a group; [`followers`]: several of them
+//! * [`reader`]: reading a topic without a group; [`followers`]: several of them; [`lookup`]: single records
 //! * [`topics`]: creating and checking topics; [`topic_id`]: who a topic is; [`operate`]: what an operator decides by hand
 
 use std::sync::{Arc, OnceLock};
@@ -23,6 +23,7 @@ pub(crate) mod client;
 pub(crate) mod consumer;
 pub(crate) mod followers;
 pub(crate) mod joining;
+pub(crate) mod lookup;
 pub(crate) mod message;
 pub(crate) mod operate;
 pub(crate) mod producer;

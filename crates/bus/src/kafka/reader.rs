@@ -93,7 +93,8 @@ impl Follower {
     }
 }
 
-fn create(kafka: &Kafka) -> Result<BaseConsumer<Events>, Error> {
+/// A client that reads what it is told to.
+pub(super) fn create(kafka: &Kafka) -> Result<BaseConsumer<Events>, Error> {
     let mut config = kafka.config()?;
     let largest = kafka.settings.producer.max_record_bytes;
     config

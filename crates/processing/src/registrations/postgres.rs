@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use common::deadletter::v1::Replay;
 use common::registration::v1::Registration;
 use futures_util::future::BoxFuture;
 use sha2::{Digest as _, Sha256};
@@ -14,7 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Postgres, Row as _, Transaction};
 
 use super::sql;
-use super::store::{self, Change, Page, Records, RegistrationStore, Row, Scope, StoreError};
+use super::store::{self, Change, Page, Records, RegistrationStore, ReplayRow, Row, Scope, StoreError};
 
 /// The advisory lock of everything.
 const EVERYTHING: &str = "weir registrations";
@@ -163,6 +164,42 @@ impl RegistrationStore for PostgresStore {
                 }
             }
             Ok(Box::new(PostgresChange { transaction, locked }) as Box<dyn Change>)
+        })
+    }
+
+    fn put_replay<'a>(&'a self, replay: &'a Replay) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let row = ReplayRow::of(replay);
+            sqlx::query(sql::PUT_REPLAY)
+                .bind(row.id)
+                .bind(row.started_at)
+                .bind(row.sent)
+                .bind(row.record)
+                .execute(&self.pool)
+                .await
+                .map_err(StoreError::database("writing a replay"))?;
+            Ok(())
+        })
+    }
+
+    fn replays(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Replay>, StoreError>> {
+        Box::pin(async move {
+            let rows = sqlx::query(sql::REPLAYS)
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await
+                .map_err(StoreError::database("listing replays"))?;
+            rows.iter().map(|row| store::decode_replay(&row.get::<String, _>(0), row.get(1))).collect()
+        })
+    }
+
+    fn replayed(&self) -> BoxFuture<'_, Result<(u64, u64), StoreError>> {
+        Box::pin(async {
+            let row = sqlx::query(sql::REPLAYED)
+                .fetch_one(&self.pool)
+                .await
+                .map_err(StoreError::database("counting replays"))?;
+            Ok((row.get::<i64, _>(0).unsigned_abs(), row.get::<i64, _>(1).unsigned_abs()))
         })
     }
 

@@ -274,11 +274,11 @@ fn refused(refusal: &Refusal) -> Status {
     Status::with_error_details(code, message, details)
 }
 
-fn store_failed(error: &StoreError) -> Status {
+pub(crate) fn store_failed(error: &StoreError) -> Status {
     tracing::warn!(%error, "a call to the registrations database failed");
     match error {
         StoreError::Corrupt { .. } => {
-            Status::data_loss("the registrations database holds something that is not a registration: see the log")
+            Status::data_loss("the registrations database holds something that cannot be read: see the log")
         }
         StoreError::Locked => unavailable("another change of this registration is under way: try again"),
         StoreError::Database { .. } | StoreError::Newer { .. } | StoreError::Folder { .. } => {
@@ -287,7 +287,7 @@ fn store_failed(error: &StoreError) -> Status {
     }
 }
 
-fn unavailable(message: &str) -> Status {
+pub(crate) fn unavailable(message: &str) -> Status {
     let retry = ErrorDetails::with_retry_info(Some(std::time::Duration::from_secs(1)));
     Status::with_error_details(Code::Unavailable, message, retry)
 }

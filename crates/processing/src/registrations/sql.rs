@@ -7,8 +7,10 @@ pub(super) struct Migration {
 }
 
 /// Step n brings version n to n + 1.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { sqlite: include_str!("schema/1.sqlite.sql"), postgres: include_str!("schema/1.postgres.sql") }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { sqlite: include_str!("schema/1.sqlite.sql"), postgres: include_str!("schema/1.postgres.sql") },
+    Migration { sqlite: include_str!("schema/2.sqlite.sql"), postgres: include_str!("schema/2.postgres.sql") },
+];
 
 pub(super) const GET: &str = "SELECT record FROM registrations WHERE id = $1";
 
@@ -38,3 +40,10 @@ pub(super) const PUT_TENANT: &str =
     "INSERT INTO endpoint_tenants (endpoint, tenant) VALUES ($1, $2) ON CONFLICT (endpoint) DO NOTHING";
 
 pub(super) const REMOVE: &str = "DELETE FROM registrations WHERE id = $1";
+
+pub(super) const PUT_REPLAY: &str = "INSERT INTO replays (id, started_at, sent, record) VALUES ($1, $2, $3, $4) \
+     ON CONFLICT (id) DO UPDATE SET sent = excluded.sent, record = excluded.record";
+
+pub(super) const REPLAYS: &str = "SELECT id, record FROM replays ORDER BY started_at DESC, id LIMIT $1";
+
+pub(super) const REPLAYED: &str = "SELECT COUNT(*), CAST(COALESCE(SUM(sent), 0) AS BIGINT) FROM replays";

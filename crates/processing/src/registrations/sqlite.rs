@@ -5,13 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use common::deadletter::v1::Replay;
 use common::registration::v1::Registration;
 use futures_util::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::sql;
-use super::store::{self, Change, Page, Records, RegistrationStore, Row, Scope, StoreError};
+use super::store::{self, Change, Page, Records, RegistrationStore, ReplayRow, Row, Scope, StoreError};
 
 /// A database file and its connections.
 #[derive(Debug)]
@@ -130,6 +131,42 @@ impl RegistrationStore for SqliteStore {
 
     fn begin<'a>(&'a self, _scope: Scope<'a>) -> BoxFuture<'a, Result<Box<dyn Change>, StoreError>> {
         Box::pin(async { Ok(Box::new(SqliteChange(self.begin_writing().await?)) as Box<dyn Change>) })
+    }
+
+    fn put_replay<'a>(&'a self, replay: &'a Replay) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let row = ReplayRow::of(replay);
+            sqlx::query(sql::PUT_REPLAY)
+                .bind(row.id)
+                .bind(row.started_at)
+                .bind(row.sent)
+                .bind(row.record)
+                .execute(&self.writer)
+                .await
+                .map_err(StoreError::database("writing a replay"))?;
+            Ok(())
+        })
+    }
+
+    fn replays(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Replay>, StoreError>> {
+        Box::pin(async move {
+            let rows = sqlx::query(sql::REPLAYS)
+                .bind(i64::from(limit))
+                .fetch_all(&self.readers)
+                .await
+                .map_err(StoreError::database("listing replays"))?;
+            rows.iter().map(|row| store::decode_replay(&row.get::<String, _>(0), row.get(1))).collect()
+        })
+    }
+
+    fn replayed(&self) -> BoxFuture<'_, Result<(u64, u64), StoreError>> {
+        Box::pin(async {
+            let row = sqlx::query(sql::REPLAYED)
+                .fetch_one(&self.readers)
+                .await
+                .map_err(StoreError::database("counting replays"))?;
+            Ok((row.get::<i64, _>(0).unsigned_abs(), row.get::<i64, _>(1).unsigned_abs()))
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use common::deadletter::v1::Replay;
 use common::registration::v1::{Registration, registration::Kind};
 use futures_util::future::BoxFuture;
 use prost::Message as _;
@@ -24,8 +25,8 @@ pub enum StoreError {
     /// Somebody else holds the lock for too long.
     #[error("the registration is locked by another change: try again")]
     Locked,
-    /// What is stored is not a registration.
-    #[error("the registrations database holds something under {id:?} that is not a registration: restore it")]
+    /// What is stored is neither a registration nor a replay.
+    #[error("the registrations database holds something under {id:?} that cannot be read: restore it")]
     Corrupt {
         /// The row.
         id: String,
@@ -115,6 +116,12 @@ pub trait RegistrationStore: Send + Sync + fmt::Debug {
     fn revisions(&self) -> BoxFuture<'_, Result<Vec<(String, u64)>, StoreError>>;
     /// Begins a change: waits for the lock. Dropped without commit, nothing is changed.
     fn begin<'a>(&'a self, scope: Scope<'a>) -> BoxFuture<'a, Result<Box<dyn Change>, StoreError>>;
+    /// Writes a replay of dead letters, new or changed. It is no registration: no lock, and nothing of it is published.
+    fn put_replay<'a>(&'a self, replay: &'a Replay) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// The last replays, the newest first.
+    fn replays(&self, limit: u32) -> BoxFuture<'_, Result<Vec<Replay>, StoreError>>;
+    /// How many replays there were, and how many letters they sent.
+    fn replayed(&self) -> BoxFuture<'_, Result<(u64, u64), StoreError>>;
     /// Closes its connections.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
@@ -167,6 +174,29 @@ impl<'a> Row<'a> {
 
 pub(super) fn decode(id: &str, record: &[u8]) -> Result<Registration, StoreError> {
     Registration::decode(record).map_err(|source| StoreError::Corrupt { id: id.to_owned(), source })
+}
+
+/// The columns of a replay.
+pub(super) struct ReplayRow<'a> {
+    pub(super) id: &'a str,
+    pub(super) started_at: i64,
+    pub(super) sent: i64,
+    pub(super) record: Vec<u8>,
+}
+
+impl<'a> ReplayRow<'a> {
+    pub(super) fn of(replay: &'a Replay) -> Self {
+        Self {
+            id: &replay.id,
+            started_at: replay.started_at.as_ref().map_or(0, common::time::to_millis),
+            sent: i64::try_from(replay.sent).unwrap_or(i64::MAX),
+            record: replay.encode_to_vec(),
+        }
+    }
+}
+
+pub(super) fn decode_replay(id: &str, record: &[u8]) -> Result<Replay, StoreError> {
+    Replay::decode(record).map_err(|source| StoreError::Corrupt { id: id.to_owned(), source })
 }
 
 /// The endpoint of an account's id.

@@ -39,6 +39,12 @@ fn every_command_teaches() {
             "weir trace",
             "weir lake",
             "weir lake count",
+            "weir dead-letters",
+            "weir dead-letters list",
+            "weir dead-letters show",
+            "weir dead-letters stats",
+            "weir dead-letters replay",
+            "weir dead-letters replays",
             "weir health",
             "weir acls",
         ]

@@ -13,6 +13,7 @@ use crate::out;
 use crate::settings::Settings;
 
 pub mod acls;
+pub mod dead_letters;
 pub mod health;
 pub mod lake;
 pub mod register;
@@ -50,6 +51,7 @@ enum Command {
     Register(register::Register),
     Trace(trace::TraceCommand),
     Lake(lake::LakeCommand),
+    DeadLetters(dead_letters::DeadLetters),
     Health(health::Health),
     Acls(acls::Acls),
 }
@@ -72,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Register(register) => run(|_| register.run()),
         Command::Trace(trace) => run(|shutdown| trace.run(shutdown)),
         Command::Lake(lake) => run(|shutdown| lake.run(shutdown)),
+        Command::DeadLetters(dead_letters) => run(|shutdown| dead_letters.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),
         Command::Acls(acls) => run(|_| acls.run()),
     }

@@ -154,7 +154,7 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// A number with s, m, h or d.
-fn parse_period(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn parse_period(text: &str) -> Result<std::time::Duration, String> {
     let wrong = || "write a number with s, m, h or d, for example 12h".to_owned();
     let unit = match text.bytes().last() {
         Some(b's') => 1,
@@ -193,7 +193,7 @@ impl SecretArgs {
 }
 
 #[allow(clippy::disallowed_methods, reason = "the variable is no setting: the user names it for its secret")]
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

@@ -9,6 +9,8 @@ fn a_record_comes_as_it_went() {
         time: common::time::from_rfc3339("2026-01-31T10:00:00Z"),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         from: Some("log/topic/3/4".parse().unwrap()),
+        attempts: 1,
+        items: vec![2],
     };
     let coordinates = "some-log/weir.events.x/5/1234567890123".parse().unwrap();
     for (key, payload) in

@@ -1,0 +1,231 @@
+//! Whether a dead letter may be replayed, and the record that is sent. Pure: the log's records come in as read.
+//!
+//! A replay makes what the stage reads once more, in the place of what it refused:
+//!
+//! * an *item* that a source could not read: a delivery with the headers, the time and the id of the original, and the
+//!   item in its envelope as its body. What the item was cut out of has come out already, and does not come again;
+//! * an *event* that the log refused (too large, no topic): the original as it was, with the positions of these items.
+//!   What else is in it is dropped as a duplicate by its claims;
+//! * anything else: the original record as it was.
+//!
+//! Event ids are made of what was sent and never of where it stood, so they are those that had been without the fault.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::{Headers, Record, Stored};
+use common::deadletter::v1::DeadLetter;
+use common::raw::v1::Delivery;
+use prost::Message as _;
+
+use super::select::{self, millis};
+use crate::parse;
+use crate::pipeline::STAGE;
+
+/// More positions than this are not named: then all items of the record go, and claims drop what came out before.
+const MOST_ITEMS: usize = 1000;
+
+/// Against what a letter is held.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The identity of the log.
+    pub log: Arc<str>,
+    /// What stands before the names of its topics.
+    pub prefix: String,
+    /// In milliseconds since 1970.
+    pub now: i64,
+    /// How long claims last.
+    pub claims: Duration,
+}
+
+/// Why a letter is not replayed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody knows what its stage reads.
+    #[error("{0:?} is no stage that this version knows")]
+    UnknownStage(String),
+    /// It does not say where its record stood.
+    #[error("the letter does not say where its record stood")]
+    NoCoordinates,
+    /// Its record stood on another log.
+    #[error("its record stood on another log, {0}: a replay belongs where the log was")]
+    OtherLog(String),
+    /// Its stage does not read the topic of its record.
+    #[error("its stage does not read {0}")]
+    NotAnInput(String),
+    /// A repetition of it could pass for new.
+    #[error(
+        "it is {days} days old and claims last {lasts} (bus.claims.ttl_days): what came of it before could come a \
+         second time"
+    )]
+    TooOld {
+        /// How old it is.
+        days: u64,
+        /// How long claims last.
+        lasts: u64,
+    },
+    /// The log does not have its record any more.
+    #[error("its record is not on the log any more: the topic keeps records for a shorter time than dead letters")]
+    OriginalGone,
+    /// There is nothing to be sent.
+    #[error("its record has no value: there is nothing to send")]
+    NoValue,
+    /// The record at its place is not what it says.
+    #[error("the record at its place is no delivery, although the letter says so: {0}")]
+    NotADelivery(String),
+    /// The log would refuse it.
+    #[error("it can not be sent: {0}")]
+    TooLarge(String),
+    /// The log did not say that it has it.
+    #[error("the log did not acknowledge it, replay it again: {0}")]
+    NotAcknowledged(String),
+}
+
+impl Refusal {
+    /// A stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownStage(_) => "unknown_stage",
+            Self::NoCoordinates => "no_coordinates",
+            Self::OtherLog(_) => "other_log",
+            Self::NotAnInput(_) => "not_an_input",
+            Self::TooOld { .. } => "too_old",
+            Self::OriginalGone => "original_gone",
+            Self::NoValue => "no_value",
+            Self::NotADelivery(_) => "not_a_delivery",
+            Self::TooLarge(_) => "too_large",
+            Self::NotAcknowledged(_) => "not_acknowledged",
+        }
+    }
+}
+
+/// What of the original is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The item in its envelope.
+    Item,
+    /// All of it, for the item at this position.
+    ItemWithin(u32),
+    /// All of it.
+    Whole,
+}
+
+/// Where the original stands, and what of it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aim {
+    /// Without the prefix; the record goes there again.
+    pub topic: String,
+    /// Of the original.
+    pub partition: i32,
+    /// Of the original.
+    pub offset: i64,
+    /// What is sent.
+    pub way: Way,
+}
+
+/// What can be told of a letter without its original.
+///
+/// # Errors
+/// Why it is not replayed.
+pub fn aim(letter: &DeadLetter, limits: &Limits) -> Result<Aim, Refusal> {
+    if select::reads(&letter.stage, "").is_none() {
+        return Err(Refusal::UnknownStage(letter.stage.clone()));
+    }
+    let at = letter.coordinates.as_ref().ok_or(Refusal::NoCoordinates)?;
+    if at.log != *limits.log {
+        return Err(Refusal::OtherLog(at.log.clone()));
+    }
+    let topic = at.topic.strip_prefix(&limits.prefix);
+    let topic = topic.filter(|topic| select::reads(&letter.stage, topic) == Some(true));
+    let topic = topic.ok_or_else(|| Refusal::NotAnInput(at.topic.clone()))?.to_owned();
+    check_age(millis(letter), limits)?;
+    let is_item = sources::Reason::ALL.iter().any(|reason| reason.as_str() == letter.reason);
+    let is_event = [parse::TOO_LARGE, parse::UNKNOWN_TOPIC].contains(&letter.reason.as_str());
+    let way = match letter.stage.as_str() {
+        // Without its bytes, because they were too many for a dead letter, it is still an item of its delivery.
+        STAGE if is_event || is_item && letter.payload.is_empty() => Way::ItemWithin(at.index),
+        STAGE if is_item => Way::Item,
+        _ => Way::Whole,
+    };
+    Ok(Aim { topic, partition: at.partition, offset: at.offset, way })
+}
+
+/// What is to be done, for people.
+pub fn shown(aim: &Aim) -> String {
+    match aim.way {
+        Way::Item => format!("would be sent to {} as a delivery with this item only", aim.topic),
+        Way::ItemWithin(index) => {
+            format!("its record would be sent to {} once more, and of it only item {index} can come out", aim.topic)
+        }
+        Way::Whole => format!("its record would be sent to {} once more", aim.topic),
+    }
+}
+
+/// The record for an item in its envelope.
+///
+/// # Errors
+/// Why it is not replayed.
+pub fn item(letter: &DeadLetter, topic: &str, original: &Stored, limits: &Limits) -> Result<Record, Refusal> {
+    let payload = original.payload.clone().ok_or(Refusal::NoValue)?;
+    check_age(original.produced_at_ms, limits)?;
+    let mut delivery = Delivery::decode(payload).map_err(|error| Refusal::NotADelivery(error.to_string()))?;
+    check_received(&delivery, limits)?;
+    delivery.body = letter.payload.clone();
+    Ok(again(topic, original, delivery.encode_to_vec(), letter.attempts, Vec::new()))
+}
+
+/// The original as it was; `items` are the positions that it is sent for, none: all. `attempts` is how often these
+/// were tried.
+///
+/// # Errors
+/// Why it is not replayed.
+pub fn whole(
+    topic: &str,
+    original: &Stored,
+    attempts: u32,
+    mut items: Vec<u32>,
+    limits: &Limits,
+) -> Result<Record, Refusal> {
+    let payload = original.payload.clone().ok_or(Refusal::NoValue)?;
+    check_age(original.produced_at_ms, limits)?;
+    if topic.starts_with("raw.")
+        && let Ok(delivery) = Delivery::decode(payload.clone())
+    {
+        check_received(&delivery, limits)?;
+    }
+    if items.len() > MOST_ITEMS {
+        items.clear();
+    }
+    Ok(again(topic, original, payload.into(), attempts, items))
+}
+
+fn again(topic: &str, original: &Stored, payload: Vec<u8>, attempts: u32, items: Vec<u32>) -> Record {
+    let headers = original.headers.clone();
+    let headers = Headers {
+        // What came from outside has no record that it was made of: from now on it has.
+        from: headers.from.or_else(|| Some(original.coordinates.clone())),
+        attempts: attempts.max(1),
+        items,
+        ..headers
+    };
+    Record::encoded(topic, original.key.as_deref().unwrap_or_default(), payload, headers)
+}
+
+/// Claims are as old as the first thing that came of a delivery, and that may have been as soon as it was accepted: a
+/// letter that was replayed and refused again is as old as its delivery.
+fn check_received(delivery: &Delivery, limits: &Limits) -> Result<(), Refusal> {
+    delivery.received_at.as_ref().map_or(Ok(()), |at| check_age(common::time::to_millis(at), limits))
+}
+
+fn check_age(since: i64, limits: &Limits) -> Result<(), Refusal> {
+    let days = |age: Duration| age.as_secs() / (24 * 3600);
+    let age = Duration::from_millis(u64::try_from(limits.now.saturating_sub(since)).unwrap_or(0));
+    if age > limits.claims {
+        return Err(Refusal::TooOld { days: days(age), lasts: days(limits.claims) });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

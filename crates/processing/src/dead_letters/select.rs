@@ -1,0 +1,158 @@
+//! Which dead letters are meant. Pure.
+
+use std::collections::HashSet;
+
+use common::deadletter::v1::{DeadLetter, Selection};
+use common::time::to_millis;
+use prost_types::Timestamp;
+
+/// The stages that refuse, each with what it reads.
+const STAGES: [(&str, Reads); 3] =
+    [("processing", Reads::Raw), ("enricher", Reads::One("activities")), ("loader", Reads::One("loads"))];
+
+/// The topics that a stage reads, without the prefix.
+#[derive(Debug, Clone, Copy)]
+enum Reads {
+    Raw,
+    One(&'static str),
+}
+
+/// The names of the stages that refuse.
+pub fn stages() -> impl Iterator<Item = &'static str> {
+    STAGES.iter().map(|(name, _)| *name)
+}
+
+/// Whether the stage reads this topic, named without the prefix; `None`: there is no such stage.
+pub fn reads(stage: &str, topic: &str) -> Option<bool> {
+    let (_, reads) = STAGES.iter().find(|(name, _)| *name == stage)?;
+    Some(match reads {
+        Reads::Raw => topic.starts_with("raw."),
+        Reads::One(name) => topic == *name,
+    })
+}
+
+/// A field of a request that cannot be.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{field} {problem}")]
+pub struct Invalid {
+    /// Its path in the request.
+    pub field: &'static str,
+    /// What is wrong with it, and what would be right.
+    pub problem: String,
+}
+
+impl Invalid {
+    pub(super) fn new(field: &'static str, problem: impl Into<String>) -> Self {
+        Self { field, problem: problem.into() }
+    }
+}
+
+/// A selection that can be.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    ids: HashSet<String>,
+    stage: String,
+    source: String,
+    endpoint: String,
+    reason: String,
+    /// In milliseconds since 1970.
+    from: Option<i64>,
+    until: Option<i64>,
+}
+
+impl Filter {
+    /// Checks a selection.
+    ///
+    /// # Errors
+    /// The first field that cannot be.
+    pub fn new(selection: &Selection) -> Result<Self, Invalid> {
+        for id in &selection.ids {
+            check_id("selection.ids", id)?;
+        }
+        if !selection.stage.is_empty() && reads(&selection.stage, "").is_none() {
+            let known = stages().collect::<Vec<_>>().join(", ");
+            let problem = format!("is {:?}, which is no stage that refuses: use one of {known}", selection.stage);
+            return Err(Invalid::new("selection.stage", problem));
+        }
+        let (from, until) = (selection.from.as_ref().map(to_millis), selection.until.as_ref().map(to_millis));
+        if let (Some(from), Some(until)) = (from, until)
+            && from >= until
+        {
+            return Err(Invalid::new("selection.until", "is not after selection.from: nothing could be selected"));
+        }
+        Ok(Self {
+            ids: selection.ids.iter().cloned().collect(),
+            stage: selection.stage.clone(),
+            source: selection.source.clone(),
+            endpoint: selection.endpoint.clone(),
+            reason: selection.reason.clone(),
+            from,
+            until,
+        })
+    }
+
+    /// Only what was refused before this time, too.
+    #[must_use]
+    pub fn before(self, time: &Timestamp) -> Self {
+        let time = to_millis(time);
+        Self { until: Some(self.until.map_or(time, |until| until.min(time))), ..self }
+    }
+
+    /// Whether it means every dead letter there is, or was at some time: an end alone selects nothing.
+    pub fn is_everything(&self) -> bool {
+        let Self { ids, stage, source, endpoint, reason, from, until: _ } = self;
+        ids.is_empty() && [stage, source, endpoint, reason].iter().all(|text| text.is_empty()) && from.is_none()
+    }
+
+    /// Whether it means this one.
+    pub fn fits(&self, letter: &DeadLetter) -> bool {
+        let same = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+        let failed_at = millis(letter);
+        (self.ids.is_empty() || self.ids.contains(&letter.id))
+            && same(&self.stage, &letter.stage)
+            && same(&self.source, &letter.source)
+            && same(&self.endpoint, &letter.endpoint)
+            && same(&self.reason, &letter.reason)
+            && self.from.is_none_or(|from| failed_at >= from)
+            && self.until.is_none_or(|until| failed_at < until)
+    }
+
+    /// How many letters it can mean, where that is known.
+    pub fn at_most(&self) -> Option<usize> {
+        (!self.ids.is_empty()).then_some(self.ids.len())
+    }
+
+    /// Before this nothing needs to be read.
+    pub fn from(&self) -> Option<Timestamp> {
+        self.from.map(common::time::from_millis)
+    }
+}
+
+/// When it was refused, in milliseconds since 1970; 0 where it does not say.
+pub fn millis(letter: &DeadLetter) -> i64 {
+    letter.failed_at.as_ref().map_or(0, to_millis)
+}
+
+/// Checks an id of a dead letter.
+///
+/// # Errors
+/// Where it can be the id of none.
+pub fn check_id(field: &'static str, id: &str) -> Result<(), Invalid> {
+    let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if is_id { Ok(()) } else { Err(Invalid::new(field, format!("has {id:?}: an id has 32 digits of 0-9 and a-f"))) }
+}
+
+/// Which letters have been seen: after a crash of its stage a letter may be on the topic twice.
+#[derive(Debug, Default)]
+pub struct Seen(HashSet<u128>);
+
+impl Seen {
+    /// Whether it is seen for the first time. A letter whose id is none is never taken for another.
+    pub fn is_new(&mut self, letter: &DeadLetter) -> bool {
+        u128::from_str_radix(&letter.id, 16).map_or(true, |id| self.0.insert(id))
+    }
+}
+
+#[cfg(test)]
+#[path = "select_tests.rs"]
+mod tests;

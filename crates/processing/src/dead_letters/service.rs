@@ -1,0 +1,234 @@
+//! `weir.deadletter.v1.DeadLetterService`: decode, read, answer; errors are mapped here.
+
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use bus::{Bus, Producer};
+use common::deadletter::v1::dead_letter_service_server::DeadLetterService;
+use common::deadletter::v1::{
+    DeadLetter, Found, GetRequest, GetResponse, ListReplaysRequest, ListReplaysResponse, ListRequest, ListResponse,
+    Replay, ReplayRequest, ReplayResponse, StatsRequest, StatsResponse,
+};
+use common::identity::Id;
+use futures_util::Stream;
+use service::Host;
+use tokio::sync::{Semaphore, mpsc};
+use tonic::{Code, Request, Response, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+use tracing::Instrument as _;
+
+use super::page::{self, Page, Place};
+use super::plan::{self, Aim, Limits, Refusal, Way};
+use super::replay::{Job, Order};
+use super::scan::{self, Scan};
+use super::select::{self, Filter, Invalid};
+use super::stats::Stats;
+use crate::registrations::service::{store_failed, unavailable};
+use crate::registrations::store::RegistrationStore;
+
+/// Records per second where nothing is said, and the most there may be.
+const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
+const FASTEST: u32 = 100_000;
+/// How many may read the topic at once: each has a reader of its own. Others wait.
+const READERS: usize = 4;
+/// Answers that wait for a slow client.
+const AHEAD: usize = 4;
+/// The longest name of who asks.
+const MAX_NAME: usize = 200;
+
+/// The service. Clones are one.
+#[derive(Debug, Clone)]
+pub struct DeadLetters {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    bus: Bus,
+    producer: Producer,
+    store: Arc<dyn RegistrationStore>,
+    host: Host,
+    reading: Semaphore,
+    replaying: Arc<Semaphore>,
+}
+
+impl DeadLetters {
+    /// Replays run as tasks of the host, and end with it.
+    pub fn new(bus: Bus, producer: Producer, store: Arc<dyn RegistrationStore>, host: Host) -> Self {
+        let (reading, replaying) = (Semaphore::new(READERS), Arc::new(Semaphore::new(1)));
+        Self { inner: Arc::new(Inner { bus, producer, store, host, reading, replaying }) }
+    }
+}
+
+impl Inner {
+    /// Reads what is selected.
+    async fn read(&self, filter: &Filter, see: impl FnMut(&bus::Stored, DeadLetter)) -> Result<(), Status> {
+        let _reading = self.reading.acquire().await.map_err(|_| Status::unavailable("processing ends"))?;
+        Scan::each(&self.bus, filter, see).await.map_err(|error| bus_failed(&error))
+    }
+
+    async fn limits(&self) -> Result<Limits, Status> {
+        let settings = self.bus.settings();
+        // Waits for a log that is away; whoever asks need not.
+        let log = tokio::time::timeout(Duration::from_secs(10), self.bus.identity()).await;
+        let log = log.map_err(|_| unavailable("the log does not say who it is: nothing was done, try again"))?;
+        let now = service::clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Limits {
+            log,
+            prefix: settings.topic_prefix.clone(),
+            now: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
+            claims: Duration::from_secs(u64::from(settings.claims.ttl_days) * 24 * 3600),
+        })
+    }
+
+    /// Why a letter would not be replayed now, or what would be sent.
+    async fn judge(&self, letter: &DeadLetter) -> Result<Result<Aim, Refusal>, Status> {
+        let limits = self.limits().await?;
+        let aim = match plan::aim(letter, &limits) {
+            Ok(aim) => aim,
+            Err(why) => return Ok(Err(why)),
+        };
+        let original = self.bus.lookup().at(&aim.topic, aim.partition, aim.offset).await;
+        let Some(original) = original.map_err(|error| bus_failed(&error))? else {
+            return Ok(Err(Refusal::OriginalGone));
+        };
+        let record = match aim.way {
+            Way::Item => plan::item(letter, &aim.topic, &original, &limits),
+            Way::ItemWithin(_) | Way::Whole => plan::whole(&aim.topic, &original, letter.attempts, Vec::new(), &limits),
+        };
+        Ok(record.map(|_| aim))
+    }
+
+    fn order(&self, request: ReplayRequest) -> Result<Order, Invalid> {
+        let ReplayRequest { selection, all, dry_run, rate, requested_by, limit } = request;
+        let selection = selection.unwrap_or_default();
+        let filter = Filter::new(&selection)?;
+        if filter.is_everything() != all {
+            let problem = if all {
+                "is set beside all: either everything is meant, or what it says"
+            } else {
+                "says nothing: say which dead letters are meant, or set all"
+            };
+            return Err(Invalid::new("selection", problem));
+        }
+        if rate > FASTEST {
+            return Err(Invalid::new("rate", format!("is {rate}: use 1 to {FASTEST} a second, or 0 for {RATE}")));
+        }
+        if !dry_run && requested_by.trim().is_empty() {
+            return Err(Invalid::new("requested_by", "is empty: say who asks for it, it is kept with the replay"));
+        }
+        if requested_by.len() > MAX_NAME {
+            return Err(Invalid::new("requested_by", format!("has more than {MAX_NAME} bytes")));
+        }
+        let mut replay = Replay {
+            requested_by,
+            started_at: Some(service::clock::timestamp()),
+            selection: Some(selection),
+            all,
+            limit,
+            ..Replay::default()
+        };
+        if !dry_run {
+            replay.id = replay_id(&replay).to_string();
+        }
+        // What it sends may be refused again, and must not be sent again for ever.
+        let filter = filter.before(&replay.started_at.unwrap_or_default());
+        let limit = if limit == 0 { u64::MAX } else { limit };
+        Ok(Order { filter, dry_run, rate: NonZeroU32::new(rate).unwrap_or(RATE), limit, replay })
+    }
+}
+
+/// Of what makes a replay the one it is; two of one name within a nanosecond are one.
+fn replay_id(replay: &Replay) -> Id {
+    let at = replay.started_at.unwrap_or_default();
+    Id::of("replay", "", &[replay.requested_by.as_bytes(), &at.seconds.to_be_bytes(), &at.nanos.to_be_bytes()])
+}
+
+#[tonic::async_trait]
+impl DeadLetterService for DeadLetters {
+    async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
+        let ListRequest { selection, page_size, page_token } = request.into_inner();
+        let filter = Filter::new(&selection.unwrap_or_default()).map_err(invalid)?;
+        let size = page::size(page_size).map_err(invalid)?;
+        let mut page = Page::new(size, Place::of_token(&page_token).map_err(invalid)?);
+        self.inner.read(&filter, |stored, letter| page.add(scan::found(stored, letter, false))).await?;
+        let (found, next_page_token) = page.done();
+        Ok(Response::new(ListResponse { found, next_page_token }))
+    }
+
+    async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
+        let GetRequest { id } = request.into_inner();
+        select::check_id("id", &id).map_err(invalid)?;
+        let selection = common::deadletter::v1::Selection { ids: vec![id.clone()], ..Default::default() };
+        let filter = Filter::new(&selection).map_err(invalid)?;
+        let mut found: Option<Found> = None;
+        self.inner.read(&filter, |stored, letter| found = Some(scan::found(stored, letter, true))).await?;
+        let Some(Found { dead_letter: Some(letter), .. }) = &found else {
+            let message = format!("there is no dead letter {id}: it may have had its time, or never was");
+            return Err(Status::not_found(message));
+        };
+        let (not_replayable, replay) = match self.inner.judge(letter).await? {
+            Ok(aim) => (String::new(), plan::shown(&aim)),
+            Err(why) => (why.code().to_owned(), why.to_string()),
+        };
+        Ok(Response::new(GetResponse { found, not_replayable, replay }))
+    }
+
+    async fn stats(&self, request: Request<StatsRequest>) -> Result<Response<StatsResponse>, Status> {
+        let filter = Filter::new(&request.into_inner().selection.unwrap_or_default()).map_err(invalid)?;
+        let mut stats = Stats::default();
+        self.inner.read(&filter, |_, letter| stats.add(&letter)).await?;
+        let replayed = self.inner.store.replayed().await.map_err(|error| store_failed(&error))?;
+        Ok(Response::new(stats.done(replayed)))
+    }
+
+    type ReplayStream = Pin<Box<dyn Stream<Item = Result<ReplayResponse, Status>> + Send>>;
+
+    async fn replay(&self, request: Request<ReplayRequest>) -> Result<Response<Self::ReplayStream>, Status> {
+        let inner = &self.inner;
+        let order = inner.order(request.into_inner()).map_err(invalid)?;
+        let alone = Arc::clone(&inner.replaying).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted("a replay is under way: wait for its end, or stop it where it was begun")
+        })?;
+        let (answers, stream) = mpsc::channel(AHEAD);
+        let job = Job {
+            bus: inner.bus.clone(),
+            producer: inner.producer.clone(),
+            store: Arc::clone(&inner.store),
+            limits: inner.limits().await?,
+            order,
+            answers,
+            ends: inner.host.shutdown().clone(),
+            _alone: alone,
+        };
+        inner.host.tasks().spawn(Box::pin(job.run()).in_current_span());
+        let stream = futures_util::stream::unfold(stream, |mut stream| async move {
+            let answer = stream.recv().await?;
+            Some((answer, stream))
+        });
+        Ok(Response::new(Box::pin(stream)))
+    }
+
+    async fn list_replays(
+        &self,
+        request: Request<ListReplaysRequest>,
+    ) -> Result<Response<ListReplaysResponse>, Status> {
+        let size = page::size(request.into_inner().page_size).map_err(invalid)?;
+        let replays = self.inner.store.replays(u32::try_from(size).unwrap_or(u32::MAX)).await;
+        Ok(Response::new(ListReplaysResponse { replays: replays.map_err(|error| store_failed(&error))? }))
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn invalid(invalid: Invalid) -> Status {
+    let details = ErrorDetails::with_bad_request_violation(invalid.field, invalid.problem.clone());
+    Status::with_error_details(Code::InvalidArgument, invalid.to_string(), details)
+}
+
+/// Internal text goes to the log and not to the caller.
+pub(super) fn bus_failed(error: &bus::Error) -> Status {
+    tracing::warn!(%error, "the dead letters could not be read or sent");
+    unavailable("the log cannot be reached, or what is on it cannot be read: try again; health says what is wrong")
+}

@@ -1,0 +1,260 @@
+//! `weir dead-letters`: what was refused, and how it is sent again.
+
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
+use common::deadletter::v1::{GetRequest, ListReplaysRequest, ListRequest, Selection, StatsRequest};
+use processing::dead_letters::select;
+use prost::Message as _;
+use prost_types::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::{decode::Decoder, out};
+
+mod replay;
+mod show;
+
+/// An answer holds the largest record there is.
+const LARGEST: usize = 64 << 20;
+/// The topic may hold a month of them.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+type Client = DeadLetterServiceClient<Channel>;
+
+/// Look at what was refused, and send it again
+///
+/// What a stage cannot handle is kept whole for 30 days, with the stage, the reason and the exact bytes. After the fix
+/// it is replayed: it goes into the input of that stage once more, and what had come without the fault comes now, with
+/// the same ids. What came before is dropped as a duplicate.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir dead-letters stats --since 1d
+  weir dead-letters list --stage processing --reason wrong_shape
+  weir dead-letters show 0123456789abcdef0123456789abcdef
+  weir dead-letters replay --endpoint my-app --since 2h          says what would be sent, then asks
+  weir dead-letters replay --reason too_large --rate 20 --yes
+  weir dead-letters replays")]
+pub struct DeadLetters {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    grpc: super::Grpc,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(ListArgs),
+    Show(ShowArgs),
+    Stats(StatsArgs),
+    Replay(replay::Replay),
+    Replays(ReplaysArgs),
+}
+
+/// Which dead letters are meant: those that fit everything that is given.
+#[derive(Debug, Clone, clap::Args)]
+struct SelectArgs {
+    /// This one; can be given several times
+    #[arg(long = "id", value_name = "ID", value_parser = parse_id)]
+    ids: Vec<String>,
+    /// Those that this stage refused
+    #[arg(long, value_parser = PossibleValuesParser::new(select::stages()))]
+    stage: Option<String>,
+    /// Those of this source: meta, github, standard_webhooks
+    #[arg(long)]
+    source: Option<String>,
+    /// Those of this endpoint
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// Those with this reason, such as not_json; weir dead-letters stats shows which there are
+    #[arg(long)]
+    reason: Option<String>,
+    /// Refused at this time or later: 2026-01-31T10:00:00Z, or so long ago: 30m, 12h, 3d
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    since: Option<Timestamp>,
+    /// Refused before this time
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    until: Option<Timestamp>,
+}
+
+impl SelectArgs {
+    fn selection(&self) -> Selection {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Selection {
+            ids: self.ids.clone(),
+            stage: text(&self.stage),
+            source: text(&self.source),
+            endpoint: text(&self.endpoint),
+            reason: text(&self.reason),
+            from: self.since,
+            until: self.until,
+        }
+    }
+}
+
+/// List dead letters, the newest first
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// How many
+    #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    count: u32,
+    /// Go on where a list ended: what it said
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    page: String,
+    /// One JSON object for each and line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show one with everything that is known of it, its bytes as text where they are text
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    /// Its id: 32 digits
+    #[arg(value_parser = parse_id)]
+    id: String,
+}
+
+/// Count them by stage, reason, source, endpoint and hour, and say how many were replayed
+#[derive(Debug, clap::Args)]
+struct StatsArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// List who replayed what, the newest first
+#[derive(Debug, clap::Args)]
+struct ReplaysArgs {
+    /// How many
+    #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u32).range(1..=1000))]
+    count: u32,
+    /// One JSON object for each and line
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_id(text: &str) -> Result<String, String> {
+    select::check_id("ID", text).map_err(|invalid| invalid.problem)?;
+    Ok(text.to_owned())
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    time_of(text, service::clock::now())
+}
+
+/// A time, or so long before now.
+fn time_of(text: &str, now: SystemTime) -> Result<Timestamp, String> {
+    let ago = || super::register::parse_period(text).ok().and_then(|period| now.checked_sub(period));
+    common::time::from_rfc3339(text).or_else(|| ago().map(Timestamp::from)).ok_or_else(|| {
+        "give a time with its offset, such as 2026-01-31T10:00:00Z, or how long ago, such as 30m, 12h or 3d".to_owned()
+    })
+}
+
+impl DeadLetters {
+    pub(super) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+        match shutdown.run_until_cancelled(self.command()).await {
+            Some(ended) => ended,
+            // The service stops a replay whose caller is gone.
+            None => anyhow::bail!("interrupted"),
+        }
+    }
+
+    async fn command(self) -> anyhow::Result<ExitCode> {
+        let channel = crate::register::patient_channel(&self.grpc.dial()?, &self.grpc.url()?, PATIENCE).await?;
+        let mut client = Client::new(channel).max_decoding_message_size(LARGEST);
+        match self.command {
+            Command::List(args) => list(&mut client, args).await,
+            Command::Show(args) => {
+                let request = GetRequest { id: args.id.clone() };
+                let answer = client.get(request).await.map_err(said("showing it"))?.into_inner();
+                out::say(&show::one(&Decoder::new()?, &answer)?);
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Stats(args) => {
+                let request = StatsRequest { selection: Some(args.select.selection()) };
+                let answer = client.stats(request).await.map_err(said("counting them"))?.into_inner();
+                if args.json {
+                    let name = "weir.deadletter.v1.StatsResponse";
+                    out::say(&format!("{:#}", Decoder::new()?.value(name, &answer.encode_to_vec())?));
+                } else {
+                    out::say(show::stats(&answer).trim_end());
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Command::Replay(args) => args.run(&mut client).await,
+            Command::Replays(args) => replays(&mut client, args).await,
+        }
+    }
+}
+
+async fn list(client: &mut Client, args: ListArgs) -> anyhow::Result<ExitCode> {
+    let request =
+        ListRequest { selection: Some(args.select.selection()), page_size: args.count, page_token: args.page };
+    let answer = client.list(request).await.map_err(said("listing them"))?.into_inner();
+    if args.json {
+        let decoder = Decoder::new()?;
+        for found in &answer.found {
+            if !out::line(&show::json(&decoder, found)?.to_string()) {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    } else if !answer.found.is_empty() {
+        out::say(show::table(&answer.found).trim_end());
+    }
+    if answer.found.is_empty() {
+        out::complain("there are none");
+    }
+    if !answer.next_page_token.is_empty() {
+        out::complain(&format!("there are older ones: the same with --page {}", answer.next_page_token));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn replays(client: &mut Client, args: ReplaysArgs) -> anyhow::Result<ExitCode> {
+    let request = ListReplaysRequest { page_size: args.count };
+    let found = client.list_replays(request).await.map_err(said("listing replays"))?.into_inner().replays;
+    if found.is_empty() {
+        out::complain("there were none");
+    } else if args.json {
+        let decoder = Decoder::new()?;
+        for replay in &found {
+            let value = decoder.value("weir.deadletter.v1.Replay", &replay.encode_to_vec())?;
+            if !out::line(&value.to_string()) {
+                break;
+            }
+        }
+    } else {
+        out::say(show::replays(&found).trim_end());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the service said, for people, with what to do.
+fn said(what: &'static str) -> impl FnOnce(Status) -> anyhow::Error {
+    move |status| {
+        let hint = match status.code() {
+            Code::NotFound => "weir dead-letters list shows which there are",
+            Code::InvalidArgument => "correct what it names",
+            Code::Unimplemented => "this server has no dead letters: give the address of processing, or of weir up",
+            Code::ResourceExhausted => "weir dead-letters replays shows it",
+            Code::Unavailable => "the log or the database is away: http://127.0.0.1:8081/health says which",
+            Code::DeadlineExceeded => "there are many: give --since",
+            _ => "the log of the service says more",
+        };
+        anyhow::anyhow!("{what}: {} ({hint})", status.message())
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
