@@ -1,7 +1,7 @@
 //! The least that each service has to be allowed on Kafka: what a broker's ACLs should say, and nothing beyond.
 //!
-//! One place for it: `weir acls` prints it, the manifests are tested against it, and a test runs the services with exactly
-//! this and shows that everything else is refused.
+//! One place for it: `weir acls` prints it, and a test runs the services with exactly this and shows that everything
+//! else is refused.
 
 use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, LOADS, REGISTRATIONS};
 use serde::Serialize;

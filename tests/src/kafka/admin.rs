@@ -81,7 +81,8 @@ impl Kafka {
             request.extend([acl.operation_code()?, ALLOW]);
         }
         let answer = self.ask(CREATE_ACLS, 1, &request)?;
-        // The request's number, how long it was throttled, how many; then for each a code and a message, which is null or empty where all is well.
+        // The request's number, how long it was throttled, how many; then for each a code, and a message that is null or
+        // empty where all is well.
         let mut outcomes = answer.get(12..).unwrap_or_default().chunks_exact(4);
         if outcomes.len() != acls.len() || !outcomes.all(|outcome| outcome.starts_with(&[0, 0])) {
             bail!("not every ACL was made: {}", String::from_utf8_lossy(&answer));

@@ -4,8 +4,8 @@ use super::{Kafka, Ports};
 use crate::certificates::{Authority, Certificate};
 
 /// Beside the plain listener, whose clients may do everything (the harness makes topics and ACLs there), the broker has
-/// one with SASL_SSL (SCRAM-SHA-512) and one with SSL that wants a client certificate, whose common name is the principal.
-/// What no ACL allows is refused there.
+/// one with SASL_SSL (SCRAM-SHA-512) and one with SSL that wants a client certificate, whose common name is the
+/// principal. What no ACL allows is refused there.
 #[derive(Clone, Debug)]
 pub struct Security {
     /// Users and their passwords. They are made with the data folder.

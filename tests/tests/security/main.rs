@@ -1,5 +1,5 @@
-//! Who may do what, and that nothing tells a secret: Kafka with SASL, certificates and ACLs; TLS for HTTP and gRPC; what
-//! the services log and answer while secrets are planted everywhere a secret can stand.
+//! Who may do what, and that nothing tells a secret: Kafka with SASL, certificates and ACLs; TLS for HTTP and gRPC;
+//! what the services log and answer while secrets are planted everywhere a secret can stand.
 
 #![allow(
     clippy::unwrap_used,

@@ -41,7 +41,7 @@ impl Refusal {
             _ if reason.contains("alert") && reason.contains("certificate") => Kind::Client,
             Some(RDKafkaErrorCode::SSL) => Kind::Tls,
             _ if reason.contains("SSL_HANDSHAKE") => Kind::Tls,
-            // A port that wants TLS closes at the first words in the clear. A broker that goes does so too, and comes back.
+            // A port that wants TLS closes at the first words in the clear. So does a broker that goes, for a while.
             _ if reason.contains("security.protocol") => Kind::Protocol,
             _ if reason.contains("closed by peer") && reason.contains("APIVERSION_QUERY") => Kind::Protocol,
             _ => return None,

@@ -1,5 +1,5 @@
-//! A client that believes one certificate and no other: for a process that asks its own server, whose certificate is for
-//! another name than 127.0.0.1 and whose authority need not be known here.
+//! A client that believes one certificate and no other: for a process that asks its own server, whose certificate is
+//! for another name than 127.0.0.1 and whose authority need not be known here.
 
 use std::io;
 use std::net::TcpStream;
