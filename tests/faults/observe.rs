@@ -68,7 +68,8 @@ impl Observer {
     /// Reads what has come since. Says how many records that were.
     pub(crate) async fn read(&mut self) -> anyhow::Result<u64> {
         let mut topics = self.bus.topics().await?;
-        topics.retain(|topic| topic != "registrations");
+        // What the services tell each other is no event.
+        topics.retain(|topic| !["registrations", "storms"].contains(&topic.as_str()));
         topics.sort();
         if topics != self.topics {
             // A topic more: all of it anew.
