@@ -3,7 +3,7 @@
 //! One place for it: `weir acls` prints it, and a test runs the services with exactly this and shows that everything
 //! else is refused.
 
-use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, LOADS, REGISTRATIONS};
+use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, LOADS, REGISTRATIONS, STORMS};
 use serde::Serialize;
 
 use crate::settings::Settings;
@@ -61,13 +61,14 @@ pub fn access(settings: &Settings) -> Vec<Access> {
     let names = |topic: &str| vec![topic.to_owned()];
     let (registrations, activities) = (names(REGISTRATIONS.name()), names(ACTIVITIES.name()));
     let (enriched, loads) = (names(ACTIVITIES_ENRICHED.name()), names(LOADS.name()));
-    let dead_letters = names(DEAD_LETTERS.name());
+    let (dead_letters, storms) = (names(DEAD_LETTERS.name()), names(STORMS.name()));
 
     let of = |service: &'static str| Maker { settings, access: Access { service, rules: Vec::new() } };
     vec![
         of("weir-streaming")
             .writes(&raw, "deliveries")
             .reads(&registrations, "which endpoints are open, with which secrets")
+            .reads(&storms, "which endpoints to hold back")
             .checks(&dead_letters, "that refused deliveries can be kept")
             .reader()
             .access,
@@ -80,8 +81,13 @@ pub fn access(settings: &Settings) -> Vec<Access> {
             .reads(&registrations, "accounts and their tenants; comparison with the database")
             .writes(&registrations, "registrations")
             .writes(&dead_letters, "what it refuses")
+            .writes(&storms, "which endpoints to hold back")
+            // The letters of every stage: the original is read where it stands, and goes there again.
             .reads(&dead_letters, "replay")
-            .writes(&raw, "replay of dead letters: they go back to where they came from")
+            .reads(&activities, "replay: the original of a dead letter")
+            .reads(&loads, "replay: the original of a dead letter")
+            .writes(&raw, "replay: back to where it came from")
+            .writes(&loads, "replay: back to where it came from")
             .reader()
             .access,
         of("weir-enricher")

@@ -35,13 +35,15 @@ fn each_may_do_what_its_flow_says() {
 
 #[test]
 fn the_door_reads_no_delivery_and_only_one_writes_each_kind() {
-    assert_eq!(topics("weir-streaming", Operation::Read), ["registrations".to_owned()].into());
+    assert_eq!(topics("weir-streaming", Operation::Read), ["registrations".to_owned(), "storms".to_owned()].into());
     assert!(topics("weir-streaming", Operation::Write).iter().all(|topic| topic.starts_with("raw.")));
     for (topic, writers) in [
         ("registrations", vec!["weir-processing"]),
         ("activities", vec!["weir-processing"]),
         ("activities.enriched", vec!["weir-enricher"]),
-        ("loads", vec!["weir-enricher"]),
+        ("storms", vec!["weir-processing"]),
+        // Load requests, and their replay.
+        ("loads", vec!["weir-processing", "weir-enricher"]),
         ("events.github.push", vec!["weir-processing"]),
         // Deliveries, and their replay.
         ("raw.github", vec!["weir-streaming", "weir-processing"]),
