@@ -87,7 +87,7 @@ pub(crate) fn all() -> Vec<Case> {
             "kill -9 of a processing that stays away",
             vec![Fault::KillForGood("processing-0".into())],
         ),
-        Case::new("broker-killed", "kill -9 and restart of a broker", vec![Fault::BrokerKilled(0, 5 * SECOND)]).quick(),
+        Case::new("broker-killed", "kill -9 and restart of a broker", vec![Fault::BrokerKilled(0, 5 * SECOND)]),
         Case::new("brokers-away", "two of three brokers hang past the delivery timeout", vec![Fault::BrokersAway])
             .quick(),
         Case::new("processing-frozen", "SIGSTOP past the session", vec![freeze("processing-0")]).quick(),
@@ -126,7 +126,7 @@ pub(crate) fn all() -> Vec<Case> {
                 vec![kill("streaming-0")],
             )
         },
-        Case::new("poison", "records on raw that no door wrote", vec![kill("processing-1")]).act(Act::Poison).quick(),
+        Case::new("poison", "records on raw that no door wrote", vec![kill("processing-1")]).act(Act::Poison),
         Case::new("terminated-without-brokers", "SIGTERM to all while no broker answers", vec![])
             .act(Act::TerminateWithoutBrokers),
         Case::new("production-time-outs", "kill -9 of a processing, sessions of 45 s", vec![kill("processing-0")])
