@@ -59,7 +59,7 @@ bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, i
 # ROUNDS=200 SEED=7 runs random faults instead; TABLE=docs/faults.md renews the table there; FAULTS has more arguments, as
 # "brokers-away --logs DIR" or "--list".
 .PHONY: faults
-faults: test-deps kafka-jars ## Break everything that can break, once, and check that nothing is lost: 20 minutes after the build
+faults: test-deps kafka-jars ## Break everything that can break, once, and check that nothing is lost
 	cargo build --workspace --bins
 	cargo test -p weir-tests --test faults -- $(if $(ROUNDS),--rounds $(ROUNDS) --seed $(or $(SEED),1),$(if $(FAULTS),,--all)) \
 		$(if $(TABLE),--markdown $(abspath $(TABLE))) $(FAULTS)

@@ -33,8 +33,6 @@ pub(crate) struct Facts {
     pub(crate) raw: BTreeMap<Place, Option<What>>,
     /// By topic and by what the platform calls it: the ids.
     pub(crate) typed: HashMap<(String, String), BTreeMap<String, u64>>,
-    /// Kept whole, because their kind is not known.
-    pub(crate) other: u64,
     /// Activities by their id, and by the event they were made of.
     pub(crate) activities: Times<String>,
     pub(crate) activities_of: HashMap<String, BTreeSet<u32>>,
@@ -148,7 +146,6 @@ impl Facts {
                 let delivery = Delivery::decode(payload).ok().filter(|delivery| !delivery.delivery_id.is_empty());
                 self.raw.insert(place, delivery.map(|delivery| what(&delivery.endpoint, &delivery.body)));
             }
-            _ if topic.ends_with(".other") => self.other += 1,
             _ if topic.starts_with("events.") => {
                 let key = natural_key(topic, payload)?;
                 let ids = self.typed.entry((topic.to_owned(), key)).or_default();
