@@ -110,20 +110,21 @@ impl<'a> Run<'a> {
         let (ledger, taken) = traffic.stop().await?;
         let (stopped, mut told) = (Instant::now(), Instant::now());
         let mut observer = Observer::new(&system)?;
-        let (mut moved, table) = (Instant::now(), system.table());
+        let (mut moved, mut waited, table) = (Instant::now(), Vec::new(), system.table());
         let verdict = loop {
-            if observer.read().await? > 0 {
-                moved = Instant::now();
-            }
-            let patient = moved.elapsed() < patience;
-            // While the topics lack something it makes no sense to ask for the lake.
             let waiting = waiting(&system).await;
             let settled = waiting.is_empty();
             if told.elapsed() > TELL {
                 told = Instant::now();
                 println!("  after {:.0} s: {}", stopped.elapsed().as_secs_f64(), waiting.join(", "));
             }
+            // While something waits it makes no sense to read all there is: that would only be in its way.
+            if waiting != waited || (settled && observer.read().await? > 0) {
+                (moved, waited) = (Instant::now(), waiting);
+            }
+            let patient = moved.elapsed() < patience;
             if settled || !patient {
+                observer.read().await?;
                 observer.read_lake(&table).await?;
                 let verdict = check(&ledger, &observer.facts, &injected);
                 if (settled && verdict.holds()) || !patient {

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use bus::Bus;
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::metadata::MetadataTopic;
 use weir::simulate::Endpoints;
 use weir_tests::cluster::{BROKERS, Cluster, Listeners};
 use weir_tests::kafka;
@@ -21,6 +25,8 @@ use weir_tests::scratch::Scratch;
 use crate::traffic::PAGES;
 
 pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
+/// What the brokers may take to delete some hundred topics.
+const ANSWER: Duration = Duration::from_secs(30);
 const READY: Duration = Duration::from_secs(120);
 /// Of each topic; there are about a hundred topics, three times on two processors.
 pub(crate) const PARTITIONS: i32 = 3;
@@ -78,7 +84,29 @@ impl Surroundings {
             // Each case has claims of its own; the oldest need no memory.
             redis.ask("FLUSHALL").map(drop)
         })
-        .await?
+        .await??;
+        self.delete_topics().await
+    }
+
+    /// Each case has topics of its own, about a hundred with three partitions: with those of the cases before it the
+    /// brokers would have ever more to do.
+    async fn delete_topics(&self) -> anyhow::Result<()> {
+        let client: AdminClient<DefaultClientContext> =
+            ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create()?;
+        let client = Arc::new(client);
+        let asked = Arc::clone(&client);
+        let metadata = tokio::task::spawn_blocking(move || asked.inner().fetch_metadata(None, ANSWER)).await?;
+        let metadata = metadata.context("ask for the topics")?;
+        let names: Vec<_> = metadata.topics().iter().map(MetadataTopic::name).collect();
+        let old: Vec<_> = names.into_iter().filter(|name| !name.starts_with("__")).collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
+        for deleted in client.delete_topics(&old, &options).await.context("delete the topics of the last case")? {
+            deleted.map_err(|(topic, code)| anyhow!("topic {topic} was not deleted: {code}"))?;
+        }
+        Ok(())
     }
 
     /// Acts on the cluster, on a thread that may block.

@@ -59,6 +59,8 @@ impl Cluster {
                 ("share.coordinator.state.topic.replication.factor", "3".into()),
                 // A follower that was killed leaves the in-sync replicas when its session is over; one that hangs, by this.
                 ("replica.lag.time.max.ms", "4000".into()),
+                // What a case leaves behind is gone before it is in the way of the next.
+                ("file.delete.delay.ms", "1000".into()),
                 ("num.network.threads", "2".into()),
                 ("num.io.threads", "4".into()),
             ];
