@@ -12,6 +12,7 @@ use weir_tests::proxy::Mode;
 
 use crate::fault::Fault;
 use crate::run::{Run, plan};
+use crate::storms;
 use crate::system::Options;
 use crate::tail::Moment;
 use crate::traffic::Plan;
@@ -27,6 +28,12 @@ pub(crate) enum Act {
     TerminateWithoutBrokers,
     /// The reply to a COMMIT of the database is lost.
     LoseCommit,
+    /// Nothing that one endpoint sends can be read.
+    StormOfOne,
+    /// Nothing that any endpoint sends can be read.
+    StormOfAll,
+    /// A topic is deleted and made again.
+    ReplaceTopic,
     /// Offsets are committed before what came of their records was delivered: must be found out.
     CommitEarly,
     /// Ids are marked as seen, without where: must be found out.
@@ -131,6 +138,14 @@ pub(crate) fn all() -> Vec<Case> {
             .act(Act::TerminateWithoutBrokers),
         Case::new("production-time-outs", "kill -9 of a processing, sessions of 45 s", vec![kill("processing-0")])
             .with(production),
+        Case::new("storm-of-one", "one endpoint sends what nobody can read", vec![])
+            .act(Act::StormOfOne)
+            .with(Options { processing: storms::OF_ONE, ..Options::default() }),
+        Case::new("storm-of-all", "nobody can be read any more: processing stops until it is mended", vec![])
+            .act(Act::StormOfAll)
+            .with(Options { processing: storms::OF_ALL, ..Options::default() }),
+        Case::new("topic-replaced", "the topic between processing and enricher is deleted and made again", vec![])
+            .act(Act::ReplaceTopic),
         Case::new("control-early-commit", "offsets stored before delivery: the checker must see it", vec![])
             .act(Act::CommitEarly)
             .quick(),
@@ -147,6 +162,9 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
         Act::Poison => poison(run).await,
         Act::TerminateWithoutBrokers => terminate_without_brokers(run).await,
         Act::LoseCommit => lose_commit(run).await,
+        Act::StormOfOne => storms::of_one(run).await,
+        Act::StormOfAll => storms::of_all(run).await,
+        Act::ReplaceTopic => crate::replaced::topic(run).await,
         Act::CommitEarly => crate::control::commit_early(run).await,
         Act::ForgetPlaces => crate::control::forget_places(run).await,
     }

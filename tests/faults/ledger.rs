@@ -5,6 +5,7 @@
 //! is named by what the platform sent.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -163,6 +164,27 @@ impl Ledger {
         // One that was refused on purpose means nothing; the same body may be meant elsewhere.
         if line.answer != Answer::Refused {
             (entry.dead_letters, entry.events) = (line.dead_letters, line.events);
+        }
+    }
+
+    /// Takes in what somebody else has sent.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.acknowledged += other.acknowledged;
+        self.indeterminate += other.indeterminate;
+        self.refused += other.refused;
+        for (what, theirs) in other.deliveries {
+            match self.deliveries.entry(what) {
+                Entry::Vacant(vacant) => drop(vacant.insert(theirs)),
+                Entry::Occupied(mut own) => {
+                    let own = own.get_mut();
+                    own.acknowledged += theirs.acknowledged;
+                    // One that was refused on purpose means nothing; the same body may be meant elsewhere.
+                    if theirs.answer != Answer::Refused {
+                        (own.dead_letters, own.events) = (theirs.dead_letters, theirs.events);
+                    }
+                    own.answer = own.answer.max(theirs.answer);
+                }
+            }
         }
     }
 

@@ -15,9 +15,11 @@ mod control;
 mod fault;
 mod ledger;
 mod observe;
+mod replaced;
 mod report;
 mod rounds;
 mod run;
+mod storms;
 mod system;
 mod tail;
 mod traffic;
@@ -135,9 +137,16 @@ async fn one(case: &Case, around: &Surroundings, arguments: &Arguments) -> Line 
     let (began, keep) = (Instant::now(), arguments.logs.as_deref());
     let run = async {
         let mut run = Run::start(case.name, around, case.options.clone(), case.plan).await?;
-        cases::act(case, &mut run).await?;
-        for fault in &case.faults {
-            run.fault(fault).await?;
+        let broken = async {
+            cases::act(case, &mut run).await?;
+            for fault in &case.faults {
+                run.fault(fault).await?;
+            }
+            anyhow::Ok(())
+        };
+        if let Err(error) = broken.await {
+            run.keep_logs(keep).await?;
+            return Err(error);
         }
         run.finish(if case.is_control() { run::SHORT_PATIENCE } else { run::PATIENCE }, keep).await
     };

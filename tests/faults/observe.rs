@@ -27,7 +27,7 @@ pub(crate) type Place = (String, i32, i64);
 pub(crate) type Times<K> = HashMap<K, u64>;
 
 /// All that was found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Facts {
     /// What each raw record carries; none: it is no delivery.
     pub(crate) raw: BTreeMap<Place, Option<What>>,
@@ -54,13 +54,15 @@ pub(crate) struct Observer {
     topics: Vec<String>,
     reader: Option<Reader>,
     prefix: String,
+    /// What stood on topics that are there no more.
+    gone: Facts,
     pub(crate) facts: Facts,
 }
 
 impl Observer {
-    pub(crate) fn new(system: &System) -> anyhow::Result<Self> {
+    pub(crate) fn new(system: &System, gone: Facts) -> anyhow::Result<Self> {
         let (bus, prefix) = (system.bus()?, system.prefix.clone());
-        Ok(Self { bus, topics: Vec::new(), reader: None, prefix, facts: Facts::default() })
+        Ok(Self { bus, topics: Vec::new(), reader: None, prefix, gone, facts: Facts::default() })
     }
 
     /// Reads what has come since. Says how many records that were.
@@ -72,7 +74,7 @@ impl Observer {
         if topics != self.topics {
             // A topic more: all of it anew.
             self.reader = Some(self.bus.reader(&topics, Start::Beginning).await?);
-            (self.topics, self.facts) = (topics, Facts::default());
+            (self.topics, self.facts) = (topics, self.gone.clone());
         }
         let Some(reader) = &mut self.reader else { return Ok(0) };
         let mut count = 0;
@@ -120,6 +122,12 @@ impl Observer {
 }
 
 impl Facts {
+    /// What stood on the topic of activities alone.
+    pub(crate) fn of_activities(self) -> Self {
+        let Self { activities, activities_of, .. } = self;
+        Self { activities, activities_of, ..Self::default() }
+    }
+
     fn take(&mut self, topic: &str, stored: &Stored) -> anyhow::Result<()> {
         let payload = stored.payload.as_deref().unwrap_or_default();
         let place = (topic.to_owned(), stored.coordinates.partition, stored.coordinates.offset);

@@ -10,7 +10,7 @@ use weir::simulate::Endpoints;
 
 use crate::check::{Verdict, check};
 use crate::ledger::Ledger;
-use crate::observe::{Observer, Place};
+use crate::observe::{Facts, Observer, Place};
 use crate::system::{Options, Surroundings, System};
 use crate::tail::{Moment, Recovery, Tail};
 use crate::traffic::{Plan, Traffic};
@@ -38,6 +38,11 @@ pub(crate) struct Run<'a> {
     /// Records that the case itself put on raw topics, and the reason with which they are to be refused.
     pub(crate) injected: HashMap<Place, &'static str>,
     pub(crate) kills: u32,
+    /// What else was sent.
+    pub(crate) besides: Vec<Ledger>,
+    /// What stood on topics that are there no more.
+    pub(crate) gone: Facts,
+    endpoints: Arc<Endpoints>,
 }
 
 /// How it ended.
@@ -54,7 +59,7 @@ pub(crate) struct Report {
 }
 
 pub(crate) fn plan(seed: u64) -> Plan {
-    Plan { rate: 100.0, seed, redeliver: 0.05, twice: false }
+    Plan { rate: 100.0, seed, redeliver: 0.05, twice: false, broken: 0.02, mix: None, numbers: 0 }
 }
 
 impl<'a> Run<'a> {
@@ -70,7 +75,18 @@ impl<'a> Run<'a> {
         let system = System::start(name, around, &endpoints, options).await?;
         let tail = Tail::start(&system).await?;
         let traffic = Traffic::start(&endpoints, &system.doors, plan, &system.folder().join("ledger.jsonl"))?;
-        let mut run = Self { around, system, traffic, tail, ends: Vec::new(), injected: HashMap::new(), kills: 0 };
+        let mut run = Self {
+            around,
+            system,
+            traffic,
+            tail,
+            ends: Vec::new(),
+            injected: HashMap::new(),
+            kills: 0,
+            besides: Vec::new(),
+            gone: Facts::default(),
+            endpoints,
+        };
         let started = began.elapsed();
         run.traffic.acknowledges(BEFORE, FIRST_WITHIN).await?;
         // Every topic has been found, and what waited for it has come out.
@@ -86,12 +102,25 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
+    /// Where what has happened is to be looked at.
+    pub(crate) async fn keep_logs(&self, folder: Option<&Path>) -> anyhow::Result<()> {
+        match folder {
+            Some(folder) => self.system.keep_logs(folder).await.context("keep the logs"),
+            None => Ok(()),
+        }
+    }
+
     /// A fault, to its end.
     pub(crate) async fn fault(&mut self, fault: &crate::fault::Fault) -> anyhow::Result<()> {
         let end = fault.happen(self.around, &self.system).await.with_context(|| format!("{fault:?}"))?;
         self.ended(end);
         self.kills += fault.kills();
         Ok(())
+    }
+
+    /// Sends something else beside the traffic.
+    pub(crate) fn besides(&self, plan: Plan) -> anyhow::Result<Traffic> {
+        Traffic::start(&self.endpoints, &self.system.doors, plan, &self.system.folder().join("besides.jsonl"))
     }
 
     /// A fault ended at this moment.
@@ -106,10 +135,11 @@ impl<'a> Run<'a> {
     pub(crate) async fn finish(self, patience: Duration, keep: Option<&Path>) -> anyhow::Result<Report> {
         let last = self.ends.iter().map(|end| end.at).max().unwrap_or_else(Instant::now);
         tokio::time::sleep_until((last + AFTER).into()).await;
-        let Self { system, traffic, tail, ends, injected, kills, .. } = self;
-        let (ledger, taken) = traffic.stop().await?;
+        let Self { system, traffic, tail, ends, injected, kills, besides, gone, .. } = self;
+        let (mut ledger, taken) = traffic.stop().await?;
+        besides.into_iter().for_each(|other| ledger.absorb(other));
         let (stopped, mut told) = (Instant::now(), Instant::now());
-        let mut observer = Observer::new(&system)?;
+        let mut observer = Observer::new(&system, gone)?;
         let (mut moved, mut waited, table) = (Instant::now(), Vec::new(), system.table());
         let verdict = loop {
             let waiting = waiting(&system).await;
@@ -145,7 +175,7 @@ impl<'a> Run<'a> {
 }
 
 /// What services that run say that waits for them.
-async fn waiting(system: &System) -> Vec<String> {
+pub(crate) async fn waiting(system: &System) -> Vec<String> {
     let digests = match system.digests().await {
         Ok(digests) => digests,
         Err(error) => return vec![format!("{error:#}")],

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use bus::Bus;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -88,12 +88,14 @@ impl Surroundings {
         self.delete_topics().await
     }
 
+    pub(crate) fn admin(&self) -> anyhow::Result<AdminClient<DefaultClientContext>> {
+        Ok(ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create()?)
+    }
+
     /// Each case has topics of its own, about a hundred with three partitions: with those of the cases before it the
     /// brokers would have ever more to do.
     async fn delete_topics(&self) -> anyhow::Result<()> {
-        let client: AdminClient<DefaultClientContext> =
-            ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create()?;
-        let client = Arc::new(client);
+        let client = Arc::new(self.admin()?);
         let asked = Arc::clone(&client);
         let metadata = tokio::task::spawn_blocking(move || asked.inner().fetch_metadata(None, ANSWER)).await?;
         let metadata = metadata.context("ask for the topics")?;
@@ -139,11 +141,13 @@ pub(crate) struct Options {
     pub(crate) loaders: usize,
     pub(crate) session_timeout_ms: u64,
     pub(crate) delivery_timeout_ms: u64,
+    /// Further settings of processing.
+    pub(crate) processing: &'static [(&'static str, &'static str)],
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { enrichers: 1, loaders: 1, session_timeout_ms: 6000, delivery_timeout_ms: 8000 }
+        Self { enrichers: 1, loaders: 1, session_timeout_ms: 6000, delivery_timeout_ms: 8000, processing: &[] }
     }
 }
 
@@ -237,11 +241,36 @@ impl System {
         }
         launch = match service {
             "streaming" => launch.listen(DOOR),
-            "processing" => launch.env("WEIR__REGISTRATIONS__DATABASE", &self.database),
+            "processing" => {
+                let launch = launch.env("WEIR__REGISTRATIONS__DATABASE", &self.database);
+                self.options.processing.iter().fold(launch, |launch, (name, value)| launch.env(name, *value))
+            }
             "enricher" => launch.env("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "500"),
             _ => launch.env("WEIR__LOADER__COMMIT_INTERVAL_MS", "500"),
         };
         launch.start()
+    }
+
+    /// Waits until the services say of a check what is wanted.
+    pub(crate) async fn until_check(
+        &self,
+        name: &str,
+        check: &str,
+        wanted: impl Fn(&str) -> bool,
+        within: Duration,
+    ) -> anyhow::Result<()> {
+        let (began, mut last) = (Instant::now(), serde_json::Value::Null);
+        while began.elapsed() < within {
+            for (_, digest) in self.digests().await?.into_iter().filter(|(of, _)| of == name) {
+                let checks = digest["checks"].as_array().into_iter().flatten();
+                last = checks.clone().find(|found| found["name"] == check).cloned().unwrap_or_default();
+            }
+            if last["state"].as_str().is_some_and(&wanted) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("{name} still says of {check} after {within:?}: {last}")
     }
 
     pub(crate) fn names(&self) -> Vec<String> {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use weir::simulate::sender::{self, Options, Outcome, Sent};
-use weir::simulate::{Config, Delivery, Endpoints, Generator, Signer};
+use weir::simulate::{Config, Delivery, Endpoints, Generator, Mix, Signer};
 
 use crate::ledger::{Ledger, Recorder};
 
@@ -25,6 +25,12 @@ pub(crate) struct Plan {
     pub(crate) redeliver: f64,
     /// Each delivery goes to all doors at once.
     pub(crate) twice: bool,
+    /// Share of the deliveries that are broken.
+    pub(crate) broken: f64,
+    /// Nothing but this, where it is said: shares of the platforms.
+    pub(crate) mix: Option<Mix>,
+    /// How far above those of the others its numbers begin: what two senders make must not have one name.
+    pub(crate) numbers: u64,
 }
 
 /// An answer that said that a delivery was taken.
@@ -74,11 +80,13 @@ impl Traffic {
     ) -> anyhow::Result<Self> {
         let now = service::clock::timestamp();
         let mut config = Config::new(endpoints.clone(), plan.seed, now.seconds * 1000 - 3_600_000).numbered_by_start();
+        config.first_number += plan.numbers;
         config.pages = PAGES;
         // Every partition gets something every second.
         config.skew = 0.4;
         config.redeliver = plan.redeliver;
-        config.broken = 0.02;
+        config.broken = plan.broken;
+        config.mix = plan.mix.unwrap_or_default();
         let generator = || Generator::new(config.clone()).context("the generator");
         let shared = Arc::new(Mutex::new(generator()?));
         let (stop, recorder) = (CancellationToken::new(), Arc::new(Recorder::new(ledger)?));

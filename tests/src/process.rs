@@ -212,6 +212,15 @@ impl Process {
         self.child = run(&self.launch, &self.scratch, &self.log)?;
         Ok(())
     }
+
+    /// Starts it again with another value of a setting.
+    ///
+    /// # Errors
+    /// As [`Launch::start`].
+    pub fn restart_with(&mut self, setting: &str, value: &str) -> anyhow::Result<()> {
+        self.launch.environment.insert(setting.to_owned(), value.to_owned());
+        self.restart()
+    }
 }
 
 /// Where a program of the workspace is: in the profile's folder, one above the test executable.

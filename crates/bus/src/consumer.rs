@@ -93,9 +93,7 @@ impl Consumer {
         let timed_out = |what: String| Error::TimedOut { what: what.into(), limit: deadline };
         match tokio::time::timeout(deadline + LEAVE, ended).await {
             Ok(Ok(0)) => Ok(()),
-            Ok(Ok(left)) => {
-                Err(timed_out(format!("closing group {}, {left} records were left undone", self.intake.group)))
-            }
+            Ok(Ok(left)) => Err(Error::LeftUndone { group: self.intake.group.clone(), left }),
             Ok(Err(_)) => Err(Error::Closed),
             Err(_) => Err(timed_out(format!("leaving group {}", self.intake.group))),
         }

@@ -36,6 +36,14 @@ pub enum Error {
         /// As the client told it.
         reason: Arc<str>,
     },
+    /// A consumer left its group before all that was out had ended.
+    #[error("left group {group} with {left} records undone")]
+    LeftUndone {
+        /// The group.
+        group: Arc<str>,
+        /// Records that were out.
+        left: usize,
+    },
     /// Something was not done in the time it had.
     #[error("{what} was not done within {limit:?}")]
     TimedOut {

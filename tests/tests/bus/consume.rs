@@ -335,7 +335,7 @@ pub(crate) async fn close_commits_what_ends_in_time(log: &Log) {
     let mut second = consumer(&bus);
     let mut held = take(&mut second, 3).await;
     held.remove(0).ack.complete();
-    assert!(matches!(second.close(Duration::from_millis(300)).await, Err(Error::TimedOut { .. })));
+    assert!(matches!(second.close(Duration::from_millis(300)).await, Err(Error::LeftUndone { .. })));
     assert_eq!(bus.group_offset(GROUP, TOPIC, 0).await.unwrap(), Some(11));
 }
 
