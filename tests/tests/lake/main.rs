@@ -22,6 +22,7 @@ use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED};
 use tokio_util::sync::CancellationToken;
 use weir::simulate::sender::{self, Options, Outcome, Sent};
 use weir::simulate::{Config, Endpoints, Generator, Signer};
+use weir_tests::scratch::Scratch;
 
 use crate::system::System;
 
@@ -66,11 +67,16 @@ impl Ledger {
 }
 
 async fn send(system: &System, count: u64, on_progress: impl Fn(u64)) -> Ledger {
+    send_from(system, 0, count, on_progress).await
+}
+
+/// `first` is what ids are counted from.
+async fn send_from(system: &System, first: u64, count: u64, on_progress: impl Fn(u64)) -> Ledger {
     let endpoints = Arc::new(Endpoints::for_tests());
     let mut client = weir::register::connect(system.grpc()).await.unwrap();
     weir::register::reconcile(&mut client, endpoints.registrations(PAGES)).await.unwrap();
     let mut config = Config::new(endpoints.clone(), 11, service::clock::timestamp().seconds * 1000 - 3_600_000);
-    config.pages = PAGES;
+    (config.pages, config.first_number) = (PAGES, first);
     config.redeliver = 0.05;
     let mut options = Options::new(system.door());
     (options.concurrency, options.count) = (64, Some(count));
@@ -178,4 +184,23 @@ async fn nothing_is_lost_or_doubled_when_it_is_killed_again_and_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_when_enricher_and_loader_are_killed_in_turn() {
     conserves_while_killed(&System::in_processes().await, &["weir-enricher", "weir-loader"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_log_over_the_same_lake_skips_nothing_and_swallows_nothing() {
+    let disk = Scratch::new("swapped").unwrap();
+    let embedded = System::embedded_on(disk.path()).await;
+    let ledger = send(&embedded, 1000, |_| ()).await;
+    compare(&embedded, &ledger).await;
+    let before = embedded.in_lake().await;
+    embedded.stop("weir").await;
+
+    // Topics of the same names, whose offsets begin at 0 as the others did.
+    let kafka = System::on_kafka_over(disk.path()).await;
+    let (least, most) = send_from(&kafka, 1_000_000, 1000, |_| ()).await.bounds();
+    let rows = kafka.wait_for_rows(before.len() as u64 + least).await;
+    let (activities, lake) = (kafka.on_topic(ACTIVITIES.name()).await, kafka.in_lake().await);
+    assert!((least..=most).contains(&(activities.len() as u64)), "{} of {least} activities", activities.len());
+    assert_eq!(rows, (before.len() + activities.len()) as u64);
+    assert!(before.keys().chain(activities.keys()).all(|id| lake.get(id) == Some(&1)), "each once, of both logs");
 }

@@ -46,6 +46,12 @@ impl System {
         Self::start(name, &["weir"], Some(in_kafka(name)), None).await
     }
 
+    /// The same with a lake that is there already, on this disk.
+    pub(crate) async fn on_kafka_over(disk: &Path) -> Self {
+        let name = "up-kafka-over";
+        Self::start(name, &["weir"], Some(in_kafka(name)), Some(disk)).await
+    }
+
     /// A process for each service, on the Kafka that all tests share.
     pub(crate) async fn in_processes() -> Self {
         let name = "services";
