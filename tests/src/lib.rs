@@ -18,4 +18,5 @@ pub mod proxy;
 pub mod python;
 pub mod redis;
 pub mod scratch;
+pub mod topic;
 pub mod wait;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bus::{Bus, Coordinates, Headers, Record, Start, Stored, TopicKind, TopicSpec};
+use bus::{Bus, Coordinates, Headers, Record, Stored, TopicKind, TopicSpec};
 use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
 use common::deadletter::v1::{DeadLetter, ReplayRequest, ReplayResponse, Selection};
 use common::health::v1::State;
@@ -17,6 +17,7 @@ use tonic::Status;
 use tonic::transport::Channel;
 use weir_tests::kafka;
 use weir_tests::scratch::Scratch;
+use weir_tests::topic;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
@@ -136,39 +137,12 @@ impl Place {
 
     /// All records that are on a topic now.
     pub(crate) async fn read(&self, topic: &str) -> Vec<Stored> {
-        let began = Instant::now();
-        loop {
-            match self.try_read(topic).await {
-                Ok(found) => return found,
-                Err(bus::Error::NoTopic { .. }) => return Vec::new(),
-                // A topic that was made just now has no leader yet.
-                Err(error) => assert!(began.elapsed() < LIMIT, "{topic}: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn try_read(&self, topic: &str) -> Result<Vec<Stored>, bus::Error> {
-        let mut reader = self.bus.reader(&[topic.to_owned()], Start::Beginning).await?;
-        let mut found = Vec::new();
-        while let Some(stored) = reader.next_until_end().await? {
-            found.push(stored);
-        }
-        Ok(found)
+        topic::read(&self.bus, topic).await.unwrap()
     }
 
     /// The records of a topic, once there are so many; it is an error if there are more.
     pub(crate) async fn exactly(&self, topic: &str, count: usize) -> Vec<Stored> {
-        let began = Instant::now();
-        loop {
-            let found = self.read(topic).await;
-            assert!(found.len() <= count, "{} records on {topic}, expected {count}", found.len());
-            if found.len() == count {
-                return found;
-            }
-            assert!(began.elapsed() < LIMIT, "{} records on {topic}, expected {count}", found.len());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        topic::read_exactly(&self.bus, topic, count).await.unwrap()
     }
 
     /// Waits until there is such a record.

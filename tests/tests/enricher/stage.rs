@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;
-use bus::{Bus, Coordinates, Headers, Record, Start, Stored, TopicKind, TopicSpec};
+use bus::{Bus, Coordinates, Headers, Record, Stored, TopicKind, TopicSpec};
 use common::activity::v1::{Activity, EnrichedActivity, Object};
 use common::event::v1::Context;
 use common::health::v1::{Digest, State};
@@ -18,6 +18,7 @@ use service::{Host, Settings as _};
 use tokio::task::JoinSet;
 use weir_tests::kafka;
 use weir_tests::scratch::Scratch;
+use weir_tests::topic;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// 2026-03-01T12:00:00Z
@@ -135,38 +136,12 @@ impl Place {
 
     /// All records that are on a topic now.
     pub(crate) async fn read(&self, topic: &str) -> Vec<Stored> {
-        let begun = Instant::now();
-        loop {
-            match self.try_read(topic).await {
-                Ok(found) => return found,
-                // A topic that was made just now has no leader yet.
-                Err(error) => assert!(begun.elapsed() < LIMIT, "{topic}: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn try_read(&self, topic: &str) -> Result<Vec<Stored>, bus::Error> {
-        let mut reader = self.bus.reader(&[topic.to_owned()], Start::Beginning).await?;
-        let mut found = Vec::new();
-        while let Some(stored) = reader.next_until_end().await? {
-            found.push(stored);
-        }
-        Ok(found)
+        topic::read(&self.bus, topic).await.unwrap()
     }
 
     /// The records of a topic, once there are so many, and not one more.
     pub(crate) async fn read_exactly(&self, topic: &str, count: usize) -> Vec<Stored> {
-        let begun = Instant::now();
-        loop {
-            let found = self.read(topic).await;
-            assert!(found.len() <= count, "{} records on {topic}, expected {count}", found.len());
-            if found.len() == count {
-                return found;
-            }
-            assert!(begun.elapsed() < LIMIT, "{} records on {topic}, expected {count}", found.len());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        topic::read_exactly(&self.bus, topic, count).await.unwrap()
     }
 
     pub(crate) async fn enriched(&self, count: usize) -> BTreeMap<String, EnrichedActivity> {

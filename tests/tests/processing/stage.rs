@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bus::{Bus, Headers, Record, Start, Stored, TopicKind, TopicSpec};
+use bus::{Bus, Headers, Record, Stored, TopicKind, TopicSpec};
 use common::deadletter::v1::DeadLetter;
 use common::health::v1::{Digest, State};
 use common::raw::v1::{Delivery, Header};
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tonic::transport::Channel;
 use weir_tests::kafka::{self, Kafka};
 use weir_tests::scratch::Scratch;
+use weir_tests::topic;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const RECEIVED: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 0 };
@@ -195,38 +196,12 @@ impl Place {
 
     /// All records that are on a topic now.
     pub(crate) async fn read(&self, topic: &str) -> Vec<Stored> {
-        let begun = Instant::now();
-        loop {
-            match self.try_read(topic).await {
-                Ok(found) => return found,
-                // A topic that was made just now has no leader yet.
-                Err(error) => assert!(begun.elapsed() < LIMIT, "{topic}: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn try_read(&self, topic: &str) -> Result<Vec<Stored>, bus::Error> {
-        let mut reader = self.bus.reader(&[topic.to_owned()], Start::Beginning).await?;
-        let mut found = Vec::new();
-        while let Some(stored) = reader.next_until_end().await? {
-            found.push(stored);
-        }
-        Ok(found)
+        topic::read(&self.bus, topic).await.unwrap()
     }
 
     /// The records of a topic, once there are so many; it is an error if there are more.
     pub(crate) async fn read_exactly(&self, topic: &str, count: usize) -> Vec<Stored> {
-        let begun = Instant::now();
-        loop {
-            let found = self.read(topic).await;
-            assert!(found.len() <= count, "{} records on {topic}, expected {count}", found.len());
-            if found.len() == count {
-                return found;
-            }
-            assert!(begun.elapsed() < LIMIT, "{} records on {topic}, expected {count}", found.len());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        topic::read_exactly(&self.bus, topic, count).await.unwrap()
     }
 
     /// The ids on the topic of comments.
