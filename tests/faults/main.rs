@@ -59,6 +59,9 @@ struct Arguments {
     /// A folder for the logs of the services
     #[arg(long)]
     logs: Option<PathBuf>,
+    /// What the services log, as in `telemetry.log`: info,bus=debug
+    #[arg(long)]
+    log: Option<String>,
     /// What cargo gives to test programs
     #[arg(long, hide = true)]
     nocapture: bool,
@@ -110,7 +113,7 @@ fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     let began = Instant::now();
-    let around = Surroundings::start().await?;
+    let around = Surroundings::start(arguments.log.clone()).await?;
     println!("three brokers, redis and postgresql in {:.1} s", began.elapsed().as_secs_f64());
     let mut lines = Vec::new();
     if let Some(rounds) = arguments.rounds {

@@ -41,10 +41,12 @@ pub(crate) struct Surroundings {
     postgres: Postgres,
     pub(crate) to_postgres: Proxy,
     bootstrap: String,
+    /// What the services log, where it is said.
+    log: Option<String>,
 }
 
 impl Surroundings {
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    pub(crate) async fn start(log: Option<String>) -> anyhow::Result<Self> {
         let listener = || Ok::<_, anyhow::Error>(Listeners { behind: ports::free()?, proxy: ports::free()? });
         let listeners = [listener()?, listener()?, listener()?];
         let mut to_brokers = Vec::with_capacity(BROKERS);
@@ -60,7 +62,7 @@ impl Surroundings {
             (Proxy::start(ports::free()?, redis.port()).await?, Proxy::start(ports::free()?, postgres.port()).await?);
         let bootstrap = cluster.bootstrap();
         let (cluster, redis) = (Arc::new(Mutex::new(cluster)), Arc::new(Mutex::new(redis)));
-        Ok(Self { cluster, to_brokers, redis, to_redis, postgres, to_postgres, bootstrap })
+        Ok(Self { cluster, to_brokers, redis, to_redis, postgres, to_postgres, bootstrap, log })
     }
 
     /// As it was at the start, for the next case.
@@ -171,6 +173,7 @@ pub(crate) struct System {
     database: String,
     bootstrap: String,
     brokers: String,
+    log: Option<String>,
     redis_url: String,
     scratch: Scratch,
 }
@@ -195,6 +198,7 @@ impl System {
             database,
             bootstrap: around.bootstrap.clone(),
             brokers: around.brokers_behind_proxies(),
+            log: around.log.clone(),
             redis_url: format!("redis://127.0.0.1:{}/", around.to_redis.port()),
             scratch,
         };
@@ -230,6 +234,9 @@ impl System {
             .env("WEIR__BUS__REPLICATION_FACTOR", BROKERS.to_string())
             .env("WEIR__BUS__PARTITIONS", PARTITIONS.to_string())
             .env("WEIR__BUS__CREATE_TOPICS", "true");
+        if let Some(log) = &self.log {
+            launch = launch.env("WEIR__TELEMETRY__LOG", log);
+        }
         if ["streaming", "processing"].contains(&service) {
             launch = launch.env("WEIR__SECRETS__KEY_FILE", path("sealing-key"));
         }
