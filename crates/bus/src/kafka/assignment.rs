@@ -222,7 +222,15 @@ impl Member {
             self.settle(consumer, |place| gone.contains(place));
         }
         tracing::debug!(group = %self.intake.group, partitions = gone.len(), left, lost, "partitions were revoked");
+        self.count(if lost { "lost" } else { "revoked" }, gone.len());
         self.forget(gone);
+    }
+
+    /// Partitions that move all the time are work that is done twice.
+    fn count(&self, what: &'static str, partitions: usize) {
+        let group = self.intake.group.to_string();
+        metrics::counter!("weir_consumer_partitions_moved_total", "group" => group, "what" => what)
+            .increment(partitions as u64);
     }
 
     fn forget(&self, gone: &[Place]) {
@@ -340,6 +348,7 @@ impl ConsumerContext for Member {
             self.give_back(consumer)
         } else if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             tracing::debug!(group = %self.intake.group, partitions = listed.len(), "partitions were assigned");
+            self.count("assigned", listed.len());
             let begun = self.begin(consumer, listed);
             self.assign(consumer, &begun)
         } else {
