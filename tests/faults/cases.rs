@@ -34,6 +34,8 @@ pub(crate) enum Act {
     StormOfAll,
     /// A topic is deleted and made again.
     ReplaceTopic,
+    /// The disk of the lake is full, and is not any more.
+    FullDisk,
     /// Offsets are committed before what came of their records was delivered: must be found out.
     CommitEarly,
     /// Ids are marked as seen, without where: must be found out.
@@ -146,6 +148,9 @@ pub(crate) fn all() -> Vec<Case> {
             .with(Options { processing: storms::OF_ALL, ..Options::default() }),
         Case::new("topic-replaced", "the topic between processing and enricher is deleted and made again", vec![])
             .act(Act::ReplaceTopic),
+        Case::new("disk-full", "the disk of the lake is full", vec![])
+            .act(Act::FullDisk)
+            .with(Options { lake_mebibytes: Some(64), ..Options::default() }),
         Case::new("control-early-commit", "offsets stored before delivery: the checker must see it", vec![])
             .act(Act::CommitEarly)
             .quick(),
@@ -164,6 +169,7 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
         Act::LoseCommit => lose_commit(run).await,
         Act::StormOfOne => storms::of_one(run).await,
         Act::StormOfAll => storms::of_all(run).await,
+        Act::FullDisk => full_disk(run).await,
         Act::ReplaceTopic => crate::replaced::topic(run).await,
         Act::CommitEarly => crate::control::commit_early(run).await,
         Act::ForgetPlaces => crate::control::forget_places(run).await,
@@ -220,6 +226,17 @@ async fn terminate_without_brokers(run: &mut Run<'_>) -> anyhow::Result<()> {
         run.system.on(&name, weir_tests::process::Process::restart).await?;
     }
     run.ended(Moment::now().later(run.system.options.session()));
+    Ok(())
+}
+
+/// What cannot be written waits on the log; it goes on when there is room.
+async fn full_disk(run: &mut Run<'_>) -> anyhow::Result<()> {
+    let disk = run.system.disk.as_ref().context("the lake has no disk of its own")?;
+    let filler = disk.fill()?;
+    run.system.until_check("enricher-0", "enricher_lake", |state| state == "failing", 60 * SECOND).await?;
+    run.traffic.acknowledges(300, 60 * SECOND).await?;
+    std::fs::remove_file(filler).context("make room")?;
+    run.ended(Moment::now());
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::metadata::MetadataTopic;
 use weir::simulate::Endpoints;
 use weir_tests::cluster::{BROKERS, Cluster, Listeners};
+use weir_tests::disk::Disk;
 use weir_tests::kafka;
 use weir_tests::ports;
 use weir_tests::postgres::Postgres;
@@ -143,13 +144,22 @@ pub(crate) struct Options {
     pub(crate) loaders: usize,
     pub(crate) session_timeout_ms: u64,
     pub(crate) delivery_timeout_ms: u64,
+    /// The lake is on a disk of its own of so many MiB.
+    pub(crate) lake_mebibytes: Option<u32>,
     /// Further settings of processing.
     pub(crate) processing: &'static [(&'static str, &'static str)],
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { enrichers: 1, loaders: 1, session_timeout_ms: 6000, delivery_timeout_ms: 8000, processing: &[] }
+        Self {
+            enrichers: 1,
+            loaders: 1,
+            session_timeout_ms: 6000,
+            delivery_timeout_ms: 8000,
+            lake_mebibytes: None,
+            processing: &[],
+        }
     }
 }
 
@@ -175,6 +185,8 @@ pub(crate) struct System {
     brokers: String,
     log: Option<String>,
     redis_url: String,
+    lake: PathBuf,
+    pub(crate) disk: Option<Disk>,
     scratch: Scratch,
 }
 
@@ -190,6 +202,10 @@ impl System {
         service::seal::SealingKey::create_file(scratch.path().join("sealing-key"))?;
         let own_port = format!(":{}/", around.postgres.port());
         let database = around.postgres.database()?.replace(&own_port, &format!(":{}/", around.to_postgres.port()));
+        let disk = match options.lake_mebibytes {
+            Some(size) => Some(Disk::mount(size)?.context("a small disk can be mounted by root only")?),
+            None => None,
+        };
         let mut system = Self {
             options,
             processes: BTreeMap::new(),
@@ -200,6 +216,8 @@ impl System {
             brokers: around.brokers_behind_proxies(),
             log: around.log.clone(),
             redis_url: format!("redis://127.0.0.1:{}/", around.to_redis.port()),
+            lake: disk.as_ref().map_or(scratch.path(), Disk::path).join("lake"),
+            disk,
             scratch,
         };
         let (enrichers, loaders) = (system.options.enrichers, system.options.loaders);
@@ -244,7 +262,7 @@ impl System {
             launch = launch.env("WEIR__BUS__CLAIMS__STORE", "redis").env("WEIR__BUS__CLAIMS__URL", &self.redis_url);
         }
         if ["enricher", "loader"].contains(&service) {
-            launch = launch.env("WEIR__LAKE__ROOT", path("lake"));
+            launch = launch.env("WEIR__LAKE__ROOT", self.lake.display().to_string());
         }
         launch = match service {
             "streaming" => launch.listen(DOOR),
@@ -338,7 +356,7 @@ impl System {
 
     /// The table in the lake.
     pub(crate) fn table(&self) -> PathBuf {
-        self.scratch.path().join("lake").join("activities")
+        self.lake.join("activities")
     }
 
     pub(crate) fn folder(&self) -> &Path {

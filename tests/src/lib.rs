@@ -9,6 +9,7 @@ pub mod child;
 pub mod cluster;
 pub mod connect;
 pub mod data;
+pub mod disk;
 pub mod environment;
 pub mod kafka;
 pub mod ports;
