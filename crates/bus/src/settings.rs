@@ -37,7 +37,26 @@ const OWN_PROPERTIES: &[&str] = &[
     "max.in.flight.requests.per.connection",
     "queue.buffering.max.messages",
     "queue.buffering.max.kbytes",
+    "queue.buffering.max.ms",
+    "linger.ms",
+    "compression.codec",
+    "compression.type",
     "isolation.level",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "auto.commit.interval.ms",
+    "queued.min.messages",
+    "queued.max.messages.kbytes",
+    "fetch.message.max.bytes",
+    "max.partition.fetch.bytes",
+    "fetch.max.bytes",
+    "receive.message.max.bytes",
+    "statistics.interval.ms",
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.username",
+    "sasl.password",
 ];
 
 /// `[bus]`
@@ -298,7 +317,7 @@ impl Settings {
             check(
                 !OWN_PROPERTIES.contains(&key.as_str()),
                 "kafka.properties",
-                &format!("{key:?} is Weir's own: it keeps a promise, or has a setting of its own"),
+                &format!("has {key:?}, which is Weir's own: it keeps a promise, or has a setting of its own"),
             );
         }
     }

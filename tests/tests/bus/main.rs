@@ -7,6 +7,7 @@
 
 mod claims;
 mod close;
+mod compression;
 mod consume;
 mod crash;
 mod groups;

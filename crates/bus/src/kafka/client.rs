@@ -17,19 +17,21 @@ use crate::{Error, Settings};
 pub(crate) fn config(settings: &Settings) -> Result<ClientConfig, Error> {
     let kafka = &settings.kafka;
     let mut config = ClientConfig::new();
-    for (key, value) in &kafka.properties {
-        config.set(key, value);
-    }
     config
         .set_log_level(RDKafkaLogLevel::Info)
-        .set("bootstrap.servers", kafka.brokers.join(","))
         .set("client.id", "weir")
-        .set("security.protocol", &kafka.security_protocol)
         .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "1000")
         .set("socket.keepalive.enable", "true")
         .set("socket.connection.setup.timeout.ms", "5000")
-        .set("topic.metadata.refresh.interval.ms", "10000")
+        .set("topic.metadata.refresh.interval.ms", "10000");
+    for (key, value) in &kafka.properties {
+        config.set(key, value);
+    }
+    // What is set from here on, here and for single clients, would be overruled silently: the settings refuse it.
+    config
+        .set("bootstrap.servers", kafka.brokers.join(","))
+        .set("security.protocol", &kafka.security_protocol)
         .set("statistics.interval.ms", "1000");
     for (key, value) in [
         ("ssl.ca.location", &kafka.ca_file),
@@ -164,3 +166,7 @@ impl ClientContext for Events {
 }
 
 impl ConsumerContext for Events {}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@ use std::fmt::{self, Display};
 use serde::de::{self, Expected, Unexpected};
 
 use super::Fault;
+use super::layers::{PREFIX, dotted};
 
 /// One fault, while it travels up the tree.
 #[derive(Debug)]
@@ -68,30 +69,20 @@ impl Error {
     }
 
     fn key(&self) -> String {
-        let mut key = String::new();
-        for part in self.path.iter().rev() {
-            match part {
-                Part::Key(name) if key.is_empty() => key.push_str(name),
-                Part::Key(name) => key.push_str(&format!(".{name}")),
-                Part::Index(index) => key.push_str(&format!("[{index}]")),
-            }
-        }
-        key
+        key_of(&self.path)
     }
 
     pub(super) fn into_fault(self) -> Fault {
         let key = self.key();
-        let (section, name) = key.rsplit_once('.').unwrap_or(("", &key));
+        let last = self.path.iter().position(|part| matches!(part, Part::Key(_))).unwrap_or(0);
+        let section = &key_of(self.path.get(last + 1..).unwrap_or_default());
+        let name = &key[if section.is_empty() { 0 } else { section.len() + 1 }..];
         let (problem, fix) = match self.what {
             What::Unknown(known) => ("there is no such setting".to_owned(), suggest(section, name, known)),
             What::Missing if section.is_empty() => ("it is not set".to_owned(), format!("add the section [{name}]")),
             What::Missing => (
                 "it is not set".to_owned(),
-                format!(
-                    "set `{name}` in [{section}], or {}{}",
-                    super::layers::PREFIX,
-                    key.replace('.', "__").to_uppercase()
-                ),
+                format!("set `{name}` in [{section}], or {}{}", PREFIX, key.replace('.', "__").to_uppercase()),
             ),
             // A secret of the wrong type, as a text where a list of secrets is expected, is not quoted either.
             What::Value { problem, fix } if is_secret(name) && problem.ends_with(NOT_EXPECTED) => {
@@ -101,6 +92,14 @@ impl Error {
         };
         Fault { key, origin: self.origin, problem, fix }
     }
+}
+
+/// A path from the inside out, as TOML writes it.
+fn key_of(path: &[Part]) -> String {
+    path.iter().rev().fold(String::new(), |key, part| match part {
+        Part::Key(name) => dotted(&key, name),
+        Part::Index(index) => format!("{key}[{index}]"),
+    })
 }
 
 const NOT_EXPECTED: &str = " is not what is expected";
@@ -141,7 +140,11 @@ impl de::Error for Error {
             other => other.to_string(),
         };
         let problem = format!("{found}{NOT_EXPECTED}");
-        Error::new(What::Value { problem, fix: format!("give {}", in_words(&expected.to_string())) })
+        let mut fix = format!("give {}", in_words(&expected.to_string()));
+        if found == "a section" {
+            fix.push_str("; a name with dots stands in quotes: \"a.b\" = …");
+        }
+        Error::new(What::Value { problem, fix })
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Error {

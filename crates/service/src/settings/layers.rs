@@ -42,7 +42,21 @@ impl Layers {
         };
         match DeTable::parse(text) {
             Ok(table) => {
-                let layer = read_table(table.into_inner(), &place, "", &mut self.faults);
+                let mut layer = read_table(table.into_inner(), &place, "", &mut self.faults);
+                // The merge reads the names of sections as paths, which a quoted name does not mean. What stands in a
+                // section it takes as it is.
+                layer.retain(|key, value| {
+                    let bare = dotted("", key) == *key;
+                    if !bare {
+                        self.faults.push(Fault {
+                            key: dotted("", key),
+                            origin: value.origin().map(str::to_owned),
+                            problem: "not the name of a section".to_owned(),
+                            fix: "use letters, digits, _ and -, without quotes".to_owned(),
+                        });
+                    }
+                    bare
+                });
                 self.layers.push(Layer(layer));
             }
             // Without the line itself, which may hold a secret.
@@ -62,6 +76,16 @@ impl Layers {
             let Some(name) = variable.strip_prefix(PREFIX) else { continue };
             let key = name.to_lowercase().replace("__", ".");
             let origin = format!("{VARIABLE}{variable}");
+            if let Some((before, _)) = variable.split_once('.') {
+                let section = before.rsplit_once("__").map_or(before, |(section, _)| section);
+                self.faults.push(Fault {
+                    key,
+                    origin: Some(origin),
+                    problem: "the name of a variable has no dots".to_owned(),
+                    fix: format!("set the section as a whole: {section}='{{ \"name.with.dots\" = \"value\" }}'"),
+                });
+                continue;
+            }
             let well_formed = key
                 .split('.')
                 .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
@@ -111,6 +135,32 @@ impl Layers {
     }
 }
 
+/// The text of a variable that stands for a table with names of its own: an inline table of TOML, or nothing.
+///
+/// # Errors
+/// What is wrong and what to do, as one text without the value, which may hold a secret.
+pub(super) fn read_inline_table(text: &str, origin: &str) -> Result<HashMap<String, Value>, String> {
+    let fix = "write a TOML table: { \"name.with.dots\" = \"value\", name = 1 }";
+    if text.trim().is_empty() {
+        return Ok(HashMap::new());
+    }
+    let value = DeValue::parse(text.trim()).map_err(|error| format!("not TOML: {}; {fix}", error.message()))?;
+    let DeValue::Table(table) = value.into_inner() else { return Err(format!("not a table; {fix}")) };
+    let mut faults = Vec::new();
+    let table = read_table(table, &|_| origin.to_owned(), "", &mut faults);
+    match faults.into_iter().next() {
+        Some(fault) => Err(format!("{}: {}; {}", fault.key, fault.problem, fault.fix)),
+        None => Ok(table),
+    }
+}
+
+/// A key after what it stands in, as TOML writes it.
+pub(super) fn dotted(path: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let key = if bare { key.to_owned() } else { format!("{key:?}") };
+    if path.is_empty() { key } else { format!("{path}.{key}") }
+}
+
 fn read_table(
     table: DeTable<'_>,
     place: &dyn Fn(usize) -> String,
@@ -121,17 +171,7 @@ fn read_table(
     for (key, value) in table {
         let origin = place(key.span().start);
         let key = key.into_inner().into_owned();
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        // The merge reads a dot as a path, which a quoted key does not mean.
-        if key.is_empty() || !key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            faults.push(Fault {
-                key: path,
-                origin: Some(origin),
-                problem: "not a name of a setting".to_owned(),
-                fix: "use letters, digits, _ and -, without quotes".to_owned(),
-            });
-            continue;
-        }
+        let path = dotted(path, &key);
         let kind = read_value(value.into_inner(), &origin, place, &path, faults);
         out.insert(key, Value::new(Some(&origin), kind));
     }

@@ -176,3 +176,7 @@ pub fn print<S: Settings>(settings: &S) -> String {
 #[cfg(test)]
 #[path = "load_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "names_tests.rs"]
+mod names_tests;

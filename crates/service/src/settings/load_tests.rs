@@ -27,18 +27,18 @@ page = 5
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct All {
+pub(super) struct All {
     admin: AdminSettings,
     grpc: GrpcSettings,
     telemetry: TelemetrySettings,
     shutdown: ShutdownSettings,
     secrets: SecretsSettings,
-    shop: Shop,
+    pub(super) shop: Shop,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Shop {
+pub(super) struct Shop {
     listen: String,
     brokers: Vec<String>,
     ports: Vec<u16>,
@@ -52,7 +52,7 @@ struct Shop {
     token: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<u32>,
-    limits: BTreeMap<String, u32>,
+    pub(super) limits: BTreeMap<String, u32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -81,7 +81,7 @@ impl Settings for All {
     }
 }
 
-fn load_with(file: &str, env: &[(&str, &str)]) -> Result<All, String> {
+pub(super) fn load_with(file: &str, env: &[(&str, &str)]) -> Result<All, String> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("weir.toml");
     fs::write(&path, file).unwrap();
@@ -90,7 +90,7 @@ fn load_with(file: &str, env: &[(&str, &str)]) -> Result<All, String> {
         .map_err(|error| error.to_string().replace(&path.display().to_string(), "weir.toml"))
 }
 
-fn error_of(file: &str, env: &[(&str, &str)]) -> String {
+pub(super) fn error_of(file: &str, env: &[(&str, &str)]) -> String {
     load_with(file, env).expect_err("these settings are bad")
 }
 
@@ -214,8 +214,8 @@ fn errors_of_the_file() {
             "shop.count (weir.toml line 2): the number is out of range; give a smaller one".to_owned(),
         ),
         (
-            "[shop]\n\"a.b\" = 1\n",
-            "shop.a.b (weir.toml line 2): not a name of a setting; use letters, digits, _ and -, without quotes".to_owned(),
+            "[\"shop.limits\"]\npage = 1\n",
+            "\"shop.limits\" (weir.toml line 1): not the name of a section; use letters, digits, _ and -, without quotes".to_owned(),
         ),
         (
             "[telemetry]\nsample_ratio = 1.5\n",

@@ -12,7 +12,7 @@ use serde::de::{
 };
 
 use super::error::Error;
-use super::layers::VARIABLE;
+use super::layers::{VARIABLE, read_inline_table};
 
 /// A value and where it was set.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +167,12 @@ impl<'de> Deserializer<'de> for Node {
         }
     }
 
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let Kind::Variable(text) = &self.kind else { return self.deserialize_any(visitor) };
+        let table = read_inline_table(text, self.origin.as_deref().unwrap_or(VARIABLE)).map_err(Error::custom)?;
+        Node::table(table).deserialize_any(visitor)
+    }
+
     fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Error> {
         self.deserialize_seq(visitor)
     }
@@ -189,7 +195,7 @@ impl<'de> Deserializer<'de> for Node {
     }
 
     serde::forward_to_deserialize_any! {
-        i128 u128 char str string bytes byte_buf unit unit_struct tuple_struct map struct identifier ignored_any
+        i128 u128 char str string bytes byte_buf unit unit_struct tuple_struct struct identifier ignored_any
     }
 }
 
