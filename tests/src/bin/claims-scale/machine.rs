@@ -3,14 +3,30 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 /// Processors and memory.
 pub(crate) fn shown() -> anyhow::Result<String> {
     let processors = std::thread::available_parallelism().context("count the processors")?;
     let memory = field("/proc/meminfo", "MemTotal")?;
     Ok(format!("{processors} processors, {} GiB of memory", memory.div_ceil(1024 * 1024 * 1024)))
+}
+
+/// Steps per second in which /proc counts processor time: fixed by the kernel's interface, whatever its own clock is.
+const STEPS_PER_SECOND: u64 = 100;
+
+/// Processor time of a process, all its threads, since it began.
+pub(crate) fn cpu(pid: u32) -> anyhow::Result<Duration> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+    // The name of the program, in parentheses, may hold anything. Behind it, utime and stime are at 11 and 12.
+    let mut fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ').skip(11).map(str::parse::<u64>);
+    let (Some(Ok(user)), Some(Ok(system))) = (fields.next(), fields.next()) else {
+        bail!("{path} has no processor times");
+    };
+    Ok(Duration::from_millis((user + system) * 1000 / STEPS_PER_SECOND))
 }
 
 /// Memory of this process, in bytes.

@@ -2,6 +2,7 @@
 //!
 //! What comes of it stands in docs/claims.md.
 
+use std::fmt;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -106,7 +107,7 @@ async fn embedded(arguments: &Arguments) -> anyhow::Result<()> {
     let claims = open(&settings, &time).await?;
     let name = if arguments.in_log { "embedded, in the log's files" } else { "embedded, a folder of its own" };
     let wanted = arguments.embedded * (1 + arguments.windows);
-    let filled = fill(name, arguments, wanted, &claims, &time, scratch.path()).await?;
+    let filled = fill(name, None, arguments, wanted, &claims, &time, scratch.path()).await?;
     report(&filled)?;
     let disk = settled(scratch.path())?;
     let alive = filled.claims.min(arguments.embedded);
@@ -129,13 +130,16 @@ async fn redis(arguments: &Arguments) -> anyhow::Result<()> {
     let time = Time::new(&settings, arguments.redis);
     let claims = open(&settings, &time).await?;
     let before = info(&server, "memory", "used_memory")?;
-    let filled = fill("Redis", arguments, arguments.redis, &claims, &time, scratch.path()).await?;
+    let filled = fill("Redis", Some(server.pid()), arguments, arguments.redis, &claims, &time, scratch.path()).await?;
     report(&filled)?;
     looks(&claims, 0, filled.claims).await?;
     let used = info(&server, "memory", "used_memory")? - before;
     tell(&format!("  in memory            {} (used_memory)", per_id(used, filled.claims)))?;
     rewritten(&server)?;
-    tell(&format!("  of the system        {} MiB (used_memory_rss)", info(&server, "memory", "used_memory_rss")? / MIB))?;
+    tell(&format!(
+        "  of the system        {} MiB (used_memory_rss)",
+        info(&server, "memory", "used_memory_rss")? / MIB
+    ))?;
     tell(&format!("  file, as appended    {}", per_id(machine::size(scratch.path())?, filled.claims)))?;
     server.ask("BGREWRITEAOF")?;
     rewritten(&server)?;
@@ -187,12 +191,35 @@ struct Filled {
     name: &'static str,
     claims: u64,
     /// Of each tenth that was filled.
-    tenths: Vec<f64>,
+    tenths: Vec<Tenth>,
     took: Duration,
+}
+
+struct Tenth {
+    claims: u64,
+    took: Duration,
+    /// Processor time of this process, and of the server behind it.
+    cpu: Duration,
+    server: Duration,
+}
+
+impl fmt::Display for Tenth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let claims = self.claims as f64;
+        let per_million = |cpu: Duration| cpu.as_secs_f64() * 1e6 / claims;
+        write!(
+            f,
+            "{:.0}/s, {:.1} processor seconds a million",
+            claims / self.took.as_secs_f64(),
+            per_million(self.cpu)
+        )?;
+        if self.server.is_zero() { Ok(()) } else { write!(f, " and {:.1} of the server", per_million(self.server)) }
+    }
 }
 
 async fn fill(
     name: &'static str,
+    server: Option<u32>,
     arguments: &Arguments,
     wanted: u64,
     claims: &Claims,
@@ -201,7 +228,7 @@ async fn fill(
 ) -> anyhow::Result<Filled> {
     let (began, limit) = (Instant::now(), Duration::from_secs(arguments.minutes * 60));
     let (mut done, mut tenths) = (0, Vec::new());
-    let (mut tenth, mut shown) = ((began, 0), (began, 0));
+    let (mut tenth, mut shown) = ((began, 0, cpu(server)?), (began, 0));
     let mut events = Events::from(0);
     while done < wanted {
         let batch: Vec<Event> = events.by_ref().take(usize::try_from(arguments.batch.min(wanted - done))?).collect();
@@ -211,8 +238,14 @@ async fn fill(
         done += batch.len() as u64;
         time.set(done);
         if done * 10 / wanted > tenth.1 * 10 / wanted {
-            tenths.push((done - tenth.1) as f64 / seconds(tenth.0));
-            tenth = (Instant::now(), done);
+            let [cpu, server_cpu] = cpu(server)?;
+            tenths.push(Tenth {
+                claims: done - tenth.1,
+                took: tenth.0.elapsed(),
+                cpu: cpu - tenth.2[0],
+                server: server_cpu - tenth.2[1],
+            });
+            tenth = (Instant::now(), done, [cpu, server_cpu]);
         }
         if shown.0.elapsed() >= PROGRESS_EVERY {
             let free = machine::free(folder)?;
@@ -235,12 +268,17 @@ async fn fill(
     Ok(Filled { name, claims: done, tenths, took: began.elapsed() })
 }
 
+/// Of this process, and of the server behind it, where there is one.
+fn cpu(server: Option<u32>) -> anyhow::Result<[Duration; 2]> {
+    Ok([machine::cpu(std::process::id())?, server.map_or(Ok(Duration::ZERO), machine::cpu)?])
+}
+
 fn report(filled: &Filled) -> anyhow::Result<()> {
     let (claims, took) = (filled.claims, filled.took.as_secs_f64());
     tell(&format!("{}: {claims} claims in {took:.0} s, {:.0}/s", filled.name, claims as f64 / took))?;
     let ends = filled.tenths.first().zip(filled.tenths.last());
-    let (first, last) = ends.context("nothing was filled")?;
-    tell(&format!("  first, last tenth    {first:.0}/s, {last:.0}/s"))?;
+    let (first, last) = ends.context("not a tenth was filled")?;
+    tell(&format!("  the first tenth      {first}\n  the last one         {last}"))?;
     tell(&format!("  resident             {} MiB, {} at most", machine::resident()? / MIB, machine::peak()? / MIB))
 }
 
