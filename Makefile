@@ -56,6 +56,12 @@ bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, i
 	cargo bench -p weir-tests -p streaming -p processing --bench pipeline -- \
 		--json $(CURDIR)/target/bench.json $(if $(TABLE),--markdown $(abspath $(TABLE))) $(BENCH)
 
+# CLAIMS has arguments, as "--embedded 1000000 --redis 0".
+.PHONY: claims-scale
+claims-scale: test-deps ## Measure what claims take, at 100 million and 10 million, in release: an hour, 6 GB of disk, 3 GB of memory
+	cargo build --release -p weir-tests --bin claims-scale
+	$(or $(CARGO_TARGET_DIR),target)/release/claims-scale $(CLAIMS)
+
 # ROUNDS=200 SEED=7 runs random faults instead; TABLE=docs/faults.md renews the table there; FAULTS has more arguments, as
 # "brokers-away --logs DIR" or "--list".
 .PHONY: faults

@@ -72,9 +72,8 @@ pub(crate) async fn forget_places(run: &mut Run<'_>) -> anyhow::Result<()> {
     tokio::time::sleep(2 * SECOND).await;
     each(run, |process| process.kill().map(drop)).await?;
     run.kills += 2;
-    let script = "EVAL \"local n = 0 for _, k in ipairs(redis.call('KEYS', '*')) do local v = redis.call('GET', k) \
-                  if v and string.find(v, '/') then redis.call('SET', k, v .. '-seen', 'KEEPTTL') n = n + 1 end end \
-                  return n\" 0";
+    let script = "EVAL \"local n = 0 for _, k in ipairs(redis.call('KEYS', '*')) do if #k == 16 then \
+                  redis.call('SET', k, redis.call('GET', k) .. '-seen', 'KEEPTTL') n = n + 1 end end return n\" 0";
     let changed = run.around.on_redis(move |redis| redis.ask(script)).await?;
     let count: u64 = changed.strip_prefix(':').and_then(|count| count.parse().ok()).unwrap_or_default();
     ensure!(count > 0, "no claims were found: {changed}");

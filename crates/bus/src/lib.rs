@@ -46,7 +46,7 @@ mod tracker;
 
 pub use ack::{Ack, Outcome};
 pub use bus::Bus;
-pub use claims::{Claim, Claims, ClaimsState, Clock, Verdict};
+pub use claims::{Claim, Claims, ClaimsState, Clock, Reach, Verdict};
 pub use consumer::{Consumer, ConsumerState, Lag, Stopped};
 pub use coordinates::{Coordinates, NotCoordinates};
 pub use error::Error;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bus::claims::ClaimsState;
-use bus::{Bus, ConsumerState, Error, Producer, Stalls, TopicProblem};
+use bus::{Bus, ConsumerState, Error, Producer, Reach, Stalls, TopicProblem};
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,9 @@ use crate::pipeline::Shared;
 /// A store in a cloud is asked no more often than this: each question costs.
 const LAKE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// How far back the claims reach changes slowly, and some are read for it.
+const REACH_INTERVAL: Duration = Duration::from_secs(15);
+
 /// The checks of the stage. Those of the steps are with the steps.
 #[derive(Debug, Clone)]
 pub(crate) struct Checks {
@@ -24,6 +27,7 @@ pub(crate) struct Checks {
     claims: CheckHandle,
     /// The last claim failed. Only one that succeeds proves the contrary: a store that fails may call itself ready.
     claim_failed: Arc<AtomicBool>,
+    claims_reach: CheckHandle,
     progress: CheckHandle,
     partitions: CheckHandle,
     lake: CheckHandle,
@@ -44,17 +48,26 @@ impl Checks {
             unit: "seconds",
             threshold: Some(stalled_after.as_secs_f64()),
         });
+        let claims_reach = health.check(CheckSpec {
+            name: "enricher_claims_reach",
+            action: Action::Ticket,
+            gates_readiness: false,
+            unit: "days",
+            threshold: None,
+        });
         let checks = Self {
             log: check("enricher_log", true),
             topics: check("enricher_topics", true),
             claims: check("enricher_claims", true),
             claim_failed: Arc::default(),
+            claims_reach,
             progress,
             partitions: check("enricher_partitions", false),
             lake: check("enricher_lake", false),
             put_failed: Arc::default(),
             requests: check("enricher_load_requests", false),
         };
+        checks.claims_reach.unknown("waiting for the store");
         checks.claims.unknown("waiting for the store: the topics come first");
         checks.requests.ok("none failed");
         checks
@@ -159,7 +172,27 @@ impl Checks {
                 tokio::time::sleep(every).await;
             }
         };
-        let _ = until.run_until_cancelled(look).await;
+        let reach = async {
+            loop {
+                self.reach(&shared.claims.reach(STAGE).await);
+                tokio::time::sleep(every.max(REACH_INTERVAL)).await;
+            }
+        };
+        let _ = until.run_until_cancelled(async { tokio::join!(look, reach) }).await;
+    }
+
+    /// A redelivery that the claims have lost comes out twice: somebody should know, and need not be woken.
+    fn reach(&self, reach: &Result<Reach, Error>) {
+        let reach = match reach {
+            Ok(reach) => reach,
+            Err(error) => return self.claims_reach.unknown(error.to_string()),
+        };
+        self.claims_reach.value(reach.days());
+        match (reach.lost(), reach.risk()) {
+            (Some(lost), _) => self.claims_reach.fail(format!("{lost}; {reach}")),
+            (None, Some(risk)) => self.claims_reach.warn(format!("{risk}; {reach}")),
+            (None, None) => self.claims_reach.ok(reach.to_string()),
+        }
     }
 
     fn claims_state(&self, state: ClaimsState) {

@@ -191,6 +191,11 @@ fn advice(check: &str) -> &'static str {
             "See whether the claims' store (Redis, Valkey) answers. Nothing is emitted until it does; nothing is lost.",
         ),
         (
+            "_claims_reach",
+            "Give the claims' store enough memory, and maxmemory-policy noeviction: docs/claims.md says how much. What comes \
+             again after its claim was thrown away comes out twice, under one id.",
+        ),
+        (
             "_progress",
             "Look at its other checks and at its log; if these say nothing, restart it: its work comes again.",
         ),

@@ -5,12 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bus::claims::ClaimsState;
-use bus::{Bus, ConsumerState, Error, Lag, Producer, Stalls, TopicProblem};
+use bus::{Bus, ConsumerState, Error, Lag, Producer, Reach, Stalls, TopicProblem};
 use service::{Action, CheckHandle, CheckSpec, Health};
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::{STAGE, Shared};
 use crate::storm::Weather;
+
+/// How far back the claims reach changes slowly, and some are read for it.
+const REACH_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The checks of the stage.
 #[derive(Debug, Clone)]
@@ -21,6 +24,7 @@ pub(crate) struct Checks {
     claims: CheckHandle,
     /// The last claim failed. Only one that succeeds proves the contrary: a store that fails may call itself ready.
     claim_failed: Arc<AtomicBool>,
+    claims_reach: CheckHandle,
     progress: CheckHandle,
     partitions: CheckHandle,
     storm: CheckHandle,
@@ -39,17 +43,26 @@ impl Checks {
             unit: "seconds",
             threshold: Some(stalled_after.as_secs_f64()),
         });
+        let claims_reach = health.check(CheckSpec {
+            name: "processing_claims_reach",
+            action: Action::Ticket,
+            gates_readiness: false,
+            unit: "days",
+            threshold: None,
+        });
         let checks = Self {
             log: check("processing_log", Action::Page, true),
             topics: check("processing_topics", Action::Page, true),
             registrations: check("processing_registrations", Action::Page, true),
             claims: check("processing_claims", Action::Page, true),
             claim_failed: Arc::default(),
+            claims_reach,
             progress,
             partitions: check("processing_partitions", Action::Page, false),
             storm: check("processing_dead_letter_storm", Action::Page, false),
             endpoint: check("processing_endpoint_dead_letters", Action::Page, false),
         };
+        checks.claims_reach.unknown("waiting for the store");
         checks.claims.unknown("waiting for the store: topics and registrations come first");
         checks.storm.ok("no storm");
         checks.endpoint.ok("no endpoint sends mostly what cannot be read");
@@ -156,7 +169,27 @@ impl Checks {
                 tokio::time::sleep(every).await;
             }
         };
-        let _ = shutdown.run_until_cancelled(look).await;
+        let reach = async {
+            loop {
+                self.reach(&shared.claims.reach(STAGE).await);
+                tokio::time::sleep(every.max(REACH_INTERVAL)).await;
+            }
+        };
+        let _ = shutdown.run_until_cancelled(async { tokio::join!(look, reach) }).await;
+    }
+
+    /// A redelivery that the claims have lost comes out twice: somebody should know, and need not be woken.
+    fn reach(&self, reach: &Result<Reach, Error>) {
+        let reach = match reach {
+            Ok(reach) => reach,
+            Err(error) => return self.claims_reach.unknown(error.to_string()),
+        };
+        self.claims_reach.value(reach.days());
+        match (reach.lost(), reach.risk()) {
+            (Some(lost), _) => self.claims_reach.fail(format!("{lost}; {reach}")),
+            (None, Some(risk)) => self.claims_reach.warn(format!("{risk}; {reach}")),
+            (None, None) => self.claims_reach.ok(reach.to_string()),
+        }
     }
 
     fn claims_state(&self, state: ClaimsState) {

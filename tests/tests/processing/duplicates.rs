@@ -149,3 +149,26 @@ async fn what_is_done_again_goes_out_again_with_the_same_ids() {
     assert!(place.dead_letters(0).await.is_empty());
     stage.stop().await;
 }
+
+/// Also what happened while nobody looked. The stage goes on: nothing is lost by it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_that_redis_has_thrown_away_are_told() {
+    let arguments = ["--maxmemory", "6mb", "--maxmemory-policy", "volatile-ttl"].map(str::to_owned).to_vec();
+    let redis = Redis::start(Options { arguments, ..Options::default() }).unwrap();
+    let fill = "EVAL \"for i = 1, 1000 do redis.call('SET', ARGV[1] .. ':' .. i, i, 'EX', 1000000) end\" 0";
+    for round in 0..200 {
+        assert_eq!(redis.ask(&format!("{fill} {round}")).unwrap(), "$-1");
+    }
+    let mut place = Place::new("evicted");
+    place.settings.bus.claims.store = ClaimsStore::Redis;
+    place.settings.bus.claims.url = SecretUrl::new(redis.url());
+    let stage = place.start_ready().await;
+    stage.until("says so", |stage| stage.state("processing_claims_reach").0 == State::Failing).await;
+    let (_, message) = stage.state("processing_claims_reach");
+    assert!(message.contains("thrown claims away") && message.contains("all of the last 0.0 are there"), "{message}");
+    let value = stage.digest().checks.into_iter().find(|check| check.name == "processing_claims_reach").unwrap().value;
+    assert!(value.is_some_and(|days| (0.0..0.1).contains(&days)), "{value:?}");
+    place.put_deliveries("raw.meta", [batch(&place, 0, 5), batch(&place, 0, 5)]).await;
+    place.read_exactly("events.facebook.comment", 5).await;
+    stage.stop().await;
+}

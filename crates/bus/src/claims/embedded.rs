@@ -4,23 +4,37 @@
 //! take the last moments. In a folder of their own their events may then come out twice, under one id. In the files of
 //! the log they cannot: both are written to one journal, the claim before what comes of it, so that an output that is
 //! durable has its claim before it, and where the claim is lost the output is lost too.
+//!
+//! A claim stands under its key as
+//!
+//! ```text
+//! ff | seconds since 1970: 4 bytes | what follows the tag of a place
+//! ```
+//!
+//! Older ones (milliseconds in 8 bytes, of which the first is 0, and a text) are read until they have expired.
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
+use super::place::TAG;
+use super::reach::{self, Reach};
 use super::{Clock, Key};
 use crate::Error;
-use crate::embedded::Log;
+use crate::embedded::{Disk, Log};
 use crate::threads::{blocking, lock};
 
-/// What is held of the newest claims in memory before it is written in order: the store alone would hold eight times as
-/// much, and several of them.
+/// What is held of the newest claims in memory: in the files of a log, and in a folder of their own. The process takes
+/// some times as much.
 const IN_MEMORY: u64 = 8 * 1024 * 1024;
+const IN_MEMORY_ALONE: u64 = 16 * 1024 * 1024;
+/// What journals may grow to before they are emptied: they are read again at each start.
+const JOURNALS: u64 = 64 * 1024 * 1024;
 /// Expired claims are looked for a few at a time: so many entries for each event that is claimed. All are looked at
 /// once in the time in which their number has been claimed a quarter over.
 const SWEEP: usize = 4;
@@ -40,13 +54,16 @@ struct Inner {
     /// What stands in `marks` once the claims are whole.
     mark: String,
     complete: AtomicBool,
+    /// Since when they are whole, in milliseconds since 1970; 0: since longer than was written down.
+    begun: AtomicU64,
     ttl_ms: u64,
     clock: Clock,
     is_new: bool,
     /// The first writer wins: one at a time. Holds where the next look for expired claims begins.
     writing: Arc<Mutex<Vec<u8>>>,
-    /// The log in whose files they are.
-    log: Option<Arc<Log>>,
+    /// Where they are in the files of a log: it lasts as long as they do.
+    _log: Option<Arc<Log>>,
+    disk: Arc<Disk>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -62,26 +79,12 @@ impl Embedded {
         let failed = |error: fjall::Error| failed(&shown, &error);
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::Claims { store: shown.clone(), reason: error.to_string().into() })?;
-        let database = Database::builder(folder).worker_threads(2).open().map_err(failed)?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(IN_MEMORY);
-        let claims = database.keyspace("claims", options).map_err(failed)?;
+        let database = Database::builder(folder).worker_threads(2).max_journaling_size(JOURNALS);
+        let database = database.open().map_err(failed)?;
+        let claims = database.keyspace("claims", || options(IN_MEMORY_ALONE)).map_err(failed)?;
         let marks = database.keyspace("marks", KeyspaceCreateOptions::default).map_err(failed)?;
-        let (mark, complete, writing) = (COMPLETE.to_owned(), AtomicBool::new(false), Arc::default());
-        let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        let is_new = true;
-        Self::of(Inner {
-            folder: shown,
-            database,
-            claims,
-            marks,
-            mark,
-            complete,
-            ttl_ms,
-            clock,
-            is_new,
-            writing,
-            log: None,
-        })
+        let disk = Disk::of(shown.clone());
+        Self::of(shown, (database, claims), (marks, COMPLETE.to_owned()), (ttl, clock), Arc::default(), (None, disk))
     }
 
     /// Opens the claims of this name in the files of a log. Blocks.
@@ -89,23 +92,44 @@ impl Embedded {
         let name = name.display().to_string();
         let folder: Arc<str> = format!("{}, {name}", log.files.folder).into();
         let (database, marks) = (log.files.database.clone(), log.files.meta.clone());
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(IN_MEMORY);
-        let claims = database.keyspace(&format!("claims/{name}"), options).map_err(|error| failed(&folder, &error))?;
+        let mark = format!("claims/{name}");
+        let claims = database.keyspace(&mark, || options(IN_MEMORY)).map_err(|error| failed(&folder, &error))?;
         // Several buses may open them, and write to them one at a time.
-        let writing = lock(&log.claims).entry(name.clone()).or_default().clone();
-        let (mark, complete, log) = (format!("claims/{name}"), AtomicBool::new(false), Some(log));
-        let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
-        Self::of(Inner { folder, database, claims, marks, mark, complete, ttl_ms, clock, is_new: true, writing, log })
+        let writing = lock(&log.claims).entry(name).or_default().clone();
+        let disk = log.disk.clone();
+        Self::of(folder, (database, claims), (marks, mark), (ttl, clock), writing, (Some(log), disk))
     }
 
-    fn of(mut inner: Inner) -> Result<Self, Error> {
-        inner.is_new = !inner.marks.contains_key(&inner.mark).map_err(|error| failed(&inner.folder, &error))?;
-        inner.complete = AtomicBool::new(!inner.is_new);
+    fn of(
+        folder: Arc<str>,
+        (database, claims): (Database, Keyspace),
+        (marks, mark): (Keyspace, String),
+        (ttl, clock): (Duration, Clock),
+        writing: Arc<Mutex<Vec<u8>>>,
+        (log, disk): (Option<Arc<Log>>, Arc<Disk>),
+    ) -> Result<Self, Error> {
+        let marked = marks.get(&mark).map_err(|error| failed(&folder, &error))?;
+        let begun = marked.as_deref().and_then(|at| Some(u64::from_be_bytes(at.try_into().ok()?)));
+        let inner = Inner {
+            folder,
+            database,
+            claims,
+            marks,
+            mark,
+            complete: AtomicBool::new(marked.is_some()),
+            begun: AtomicU64::new(begun.unwrap_or_default()),
+            ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
+            clock,
+            is_new: marked.is_none(),
+            writing,
+            _log: log,
+            disk,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What stood under each key before, and enters the value where nothing did. Refused until the claims are whole.
-    pub(crate) async fn claim(&self, entries: Vec<(Key, String)>) -> Result<Vec<Option<String>>, Error> {
+    pub(crate) async fn claim(&self, entries: Vec<(Key, Vec<u8>)>) -> Result<Vec<Option<Vec<u8>>>, Error> {
         if !self.is_complete() {
             return Err(Error::ClaimsEmptied { store: self.inner.folder.clone() });
         }
@@ -113,10 +137,10 @@ impl Embedded {
     }
 
     /// The same, while the claims are being restored too.
-    pub(crate) async fn restore(&self, entries: Vec<(Key, String)>) -> Result<Vec<Option<String>>, Error> {
+    pub(crate) async fn restore(&self, entries: Vec<(Key, Vec<u8>)>) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let inner = self.inner.clone();
         blocking(move || {
-            inner.log.as_ref().map_or(Ok(()), |log| log.has_room())?;
+            inner.has_room()?;
             inner.claim(entries).map_err(|error| failed(&inner.folder, &error))
         })
         .await
@@ -132,9 +156,16 @@ impl Embedded {
         self.inner.complete.load(Ordering::Acquire)
     }
 
-    pub(crate) async fn release(&self, key: Key, value: String) -> Result<(), Error> {
+    /// Where one of these values is what stands there.
+    pub(crate) async fn release(&self, key: Key, own: [Vec<u8>; 2]) -> Result<(), Error> {
         let inner = self.inner.clone();
-        blocking(move || inner.release(&key, &value).map_err(|error| failed(&inner.folder, &error))).await
+        blocking(move || inner.release(&key, &own).map_err(|error| failed(&inner.folder, &error))).await
+    }
+
+    /// Nothing is ever thrown away before its time.
+    pub(crate) async fn reach(&self) -> Result<Reach, Error> {
+        let inner = self.inner.clone();
+        blocking(move || inner.reach().map_err(|error| failed(&inner.folder, &error))).await
     }
 
     pub(crate) fn is_new(&self) -> bool {
@@ -145,6 +176,38 @@ impl Embedded {
     pub(crate) fn len(&self) -> usize {
         self.inner.claims.len().unwrap()
     }
+
+    /// A claim as it stands in the files.
+    #[cfg(test)]
+    pub(crate) fn stored(&self, key: &Key) -> Option<Vec<u8>> {
+        self.inner.claims.get(key).unwrap().map(|stored| stored.to_vec())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn enter(&self, key: Key, stored: &[u8]) {
+        self.inner.claims.insert(key, stored).unwrap();
+    }
+
+    /// Bytes of the files, once all that is in memory is in them and they have been put in order.
+    #[cfg(test)]
+    pub(crate) fn size_when_compact(&self) -> u64 {
+        self.inner.claims.rotate_memtable_and_wait().unwrap();
+        self.inner.claims.major_compact().unwrap();
+        self.inner.claims.disk_space()
+    }
+}
+
+/// Keys come in no order, so that a claim asks the filter of one table in each level. A filter in one piece is as large as
+/// megabytes, and read anew for each claim once they do not fit into the cache; in parts it is one block.
+///
+/// They are kept with a store that is made: one of an older version stays as it is.
+fn options(in_memory: u64) -> KeyspaceCreateOptions {
+    // All but those of the newest tables, which are held in memory.
+    let parts = || PartitioningPolicy::new([false, true]);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(in_memory)
+        .filter_block_partitioning_policy(parts())
+        .index_block_partitioning_policy(parts())
 }
 
 fn failed(store: &Arc<str>, error: &fjall::Error) -> Error {
@@ -152,11 +215,18 @@ fn failed(store: &Arc<str>, error: &fjall::Error) -> Error {
 }
 
 impl Inner {
-    fn claim(&self, entries: Vec<(Key, String)>) -> fjall::Result<Vec<Option<String>>> {
+    fn has_room(&self) -> Result<(), Error> {
+        self.disk.has_room().map_err(|error| match error {
+            Error::Log { reason, .. } => Error::Claims { store: self.folder.clone(), reason },
+            other => other,
+        })
+    }
+
+    fn claim(&self, entries: Vec<(Key, Vec<u8>)>) -> fjall::Result<Vec<Option<Vec<u8>>>> {
         let mut cursor = lock(&self.writing);
         let now = self.clock.millis();
         let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
-        let mut fresh: HashMap<Key, String> = HashMap::new();
+        let mut fresh: HashMap<Key, Vec<u8>> = HashMap::new();
         let mut answers = Vec::with_capacity(entries.len());
         let looks = entries.len() * SWEEP;
         for (key, value) in entries {
@@ -166,7 +236,7 @@ impl Inner {
             }
             let before = self.claims.get(key)?.and_then(|stored| self.living(&stored, now));
             if before.is_none() {
-                batch.insert(&self.claims, key, [&now.to_be_bytes(), value.as_bytes()].concat());
+                batch.insert(&self.claims, key, stored(now, &value));
                 fresh.insert(key, value);
             }
             answers.push(before);
@@ -176,7 +246,7 @@ impl Inner {
             let (key, stored) = entry.into_inner()?;
             seen += 1;
             // One that was expired and has just been claimed again is not expired any more.
-            if self.living(&stored, now).is_none() && !fresh.keys().any(|claimed| claimed[..] == key[..]) {
+            if self.has_expired(&stored, now) && !fresh.contains_key(&key[..]) {
                 batch.remove(&self.claims, key.clone());
             }
             *cursor = [&key[..], &[0]].concat();
@@ -190,17 +260,22 @@ impl Inner {
 
     fn mark(&self) -> fjall::Result<()> {
         let _writing = lock(&self.writing);
+        if self.complete.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let now = self.clock.millis();
         self.database.persist(PersistMode::SyncAll)?;
         let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
-        batch.insert(&self.marks, self.mark.as_str(), "");
+        batch.insert(&self.marks, self.mark.as_str(), now.to_be_bytes());
         batch.commit()?;
+        self.begun.store(now, Ordering::Release);
         self.complete.store(true, Ordering::Release);
         Ok(())
     }
 
-    fn release(&self, key: &Key, value: &str) -> fjall::Result<()> {
+    fn release(&self, key: &Key, own: &[Vec<u8>]) -> fjall::Result<()> {
         let _writing = lock(&self.writing);
-        if self.claims.get(key)?.and_then(|stored| self.living(&stored, 0)).as_deref() == Some(value) {
+        if self.claims.get(key)?.and_then(|stored| self.living(&stored, 0)).is_some_and(|value| own.contains(&value)) {
             let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
             batch.remove(&self.claims, *key);
             batch.commit()?;
@@ -208,10 +283,52 @@ impl Inner {
         Ok(())
     }
 
-    /// A stored claim's value; none where it has expired, or where the bytes are not ours.
-    fn living(&self, stored: &[u8], now: u64) -> Option<String> {
-        let (at, value) = stored.split_first_chunk::<8>()?;
-        let expires = u64::from_be_bytes(*at).saturating_add(self.ttl_ms);
-        (now < expires).then(|| String::from_utf8_lossy(value).into_owned())
+    /// Keys are hashes: the first claims behind some keys by chance are claims by chance.
+    fn reach(&self) -> fjall::Result<Reach> {
+        let now = self.clock.millis();
+        let mut oldest = None;
+        for _ in 0..reach::SAMPLES {
+            let from = fastrand::u128(..).to_be_bytes();
+            // Some that have expired may stand before it.
+            for entry in self.claims.range(from..).chain(self.claims.iter()).take(SWEEP) {
+                let (_, stored) = entry.into_inner()?;
+                if let Some((at, _)) = made(&stored).filter(|_| !self.has_expired(&stored, now)) {
+                    oldest = oldest.into_iter().chain([at]).min();
+                    break;
+                }
+            }
+        }
+        let ttl = Duration::from_millis(self.ttl_ms);
+        let begun = Some(self.begun.load(Ordering::Acquire)).filter(|begun| *begun > 0);
+        Ok(Reach::of(ttl, now, begun, None, oldest))
     }
+
+    fn has_expired(&self, stored: &[u8], now: u64) -> bool {
+        made(stored).is_none_or(|(at, _)| now >= at.saturating_add(self.ttl_ms))
+    }
+
+    /// A stored claim's value; none where it has expired, or where the bytes are not ours.
+    fn living(&self, stored: &[u8], now: u64) -> Option<Vec<u8>> {
+        if self.has_expired(stored, now) {
+            return None;
+        }
+        let (_, value) = made(stored)?;
+        Some(if stored.first() == Some(&TAG) { [&[TAG], value].concat() } else { value.to_vec() })
+    }
+}
+
+/// A value as it stands in the files, with its time. It is never said to be older than it is.
+fn stored(now: u64, value: &[u8]) -> Vec<u8> {
+    let seconds = u32::try_from(now.div_ceil(1000)).unwrap_or(u32::MAX);
+    [&[TAG], &seconds.to_be_bytes()[..], value.get(1..).unwrap_or_default()].concat()
+}
+
+/// When a stored claim was made, in milliseconds since 1970, and what follows; none where the bytes are not ours.
+fn made(stored: &[u8]) -> Option<(u64, &[u8])> {
+    if stored.first() == Some(&TAG) {
+        let (at, value) = stored.get(1..)?.split_first_chunk::<4>()?;
+        return Some((u64::from(u32::from_be_bytes(*at)) * 1000, value));
+    }
+    let (at, value) = stored.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*at), value))
 }

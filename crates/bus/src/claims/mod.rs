@@ -4,6 +4,8 @@
 //! the record that first carried the event. Seen at the same place: the record is being done again after a crash, and
 //! its event must go out again. Seen elsewhere: a duplicate. An id that were only marked as seen would lose its event in
 //! a crash between the mark and the produce.
+//!
+//! A claim lasts from the first time that its event was seen; what comes again does not renew it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,9 +19,12 @@ use crate::settings::ClaimsStore;
 use crate::{Coordinates, Error};
 
 mod embedded;
+mod place;
+mod reach;
 mod redis;
 
 use embedded::Embedded;
+pub use reach::Reach;
 use redis::Redis;
 
 /// One event that is about to be produced.
@@ -137,26 +142,22 @@ impl Claims {
             return Ok(Vec::new());
         }
         let entries: Vec<_> =
-            claims.iter().map(|claim| (self.key(stage, claim.ce_type, claim.id), place(claim))).collect();
-        self.enter(entries).await
-    }
-
-    async fn enter(&self, entries: Vec<(Key, String)>) -> Result<Vec<Verdict>, Error> {
-        let values: Vec<_> = entries.iter().map(|(_, value)| value.clone()).collect();
+            claims.iter().map(|claim| (self.key(stage, claim.ce_type, claim.id), place::place(claim))).collect();
         let before = match &*self.store {
             Store::Embedded(embedded) => embedded.claim(entries).await?,
             Store::Redis(redis) => redis.claim(&entries).await?,
         };
-        Ok(values.iter().zip(before).map(|(own, before)| verdict(own, before.as_deref())).collect())
+        Ok(claims.iter().zip(before).map(|(claim, before)| place::verdict(claim, before.as_deref())).collect())
     }
 
     /// Gives a claim back, where its event could not be produced for good, so that a replay of it passes. Only what was
     /// claimed at this very place is given back.
     pub async fn release(&self, stage: &str, claim: &Claim<'_>) -> Result<(), Error> {
-        let (key, value) = (self.key(stage, claim.ce_type, claim.id), place(claim));
+        let key = self.key(stage, claim.ce_type, claim.id);
+        let own = [place::place(claim), place::text(claim).into_bytes()];
         match &*self.store {
-            Store::Embedded(embedded) => embedded.release(key, value).await,
-            Store::Redis(redis) => redis.release(&key, &value).await,
+            Store::Embedded(embedded) => embedded.release(key, own).await,
+            Store::Redis(redis) => redis.release(&key, &own).await,
         }
     }
 
@@ -164,7 +165,7 @@ impl Claims {
     /// in its record an event stood is not known then: every place in that record counts as the same.
     pub async fn restore(&self, stage: &str, events: &[(&str, Id, &Coordinates)]) -> Result<(), Error> {
         let entries: Vec<_> =
-            events.iter().map(|(ce_type, id, at)| (self.key(stage, ce_type, *id), format!("{at}/*"))).collect();
+            events.iter().map(|(ce_type, id, at)| (self.key(stage, ce_type, *id), place::anywhere(at))).collect();
         match &*self.store {
             Store::Embedded(embedded) => embedded.restore(entries).await.map(drop),
             Store::Redis(redis) => redis.restore(&entries).await,
@@ -188,6 +189,20 @@ impl Claims {
             Store::Embedded(embedded) => embedded.is_new(),
             Store::Redis(redis) => redis.is_new(),
         }
+    }
+
+    /// How far back claims reach, and what was thrown away before its time; tells the metrics of this stage. Looks at
+    /// some claims by chance, and does not wait for a store that is away: an error then.
+    pub async fn reach(&self, stage: &'static str) -> Result<Reach, Error> {
+        let (reach, evicted) = match &*self.store {
+            Store::Embedded(embedded) => (embedded.reach().await?, 0),
+            Store::Redis(redis) => redis.reach().await?,
+        };
+        metrics::counter!("weir_claims_evicted_total", "stage" => stage).increment(evicted);
+        metrics::gauge!("weir_claims_whole_seconds", "stage" => stage).set(reach.whole.as_secs_f64());
+        let oldest = reach.oldest.unwrap_or_default();
+        metrics::gauge!("weir_claims_oldest_seconds", "stage" => stage).set(oldest.as_secs_f64());
+        Ok(reach)
     }
 
     /// For health.
@@ -215,24 +230,11 @@ pub(crate) fn key(namespace: &str, stage: &str, ce_type: &str, id: Id) -> Key {
     key
 }
 
-fn place(claim: &Claim<'_>) -> String {
-    format!("{}/{}", claim.at, claim.index)
-}
-
-fn verdict(own: &str, before: Option<&str>) -> Verdict {
-    match before {
-        None => Verdict::First,
-        Some(before) if before == own => Verdict::Again,
-        Some(before) => match (before.strip_suffix("/*"), own.rsplit_once('/')) {
-            (Some(record), Some((own, _))) if record == own => Verdict::Again,
-            _ => Verdict::Duplicate,
-        },
-    }
-}
-
 /// Before a store that did not answer is asked again: at first, and at most.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
+#[cfg(test)]
+mod life_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

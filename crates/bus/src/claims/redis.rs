@@ -12,13 +12,16 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult};
 
+use super::reach::{Evictions, Reach, SAMPLES, Told};
 use super::{AGAIN, ClaimsState, Clock, Key};
 use crate::kafka::client::first_line;
 use crate::threads::lock;
 use crate::{Error, Settings};
 
-const COMPARE_AND_DELETE: &str =
-    "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) else return 0 end";
+/// Deletes the claim where it is one of the values.
+const COMPARE_AND_DELETE: &str = "\
+    local before = redis.call('GET', KEYS[1]) \
+    if before == ARGV[1] or before == ARGV[2] then return redis.call('DEL', KEYS[1]) else return 0 end";
 
 /// Enters the claims where the epoch is still ours, in one step: nothing comes between the look and the claims.
 /// Keys: the epoch, and the claims. Arguments: our epoch, the seconds to live, and the values.
@@ -41,16 +44,37 @@ const COMPLETE: &str = "\
     redis.call('SET', KEYS[1], ARGV[1]) \
     return ARGV[1]";
 
+/// The least time to live of some claims, in milliseconds. Argument: how many are looked at.
+const LEAST: &str = "\
+    local least = false \
+    for i = 1, ARGV[1] do \
+        local key = redis.call('RANDOMKEY') \
+        local left = key and #key == 16 and redis.call('PTTL', key) or -1 \
+        if left >= 0 and (not least or left < least) then least = left end \
+    end \
+    return least";
+
+/// What is noted of evictions, for all who use this server: they are counted for the whole of it. It has no time to
+/// live, so that most policies leave it where it is.
+const EVICTED_KEY: &str = "weir:claims:evicted";
+/// Notes it, unless another has meanwhile. Key: the note. Arguments: the one before, or nothing, and the new one.
+const NOTE: &str = "\
+    if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end \
+    redis.call('SET', KEYS[1], ARGV[2]) \
+    return 1";
+
 pub(crate) struct Redis {
     /// The address, without a password.
     shown: Arc<str>,
     connection: ConnectionManager,
+    clock: Clock,
     ttl_seconds: u64,
     epoch_key: String,
     /// Stands in the store from the first claim that this instance restores until it is done.
     mark_key: String,
     marked: AtomicBool,
-    /// What the epochs of this instance are called; followed by a number, so that the others notice each new one.
+    /// In the name of each epoch of this instance, between the time when it began and a number: so the others notice each
+    /// new one.
     seed: String,
     begun: AtomicU64,
     /// None: the claims are not known to be whole.
@@ -94,6 +118,7 @@ impl Redis {
         let mut store = Self {
             shown: shown.clone(),
             connection,
+            clock: clock.clone(),
             ttl_seconds: claims.ttl().as_secs(),
             epoch_key: format!("weir:claims:epoch:{}{}", settings.topic_prefix, claims.stage),
             mark_key: format!("weir:claims:rebuild:{}{}:{seed}", settings.topic_prefix, claims.stage),
@@ -113,7 +138,7 @@ impl Redis {
     }
 
     /// Refused, with nothing entered, where the epoch in the store is not the one that is known here.
-    pub(crate) async fn claim(&self, entries: &[(Key, String)]) -> Result<Vec<Option<String>>, Error> {
+    pub(crate) async fn claim(&self, entries: &[(Key, Vec<u8>)]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let refused = || Error::ClaimsEmptied { store: self.shown.clone() };
         let epoch = lock(&self.epoch).clone().ok_or_else(refused)?;
         let mut script = redis::cmd("EVAL");
@@ -127,7 +152,7 @@ impl Redis {
         }
         let mut pipeline = redis::pipe();
         pipeline.add_command(script);
-        let (before,): (Option<Vec<Option<String>>>,) = self.ask(&pipeline).await;
+        let (before,): (Option<Vec<Option<Vec<u8>>>>,) = self.ask(&pipeline).await;
         if before.is_none() {
             // Unless the claims were rebuilt meanwhile, by another task of this instance.
             let mut known = lock(&self.epoch);
@@ -139,7 +164,7 @@ impl Redis {
         before.ok_or_else(refused)
     }
 
-    pub(crate) async fn restore(&self, entries: &[(Key, String)]) -> Result<(), Error> {
+    pub(crate) async fn restore(&self, entries: &[(Key, Vec<u8>)]) -> Result<(), Error> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -159,7 +184,8 @@ impl Redis {
     /// The claims are whole: takes the epoch that is there, or begins one. Refused where the store was emptied since the
     /// first of them was restored.
     pub(crate) async fn restored(&self) -> Result<(), Error> {
-        let next = format!("{}-{}", self.seed, self.begun.fetch_add(1, Ordering::AcqRel));
+        let number = self.begun.fetch_add(1, Ordering::AcqRel);
+        let next = format!("{:x}-{}-{number}", self.clock.millis(), self.seed);
         let marked = u8::from(self.marked.swap(false, Ordering::AcqRel));
         let mut pipeline = redis::pipe();
         pipeline.cmd("EVAL").arg(COMPLETE).arg(2).arg(&self.epoch_key).arg(&self.mark_key).arg(next).arg(marked);
@@ -169,11 +195,40 @@ impl Redis {
         if whole { Ok(()) } else { Err(Error::ClaimsEmptied { store: self.shown.clone() }) }
     }
 
-    pub(crate) async fn release(&self, key: &Key, value: &str) -> Result<(), Error> {
+    pub(crate) async fn release(&self, key: &Key, own: &[Vec<u8>; 2]) -> Result<(), Error> {
         let mut pipeline = redis::pipe();
-        pipeline.cmd("EVAL").arg(COMPARE_AND_DELETE).arg(1).arg(&key[..]).arg(value);
+        pipeline.cmd("EVAL").arg(COMPARE_AND_DELETE).arg(1).arg(&key[..]).arg(own);
         let (_deleted,): (i64,) = self.ask(&pipeline).await;
         Ok(())
+    }
+
+    /// Asks once. Also how many keys were thrown away that no other instance has counted.
+    pub(crate) async fn reach(&self) -> Result<(Reach, u64), Error> {
+        let failed = |reason: String| Error::Claims { store: self.shown.clone(), reason: reason.into() };
+        let mut connection = self.connection.clone();
+        let mut look = redis::pipe();
+        look.cmd("INFO").cmd("GET").arg(EVICTED_KEY).cmd("GET").arg(&self.epoch_key);
+        look.cmd("EVAL").arg(LEAST).arg(0).arg(SAMPLES);
+        let answer: RedisResult<(String, Option<String>, Option<String>, Option<u64>)> =
+            look.query_async(&mut connection).await;
+        let (info, noted, epoch, least) = answer.map_err(|error| failed(error.to_string()))?;
+        let told = Told::read(&info).ok_or_else(|| failed("INFO tells nothing of memory and evictions".to_owned()))?;
+        let now = self.clock.millis();
+        let evictions = Evictions::of(&told, noted.as_deref(), now);
+        let mut counted = 0;
+        if let Some((note, more)) = &evictions.note {
+            let mut pipeline = redis::pipe();
+            let noted = noted.unwrap_or_default();
+            pipeline.cmd("EVAL").arg(NOTE).arg(1).arg(EVICTED_KEY).arg(noted).arg(note);
+            let (won,): (u64,) =
+                pipeline.query_async(&mut connection).await.map_err(|error| failed(error.to_string()))?;
+            counted = more * won;
+        }
+        let ttl = Duration::from_secs(self.ttl_seconds);
+        let begun = epoch.and_then(|epoch| u64::from_str_radix(epoch.split('-').next()?, 16).ok()).unwrap_or(now);
+        let oldest = least.map(|left| (now + left).saturating_sub(self.ttl_seconds * 1000));
+        let reach = Reach::of(ttl, now, Some(begun), evictions.last, oldest);
+        Ok((Reach { evicted: told.evicted, evicts: told.evicts(), fill: told.fill(), ..reach }, counted))
     }
 
     pub(crate) fn is_new(&self) -> bool {

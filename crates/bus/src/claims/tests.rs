@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::*;
 use crate::{DEFAULTS, Settings};
 
-const DAY: u64 = 24 * 3600;
+pub(super) const DAY: u64 = 24 * 3600;
 
 fn settings(folder: &std::path::Path) -> Settings {
     let mut file: toml::Table = toml::from_str(DEFAULTS).unwrap();
@@ -12,11 +12,11 @@ fn settings(folder: &std::path::Path) -> Settings {
     settings
 }
 
-fn backend(folder: &std::path::Path) -> Backend {
+pub(super) fn backend(folder: &std::path::Path) -> Backend {
     Backend::open(Arc::new(settings(folder)), &system_clock()).unwrap()
 }
 
-fn clock() -> (Arc<AtomicU64>, Clock) {
+pub(super) fn clock() -> (Arc<AtomicU64>, Clock) {
     let seconds = Arc::new(AtomicU64::new(1_700_000_000));
     let shared = seconds.clone();
     let clock = Clock::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(shared.load(Ordering::SeqCst)));
@@ -24,18 +24,18 @@ fn clock() -> (Arc<AtomicU64>, Clock) {
 }
 
 /// A store that begins with nothing.
-async fn fresh(folder: &std::path::Path, clock: Clock) -> Claims {
+pub(super) async fn fresh(folder: &std::path::Path, clock: Clock) -> Claims {
     let claims = Claims::open(&backend(folder), clock).await.unwrap();
     assert!(claims.is_new());
     claims.restored().await.unwrap();
     claims
 }
 
-fn at(offset: i64) -> Coordinates {
+pub(super) fn at(offset: i64) -> Coordinates {
     Coordinates { log: "log".into(), topic: "raw.meta".into(), partition: 0, offset }
 }
 
-fn claim(id: u64, at: &Coordinates) -> Claim<'_> {
+pub(super) fn claim(id: u64, at: &Coordinates) -> Claim<'_> {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&id.to_be_bytes());
     Claim { ce_type: "t", id: Id(bytes), at, index: 0 }
@@ -115,14 +115,4 @@ async fn a_folder_that_cannot_be_used_says_so() {
     std::fs::write(folder.path().join("claims"), "a file").unwrap();
     let error = Claims::open(&backend(folder.path()), clock().1).await.unwrap_err();
     assert!(matches!(error, Error::Claims { .. }), "{error}");
-}
-
-#[test]
-fn verdicts() {
-    assert_eq!(verdict("l/t/0/1/0", None), Verdict::First);
-    assert_eq!(verdict("l/t/0/1/0", Some("l/t/0/1/0")), Verdict::Again);
-    assert_eq!(verdict("l/t/0/1/0", Some("l/t/0/1/1")), Verdict::Duplicate);
-    assert_eq!(verdict("l/t/0/1/0", Some("l/t/0/1/*")), Verdict::Again);
-    assert_eq!(verdict("l/t/0/1/0", Some("l/t/0/2/*")), Verdict::Duplicate);
-    assert_eq!(verdict("l/t/0/1/0", Some("")), Verdict::Duplicate);
 }

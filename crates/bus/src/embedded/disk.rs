@@ -12,18 +12,18 @@ const CHANGES: u64 = 8;
 
 /// The disk on which the log is.
 #[derive(Debug)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     folder: Arc<str>,
     reserve: AtomicU64,
 }
 
 impl Disk {
-    pub(super) fn of(folder: Arc<str>) -> Arc<Self> {
+    pub(crate) fn of(folder: Arc<str>) -> Arc<Self> {
         Arc::new(Self { folder, reserve: AtomicU64::new(RESERVE) })
     }
 
     /// An error while it is nearly full.
-    pub(super) fn has_room(&self) -> Result<(), Error> {
+    pub(crate) fn has_room(&self) -> Result<(), Error> {
         self.leaves(self.reserve.load(Ordering::Relaxed))
     }
 

@@ -45,7 +45,7 @@ pub(crate) mod topics;
 mod trial;
 mod writer;
 
-use disk::Disk;
+pub(crate) use disk::Disk;
 use groups::Groups;
 use owner::Closing;
 use store::{Files, Topic, Topics};
@@ -82,7 +82,7 @@ pub(crate) struct Log {
     shown: watch::Receiver<u64>,
     /// Why nothing can be written.
     state: Arc<Mutex<Option<Error>>>,
-    disk: Arc<Disk>,
+    pub(crate) disk: Arc<Disk>,
     #[cfg(test)]
     held: Arc<Mutex<()>>,
     /// What all consumers of this process pass.
