@@ -8,7 +8,7 @@
 //!      ▲
 //!      ├── gRPC RegistrationService ─ SQLite or PostgreSQL
 //!      └── gRPC EnrichmentService: their metadata
-//! dead-letters ── gRPC DeadLetterService ─▶ raw.…, activities, loads: what was refused, once more
+//! dead-letters, raw.… ── gRPC DeadLetterService ─▶ raw.…, activities, loads: what was refused, or never came out
 //! ```
 //!
 //! * [`settings`]: what can be set
@@ -17,6 +17,7 @@
 //! * [`registrations`]: the gRPC service, its databases and its topic
 //! * [`enrichment`]: what the registrations say about activities
 //! * [`dead_letters`]: looking at what any stage refused, and sending it again
+//! * [`replay`]: what all that is sent again has in common, and raw deliveries of which something never came out
 //!
 //! [`Processing::new`] opens what is local and never waits; [`Processing::run`] waits for the log, the claims' store
 //! and the database as long as it takes, and health says so.
@@ -31,6 +32,7 @@ pub mod parse;
 pub mod pipeline;
 mod rebuild;
 pub mod registrations;
+pub mod replay;
 pub mod settings;
 pub mod storm;
 mod tally;
@@ -52,7 +54,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::dead_letters::service::DeadLetters;
+use crate::dead_letters::service::{self as letters, DeadLetters};
 use crate::enrichment::Enrichment;
 use crate::health::Checks;
 use crate::pipeline::{Lane, Shared};
@@ -145,6 +147,12 @@ impl Processing {
         let (bus, producer, store) = (self.bus.clone(), self.producer.clone(), Arc::clone(&self.store));
         // An answer may hold the largest record there is, and a page of what is said of many.
         let dead_letters = self.settings.bus.producer.max_record_bytes.saturating_mul(2).max(largest);
+        let stage = letters::Stage {
+            sources: self.settings.processing.sources().iter().map(|source| source.name()).collect(),
+            group: self.settings.processing.group.clone(),
+            view: self.view.clone(),
+            table: self.table.handle(),
+        };
         tonic::service::Routes::new(
             RegistrationServiceServer::new(self.registrations.clone())
                 .max_decoding_message_size(largest)
@@ -156,7 +164,7 @@ impl Processing {
                 .max_encoding_message_size(largest),
         )
         .add_service(
-            DeadLetterServiceServer::new(DeadLetters::new(bus, producer, store, self.host.clone()))
+            DeadLetterServiceServer::new(DeadLetters::new(bus, producer, store, self.host.clone(), stage))
                 .max_decoding_message_size(largest)
                 .max_encoding_message_size(dead_letters),
         )

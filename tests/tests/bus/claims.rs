@@ -49,6 +49,8 @@ async fn whole(open: impl AsyncFn() -> Claims) -> Claims {
         assert_eq!(claims.state(), ClaimsState::Emptied, "{attempt}");
         let refused = claims.claim(STAGE, &asked).await;
         assert!(matches!(refused, Err(Error::ClaimsEmptied { .. })), "{attempt}: {refused:?}");
+        let refused = claims.are_claimed(STAGE, &[(TYPE, id(250))]).await;
+        assert!(matches!(refused, Err(Error::ClaimsEmptied { .. })), "{attempt}: {refused:?}");
         claims.restore(STAGE, &[(TYPE, id(250), &here)]).await.unwrap();
         let refused = claims.claim(STAGE, &asked).await;
         assert!(matches!(refused, Err(Error::ClaimsEmptied { .. })), "{attempt}: {refused:?}");
@@ -89,6 +91,14 @@ async fn promises(open: impl AsyncFn() -> Claims) {
     assert_eq!(claims.claim("enricher", &[claim(1, &there, 0)]).await.unwrap(), [Verdict::First]);
     let other = Claim { ce_type: "weir.facebook.v1.Post", ..claim(1, &there, 0) };
     assert_eq!(ask(&[other]).await, [Verdict::First]);
+
+    // To look is not to claim.
+    let looked = [(TYPE, id(1)), (TYPE, id(8)), ("weir.facebook.v1.Post", id(1)), (TYPE, id(250))];
+    for _ in 0..2 {
+        assert_eq!(claims.are_claimed(STAGE, &looked).await.unwrap(), [true, false, true, true]);
+    }
+    assert_eq!(claims.are_claimed("enricher", &looked[1..3]).await.unwrap(), [false, false]);
+    assert_eq!(claims.are_claimed(STAGE, &[]).await.unwrap(), [false; 0]);
 
     // Only its own place gives a claim back.
     claims.release(STAGE, &claim(1, &there, 0)).await.unwrap();

@@ -102,6 +102,21 @@ async fn a_person_finds_out_what_was_refused_and_sends_it_again() {
     let replays = succeeds(&up, &["dead-letters", "replays"]);
     assert!(replays.contains("ada") && replays.contains(&format!("--id {id}")), "{replays}");
 
+    // Of the deliveries themselves nothing can come out: nobody can read them. Those that were replayed are no others.
+    let raw = ["replay", "raw", "--from", "1h", "--endpoint", "mine"];
+    let would = succeeds(&up, &[&raw[..], &["--dry-run"]].concat());
+    for part in ["deliveries looked at  3", "events missing        0", "items refused         3", "0 would be sent"] {
+        assert!(would.contains(part), "{would}");
+    }
+    for (arguments, says) in [
+        (&["--endpoint", "min"][..], "weir register list"),
+        (&["--to", "2h"], "not after selection.from"),
+        (&["--source", "stripe"], "github"),
+    ] {
+        let (told, code) = fails(&up, &[&raw[..], arguments].concat());
+        assert!(told.contains(says) && code == 1, "{arguments:?} says: {told}");
+    }
+
     // What is wrong is said, with what would be right.
     for (arguments, says, code) in [
         (&["list", "--stage", "procesing"][..], "enricher", 64),

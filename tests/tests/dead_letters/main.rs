@@ -5,6 +5,7 @@
 mod commands;
 mod look;
 mod place;
+mod raw;
 mod refusals;
 mod replay;
 mod storms;
@@ -25,6 +26,10 @@ macro_rules! suite {
                 replay::who_goes_away_stops_it,
                 replay::other_stages_get_their_records_back,
                 refusals::what_may_not_be_replayed_says_why,
+                raw::what_never_came_out_comes_and_the_rest_is_unchanged,
+                raw::what_waits_is_left_to_processing,
+                raw::who_goes_away_stops_it_and_the_next_sends_the_rest,
+                raw::what_may_not_be_sent_says_why,
                 storms::one_endpoint_is_held_back_at_every_door_and_let_in_again,
             );
         }

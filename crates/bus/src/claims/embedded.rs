@@ -136,7 +136,16 @@ impl Embedded {
         self.restore(entries).await
     }
 
-    /// The same, while the claims are being restored too.
+    /// Whether something stands under each key. Refused until the claims are whole.
+    pub(crate) async fn are_claimed(&self, keys: Vec<Key>) -> Result<Vec<bool>, Error> {
+        if !self.is_complete() {
+            return Err(Error::ClaimsEmptied { store: self.inner.folder.clone() });
+        }
+        let inner = self.inner.clone();
+        blocking(move || inner.are_claimed(&keys).map_err(|error| failed(&inner.folder, &error))).await
+    }
+
+    /// The same as [`claim`](Self::claim), while the claims are being restored too.
     pub(crate) async fn restore(&self, entries: Vec<(Key, Vec<u8>)>) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let inner = self.inner.clone();
         blocking(move || {
@@ -256,6 +265,12 @@ impl Inner {
         }
         batch.commit()?;
         Ok(answers)
+    }
+
+    fn are_claimed(&self, keys: &[Key]) -> fjall::Result<Vec<bool>> {
+        let now = self.clock.millis();
+        let look = |key: &Key| Ok(self.claims.get(key)?.is_some_and(|stored| self.living(&stored, now).is_some()));
+        keys.iter().map(look).collect()
     }
 
     fn mark(&self) -> fjall::Result<()> {

@@ -150,6 +150,19 @@ impl Claims {
         Ok(claims.iter().zip(before).map(|(claim, before)| place::verdict(claim, before.as_deref())).collect())
     }
 
+    /// Of each event, by `ce_type` and id, whether it is claimed, from whatever record; claims nothing. Waits and is
+    /// refused as [`claim`](Self::claim) is.
+    pub async fn are_claimed(&self, stage: &str, events: &[(&str, Id)]) -> Result<Vec<bool>, Error> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<_> = events.iter().map(|(ce_type, id)| self.key(stage, ce_type, *id)).collect();
+        match &*self.store {
+            Store::Embedded(embedded) => embedded.are_claimed(keys).await,
+            Store::Redis(redis) => redis.are_claimed(&keys).await,
+        }
+    }
+
     /// Gives a claim back, where its event could not be produced for good, so that a replay of it passes. Only what was
     /// claimed at this very place is given back.
     pub async fn release(&self, stage: &str, claim: &Claim<'_>) -> Result<(), Error> {

@@ -33,6 +33,13 @@ const CLAIM: &str = "\
     end \
     return before";
 
+/// Looks at claims where the epoch is still ours. Keys: the epoch, and the claims. Argument: our epoch.
+const LOOK: &str = "\
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end \
+    local found = {} \
+    for i = 2, #KEYS do found[i - 1] = redis.call('EXISTS', KEYS[i]) end \
+    return found";
+
 /// Begins an epoch, or takes the one that another instance began. A store that was emptied during the rebuild has lost
 /// its mark, and with it the claims that were restored before: no epoch then.
 /// Keys: the epoch, the mark of this rebuild. Arguments: the name of the epoch, whether there has to be a mark.
@@ -139,21 +146,40 @@ impl Redis {
 
     /// Refused, with nothing entered, where the epoch in the store is not the one that is known here.
     pub(crate) async fn claim(&self, entries: &[(Key, Vec<u8>)]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        self.within_epoch(CLAIM, entries.iter().map(|(key, _)| key), |script| {
+            script.arg(self.ttl_seconds);
+            for (_, value) in entries {
+                script.arg(value);
+            }
+        })
+        .await
+    }
+
+    /// Whether something stands under each key. Refused as a claim is.
+    pub(crate) async fn are_claimed(&self, keys: &[Key]) -> Result<Vec<bool>, Error> {
+        self.within_epoch(LOOK, keys.iter(), |_| ()).await
+    }
+
+    /// Runs a script that answers nothing where the epoch in the store is not the one that is known here.
+    async fn within_epoch<'a, T: redis::FromRedisValue>(
+        &self,
+        code: &str,
+        keys: impl ExactSizeIterator<Item = &'a Key>,
+        arguments: impl FnOnce(&mut redis::Cmd),
+    ) -> Result<T, Error> {
         let refused = || Error::ClaimsEmptied { store: self.shown.clone() };
         let epoch = lock(&self.epoch).clone().ok_or_else(refused)?;
         let mut script = redis::cmd("EVAL");
-        script.arg(CLAIM).arg(entries.len() + 1).arg(&self.epoch_key);
-        for (key, _) in entries {
+        script.arg(code).arg(keys.len() + 1).arg(&self.epoch_key);
+        for key in keys {
             script.arg(&key[..]);
         }
-        script.arg(&epoch).arg(self.ttl_seconds);
-        for (_, value) in entries {
-            script.arg(value);
-        }
+        script.arg(&epoch);
+        arguments(&mut script);
         let mut pipeline = redis::pipe();
         pipeline.add_command(script);
-        let (before,): (Option<Vec<Option<Vec<u8>>>>,) = self.ask(&pipeline).await;
-        if before.is_none() {
+        let (answer,): (Option<T>,) = self.ask(&pipeline).await;
+        if answer.is_none() {
             // Unless the claims were rebuilt meanwhile, by another task of this instance.
             let mut known = lock(&self.epoch);
             if known.as_ref() == Some(&epoch) {
@@ -161,7 +187,7 @@ impl Redis {
                 tracing::error!(store = %self.shown, "the claims' store was emptied, its claims must be rebuilt");
             }
         }
-        before.ok_or_else(refused)
+        answer.ok_or_else(refused)
     }
 
     pub(crate) async fn restore(&self, entries: &[(Key, Vec<u8>)]) -> Result<(), Error> {

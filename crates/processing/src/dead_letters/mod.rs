@@ -11,13 +11,13 @@
 //! * [`select`]: which letters are meant; [`page`], [`stats`]: what is told of them
 //! * [`plan`]: whether a letter may be replayed, and the record that is sent
 //! * [`account`]: what a replay has done
-//! * `scan`: reads the topic; `replay`: sends, at a rate
+//! * `scan`: reads the topic; `replay`: sends what is selected, as [`replay`](crate::replay) does
 
 pub mod account;
 pub mod page;
 pub mod plan;
 mod replay;
-mod scan;
+pub(crate) mod scan;
 pub mod select;
 pub mod service;
 pub mod stats;

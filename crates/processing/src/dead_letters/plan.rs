@@ -64,6 +64,9 @@ pub enum Refusal {
         /// How long claims last.
         lasts: u64,
     },
+    /// To read it again may end the process again.
+    #[error("the process ended on it: find out why first, then weir dead-letters replay --reason crash")]
+    Crashed,
     /// The log does not have its record any more.
     #[error("its record is not on the log any more: the topic keeps records for a shorter time than dead letters")]
     OriginalGone,
@@ -90,6 +93,7 @@ impl Refusal {
             Self::OtherLog(_) => "other_log",
             Self::NotAnInput(_) => "not_an_input",
             Self::TooOld { .. } => "too_old",
+            Self::Crashed => "crashed",
             Self::OriginalGone => "original_gone",
             Self::NoValue => "no_value",
             Self::NotADelivery(_) => "not_a_delivery",
@@ -217,7 +221,8 @@ fn check_received(delivery: &Delivery, limits: &Limits) -> Result<(), Refusal> {
     delivery.received_at.as_ref().map_or(Ok(()), |at| check_age(common::time::to_millis(at), limits))
 }
 
-fn check_age(since: i64, limits: &Limits) -> Result<(), Refusal> {
+/// Whether what is as old as this may be replayed.
+pub(crate) fn check_age(since: i64, limits: &Limits) -> Result<(), Refusal> {
     let days = |age: Duration| age.as_secs() / (24 * 3600);
     let age = Duration::from_millis(u64::try_from(limits.now.saturating_sub(since)).unwrap_or(0));
     if age > limits.claims {

@@ -12,7 +12,7 @@ use super::select::{Filter, Seen};
 const CLOCKS: Duration = Duration::from_secs(60);
 
 /// What is selected of the topic, in the order of each partition, up to its end as it is now.
-pub(super) struct Scan<'a> {
+pub(crate) struct Scan<'a> {
     filter: &'a Filter,
     /// None: there is no topic, so there are no letters.
     reader: Option<bus::Reader>,
@@ -21,7 +21,7 @@ pub(super) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    pub(super) async fn open(bus: &Bus, filter: &'a Filter) -> Result<Self, Error> {
+    pub(crate) async fn open(bus: &Bus, filter: &'a Filter) -> Result<Self, Error> {
         let start = match filter.from() {
             Some(from) => Start::AtTime(common::time::from_millis(
                 common::time::to_millis(&from).saturating_sub(CLOCKS.as_millis() as i64),
@@ -37,7 +37,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The next one; `None` at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<(Stored, DeadLetter)>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<(Stored, DeadLetter)>, Error> {
         let Some(reader) = &mut self.reader else { return Ok(None) };
         while self.left > 0 {
             let Some(stored) = reader.next_until_end().await? else { break };
@@ -58,7 +58,7 @@ impl<'a> Scan<'a> {
     }
 
     /// All of them.
-    pub(super) async fn each(
+    pub(crate) async fn each(
         bus: &Bus,
         filter: &'a Filter,
         mut see: impl FnMut(&Stored, DeadLetter),
@@ -72,7 +72,7 @@ impl<'a> Scan<'a> {
 }
 
 /// A letter as it is told; `with_payload`: with its bytes.
-pub(super) fn found(stored: &Stored, mut letter: DeadLetter, with_payload: bool) -> Found {
+pub(crate) fn found(stored: &Stored, mut letter: DeadLetter, with_payload: bool) -> Found {
     let at = &stored.coordinates;
     let payload_bytes = letter.payload.len() as u64;
     if !with_payload {

@@ -5,11 +5,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use bus::{Bus, Producer};
+use bus::{Bus, Producer, TableHandle};
 use common::deadletter::v1::dead_letter_service_server::DeadLetterService;
 use common::deadletter::v1::{
     DeadLetter, Found, GetRequest, GetResponse, ListReplaysRequest, ListReplaysResponse, ListRequest, ListResponse,
-    Replay, ReplayRequest, ReplayResponse, StatsRequest, StatsResponse,
+    Replay, ReplayRawRequest, ReplayRawResponse, ReplayRequest, ReplayResponse, StatsRequest, StatsResponse,
 };
 use common::identity::Id;
 use futures_util::Stream;
@@ -21,12 +21,17 @@ use tracing::Instrument as _;
 
 use super::page::{self, Page, Place};
 use super::plan::{self, Aim, Limits, Refusal, Way};
-use super::replay::{Job, Order};
+use super::replay::Again;
 use super::scan::{self, Scan};
 use super::select::{self, Filter, Invalid};
 use super::stats::Stats;
 use crate::registrations::service::{store_failed, unavailable};
 use crate::registrations::store::RegistrationStore;
+use crate::registrations::upkeep::View;
+use crate::replay::account::RawAccount;
+use crate::replay::course::{Course, Order, Tools, Work};
+use crate::replay::raw::Raw;
+use crate::replay::select::{Known, RawFilter};
 
 /// Records per second where nothing is said, and the most there may be.
 const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
@@ -37,6 +42,19 @@ const READERS: usize = 4;
 const AHEAD: usize = 4;
 /// The longest name of who asks.
 const MAX_NAME: usize = 200;
+
+/// What the replay of raw deliveries needs to know of processing.
+#[derive(Debug)]
+pub struct Stage {
+    /// The names of the sources that it processes.
+    pub sources: Vec<&'static str>,
+    /// Its consumer group.
+    pub group: String,
+    /// The registrations, once they have been read.
+    pub view: View,
+    /// Whether they have.
+    pub table: TableHandle,
+}
 
 /// The service. Clones are one.
 #[derive(Debug, Clone)]
@@ -50,15 +68,16 @@ struct Inner {
     producer: Producer,
     store: Arc<dyn RegistrationStore>,
     host: Host,
+    stage: Stage,
     reading: Semaphore,
     replaying: Arc<Semaphore>,
 }
 
 impl DeadLetters {
     /// Replays run as tasks of the host, and end with it.
-    pub fn new(bus: Bus, producer: Producer, store: Arc<dyn RegistrationStore>, host: Host) -> Self {
+    pub fn new(bus: Bus, producer: Producer, store: Arc<dyn RegistrationStore>, host: Host, stage: Stage) -> Self {
         let (reading, replaying) = (Semaphore::new(READERS), Arc::new(Semaphore::new(1)));
-        Self { inner: Arc::new(Inner { bus, producer, store, host, reading, replaying }) }
+        Self { inner: Arc::new(Inner { bus, producer, store, host, stage, reading, replaying }) }
     }
 }
 
@@ -101,7 +120,7 @@ impl Inner {
         Ok(record.map(|_| aim))
     }
 
-    fn order(&self, request: ReplayRequest) -> Result<Order, Invalid> {
+    fn letters(&self, request: ReplayRequest) -> Result<(Order, Again), Invalid> {
         let ReplayRequest { selection, all, dry_run, rate, requested_by, limit } = request;
         let selection = selection.unwrap_or_default();
         let filter = Filter::new(&selection)?;
@@ -113,31 +132,83 @@ impl Inner {
             };
             return Err(Invalid::new("selection", problem));
         }
-        if rate > FASTEST {
-            return Err(Invalid::new("rate", format!("is {rate}: use 1 to {FASTEST} a second, or 0 for {RATE}")));
-        }
-        if !dry_run && requested_by.trim().is_empty() {
-            return Err(Invalid::new("requested_by", "is empty: say who asks for it, it is kept with the replay"));
-        }
-        if requested_by.len() > MAX_NAME {
-            return Err(Invalid::new("requested_by", format!("has more than {MAX_NAME} bytes")));
-        }
-        let mut replay = Replay {
-            requested_by,
-            started_at: Some(service::clock::timestamp()),
-            selection: Some(selection),
-            all,
-            limit,
-            ..Replay::default()
-        };
-        if !dry_run {
-            replay.id = replay_id(&replay).to_string();
-        }
+        let replay = Replay { selection: Some(selection), all, limit, ..Replay::default() };
+        let order = order(replay, dry_run, rate, requested_by)?;
         // What it sends may be refused again, and must not be sent again for ever.
-        let filter = filter.before(&replay.started_at.unwrap_or_default());
-        let limit = if limit == 0 { u64::MAX } else { limit };
-        Ok(Order { filter, dry_run, rate: NonZeroU32::new(rate).unwrap_or(RATE), limit, replay })
+        let filter = filter.before(&order.replay.started_at.unwrap_or_default());
+        Ok((order, Again::new(&self.bus, filter, at_most(limit))))
     }
+
+    fn raw(&self, request: ReplayRawRequest, limits: &Limits) -> Result<(Order, Raw), Invalid> {
+        let ReplayRawRequest { selection, dry_run, rate, requested_by, limit } = request;
+        let selection = selection.unwrap_or_default();
+        let Stage { sources, group, view, .. } = &self.stage;
+        let known = Known { now: limits.now, claims: limits.claims, sources };
+        let is_registered = |name: &str| view.with(|registrations| registrations.endpoint(name).is_some());
+        let filter = RawFilter::new(&selection, known, is_registered)?;
+        let topics = sources.iter().filter(|source| filter.means(source));
+        let topics = topics.flat_map(|source| [common::topics::raw(source), common::topics::raw_bulk(source)]);
+        let topics = topics.map(|topic| topic.name().to_owned()).collect();
+        let raw = Raw {
+            filter,
+            limit: at_most(limit),
+            topics,
+            group: group.clone(),
+            view: view.clone(),
+            account: RawAccount::default(),
+            last: std::collections::BTreeMap::new(),
+        };
+        let replay = Replay { raw: Some(selection), limit, ..Replay::default() };
+        Ok((order(replay, dry_run, rate, requested_by)?, raw))
+    }
+
+    /// Begins a replay, unless another one is under way.
+    fn begin<W: Work + 'static>(&self, limits: Limits, order: Order, work: W) -> Result<Answers<W::Answer>, Status> {
+        let alone = Arc::clone(&self.replaying).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted("a replay is under way: wait for its end, or stop it where it was begun")
+        })?;
+        let (answers, stream) = mpsc::channel(AHEAD);
+        let tools = Tools {
+            bus: self.bus.clone(),
+            producer: self.producer.clone(),
+            store: Arc::clone(&self.store),
+            limits,
+            ends: self.host.shutdown().clone(),
+            _alone: alone,
+        };
+        let course = Course::new(tools, order, work, answers);
+        self.host.tasks().spawn(Box::pin(course.run()).in_current_span());
+        let stream = futures_util::stream::unfold(stream, |mut stream| async move {
+            let answer = stream.recv().await?;
+            Some((answer, stream))
+        });
+        Ok(Box::pin(stream))
+    }
+}
+
+/// What a replay answers all the time.
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+fn at_most(limit: u64) -> u64 {
+    if limit == 0 { u64::MAX } else { limit }
+}
+
+/// A replay of what was asked for, with who and when.
+fn order(replay: Replay, dry_run: bool, rate: u32, requested_by: String) -> Result<Order, Invalid> {
+    if rate > FASTEST {
+        return Err(Invalid::new("rate", format!("is {rate}: use 1 to {FASTEST} a second, or 0 for {RATE}")));
+    }
+    if !dry_run && requested_by.trim().is_empty() {
+        return Err(Invalid::new("requested_by", "is empty: say who asks for it, it is kept with the replay"));
+    }
+    if requested_by.len() > MAX_NAME {
+        return Err(Invalid::new("requested_by", format!("has more than {MAX_NAME} bytes")));
+    }
+    let mut replay = Replay { requested_by, started_at: Some(service::clock::timestamp()), ..replay };
+    if !dry_run {
+        replay.id = replay_id(&replay).to_string();
+    }
+    Ok(Order { dry_run, rate: NonZeroU32::new(rate).unwrap_or(RATE), replay })
 }
 
 /// Of what makes a replay the one it is; two of one name within a nanosecond are one.
@@ -184,31 +255,24 @@ impl DeadLetterService for DeadLetters {
         Ok(Response::new(stats.done(replayed)))
     }
 
-    type ReplayStream = Pin<Box<dyn Stream<Item = Result<ReplayResponse, Status>> + Send>>;
+    type ReplayStream = Answers<ReplayResponse>;
 
     async fn replay(&self, request: Request<ReplayRequest>) -> Result<Response<Self::ReplayStream>, Status> {
         let inner = &self.inner;
-        let order = inner.order(request.into_inner()).map_err(invalid)?;
-        let alone = Arc::clone(&inner.replaying).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted("a replay is under way: wait for its end, or stop it where it was begun")
-        })?;
-        let (answers, stream) = mpsc::channel(AHEAD);
-        let job = Job {
-            bus: inner.bus.clone(),
-            producer: inner.producer.clone(),
-            store: Arc::clone(&inner.store),
-            limits: inner.limits().await?,
-            order,
-            answers,
-            ends: inner.host.shutdown().clone(),
-            _alone: alone,
-        };
-        inner.host.tasks().spawn(Box::pin(job.run()).in_current_span());
-        let stream = futures_util::stream::unfold(stream, |mut stream| async move {
-            let answer = stream.recv().await?;
-            Some((answer, stream))
-        });
-        Ok(Response::new(Box::pin(stream)))
+        let (order, again) = inner.letters(request.into_inner()).map_err(invalid)?;
+        Ok(Response::new(inner.begin(inner.limits().await?, order, again)?))
+    }
+
+    type ReplayRawStream = Answers<ReplayRawResponse>;
+
+    async fn replay_raw(&self, request: Request<ReplayRawRequest>) -> Result<Response<Self::ReplayRawStream>, Status> {
+        let inner = &self.inner;
+        if !inner.stage.table.is_read() {
+            return Err(unavailable("the registrations have not been read yet: ask again"));
+        }
+        let limits = inner.limits().await?;
+        let (order, raw) = inner.raw(request.into_inner(), &limits).map_err(invalid)?;
+        Ok(Response::new(inner.begin(limits, order, raw)?))
     }
 
     async fn list_replays(
@@ -228,7 +292,7 @@ fn invalid(invalid: Invalid) -> Status {
 }
 
 /// Internal text goes to the log and not to the caller.
-pub(super) fn bus_failed(error: &bus::Error) -> Status {
-    tracing::warn!(%error, "the dead letters could not be read or sent");
+pub(crate) fn bus_failed(error: &bus::Error) -> Status {
+    tracing::warn!(%error, "what is on the log could not be read or sent");
     unavailable("the log cannot be reached, or what is on it cannot be read: try again; health says what is wrong")
 }

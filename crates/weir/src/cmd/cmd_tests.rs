@@ -45,6 +45,8 @@ fn every_command_teaches() {
             "weir dead-letters stats",
             "weir dead-letters replay",
             "weir dead-letters replays",
+            "weir replay",
+            "weir replay raw",
             "weir health",
             "weir acls",
         ]

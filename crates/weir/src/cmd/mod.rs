@@ -17,6 +17,7 @@ pub mod dead_letters;
 pub mod health;
 pub mod lake;
 pub mod register;
+pub mod replay;
 pub mod simulate;
 pub mod tail;
 pub mod trace;
@@ -52,6 +53,7 @@ enum Command {
     Trace(trace::TraceCommand),
     Lake(lake::LakeCommand),
     DeadLetters(dead_letters::DeadLetters),
+    Replay(replay::Replay),
     Health(health::Health),
     Acls(acls::Acls),
 }
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Trace(trace) => run(|shutdown| trace.run(shutdown)),
         Command::Lake(lake) => run(|shutdown| lake.run(shutdown)),
         Command::DeadLetters(dead_letters) => run(|shutdown| dead_letters.run(shutdown)),
+        Command::Replay(replay) => run(|shutdown| replay.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),
         Command::Acls(acls) => run(|_| acls.run()),
     }

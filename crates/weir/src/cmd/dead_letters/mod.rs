@@ -17,7 +17,8 @@ use tonic::{Code, Status};
 use crate::{decode::Decoder, out};
 
 mod replay;
-mod show;
+pub(super) use replay::{agreed, user};
+pub(super) mod show;
 
 /// An answer holds the largest record there is.
 const LARGEST: usize = 64 << 20;
@@ -148,7 +149,7 @@ fn parse_id(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     time_of(text, service::clock::now())
 }
 
@@ -240,7 +241,7 @@ async fn replays(client: &mut Client, args: ReplaysArgs) -> anyhow::Result<ExitC
 }
 
 /// What the service said, for people, with what to do.
-fn said(what: &'static str) -> impl FnOnce(Status) -> anyhow::Error {
+pub(super) fn said(what: &'static str) -> impl FnOnce(Status) -> anyhow::Error {
     move |status| {
         let hint = match status.code() {
             Code::NotFound => "weir dead-letters list shows which there are",

@@ -121,7 +121,7 @@ async fn send(
 }
 
 /// Asks at a terminal; without one nothing is done that was not asked for.
-fn agreed(count: u64) -> anyhow::Result<bool> {
+pub(in crate::cmd) fn agreed(count: u64) -> anyhow::Result<bool> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         out::complain("weir: nothing was sent: to send them add --yes");
@@ -139,6 +139,6 @@ fn agreed(count: u64) -> anyhow::Result<bool> {
 }
 
 /// Who is logged in; behind sudo who called it.
-fn user() -> Option<String> {
+pub(in crate::cmd) fn user() -> Option<String> {
     ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| crate::cmd::register::variable(name))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use common::deadletter::v1::{
-    Found, GetResponse, KindCount, NotSent, Replay, ReplayResponse, Selection, StatsResponse,
+    Found, GetResponse, KindCount, NotSent, RawSelection, Replay, ReplayResponse, Selection, StatsResponse,
 };
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -20,7 +20,7 @@ const HOURS: usize = 48;
 const BAR: u64 = 40;
 
 /// A table: words to the left, numbers, whose columns are named, to the right.
-fn columns(rows: &[Vec<String>], numbers: &[usize]) -> String {
+pub(in crate::cmd) fn columns(rows: &[Vec<String>], numbers: &[usize]) -> String {
     let width = |column: usize| rows.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0);
     let mut text = String::new();
     for row in rows {
@@ -40,16 +40,16 @@ fn columns(rows: &[Vec<String>], numbers: &[usize]) -> String {
     text
 }
 
-fn head(names: &[&str]) -> Vec<String> {
+pub(in crate::cmd) fn head(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// To the second.
-fn time(time: Option<&Timestamp>) -> String {
+pub(in crate::cmd) fn time(time: Option<&Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| Timestamp { nanos: 0, ..*time }.to_string())
 }
 
-fn dash(text: &str) -> String {
+pub(in crate::cmd) fn dash(text: &str) -> String {
     if text.is_empty() { "-".to_owned() } else { text.to_owned() }
 }
 
@@ -202,7 +202,7 @@ pub(super) fn replayed(answer: &ReplayResponse) -> String {
     text
 }
 
-fn not_sent(what: &str, kinds: &[NotSent]) -> String {
+pub(in crate::cmd) fn not_sent(what: &str, kinds: &[NotSent]) -> String {
     let mut text = String::new();
     for kind in kinds {
         let _ = write!(
@@ -245,6 +245,12 @@ pub(super) fn replays(replays: &[Replay]) -> String {
 fn selection(replay: &Replay) -> String {
     let Selection { ids, stage, source, endpoint, reason, from, until } = replay.selection.clone().unwrap_or_default();
     let mut parts = Vec::new();
+    if let Some(RawSelection { from, until, endpoints, source }) = &replay.raw {
+        parts.push("raw".to_owned());
+        parts.extend([("from", from), ("to", until)].map(|(name, at)| format!("--{name} {}", time(at.as_ref()))));
+        parts.extend(endpoints.iter().map(|endpoint| format!("--endpoint {endpoint}")));
+        parts.extend((!source.is_empty()).then(|| format!("--source {source}")));
+    }
     if replay.all {
         parts.push("--all".to_owned());
     }

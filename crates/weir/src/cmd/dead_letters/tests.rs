@@ -123,5 +123,12 @@ fn replays_are_listed_with_what_they_selected() {
     };
     let broken = common::deadletter::v1::Replay { interrupted: "whoever asked for it went away".into(), ..one.clone() };
     let under_way = common::deadletter::v1::Replay { ended_at: None, all: true, limit: 5, ..one.clone() };
-    insta::assert_snapshot!("replays", show::replays(&[one, broken, under_way]));
+    let raw = common::deadletter::v1::RawSelection {
+        from: at,
+        until: at,
+        endpoints: vec!["my-app".into()],
+        source: "github".into(),
+    };
+    let raw = common::deadletter::v1::Replay { selection: None, raw: Some(raw), ..one.clone() };
+    insta::assert_snapshot!("replays", show::replays(&[one, broken, under_way, raw]));
 }

@@ -1,0 +1,306 @@
+//! Finds raw deliveries of which something never came out, and sends them once more.
+//!
+//! Each is read as processing reads it, and the claims are asked which of its events are out; only those that lack one
+//! are sent. A claim of one event is never in the way of another: what of the delivery is out is a duplicate, because the
+//! record that is sent has other coordinates, and what is not passes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus::{Claims, Coordinates, Error, Producer, Start, Stored};
+use common::deadletter::v1::{Replay, ReplayRawResponse, Selection};
+use common::identity::Id;
+use common::raw::v1::Delivery;
+use common::time::from_millis;
+use prost::Message as _;
+use tonic::Status;
+
+use super::account::{Event, Looked, RawAccount, What};
+use super::course::{Broken, Course, TELL, Work};
+use super::select::RawFilter;
+use crate::dead_letters::plan::{self, Refusal};
+use crate::dead_letters::scan::Scan;
+use crate::dead_letters::select::Filter;
+use crate::parse::{self, Input, Item};
+use crate::pipeline::STAGE;
+use crate::registrations::service::unavailable;
+use crate::registrations::upkeep::View;
+
+/// So many deliveries, or bytes, are read and looked up at once.
+const AT_ONCE: usize = 256;
+const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+/// Claims that are asked for at once.
+const CLAIMS_AT_ONCE: usize = 1000;
+/// What a door's clock may be before or behind that of the log.
+const CLOCKS: Duration = Duration::from_secs(60);
+/// The claims' store is waited for so long; whoever asks need not wait longer.
+const STORE: Duration = Duration::from_secs(10);
+/// Processing is waited for as long as it gets on, and so long where it does not.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Raw deliveries that are replayed.
+pub(crate) struct Raw {
+    pub(crate) filter: RawFilter,
+    /// Deliveries at the most.
+    pub(crate) limit: u64,
+    /// The raw topics that are meant.
+    pub(crate) topics: Vec<String>,
+    /// The group of processing.
+    pub(crate) group: String,
+    pub(crate) view: View,
+    pub(crate) account: RawAccount,
+    /// The last record that was sent to each partition.
+    pub(crate) last: BTreeMap<(Arc<str>, i32), i64>,
+}
+
+impl Work for Raw {
+    type What = What;
+    type Answer = ReplayRawResponse;
+
+    async fn all(course: &mut Course<Self>) -> Result<(), Broken> {
+        let away = || Broken::Failed(unavailable("the claims' store does not answer: try again when it is back"));
+        let bus = course.tools.bus.clone();
+        let claims = tokio::time::timeout(STORE, bus.claims()).await.map_err(|_| away())??;
+        let crashed = course.crashed().await?;
+        let topics = bus.topics_with_records(&course.work.topics).await?;
+        for topic in &topics {
+            course.topic(topic, &claims, &crashed).await?;
+            if course.work.is_full() {
+                break;
+            }
+        }
+        course.settle(0).await;
+        if !course.work.last.is_empty() {
+            course.confirm(&claims).await?;
+        }
+        Ok(())
+    }
+
+    fn sent(&mut self, _what: What, at: Option<&Coordinates>) {
+        self.account.sent();
+        if let Some(at) = at {
+            let last = self.last.entry((at.topic.clone(), at.partition)).or_insert(at.offset);
+            *last = at.offset.max(*last);
+        }
+    }
+
+    fn refused(&mut self, what: What, why: &Refusal) {
+        self.account.refused(&what, why);
+    }
+
+    fn answer(&self, replay_id: &str, done: bool) -> ReplayRawResponse {
+        self.account.answer(replay_id, done)
+    }
+
+    fn keep(&self, replay: &mut Replay) {
+        self.account.keep(replay);
+    }
+}
+
+impl Raw {
+    fn is_full(&self) -> bool {
+        self.account.selected() >= self.limit
+    }
+
+    /// A record that a replay sent itself is none of them: what it is made of is looked at where it stands.
+    fn means(&self, stored: &Stored) -> bool {
+        let delivery = stored.payload.clone().and_then(|payload| Delivery::decode(payload).ok()).unwrap_or_default();
+        stored.headers.attempts == 0 && self.filter.fits(&delivery, stored.produced_at_ms)
+    }
+}
+
+impl Course<Raw> {
+    /// The records on which the process ended: they are not read here either.
+    async fn crashed(&self) -> Result<HashSet<Coordinates>, Broken> {
+        let selection = Selection {
+            stage: STAGE.to_owned(),
+            reason: parse::CRASH.to_owned(),
+            from: Some(self.work.filter.from(CLOCKS)),
+            ..Selection::default()
+        };
+        let filter =
+            Filter::new(&selection).map_err(|invalid| Broken::Failed(Status::internal(invalid.to_string())))?;
+        let mut found = HashSet::new();
+        let note = |_: &Stored, letter: common::deadletter::v1::DeadLetter| {
+            let at = letter.coordinates.unwrap_or_default();
+            let (log, topic) = (at.log.into(), at.topic.into());
+            found.insert(Coordinates { log, topic, partition: at.partition, offset: at.offset });
+        };
+        Scan::each(&self.tools.bus, &filter, note).await?;
+        Ok(found)
+    }
+
+    async fn topic(&mut self, topic: &str, claims: &Claims, crashed: &HashSet<Coordinates>) -> Result<(), Broken> {
+        let start = Start::AtTime(self.work.filter.from(CLOCKS));
+        let mut reader = self.tools.bus.reader(&[topic.to_owned()], start).await?;
+        let mut done = HashMap::new();
+        loop {
+            let (mut records, mut bytes, mut at_end) = (Vec::new(), 0, false);
+            while records.len() < AT_ONCE && bytes < BYTES_AT_ONCE && !at_end {
+                match reader.next_until_end().await? {
+                    Some(stored) if self.work.means(&stored) => {
+                        bytes += stored.payload.as_ref().map_or(0, bytes::Bytes::len);
+                        records.push(stored);
+                    }
+                    Some(_) => {}
+                    None => at_end = true,
+                }
+                self.tell().await?;
+            }
+            // Before the claims are looked at: what is done now has claimed.
+            for stored in &records {
+                let partition = stored.coordinates.partition;
+                if let std::collections::hash_map::Entry::Vacant(entry) = done.entry(partition) {
+                    let offset = self.tools.bus.group_offset(&self.work.group, topic, partition).await?;
+                    entry.insert(offset.unwrap_or(0));
+                }
+            }
+            self.records(topic, records, claims, crashed, &done).await?;
+            if at_end || self.work.is_full() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads them as processing does, looks what is out, and sends what is not.
+    async fn records(
+        &mut self,
+        topic: &str,
+        records: Vec<Stored>,
+        claims: &Claims,
+        crashed: &HashSet<Coordinates>,
+        done: &HashMap<i32, i64>,
+    ) -> Result<(), Broken> {
+        let mut whole = Vec::with_capacity(records.len());
+        for stored in records {
+            let looked = || head(&stored);
+            if crashed.contains(&stored.coordinates) {
+                self.work.account.refuse(&looked(), &Refusal::Crashed);
+            } else if let Err(why) = plan::check_age(common::time::to_millis(&looked().received_at), &self.tools.limits)
+            {
+                self.work.account.refuse(&looked(), &why);
+            } else {
+                whole.push(stored);
+            }
+        }
+        let (view, producer) = (self.work.view.clone(), self.tools.producer.clone());
+        let looking = move || whole.into_iter().map(|stored| (look(&stored, &view, &producer), stored)).collect();
+        let looked: Vec<(Looked, Stored)> = tokio::task::spawn_blocking(looking).await.map_err(|_| {
+            Broken::Failed(Status::internal("a delivery could not be read: the log of processing says more"))
+        })?;
+        let events: Vec<_> = looked.iter().flat_map(|(looked, _)| &looked.events).collect();
+        let asked: Vec<_> = events.iter().map(|event| (&*event.ce_type, event.id)).collect();
+        let claimed = are_claimed(claims, &asked).await?;
+        let mut claimed = claimed.as_slice();
+        for (looked, stored) in looked {
+            if self.work.is_full() {
+                return Ok(());
+            }
+            let (own, rest) = claimed.split_at(looked.events.len());
+            claimed = rest;
+            let at = &stored.coordinates;
+            let is_done = done.get(&at.partition).is_some_and(|next| at.offset < *next);
+            if let Some(what) = self.work.account.look(looked, own, is_done) {
+                self.delivery(topic, &stored, what).await?;
+            }
+            self.tell().await?;
+        }
+        Ok(())
+    }
+
+    async fn delivery(&mut self, topic: &str, stored: &Stored, what: What) -> Result<(), Broken> {
+        // Of what else is in it the dead letters are there already.
+        let items = what.events.iter().map(|event| event.index).collect();
+        let record = plan::whole(topic, stored, stored.headers.attempts, items, &self.tools.limits);
+        let record = record.and_then(|record| match self.tools.producer.check(&record) {
+            Ok(()) => Ok(record),
+            Err(error) => Err(Refusal::TooLarge(error.to_string())),
+        });
+        if record.is_ok() {
+            self.work.account.goes(&what, self.order.dry_run);
+        }
+        self.send(record, what).await
+    }
+
+    /// Waits until processing has worked on what was sent, and looks what is out then.
+    async fn confirm(&mut self, claims: &Claims) -> Result<(), Broken> {
+        self.work.account.waits = true;
+        let mut waiting = self.work.last.clone();
+        let prefix = self.tools.limits.prefix.clone();
+        let mut behind = i64::MAX;
+        let mut got_on = Instant::now();
+        loop {
+            let mut left = 0;
+            let places: Vec<_> = waiting.keys().cloned().collect();
+            for place in places {
+                let topic = place.0.strip_prefix(&prefix).unwrap_or(&place.0);
+                let next = self.tools.bus.group_offset(&self.work.group, topic, place.1).await?.unwrap_or(0);
+                let last = waiting.get(&place).copied().unwrap_or(-1);
+                if next > last {
+                    waiting.remove(&place);
+                } else {
+                    left += last + 1 - next;
+                }
+            }
+            if left < behind {
+                (behind, got_on) = (left, Instant::now());
+            }
+            if waiting.is_empty() || got_on.elapsed() > PATIENCE {
+                break;
+            }
+            self.tell().await?;
+            tokio::time::sleep(TELL / 2).await;
+        }
+        let remembered = self.work.account.remembered();
+        let asked: Vec<_> = remembered.iter().map(|(ce_type, id)| (&**ce_type, *id)).collect();
+        let out = are_claimed(claims, &asked).await?.into_iter().filter(|out| *out).count();
+        self.work.account.came_out(remembered.len() as u64, out as u64);
+        Ok(())
+    }
+}
+
+async fn are_claimed(claims: &Claims, asked: &[(&str, Id)]) -> Result<Vec<bool>, Broken> {
+    let mut claimed = Vec::with_capacity(asked.len());
+    for part in asked.chunks(CLAIMS_AT_ONCE) {
+        let answer = tokio::time::timeout(STORE, claims.are_claimed(STAGE, part)).await;
+        let answer = match answer {
+            Ok(Err(Error::ClaimsEmptied { .. })) => {
+                Err("the claims are being rebuilt: try again when /health says that they are there")
+            }
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err("the claims' store does not answer: try again when it is back"),
+        };
+        claimed.append(&mut answer.map_err(|message| Broken::Failed(unavailable(message)))?);
+    }
+    Ok(claimed)
+}
+
+/// What is known of a record before anything of it is read.
+fn head(stored: &Stored) -> Looked {
+    let delivery = stored.payload.clone().and_then(|payload| Delivery::decode(payload).ok()).unwrap_or_default();
+    Looked {
+        delivery_id: delivery.delivery_id,
+        endpoint: delivery.endpoint,
+        received_at: delivery.received_at.unwrap_or_else(|| from_millis(stored.produced_at_ms)),
+        events: Vec::new(),
+        refused: 0,
+    }
+}
+
+/// What comes of a record now. What the log would refuse does not come.
+fn look(stored: &Stored, view: &View, producer: &Producer) -> Looked {
+    let (at, payload, headers) = (&stored.coordinates, stored.payload.as_ref(), &stored.headers);
+    let input = Input { at, payload, headers, traceparent: None };
+    let outcome = view.with(|registrations| parse::parse(input, registrations));
+    let mut looked = Looked { endpoint: outcome.endpoint, ..head(stored) };
+    for item in outcome.items {
+        match item {
+            Item::Event(event) if event.records.iter().all(|record| producer.check(record).is_ok()) => {
+                looked.events.push(Event { ce_type: event.ce_type().into(), id: event.id, index: event.index });
+            }
+            Item::Event(_) | Item::Refused(_) => looked.refused += 1,
+        }
+    }
+    looked
+}

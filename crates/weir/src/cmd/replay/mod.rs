@@ -1,0 +1,191 @@
+//! `weir replay`: what stands on the log, once more.
+
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
+use common::deadletter::v1::{RawSelection, ReplayRawRequest, ReplayRawResponse};
+use indicatif::{ProgressBar, ProgressStyle};
+use prost_types::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+
+use super::dead_letters::{agreed, parse_time, said, user};
+use crate::out;
+
+mod show;
+
+/// How long a week of deliveries may take to be looked at and sent.
+const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+type Client = DeadLetterServiceClient<Channel>;
+
+/// Let come out what never came out, of deliveries that are on the log
+///
+/// Raw topics keep every delivery for 7 days. Where something of one never came out, it can come now: after a parser
+/// learned to read it, or after a mistake.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir replay raw --from 2h --dry-run
+  weir replay raw --from 2026-01-30T22:00:00Z --to 2026-01-31T06:00:00Z --endpoint my-app
+
+Dead letters are replayed by weir dead-letters replay; weir dead-letters replays lists both.")]
+pub struct Replay {
+    #[command(subcommand)]
+    what: What,
+    #[command(flatten)]
+    grpc: super::Grpc,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Raw(Raw),
+}
+
+/// Go over the deliveries of a time, and send those again of which something never came out
+///
+/// Reads each as processing reads it now, and asks the claims which of its events are out. Says first what would be
+/// sent, and why the rest would not be; then it asks, or does it with --yes. What of a delivery came out before is
+/// dropped as a duplicate: to replay the same once more changes nothing. Ctrl-C stops it; what was sent stays sent.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir replay raw --from 2h --dry-run
+  weir replay raw --from 2026-01-30T22:00:00Z --to 2026-01-31T06:00:00Z --endpoint my-app
+  weir replay raw --from 1d --source github --limit 1      one of them, to see whether the fix works
+  weir replay raw --from 7d --rate 500 --yes --by ada")]
+struct Raw {
+    /// Accepted at this time or later: 2026-01-31T10:00:00Z, or so long ago: 30m, 12h, 3d
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    from: Timestamp,
+    /// Accepted before this time [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    to: Option<Timestamp>,
+    /// By this endpoint; can be given several times
+    #[arg(long = "endpoint", value_name = "NAME")]
+    endpoints: Vec<String>,
+    /// Of this source: meta, github, standard_webhooks
+    #[arg(long)]
+    source: Option<String>,
+    /// Only say what would be sent
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Do it without asking
+    #[arg(long)]
+    yes: bool,
+    /// Deliveries per second
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    rate: u32,
+    /// At the most so many of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Who asks for it: it is kept with the replay [default: the user of the system]
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl Replay {
+    pub(super) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<ExitCode> {
+        match shutdown.run_until_cancelled(self.command()).await {
+            Some(ended) => ended,
+            // The service stops a replay whose caller is gone.
+            None => anyhow::bail!("interrupted"),
+        }
+    }
+
+    async fn command(self) -> anyhow::Result<ExitCode> {
+        let What::Raw(raw) = self.what;
+        let channel = crate::register::patient_channel(&self.grpc.dial()?, &self.grpc.url()?, PATIENCE).await?;
+        raw.run(&mut Client::new(channel)).await
+    }
+}
+
+impl Raw {
+    async fn run(self, client: &mut Client) -> anyhow::Result<ExitCode> {
+        // What comes from now on was not shown, and is not meant.
+        let now = service::clock::timestamp();
+        let until = self.to.filter(|to| (to.seconds, to.nanos) < (now.seconds, now.nanos)).or(Some(now));
+        let selection = RawSelection {
+            from: Some(self.from),
+            until,
+            endpoints: self.endpoints.clone(),
+            source: self.source.clone().unwrap_or_default(),
+        };
+        let request = ReplayRawRequest {
+            selection: Some(selection),
+            dry_run: true,
+            rate: self.rate,
+            requested_by: self.by.clone().or_else(user).unwrap_or_default(),
+            limit: self.limit.unwrap_or_default(),
+        };
+        let looking = bar(ProgressBar::new_spinner(), "{spinner} {msg}")?;
+        let would = send(client, request.clone(), &looking, |bar, answer| {
+            let seen = answer.counts.unwrap_or_default().deliveries;
+            bar.set_message(format!("looked at {} deliveries, {} are to be sent", seen, answer.sent));
+            bar.tick();
+        });
+        let would = would.await?;
+        out::say(show::would_replay(&would, self.rate).trim_end());
+        if self.dry_run || would.selected == 0 {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if would.sent == 0 {
+            out::complain("weir: none of them can be sent");
+            return Ok(ExitCode::from(service::EXIT_FAILED));
+        }
+        anyhow::ensure!(!request.requested_by.is_empty(), "the system does not say who you are: give --by NAME");
+        if !self.yes && !agreed(would.sent)? {
+            return Ok(ExitCode::from(service::EXIT_FAILED));
+        }
+        let sending = bar(ProgressBar::new(would.sent), "{bar:40} {pos}/{len} sent, {eta} left {msg}")?;
+        let request = ReplayRawRequest { dry_run: false, ..request };
+        let done = send(client, request, &sending, |bar, answer| {
+            bar.set_position(answer.sent);
+            if answer.waits_for_processing {
+                bar.set_message("(processing works on them)");
+            }
+        });
+        let done = done.await?;
+        out::say(show::replayed(&done).trim_end());
+        let code = if done.sent == 0 { service::EXIT_FAILED } else { 0 };
+        Ok(ExitCode::from(code))
+    }
+}
+
+/// Drawn at a terminal only.
+fn bar(bar: ProgressBar, template: &str) -> anyhow::Result<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    Ok(bar.with_style(ProgressStyle::with_template(template).context("the bar")?))
+}
+
+/// The last answer; the bar is gone then.
+async fn send(
+    client: &mut Client,
+    request: ReplayRawRequest,
+    bar: &ProgressBar,
+    show: impl Fn(&ProgressBar, &ReplayRawResponse),
+) -> anyhow::Result<ReplayRawResponse> {
+    let mut stream = client.replay_raw(request).await.map_err(said("replaying"))?.into_inner();
+    let mut last = ReplayRawResponse::default();
+    let ended = loop {
+        match stream.message().await {
+            Ok(Some(answer)) => {
+                show(bar, &answer);
+                last = answer;
+            }
+            Ok(None) if last.done => break Ok(()),
+            Ok(None) => break Err(anyhow::anyhow!("the service went away; weir dead-letters replays says more")),
+            Err(status) => break Err(said("replaying")(status)),
+        }
+    };
+    bar.finish_and_clear();
+    ended.map(|()| last.clone()).with_context(|| format!("it ended before its end, {} were sent", last.sent))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
