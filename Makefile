@@ -64,6 +64,12 @@ faults: test-deps kafka-jars ## Break everything that can break, once, and check
 	cargo test -p weir-tests --test faults -- $(if $(ROUNDS),--rounds $(ROUNDS) --seed $(or $(SEED),1),$(if $(FAULTS),,--all)) \
 		$(if $(TABLE),--markdown $(abspath $(TABLE))) $(FAULTS)
 
+# TABLE=docs/performance.md renews the table there; OVERLOAD has more arguments, as "--logs DIR".
+.PHONY: overload
+overload: test-deps kafka-jars ## Offer the door ten times what it can take, and hold its connections: 3 minutes after the build
+	cargo build --workspace --bins
+	cargo test -p weir-tests --test overload -- --full $(if $(TABLE),--markdown $(abspath $(TABLE))) $(OVERLOAD)
+
 .PHONY: lint
 lint: deps $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete ## Check the format, clippy, licences, dependencies; builds two tools the first time (minutes)
 	cargo fmt --all -- --check

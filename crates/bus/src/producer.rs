@@ -136,6 +136,11 @@ impl Producer {
         Ok(())
     }
 
+    /// Whether a small record could be sent now: for who has to spend something before there is a record.
+    pub fn has_room(&self) -> bool {
+        self.inner.records.available_permits() > 0 && self.inner.bytes.available_permits() > OVERHEAD
+    }
+
     /// Sends without waiting. [`Error::Full`] when the limits of what is in flight are reached, [`Error::TooLarge`]
     /// when it never can be sent.
     pub fn try_send(&self, record: Record) -> Result<Delivery, Error> {

@@ -1,10 +1,12 @@
 //! The accept loop under every HTTP server: what a public port needs and a bare server does not give.
 //!
 //! A client that is slow to send the head of a request, to send the next one or to take an answer is cut off; so is
-//! nobody who only waits for us. Connections beyond the limit wait in the system's queue, where they cost nothing.
+//! nobody who only waits for us. Where all connections are taken, the one whose client has kept us waiting for longest is
+//! closed for the next.
 //! Bodies are read by handlers, which have to limit their size and time.
 
 pub(crate) mod guard;
+mod room;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -32,9 +34,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::tls::ServerTls;
 use guard::{Answer, Guarded, Phase};
+use room::{Place, Room};
 
 /// Between two attempts to accept when the system refuses: too many open files.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+/// The smallest that hyper takes.
+const LEAST_BUFFER: usize = 8192;
 /// What hyper allows by itself, without an allocation for each request.
 const HYPER_MAX_HEADERS: usize = 100;
 
@@ -48,7 +53,7 @@ pub struct HttpLimits {
     pub idle_timeout: Duration,
     /// Without the client taking anything of an answer.
     pub write_timeout: Duration,
-    /// Connections at one time; others wait in the system's queue.
+    /// Connections at one time. For one more, that is closed whose client has kept us waiting for longest.
     pub max_connections: usize,
     /// The size of the head of a request; beyond it 431.
     pub max_header_bytes: usize,
@@ -76,32 +81,39 @@ pub async fn serve_tls(
 ) {
     let server = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
     let open = metrics::gauge!("weir_http_connections", "server" => server.clone());
-    let permits = Arc::new(Semaphore::new(limits.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let room = Room::new(limits.max_connections);
     let limits = Arc::new(limits);
     let mut connections = JoinSet::new();
+    // Accepted, and without a place: who waits longest gives way only for somebody who is there.
+    let mut next = None;
     loop {
         tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             Some(ended) = connections.join_next(), if !connections.is_empty() => report(ended),
-            (stream, peer, permit) = accept(&listener, &permits) => {
+            accepted = accept_one(&listener), if next.is_none() => next = Some(accepted),
+            taken = room.take(), if next.is_some() => {
+                let Some((stream, peer)) = next.take() else { continue };
+                let place = Arc::clone(&taken.place);
                 let connection = Connection {
                     peer,
                     limits: Arc::clone(&limits),
                     router: TowerToHyperService::new(router.clone()),
                     shutdown: shutdown.clone(),
+                    place: Arc::clone(&place),
                 };
                 let tls = tls.clone();
                 let open = open.clone();
                 open.increment(1);
                 let counted = CountDown(open);
-                connections.spawn(async move {
+                place.is_served_by(connections.spawn(async move {
                     connection.begin(tls, stream).await;
-                    drop((permit, counted));
-                });
+                    drop((taken, counted));
+                }));
             }
         }
     }
+    drop(next);
     drop(listener);
     let drained = async {
         while let Some(ended) = connections.join_next().await {
@@ -126,13 +138,19 @@ pub(crate) async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    // Never closed, so this ends; were it closed, nothing would be accepted any more.
+    let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
+        return std::future::pending().await;
+    };
+    let (stream, peer) = accept_one(listener).await;
+    (stream, peer, permit)
+}
+
+/// The next connection. Can be cancelled at any time without losing one.
+async fn accept_one(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
-        // Never closed, so this ends; were it closed, nothing would be accepted any more.
-        let Ok(permit) = Arc::clone(permits).acquire_owned().await else {
-            return std::future::pending().await;
-        };
         match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, permit),
+            Ok(accepted) => return accepted,
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "cannot accept connections");
@@ -160,6 +178,7 @@ struct Connection {
     limits: Arc<HttpLimits>,
     router: TowerToHyperService<Router>,
     shutdown: CancellationToken,
+    place: Arc<Place>,
 }
 
 impl Connection {
@@ -179,7 +198,7 @@ impl Connection {
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let phase = Phase::default();
+        let phase = Phase::new(self.place);
         let io = TokioIo::new(Guarded::new(stream, phase.clone(), Arc::clone(&self.limits)));
         let service = Requests { router: self.router, peer: self.peer, phase };
         let mut builder = http1::Builder::new();
@@ -187,7 +206,9 @@ impl Connection {
             .timer(TokioTimer::new())
             // The guard is more exact; this is for what it cannot see: a head that came with the request before.
             .header_read_timeout(self.limits.idle_timeout + self.limits.header_timeout)
-            .max_header_size(self.limits.max_header_bytes);
+            .max_header_size(self.limits.max_header_bytes)
+            // As much is read at once: the memory of connections is this by their number.
+            .max_buf_size(self.limits.max_header_bytes.max(LEAST_BUFFER));
         if self.limits.max_headers != HYPER_MAX_HEADERS {
             builder.max_headers(self.limits.max_headers);
         }
@@ -228,10 +249,12 @@ impl Service<Request<Incoming>> for Requests {
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         let busy = self.phase.busy();
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        let answer = self.router.call(request.map(Body::new));
+        let (mut parts, body) = request.into_parts();
+        let Some(body) = self.phase.body(body) else { return Box::pin(std::future::pending()) };
+        parts.extensions.insert(ConnectInfo(self.peer));
+        let answer = self.router.call(Request::from_parts(parts, Body::new(body)));
         Box::pin(async move { answer.await.map(|response| response.map(|body| Answer::new(body, busy))) })
     }
 }

@@ -218,16 +218,38 @@ async fn a_body_beyond_the_limit_of_its_handler_is_413() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_wait() {
-    let server = Server::start(HttpLimits { max_connections: 2, ..LIMITS }).await;
-    let first = server.connect().await;
-    let _second = server.connect().await;
-    let mut third = server.connect().await;
-    third.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+async fn beyond_the_cap_who_says_nothing_gives_way() {
+    let server = Server::start(HttpLimits { max_connections: 3, ..LIMITS }).await;
+    let mut served = server.connect().await;
+    served.write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    server.started.notified().await;
+    let mut dripping = server.connect().await;
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n";
+    dripping.write_all(head.as_bytes()).await.unwrap();
+    read_answer(&mut dripping, "100 Continue\r\n\r\n").await;
+    dripping.write_all(b"abc").await.unwrap();
+    let mut silent = server.connect().await;
+    for _ in 0..2 {
+        assert!(server.get("/").await.ends_with("hello"));
+    }
+    // The first to give way was the one that has waited for longest, whatever it had sent.
+    assert_eq!(read_all(&mut dripping).await, "");
+    assert_eq!(tokio::time::timeout(SHORT, silent.read(&mut [0; 1])).await.map_err(drop).map(Result::ok), Err(()));
+    assert!(tokio::time::timeout(SHORT, served.read(&mut [0; 1])).await.is_err(), "who waits for us was closed");
+}
+
+#[tokio::test]
+async fn where_all_are_served_the_next_one_waits() {
+    let server = Server::start(HttpLimits { max_connections: 1, ..LIMITS }).await;
+    let mut first = server.connect().await;
+    first.write_all(b"GET /never HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    server.started.notified().await;
+    let mut second = server.connect().await;
+    second.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     let mut buffer = [0; 16];
-    assert!(tokio::time::timeout(SHORT, third.read(&mut buffer)).await.is_err(), "served beyond the cap");
+    assert!(tokio::time::timeout(SHORT, second.read(&mut buffer)).await.is_err(), "served beyond the cap");
     drop(first);
-    read_answer(&mut third, "hello").await;
+    read_answer(&mut second, "hello").await;
 }
 
 #[tokio::test]

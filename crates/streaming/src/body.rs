@@ -2,8 +2,9 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -65,6 +66,27 @@ impl Room {
         }
         self.bytes += units * UNIT;
         Ok(())
+    }
+}
+
+/// The largest body that is taken in only to be forgotten, and for how long.
+const FORGOTTEN: u64 = 64 * 1024;
+const FORGETTING: Duration = Duration::from_millis(250);
+
+/// Takes in the body of a request that is refused without looking at it, and forgets it piece by piece. Who closes a
+/// connection on what was not read may destroy the answer on its way; and a connection that is left in order can be used
+/// again. A large body is not worth it.
+pub(crate) async fn forget<B: Body>(body: B) {
+    let mut left = FORGOTTEN;
+    if body.size_hint().lower() > left {
+        return;
+    }
+    let deadline = Instant::now() + FORGETTING;
+    let mut body = pin!(body);
+    while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {
+        let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
+        let Some(rest) = left.checked_sub(length) else { return };
+        left = rest;
     }
 }
 

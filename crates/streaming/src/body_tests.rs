@@ -138,3 +138,18 @@ async fn trailers_are_not_part_of_it() {
     let held = read(body, 100, soon(), &Budget::new(MB)).await.unwrap();
     assert_eq!(held.bytes, "body");
 }
+
+#[tokio::test]
+async fn what_is_not_wanted_is_taken_in_as_long_as_it_is_little() {
+    let left = async |mut body: Pieces| {
+        forget(&mut body).await;
+        body.pieces.len()
+    };
+    assert_eq!(left(pieces(8, 8192)).await, 0, "64 KiB");
+    assert_eq!(left(pieces(20, 8192)).await, 11, "one piece too much");
+    assert_eq!(left(Pieces { declared: Some(70_000), ..pieces(5, 14_000) }).await, 5, "it says that it is large");
+    assert_eq!(left(Pieces { breaks: true, ..pieces(3, 10) }).await, 0);
+    let begun = Instant::now();
+    assert_eq!(left(Pieces { pause: Duration::from_secs(60), ..pieces(3, 10) }).await, 3, "slow");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}

@@ -13,7 +13,7 @@ use common::identity::Id;
 use common::raw::v1::{Delivery, Header};
 use common::topics::{raw, raw_bulk};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, header};
 use service::{HopCounts, What, clock, trace};
 use sources::Source;
 use tokio::time::Instant;
@@ -144,6 +144,14 @@ impl Door {
     async fn delivery(&self, name: &str, parts: &Parts, body: Body, started: Instant) -> Answered {
         // Counted without the name: strangers make up names without end.
         let endpoint = self.endpoint(name).await.inspect_err(|refusal| self.refused("", *refusal))?;
+        if !self.producer.has_room() {
+            // Before anything is spent on it: what is refused must cost little, or nothing is left for what is taken.
+            self.refused(&endpoint.name, Refusal::ProducerFull);
+            if !parts.headers.contains_key(header::EXPECT) {
+                body::forget(body).await;
+            }
+            return Ok((endpoint, Answer::Refused(Refusal::ProducerFull)));
+        }
         let span = tracing::info_span!(
             "delivery",
             endpoint = endpoint.name,

@@ -38,6 +38,7 @@ async fn start(env: &[(&str, &str)]) -> Running {
         ("WEIR__STREAMING__CHECK_INTERVAL_MS", "100"),
         ("WEIR__SHUTDOWN__DEADLINE_MS", "3000"),
     ];
+    all.retain(|(name, _)| env.iter().all(|(other, _)| other != name));
     all.extend(env);
     let all = all.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
     let mut settings = service::load::<Settings>(DEFAULTS, None, all).unwrap();
@@ -244,6 +245,45 @@ fn beyond_the_memory_for_bodies_others_come_again() {
         first.write_all(b"a").await.unwrap();
         assert_eq!(read(&mut first).await.status, 401);
         assert_eq!(door.request("POST", "/webhooks/hub", &[], &body).await.status, 401);
+    });
+}
+
+#[test]
+fn when_full_it_refuses_before_it_looks() {
+    on_runtime(async {
+        let full = [("WEIR__STREAMING__MAX_IN_FLIGHT", "1"), ("WEIR__BUS__KAFKA__DELIVERY_TIMEOUT_MS", "60000")];
+        let door = start(&full).await;
+        let body = br#"{"repository":{"id":1}}"#;
+        let head = format!("POST /webhooks/hub HTTP/1.1\r\nhost: weir\r\ncontent-length: {}\r\n", body.len());
+        let mut first = TcpStream::connect(door.address).await.unwrap();
+        let signed = format!("{head}x-hub-signature-256: {}\r\n\r\n", signature(body));
+        first.write_all(&[signed.as_bytes(), body].concat()).await.unwrap();
+        door.check("streaming_saturation", service::State::Warning).await;
+
+        // No signature is asked for, and the connection can be used again.
+        let mut other = TcpStream::connect(door.address).await.unwrap();
+        for last in [false, true] {
+            let close = if last { "connection: close\r\n" } else { "" };
+            let request = format!("{head}{close}\r\n");
+            other.write_all(&[request.as_bytes(), body].concat()).await.unwrap();
+            if !last {
+                let mut answer = vec![0; 12];
+                other.read_exact(&mut answer).await.unwrap();
+                assert_eq!(answer, b"HTTP/1.1 503");
+                continue;
+            }
+            let mut rest = Vec::new();
+            other.read_to_end(&mut rest).await.unwrap();
+            let rest = String::from_utf8(rest).unwrap();
+            assert!(rest.contains("\r\nretry-after: 5\r\n") && rest.contains("HTTP/1.1 503"), "{rest}");
+        }
+        // A large body is not waited for, and one that waits for leave gets none.
+        for headers in [&[("content-length", "1000000")][..], &[("expect", "100-continue"), ("content-length", "9")]] {
+            let answer = door.request("POST", "/webhooks/hub", headers, b"").await;
+            assert_eq!((answer.status, answer.headers["retry-after"].as_str()), (503, "5"), "{answer:?}");
+        }
+        // Who does not exist is told so, full or not.
+        assert_eq!(door.request("POST", "/webhooks/Hub", &[], body).await.status, 404);
     });
 }
 

@@ -96,10 +96,13 @@ impl Streaming {
                 })?),
                 None => None,
             };
-        let bus = Bus::open(&settings.bus)?;
+        let streaming = &settings.streaming;
+        let mut to_the_log = settings.bus.clone();
+        let records = &mut to_the_log.producer.max_in_flight_records;
+        *records = streaming.max_in_flight.min(*records);
+        let bus = Bus::open(&to_the_log)?;
         let producer = bus.producer()?;
         let table = bus.table(&REGISTRATIONS);
-        let streaming = &settings.streaming;
         let door = Door {
             endpoints: endpoints::Endpoints::new(&streaming.endpoints, key),
             registrations: table.handle(),

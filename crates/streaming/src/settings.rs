@@ -64,6 +64,8 @@ pub struct StreamingSettings {
     pub max_body_bytes: usize,
     /// Size of all bodies that are in memory.
     pub max_buffered_bytes: usize,
+    /// Deliveries that the log has not acknowledged.
+    pub max_in_flight: usize,
     /// `Retry-After`.
     pub retry_after_s: u32,
     /// Whether a request's `traceparent` is followed.
@@ -144,6 +146,7 @@ impl StreamingSettings {
             ("max_headers", self.max_headers as u64, 16),
             ("body_timeout_ms", self.body_timeout_ms, 1),
             ("max_body_bytes", self.max_body_bytes as u64, 1024),
+            ("max_in_flight", self.max_in_flight as u64, 1),
             ("catch_up_pause_ms", self.catch_up_pause_ms, 1),
             ("check_interval_ms", self.check_interval_ms, 100),
             ("retry_after_s", u64::from(self.retry_after_s), 1),

@@ -18,7 +18,8 @@ use crate::Error;
 use crate::embedded::Log;
 use crate::threads::{blocking, lock};
 
-/// What the files of a log hold of the newest claims in memory.
+/// What is held of the newest claims in memory before it is written in order: the store alone would hold eight times as
+/// much, and several of them.
 const IN_MEMORY: u64 = 8 * 1024 * 1024;
 /// Expired claims are looked for a few at a time: so many entries for each event that is claimed. All are looked at
 /// once in the time in which their number has been claimed a quarter over.
@@ -62,7 +63,8 @@ impl Embedded {
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::Claims { store: shown.clone(), reason: error.to_string().into() })?;
         let database = Database::builder(folder).worker_threads(2).open().map_err(failed)?;
-        let claims = database.keyspace("claims", KeyspaceCreateOptions::default).map_err(failed)?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(IN_MEMORY);
+        let claims = database.keyspace("claims", options).map_err(failed)?;
         let marks = database.keyspace("marks", KeyspaceCreateOptions::default).map_err(failed)?;
         let (mark, complete, writing) = (COMPLETE.to_owned(), AtomicBool::new(false), Arc::default());
         let ttl_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);

@@ -9,26 +9,40 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::HttpLimits;
+use super::room::Place;
 
 /// Whether a connection waits for a request (even) or serves one (odd). It counts, so that the guard sees that a
 /// request came and went between two reads.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Phase(Arc<AtomicU64>);
+#[derive(Clone, Debug)]
+pub(super) struct Phase {
+    count: Arc<AtomicU64>,
+    place: Arc<Place>,
+}
 
 impl Phase {
+    pub(super) fn new(place: Arc<Place>) -> Self {
+        Self { count: Arc::default(), place }
+    }
+
     /// Serves a request until the result is dropped.
     pub(super) fn busy(&self) -> Busy {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
         Busy(self.clone())
     }
 
+    /// The body of a request. None: the connection is being closed, and the request is not to be served.
+    pub(super) fn body(&self, body: Incoming) -> Option<Asked> {
+        let here = !body.is_end_stream() || self.place.works();
+        here.then(|| Asked { body, place: Arc::clone(&self.place) })
+    }
+
     fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.count.load(Ordering::Relaxed)
     }
 }
 
@@ -38,7 +52,35 @@ pub(super) struct Busy(Phase);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::Relaxed);
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+        self.0.place.waits();
+    }
+}
+
+/// The body of a request; when all of it is here nobody waits for the client any more.
+#[derive(Debug)]
+pub(super) struct Asked {
+    body: Incoming,
+    place: Arc<Place>,
+}
+
+impl HttpBody for Asked {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        let last = matches!(frame, Poll::Ready(None)) || (frame.is_ready() && self.body.is_end_stream());
+        // What came too late is not done: the connection ends here.
+        if last && !self.place.works() { Poll::Pending } else { frame }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -155,6 +197,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         }
         if buf.filled().len() > before && !this.in_head {
             this.in_head = true;
+            this.phase.place.waits();
             this.reading.arm(this.limits.header_timeout);
         }
         if read.is_ready() {
