@@ -67,8 +67,8 @@ pub struct RawAccount {
 }
 
 impl RawAccount {
-    /// Takes in a delivery with what the claims say of each of its events. `is_done`: processing has worked on it, so that
-    /// what has not come out will not by itself. What of it is to be sent; `None`: nothing.
+    /// Takes in a delivery with what the claims say of each of its events. `is_done`: processing has worked on it, so
+    /// that what has not come out will not by itself. What of it is to be sent; `None`: nothing.
     pub fn look(&mut self, looked: Looked, claimed: &[bool], is_done: bool) -> Option<What> {
         self.see(&looked);
         self.counts.refused += looked.refused;
