@@ -21,8 +21,8 @@ use crate::reader::FileReader;
 use crate::rewrite::Input;
 use crate::table::{Error, Table};
 
-/// Rows of the old table that are held at once, about; some hundred bytes each.
-const HELD: u64 = 100_000;
+/// Rows of the old table that are held at once, about: their ids, and a number for each of their values.
+const HELD: u64 = 50_000;
 /// So many examples of each kind.
 const SOME: usize = 5;
 

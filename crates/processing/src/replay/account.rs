@@ -12,7 +12,7 @@ use crate::dead_letters::plan::Refusal;
 /// So many ids are told of what is not sent, and so many examples of what would be.
 const SOME: usize = 5;
 /// So many events that never came out are remembered: to know them again in another delivery, and to look whether they
-/// are out in the end. They take less than 20 MiB.
+/// are out in the end. Their number bounds what a replay takes in memory.
 const REMEMBERED: usize = 250_000;
 
 /// An event of a delivery.
