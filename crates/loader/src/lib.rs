@@ -11,15 +11,18 @@
 //! * [`decide`](mod@decide): what becomes of a request; pure
 //! * [`maintain`]: compaction and vacuum, by schedule here and as functions for an operator's tool
 //! * [`count()`], [`find()`]: how much a table has, and single rows of it
+//! * [`Fresh`], [`compare()`]: a table that is made at once, and how it differs from another
 //!
 //! [`Loader::new`] opens what is local and never waits; [`Loader::run`] waits for the log and the lake as long as it
 //! takes, and health says so.
 
+mod compare;
 mod count;
 pub mod decide;
 mod files;
 mod find;
 mod footer;
+mod fresh;
 mod health;
 mod load;
 pub mod maintain;
@@ -42,9 +45,11 @@ use lake::Lake;
 use service::Host;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::compare::{Comparison, Scope, compare};
 pub use crate::count::{Count, count};
 pub use crate::find::find;
 pub use crate::footer::FileError;
+pub use crate::fresh::Fresh;
 use crate::health::Checks;
 use crate::pipeline::{Pipeline, STAGE, Wanted};
 use crate::schedule::Schedule;

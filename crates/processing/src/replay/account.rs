@@ -12,7 +12,7 @@ use crate::dead_letters::plan::Refusal;
 /// So many ids are told of what is not sent, and so many examples of what would be.
 const SOME: usize = 5;
 /// So many events that never came out are remembered: to know them again in another delivery, and to look whether they
-/// are out in the end. They take less than 20 MiB.
+/// are out in the end. Their number bounds what a replay takes in memory.
 const REMEMBERED: usize = 250_000;
 
 /// An event of a delivery.
@@ -67,8 +67,8 @@ pub struct RawAccount {
 }
 
 impl RawAccount {
-    /// Takes in a delivery with what the claims say of each of its events. `is_done`: processing has worked on it, so that
-    /// what has not come out will not by itself. What of it is to be sent; `None`: nothing.
+    /// Takes in a delivery with what the claims say of each of its events. `is_done`: processing has worked on it, so
+    /// that what has not come out will not by itself. What of it is to be sent; `None`: nothing.
     pub fn look(&mut self, looked: Looked, claimed: &[bool], is_done: bool) -> Option<What> {
         self.see(&looked);
         self.counts.refused += looked.refused;

@@ -1,8 +1,8 @@
 //! Finds raw deliveries of which something never came out, and sends them once more.
 //!
 //! Each is read as processing reads it, and the claims are asked which of its events are out; only those that lack one
-//! are sent. A claim of one event is never in the way of another: what of the delivery is out is a duplicate, because the
-//! record that is sent has other coordinates, and what is not passes.
+//! are sent. A claim of one event is never in the way of another: what of the delivery is out is a duplicate, because
+//! the record that is sent has other coordinates, and what is not passes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

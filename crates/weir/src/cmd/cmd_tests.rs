@@ -47,6 +47,7 @@ fn every_command_teaches() {
             "weir dead-letters replays",
             "weir replay",
             "weir replay raw",
+            "weir rebuild",
             "weir health",
             "weir acls",
         ]

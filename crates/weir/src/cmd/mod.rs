@@ -16,6 +16,7 @@ pub mod acls;
 pub mod dead_letters;
 pub mod health;
 pub mod lake;
+pub mod rebuild;
 pub mod register;
 pub mod replay;
 pub mod simulate;
@@ -54,6 +55,7 @@ enum Command {
     Lake(lake::LakeCommand),
     DeadLetters(dead_letters::DeadLetters),
     Replay(replay::Replay),
+    Rebuild(rebuild::Rebuild),
     Health(health::Health),
     Acls(acls::Acls),
 }
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Lake(lake) => run(|shutdown| lake.run(shutdown)),
         Command::DeadLetters(dead_letters) => run(|shutdown| dead_letters.run(shutdown)),
         Command::Replay(replay) => run(|shutdown| replay.run(shutdown)),
+        Command::Rebuild(rebuild) => run(|shutdown| rebuild.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),
         Command::Acls(acls) => run(|_| acls.run()),
     }
