@@ -61,6 +61,9 @@ const LEAST: &str = "\
     end \
     return least";
 
+/// The answer to INFO, what is noted of evictions, the epoch, and the least time to live.
+type Looked = (String, Option<String>, Option<String>, Option<u64>);
+
 /// What is noted of evictions, for all who use this server: they are counted for the whole of it. It has no time to
 /// live, so that most policies leave it where it is.
 const EVICTED_KEY: &str = "weir:claims:evicted";
@@ -235,8 +238,7 @@ impl Redis {
         let mut look = redis::pipe();
         look.cmd("INFO").cmd("GET").arg(EVICTED_KEY).cmd("GET").arg(&self.epoch_key);
         look.cmd("EVAL").arg(LEAST).arg(0).arg(SAMPLES);
-        let answer: RedisResult<(String, Option<String>, Option<String>, Option<u64>)> =
-            look.query_async(&mut connection).await;
+        let answer: RedisResult<Looked> = look.query_async(&mut connection).await;
         let (info, noted, epoch, least) = answer.map_err(|error| failed(error.to_string()))?;
         let told = Told::read(&info).ok_or_else(|| failed("INFO tells nothing of memory and evictions".to_owned()))?;
         let now = self.clock.millis();

@@ -55,13 +55,23 @@ pub(crate) fn free(folder: &Path) -> anyhow::Result<u64> {
 
 /// What a folder takes on its disk, in bytes.
 pub(crate) fn size(folder: &Path) -> anyhow::Result<u64> {
+    sum(folder, &|_| true)
+}
+
+/// What journals take of it.
+pub(crate) fn journals(folder: &Path) -> anyhow::Result<u64> {
+    sum(folder, &|file| file.extension().is_some_and(|end| end == "jnl"))
+}
+
+fn sum(folder: &Path, counts: &dyn Fn(&Path) -> bool) -> anyhow::Result<u64> {
     use std::os::unix::fs::MetadataExt as _;
     let mut bytes = 0;
     for entry in fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
         let entry = entry?;
         // What is put in order goes while it is counted.
         match entry.metadata() {
-            Ok(found) if found.is_dir() => bytes += size(&entry.path())?,
+            Ok(found) if found.is_dir() => bytes += sum(&entry.path(), counts)?,
+            Ok(_) if !counts(&entry.path()) => {}
             Ok(found) => bytes += found.blocks() * 512,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error).context("count what is on the disk"),

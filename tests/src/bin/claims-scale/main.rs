@@ -28,6 +28,8 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 /// Looks of each kind, one claim at a time.
 const LOOKS: u64 = 10_000;
 const MIB: u64 = 1024 * 1024;
+/// A folder whose size has not changed for so long is in order.
+const SETTLED: Duration = Duration::from_secs(15);
 /// When the claims begin, by the clock of the run.
 const BEGIN: u64 = 1_700_000_000_000;
 
@@ -112,6 +114,10 @@ async fn embedded(arguments: &Arguments) -> anyhow::Result<()> {
     let disk = settled(scratch.path())?;
     let alive = filled.claims.min(arguments.embedded);
     tell(&format!("  on disk              {} of {alive} that have not expired", per_id(disk, alive)))?;
+    tell(&format!(
+        "  of it in journals    {} MiB, whatever the number of claims",
+        machine::journals(scratch.path())? / MIB
+    ))?;
     drop(claims);
     let began = Instant::now();
     let claims = open(&settings, &time).await?;
@@ -322,7 +328,7 @@ fn settled(folder: &Path) -> anyhow::Result<u64> {
         if size != last.0 {
             last = (size, Instant::now());
         }
-        Ok((last.1.elapsed() > Duration::from_secs(5)).then_some(size))
+        Ok((last.1.elapsed() > SETTLED).then_some(size))
     })
 }
 
