@@ -158,17 +158,21 @@ async fn both_versions_are_spoken_and_nothing_else_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_has_a_limit_and_its_place_among_the_connections() {
-    let server = Server::start(1).await;
-    let mut silent = TcpStream::connect(server.address).await.unwrap();
-    // A moment, so that it has the place.
-    tokio::time::sleep(HANDSHAKE / 4).await;
+    let is_closed = async |mut silent: TcpStream| {
+        let mut rest = Vec::new();
+        tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await.is_ok()
+    };
+    let server = Server::start(10).await;
     let began = tokio::time::Instant::now();
+    assert!(is_closed(TcpStream::connect(server.address).await.unwrap()).await, "still open, and there is a limit");
+    assert!(began.elapsed() >= HANDSHAKE, "closed before its time was over, and nobody needed its place");
+
+    // Who says nothing has a place, and gives way to somebody who does.
+    let server = Server::start(1).await;
+    let silent = TcpStream::connect(server.address).await.unwrap();
     let answer = request(server.trusting(), server.address, GET).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(began.elapsed() >= HANDSHAKE / 2, "it did not wait for the place of the silent one");
-    let mut rest = Vec::new();
-    let closed = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await;
-    assert!(closed.is_ok(), "still open");
+    assert!(is_closed(silent).await, "still open, in the place of another");
 }
 
 #[tokio::test(flavor = "multi_thread")]

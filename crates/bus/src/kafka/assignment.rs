@@ -15,6 +15,7 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::Events;
+use super::coverage::Coverage;
 use super::joining::Joining;
 use super::lock;
 use crate::Error;
@@ -33,6 +34,7 @@ pub(crate) struct Member {
     pub(crate) events: Events,
     pub(crate) intake: Arc<Intake>,
     pub(super) joining: Joining,
+    pub(super) coverage: Coverage,
     /// When a commit of a trial that failed is tried again.
     pub(super) try_again: Mutex<Option<Instant>>,
     /// Assigned by the group, but not begun: when to try, or try again.
@@ -49,6 +51,7 @@ impl Member {
             events: Events::new("consumer"),
             intake,
             joining: Joining::default(),
+            coverage: Coverage::default(),
             try_again: Mutex::new(None),
             waiting: Mutex::new(HashMap::new()),
             leaving: AtomicBool::new(false),
@@ -344,6 +347,7 @@ pub(crate) fn commit(consumer: &BaseConsumer<Member>) {
 impl ConsumerContext for Member {
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let listed = places(list);
+        self.coverage.rebalanced(Instant::now());
         let done = if self.leaving.load(Ordering::Relaxed) {
             self.give_back(consumer)
         } else if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {

@@ -188,6 +188,10 @@ impl Poller {
             if let Some(stuck) = consumer.context().joining.stuck(stuck_after, Instant::now()) {
                 return End::Fatal(stuck);
             }
+            let context = consumer.context();
+            if let Some(uncovered) = context.coverage.look(consumer, &self.intake.group, &self.topics) {
+                return End::Fatal(uncovered);
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! * [`producer`]: producers with a poll thread each, built anew when they stop for good
 //! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
 //!   [`trial`]: records of a suspected partition, one at a time
+//! * [`joining`]: whether a member gets into its group; [`coverage`]: whether the group has all partitions
 //! * [`refusal`]: why brokers do not let a client in, by settings
 //! * [`reader`]: reading a topic without a group; [`followers`]: several of them; [`lookup`]: single records
 //! * [`topics`]: creating and checking topics; [`topic_id`]: who a topic is; [`operate`]: what an operator decides by hand
@@ -21,6 +22,7 @@ use crate::{Error, Settings};
 pub(crate) mod assignment;
 pub(crate) mod client;
 pub(crate) mod consumer;
+pub(crate) mod coverage;
 pub(crate) mod followers;
 pub(crate) mod joining;
 pub(crate) mod lookup;

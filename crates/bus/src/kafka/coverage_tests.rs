@@ -1,0 +1,74 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn written(topics: &[(&str, &[i32])]) -> Vec<u8> {
+    let mut bytes = vec![0, 3];
+    bytes.extend(i32::try_from(topics.len()).unwrap().to_be_bytes());
+    for (name, partitions) in topics {
+        bytes.extend(u16::try_from(name.len()).unwrap().to_be_bytes());
+        bytes.extend(name.as_bytes());
+        bytes.extend(i32::try_from(partitions.len()).unwrap().to_be_bytes());
+        partitions.iter().for_each(|partition| bytes.extend(partition.to_be_bytes()));
+    }
+    // User data, of no length.
+    bytes.extend([0xff; 4]);
+    bytes
+}
+
+#[test]
+fn assignments_are_read() {
+    assert_eq!(assigned(&[]), Some(vec![]), "it has just joined");
+    assert_eq!(assigned(&written(&[])), Some(vec![]));
+    let bytes = written(&[("loads", &[0]), ("raw.meta", &[2, 7])]);
+    let wanted = [("loads", 0), ("raw.meta", 2), ("raw.meta", 7)];
+    assert_eq!(assigned(&bytes), Some(wanted.map(|(topic, partition)| (topic.to_owned(), partition)).into()));
+    for end in 1..bytes.len() - 4 {
+        assert_eq!(assigned(&bytes[..end]), None, "{end} bytes of it");
+    }
+    // As a member of a group with one topic of one partition writes it.
+    let golden = b"\0\x03\0\0\0\x01\0\x05loads\0\0\0\x01\0\0\0\0\xff\xff\xff\xff";
+    assert_eq!(assigned(golden), Some(vec![("loads".to_owned(), 0)]));
+}
+
+proptest! {
+    #[test]
+    fn reading_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let _ = assigned(&bytes);
+    }
+}
+
+#[test]
+fn what_nobody_has_for_long_is_told() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let (all, lacks) = (BTreeSet::new(), BTreeSet::from([("loads".to_owned(), 0)]));
+    let coverage = Coverage::default();
+    assert!(!coverage.is_due(at(0)), "before the first rebalance there is nothing to look at");
+    coverage.rebalanced(at(0));
+    assert!(!coverage.is_due(at(2)) && coverage.is_due(at(3)));
+    assert_eq!(coverage.saw(Some(&lacks), at(3)), None);
+    assert_eq!(coverage.saw(Some(&lacks), at(6)), None);
+    assert_eq!(coverage.saw(Some(&lacks), at(9)).unwrap(), "no member of its group has partition 0 of loads");
+
+    coverage.rebalanced(at(10));
+    assert_eq!(coverage.saw(Some(&lacks), at(13)), None, "anew, after a rebalance");
+    assert_eq!(coverage.saw(Some(&all), at(16)), None);
+    assert!(!coverage.is_due(at(1000)), "the group has all");
+}
+
+#[test]
+fn without_an_answer_it_is_asked_more_and_more_seldom() {
+    let start = Instant::now();
+    let coverage = Coverage::default();
+    coverage.rebalanced(start);
+    let (mut now, mut waits) = (start + SETTLES, Vec::new());
+    for _ in 0..7 {
+        assert!(coverage.is_due(now));
+        assert_eq!(coverage.saw(None, now), None);
+        let due = lock(&coverage.0).due.unwrap();
+        waits.push((due - now).as_secs());
+        now = due;
+    }
+    assert_eq!(waits, [3, 6, 12, 24, 48, 60, 60]);
+}
