@@ -58,7 +58,7 @@ bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, i
 
 # CLAIMS has arguments, as "--embedded 1000000 --redis 0".
 .PHONY: claims-scale
-claims-scale: test-deps ## Measure what claims take, at 100 million and 10 million, in release: an hour, 6 GB of disk, 3 GB of memory
+claims-scale: test-deps ## Measure what claims take, at 100 million and 10 million, in release; CLAIMS says how many
 	cargo build --release -p weir-tests --bin claims-scale
 	$(or $(CARGO_TARGET_DIR),target)/release/claims-scale $(CLAIMS)
 

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::assignment::{Member, commit};
 use super::client::unusable;
+use super::coverage::Coverage;
 use super::message::Content;
 use super::{Kafka, joining, thread};
 use crate::intake::{Intake, Place};
@@ -188,8 +189,7 @@ impl Poller {
             if let Some(stuck) = consumer.context().joining.stuck(stuck_after, Instant::now()) {
                 return End::Fatal(stuck);
             }
-            let context = consumer.context();
-            if let Some(uncovered) = context.coverage.look(consumer, &self.intake.group, &self.topics) {
+            if let Some(uncovered) = Coverage::uncovered(consumer.context(), &self.kafka, &self.topics) {
                 return End::Fatal(uncovered);
             }
         }

@@ -8,19 +8,18 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaResult;
 use rdkafka::metadata::MetadataPartition;
 
 use super::assignment::Member;
-use super::lock;
+use super::{Kafka, lock, thread};
 
 /// After a rebalance; the next may follow at once.
 const SETTLES: Duration = Duration::from_secs(3);
 /// For how long a partition may be with nobody.
 const PATIENCE: Duration = Duration::from_secs(6);
-/// Nothing is consumed while it is asked.
-const ASK: Duration = Duration::from_secs(1);
+const ASK: Duration = Duration::from_secs(5);
 /// When it is asked again: soon, then more and more seldom where no answer comes.
 const AGAIN: Duration = Duration::from_secs(3);
 const SELDOM: Duration = Duration::from_secs(60);
@@ -31,59 +30,74 @@ pub(crate) struct Coverage(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// When to look; none: the group has all.
+    /// Which rebalance it was: an answer to a question from before it says nothing.
+    number: u64,
+    /// When to look; none: the group has all, or is being asked.
     due: Option<Instant>,
     wait: Duration,
     /// Since when something is with nobody.
     missing: Option<Instant>,
+    /// What nobody has for long.
+    told: Option<String>,
 }
 
 impl Coverage {
     /// Partitions came or went.
     pub(crate) fn rebalanced(&self, now: Instant) {
-        *lock(&self.0) = State { due: Some(now + SETTLES), wait: AGAIN, missing: None };
+        let mut state = lock(&self.0);
+        let number = state.number + 1;
+        *state = State { number, due: Some(now + SETTLES), wait: AGAIN, ..State::default() };
     }
 
-    fn is_due(&self, now: Instant) -> bool {
-        lock(&self.0).due.is_some_and(|due| due <= now)
+    /// The number of the rebalance after which it is time to ask.
+    fn take_due(&self, now: Instant) -> Option<u64> {
+        let mut state = lock(&self.0);
+        state.due.take_if(|due| *due <= now).map(|_| state.number)
     }
 
     /// What a look has shown: what nobody has, or nothing, because there was no answer or the group is being shared out.
-    /// Says what nobody has for long.
-    fn saw(&self, uncovered: Option<&BTreeSet<(String, i32)>>, now: Instant) -> Option<String> {
+    fn saw(&self, number: u64, uncovered: Option<&BTreeSet<(String, i32)>>, now: Instant) {
         let mut state = lock(&self.0);
+        if state.number != number {
+            return;
+        }
         let Some(uncovered) = uncovered else {
             state.due = Some(now + state.wait);
             state.wait = (state.wait * 2).min(SELDOM);
-            return None;
+            return;
         };
-        let Some((topic, partition)) = uncovered.first() else {
-            *state = State::default();
-            return None;
-        };
+        let Some((topic, partition)) = uncovered.first() else { return };
         let since = *state.missing.get_or_insert(now);
         (state.due, state.wait) = (Some(now + AGAIN), AGAIN);
-        let long = now.saturating_duration_since(since) >= PATIENCE;
-        long.then(|| format!("no member of its group has partition {partition} of {topic}"))
+        if now.saturating_duration_since(since) >= PATIENCE {
+            state.told = Some(format!("no member of its group has partition {partition} of {topic}"));
+        }
     }
 
-    /// Looks, if it is time: what no member of the group has, although it has settled. Blocks for some seconds at most.
-    pub(crate) fn look(&self, consumer: &BaseConsumer<Member>, group: &str, topics: &[Arc<str>]) -> Option<String> {
-        let now = Instant::now();
-        if !self.is_due(now) {
-            return None;
+    /// What no member of the group has, although it has settled. Asks beside the caller, where it is time to.
+    pub(crate) fn uncovered(member: &Arc<Member>, kafka: &Arc<Kafka>, topics: &[Arc<str>]) -> Option<String> {
+        let coverage = &member.coverage;
+        if let Some(number) = coverage.take_due(Instant::now()) {
+            let (member, kafka, topics) = (Arc::clone(member), Arc::clone(kafka), topics.to_vec());
+            let ask = move || {
+                let group = &member.intake.group;
+                let uncovered = ask(&kafka.asking, group, &topics).unwrap_or_else(|error| {
+                    tracing::debug!(%group, %error, "the group does not say what it has, asking again");
+                    None
+                });
+                member.coverage.saw(number, uncovered.as_ref(), Instant::now());
+            };
+            if thread("weir-coverage", ask).is_err() {
+                coverage.saw(number, None, Instant::now());
+            }
         }
-        let uncovered = ask(consumer, group, topics).unwrap_or_else(|error| {
-            tracing::debug!(group, %error, "the group does not say what it has, asking again");
-            None
-        });
-        self.saw(uncovered.as_ref(), now)
+        lock(&coverage.0).told.take()
     }
 }
 
 /// What no member has; none: the group is being shared out, or speaks another protocol.
-fn ask(
-    consumer: &BaseConsumer<Member>,
+fn ask<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
     group: &str,
     topics: &[Arc<str>],
 ) -> KafkaResult<Option<BTreeSet<(String, i32)>>> {

@@ -44,17 +44,22 @@ fn what_nobody_has_for_long_is_told() {
     let at = |seconds| start + Duration::from_secs(seconds);
     let (all, lacks) = (BTreeSet::new(), BTreeSet::from([("loads".to_owned(), 0)]));
     let coverage = Coverage::default();
-    assert!(!coverage.is_due(at(0)), "before the first rebalance there is nothing to look at");
+    let told = || lock(&coverage.0).told.take();
+    assert_eq!(coverage.take_due(at(0)), None, "before the first rebalance there is nothing to look at");
     coverage.rebalanced(at(0));
-    assert!(!coverage.is_due(at(2)) && coverage.is_due(at(3)));
-    assert_eq!(coverage.saw(Some(&lacks), at(3)), None);
-    assert_eq!(coverage.saw(Some(&lacks), at(6)), None);
-    assert_eq!(coverage.saw(Some(&lacks), at(9)).unwrap(), "no member of its group has partition 0 of loads");
+    assert_eq!((coverage.take_due(at(2)), coverage.take_due(at(3)), coverage.take_due(at(3))), (None, Some(1), None));
+    coverage.saw(1, Some(&lacks), at(3));
+    assert_eq!((told(), coverage.take_due(at(6))), (None, Some(1)));
+    coverage.saw(1, Some(&lacks), at(9));
+    assert_eq!(told().unwrap(), "no member of its group has partition 0 of loads");
 
     coverage.rebalanced(at(10));
-    assert_eq!(coverage.saw(Some(&lacks), at(13)), None, "anew, after a rebalance");
-    assert_eq!(coverage.saw(Some(&all), at(16)), None);
-    assert!(!coverage.is_due(at(1000)), "the group has all");
+    coverage.saw(1, Some(&lacks), at(19));
+    assert_eq!(told(), None, "an answer from before the rebalance");
+    coverage.saw(2, Some(&lacks), at(13));
+    assert_eq!((told(), coverage.take_due(at(16))), (None, Some(2)));
+    coverage.saw(2, Some(&all), at(16));
+    assert_eq!(coverage.take_due(at(1000)), None, "the group has all");
 }
 
 #[test]
@@ -64,8 +69,8 @@ fn without_an_answer_it_is_asked_more_and_more_seldom() {
     coverage.rebalanced(start);
     let (mut now, mut waits) = (start + SETTLES, Vec::new());
     for _ in 0..7 {
-        assert!(coverage.is_due(now));
-        assert_eq!(coverage.saw(None, now), None);
+        assert_eq!(coverage.take_due(now), Some(1));
+        coverage.saw(1, None, now);
         let due = lock(&coverage.0).due.unwrap();
         waits.push((due - now).as_secs());
         now = due;
