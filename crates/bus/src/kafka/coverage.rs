@@ -17,8 +17,9 @@ use super::{Kafka, lock, thread};
 
 /// After a rebalance; the next may follow at once.
 const SETTLES: Duration = Duration::from_secs(3);
-/// For how long a partition may be with nobody.
-const PATIENCE: Duration = Duration::from_secs(6);
+/// For how long a partition may be with nobody: one that moves is, until its last member has given it back, which takes
+/// `bus.consumer.revoke_drain_ms` and a commit.
+const PATIENCE: Duration = Duration::from_secs(20);
 const ASK: Duration = Duration::from_secs(5);
 /// When it is asked again: soon, then more and more seldom where no answer comes.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -108,7 +109,7 @@ fn ask<C: ConsumerContext>(
     let mut covered = BTreeSet::new();
     for member in found.members() {
         match member.assignment().map_or(Some(Vec::new()), assigned) {
-            Some(mut theirs) => covered.extend(theirs.drain(..)),
+            Some(theirs) => covered.extend(theirs),
             None => return Ok(None),
         }
     }

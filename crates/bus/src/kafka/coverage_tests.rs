@@ -50,15 +50,17 @@ fn what_nobody_has_for_long_is_told() {
     assert_eq!((coverage.take_due(at(2)), coverage.take_due(at(3)), coverage.take_due(at(3))), (None, Some(1), None));
     coverage.saw(1, Some(&lacks), at(3));
     assert_eq!((told(), coverage.take_due(at(6))), (None, Some(1)));
-    coverage.saw(1, Some(&lacks), at(9));
+    coverage.saw(1, Some(&lacks), at(22));
+    assert_eq!(told(), None, "it may be moving");
+    coverage.saw(1, Some(&lacks), at(23));
     assert_eq!(told().unwrap(), "no member of its group has partition 0 of loads");
 
-    coverage.rebalanced(at(10));
-    coverage.saw(1, Some(&lacks), at(19));
+    coverage.rebalanced(at(30));
+    coverage.saw(1, Some(&lacks), at(60));
     assert_eq!(told(), None, "an answer from before the rebalance");
-    coverage.saw(2, Some(&lacks), at(13));
-    assert_eq!((told(), coverage.take_due(at(16))), (None, Some(2)));
-    coverage.saw(2, Some(&all), at(16));
+    coverage.saw(2, Some(&lacks), at(33));
+    assert_eq!((told(), coverage.take_due(at(36))), (None, Some(2)));
+    coverage.saw(2, Some(&all), at(36));
     assert_eq!(coverage.take_due(at(1000)), None, "the group has all");
 }
 
