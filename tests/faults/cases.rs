@@ -1,5 +1,6 @@
 //! The named cases.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -81,11 +82,28 @@ impl Case {
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// All of them.
-pub(crate) fn all() -> Vec<Case> {
+/// All of them. `old`: where the programs of another version are; without it two versions are not tried.
+pub(crate) fn all(old: Option<&Path>) -> Vec<Case> {
+    let mut cases = of_one_version();
+    cases.extend(old.map(two_versions));
+    cases
+}
+
+/// The second of each service is of another version; then each is replaced by the new one, and one by the old again.
+fn two_versions(old: &Path) -> Case {
+    let replace = |name: &str| Fault::Replace(name.to_owned(), None);
+    let mut faults: Vec<_> = ["streaming-1", "processing-1", "enricher-1", "loader-1"].map(replace).to_vec();
+    let back = ["processing-0", "enricher-0", "loader-0", "streaming-0"];
+    faults.extend(back.map(|name| Fault::Replace(name.to_owned(), Some(old.to_owned()))));
+    Case::new("two-versions", "the version before beside this one, then a roll-out, then half of it back", faults)
+        .with(Options { old: Some(old.to_owned()), ..Options::two_of_each() })
+}
+
+fn of_one_version() -> Vec<Case> {
     let kill = |name: &str| Fault::Kill(name.to_owned());
     let freeze = |name: &str| Fault::Freeze(name.to_owned());
     let restart = |name: &str| Fault::Restart(name.to_owned());
+    let reclaim = |name: &str| Fault::Reclaim(name.to_owned(), 2 * SECOND);
     let everything = ["streaming-0", "streaming-1", "processing-0", "processing-1", "enricher-0", "loader-0"];
     let production = Options { session_timeout_ms: 45_000, delivery_timeout_ms: 30_000, ..Options::default() };
     vec![
@@ -126,6 +144,11 @@ pub(crate) fn all() -> Vec<Case> {
             "rolling-restart",
             "SIGTERM and start of one service after the other",
             everything.map(restart).to_vec(),
+        ),
+        Case::new(
+            "reclaimed",
+            "SIGTERM, and kill -9 two seconds later, of one service after the other",
+            everything.map(reclaim).to_vec(),
         ),
         Case {
             plan: Plan { twice: true, rate: 60.0, redeliver: 0.2, ..plan(1) },

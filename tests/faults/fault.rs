@@ -1,10 +1,11 @@
 //! What goes wrong, one thing at a time, in a running system; and its end.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use weir_tests::child::Signal;
-use weir_tests::cluster::BROKERS;
+use weir_tests::cluster::{BROKER_SESSION, BROKERS};
 use weir_tests::proxy::Mode;
 
 use crate::system::{Surroundings, System};
@@ -12,8 +13,6 @@ use crate::tail::Moment;
 
 /// Longer than the producers wait for an acknowledgement.
 const PAST_DELIVERY: Duration = Duration::from_secs(12);
-/// After which a broker that is gone no longer leads: `broker.session.timeout.ms` of the harness.
-const BROKER_SESSION: Duration = Duration::from_secs(4);
 
 /// A fault. Those that take a while say for how long.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +25,10 @@ pub(crate) enum Fault {
     Freeze(String),
     /// SIGTERM of a service, which is started again when it has ended.
     Restart(String),
+    /// SIGTERM of a service, and `kill -9` where it has not ended by then; it is started again.
+    Reclaim(String, Duration),
+    /// SIGTERM of a service, which is started again as the build in this folder; none: as that of the workspace.
+    Replace(String, Option<PathBuf>),
     /// `kill -9` of a broker, which is started again after a time.
     BrokerKilled(usize, Duration),
     /// Two of three brokers hang for longer than the producers wait: too few to acknowledge anything.
@@ -85,6 +88,8 @@ impl Fault {
                     .await?;
                 Ok(Moment::now())
             }
+            Self::Reclaim(name, notice) => reclaim(system, name, *notice).await,
+            Self::Replace(name, folder) => replace(system, name, folder.clone()).await,
             Self::BrokerKilled(broker, away) => {
                 let broker = *broker;
                 around.on_cluster(move |cluster| cluster.broker(broker).kill()).await?;
@@ -145,6 +150,30 @@ impl Fault {
             }
         }
     }
+}
+
+/// Nobody who takes a node away waits for longer than the notice.
+async fn reclaim(system: &System, name: &str, notice: Duration) -> anyhow::Result<Moment> {
+    let killed = system
+        .on(name, move |process| {
+            process.signal(Signal::Term)?;
+            let killed = process.wait(notice).is_err();
+            process.restart()?;
+            Ok(killed)
+        })
+        .await?;
+    Ok(Moment::now().later(if killed { session(system, name) } else { Duration::ZERO }))
+}
+
+async fn replace(system: &System, name: &str, folder: Option<PathBuf>) -> anyhow::Result<Moment> {
+    system
+        .on(name, move |process| {
+            process.stop(Duration::from_secs(30))?;
+            process.restart_as(folder.as_deref())?;
+            process.ready(Duration::from_secs(60))
+        })
+        .await?;
+    Ok(Moment::now())
 }
 
 /// How long the others wait for a member that was killed. The door is in no group.

@@ -1,10 +1,10 @@
 //! The promise under faults: what was acknowledged is in the lake once, whatever is killed, cut or emptied meanwhile.
 //!
 //! ```sh
-//! cargo test -p weir-tests --test faults                        # the quick cases, as `make test` runs them
-//! cargo test -p weir-tests --test faults -- --all               # each case once: `make faults`
-//! cargo test -p weir-tests --test faults -- brokers-away        # cases by name
-//! cargo test -p weir-tests --test faults -- --rounds 50 --seed 7
+//! cargo test --workspace --test faults                        # the quick cases, as `make test` runs them
+//! cargo test --workspace --test faults -- --all               # each case once: `make faults`
+//! cargo test --workspace --test faults -- brokers-away        # cases by name
+//! cargo test --workspace --test faults -- --rounds 50 --seed 7
 //! ```
 
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
@@ -47,6 +47,9 @@ struct Arguments {
     /// So many rounds of random faults instead
     #[arg(long)]
     rounds: Option<u32>,
+    /// Without the first so many of them: to look at one stretch again, with the same seed
+    #[arg(long, requires = "rounds", default_value_t = 0)]
+    skip: u32,
     /// What decides the random faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -59,6 +62,9 @@ struct Arguments {
     /// A folder for the logs of the services
     #[arg(long)]
     logs: Option<PathBuf>,
+    /// The folder with the programs of another version: adds the case two-versions
+    #[arg(long)]
+    old: Option<PathBuf>,
     /// What the services log, as in `telemetry.log`: info,bus=debug
     #[arg(long)]
     log: Option<String>,
@@ -88,7 +94,7 @@ impl Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if arguments.list {
-        for case in cases::all() {
+        for case in cases::all(arguments.old.as_deref()) {
             println!("{:<28} {}{}", case.name, if case.quick { "* " } else { "  " }, case.about);
         }
         println!("* part of make test");
@@ -119,7 +125,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     if let Some(rounds) = arguments.rounds {
         rounds::run(&around, rounds, arguments, &mut lines).await?;
     } else {
-        let wanted: Vec<_> = cases::all().into_iter().filter(|case| arguments.wants(case)).collect();
+        let wanted: Vec<_> =
+            cases::all(arguments.old.as_deref()).into_iter().filter(|case| arguments.wants(case)).collect();
         anyhow::ensure!(!wanted.is_empty(), "no case has such a name: --list says which there are");
         for case in wanted {
             let line = one(&case, &around, arguments).await;

@@ -58,8 +58,9 @@ impl Line {
             problems.push(format!("{} lost, {} wrong", report.verdict.lost(), report.verdict.wrong()));
         }
         let limit = self.recovered_within;
-        let late = report.recoveries.iter().filter(|recovery| recovery.whole().is_none_or(|it| it > limit));
-        problems.extend(late.map(|recovery| format!("not serving again within {limit:?}: {recovery:?}")));
+        let late = report.recoveries.iter().filter(|(_, recovery)| recovery.whole().is_none_or(|it| it > limit));
+        problems
+            .extend(late.map(|(fault, recovery)| format!("{fault}: not serving again within {limit:?}: {recovery:?}")));
         problems.extend(report.unbalanced.iter().cloned());
         problems
     }
@@ -77,8 +78,11 @@ impl Line {
                 report.events
             );
             println!("{}", report.verdict);
-            for Recovery { doors, events } in &report.recoveries {
-                println!("  serving again: doors {}, events {}", seconds(*doors), seconds(*events));
+            for (fault, Recovery { doors, events, last }) in &report.recoveries {
+                let last = last.map_or(String::new(), |(partition, received)| {
+                    format!(" (last partition {partition}, of a delivery after {})", seconds(Some(received)))
+                });
+                println!("  {fault}: serving again: doors {}, events {}{last}", seconds(*doors), seconds(*events));
             }
         }
         for problem in self.problems() {
@@ -88,7 +92,7 @@ impl Line {
 
     fn slowest(&self) -> Option<Duration> {
         let report = self.outcome.as_ref().ok()?;
-        report.recoveries.iter().map(|recovery| recovery.whole()).collect::<Option<Vec<_>>>()?.into_iter().max()
+        report.recoveries.iter().map(|(_, recovery)| recovery.whole()).collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 }
 
@@ -122,7 +126,7 @@ fn table(lines: &[Line]) -> String {
                 writeln!(
                     text,
                     "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {slowest} | {passed} |",
-                    report.recoveries.len(),
+                    report.faults,
                     report.kills,
                     ledger.sent(),
                     ledger.acknowledged,

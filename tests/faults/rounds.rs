@@ -48,11 +48,16 @@ pub(crate) async fn run(
         let count = STRETCH.min(rounds - done);
         let faults: Vec<(Duration, Fault)> =
             (0..count).map(|_| (Duration::from_millis(rng.u64(0..3000)), any(&mut rng))).collect();
-        let name = format!("rounds {} to {}", done + 1, done + count);
+        let plan = plan(rng.u64(..));
+        done += count;
+        if done <= arguments.skip {
+            continue;
+        }
+        let name = format!("rounds {} to {done}", done - count + 1);
         println!("\n{name}, seed {seed}:");
         let began = Instant::now();
         let outcome = async {
-            let mut run = Run::start("rounds", around, Options::default(), plan(rng.u64(..))).await?;
+            let mut run = Run::start("rounds", around, Options::default(), plan).await?;
             for (before, fault) in &faults {
                 // At any moment of what goes on.
                 tokio::time::sleep(*before).await;
@@ -64,7 +69,6 @@ pub(crate) async fn run(
         let line = Line::new(name, false, outcome.await, began.elapsed(), arguments.recovered_within());
         line.print();
         lines.push(line);
-        done += count;
     }
     Ok(())
 }

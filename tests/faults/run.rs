@@ -16,7 +16,7 @@ use crate::tail::{Moment, Recovery, Tail};
 use crate::traffic::{Plan, Traffic};
 
 /// Traffic before the first fault, in deliveries.
-const BEFORE: u64 = 200;
+const BEFORE: u64 = 100;
 /// And after the last.
 const AFTER: Duration = Duration::from_secs(12);
 const FIRST_WITHIN: Duration = Duration::from_secs(60);
@@ -34,7 +34,8 @@ pub(crate) struct Run<'a> {
     pub(crate) system: System,
     pub(crate) traffic: Traffic,
     tail: Tail,
-    ends: Vec<Moment>,
+    /// When each fault began and ended.
+    faults: Vec<Happened>,
     /// Records that the case itself put on raw topics, and the reason with which they are to be refused.
     pub(crate) injected: HashMap<Place, &'static str>,
     pub(crate) kills: u32,
@@ -45,13 +46,22 @@ pub(crate) struct Run<'a> {
     endpoints: Arc<Endpoints>,
 }
 
+/// A fault that happened.
+#[derive(Debug)]
+struct Happened {
+    what: String,
+    began: Instant,
+    end: Moment,
+}
+
 /// How it ended.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) ledger: Ledger,
     pub(crate) verdict: Verdict,
-    /// One for each fault.
-    pub(crate) recoveries: Vec<Recovery>,
+    pub(crate) faults: usize,
+    /// One for each fault that no other one followed before everything went on.
+    pub(crate) recoveries: Vec<(String, Recovery)>,
     pub(crate) events: u64,
     pub(crate) kills: u32,
     /// Services whose own counts do not add up.
@@ -59,7 +69,7 @@ pub(crate) struct Report {
 }
 
 pub(crate) fn plan(seed: u64) -> Plan {
-    Plan { rate: 100.0, seed, redeliver: 0.05, twice: false, broken: 0.02, mix: None, numbers: 0 }
+    Plan { rate: 50.0, seed, redeliver: 0.05, twice: false, broken: 0.02, mix: None, numbers: 0 }
 }
 
 impl<'a> Run<'a> {
@@ -80,7 +90,7 @@ impl<'a> Run<'a> {
             system,
             traffic,
             tail,
-            ends: Vec::new(),
+            faults: Vec::new(),
             injected: HashMap::new(),
             kills: 0,
             besides: Vec::new(),
@@ -112,8 +122,9 @@ impl<'a> Run<'a> {
 
     /// A fault, to its end.
     pub(crate) async fn fault(&mut self, fault: &crate::fault::Fault) -> anyhow::Result<()> {
+        let began = Instant::now();
         let end = fault.happen(self.around, &self.system).await.with_context(|| format!("{fault:?}"))?;
-        self.ended(end);
+        self.faults.push(Happened { what: format!("{fault:?}"), began, end });
         self.kills += fault.kills();
         Ok(())
     }
@@ -125,7 +136,7 @@ impl<'a> Run<'a> {
 
     /// A fault ended at this moment.
     pub(crate) fn ended(&mut self, end: Moment) {
-        self.ends.push(end);
+        self.faults.push(Happened { what: "the case's own".to_owned(), began: end.at, end });
     }
 
     /// Stops the traffic a while after the last fault, waits until nothing moves any more, and judges. `patience`: for how
@@ -133,9 +144,9 @@ impl<'a> Run<'a> {
     ///
     /// `keep`: where the services' logs are copied to.
     pub(crate) async fn finish(self, patience: Duration, keep: Option<&Path>) -> anyhow::Result<Report> {
-        let last = self.ends.iter().map(|end| end.at).max().unwrap_or_else(Instant::now);
+        let last = self.faults.iter().map(|fault| fault.end.at).max().unwrap_or_else(Instant::now);
         tokio::time::sleep_until((last + AFTER).into()).await;
-        let Self { system, traffic, tail, ends, injected, kills, besides, gone, .. } = self;
+        let Self { system, traffic, tail, faults, injected, kills, besides, gone, .. } = self;
         let (mut ledger, taken) = traffic.stop().await?;
         besides.into_iter().for_each(|other| ledger.absorb(other));
         let (stopped, mut told) = (Instant::now(), Instant::now());
@@ -163,15 +174,26 @@ impl<'a> Run<'a> {
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         };
-        let recoveries = ends.iter().map(|end| tail.recovery(*end, &taken, system.doors.len())).collect();
+        let recoveries = faults
+            .iter()
+            .map(|fault| (fault, tail.recovery(fault.end, &taken, system.doors.len())))
+            .filter(|(fault, recovery)| !is_followed(fault.end.at, *recovery, &faults))
+            .map(|(fault, recovery)| (fault.what.clone(), recovery))
+            .collect();
         let unbalanced = unbalanced(&system).await?;
         let events = observer.facts.typed.len() as u64;
         println!("  nothing moved {:.1} s after the traffic", stopped.elapsed().as_secs_f64());
         if let Some(folder) = keep {
             system.keep_logs(folder).await.context("keep the logs")?;
         }
-        Ok(Report { ledger, verdict, recoveries, events, kills, unbalanced })
+        Ok(Report { ledger, verdict, faults: faults.len(), recoveries, events, kills, unbalanced })
     }
+}
+
+/// Whether another fault came before everything went on, and ended later: then its recovery is that of both.
+fn is_followed(end: Instant, recovery: Recovery, faults: &[Happened]) -> bool {
+    let recovered = recovery.whole().map(|whole| end + whole);
+    faults.iter().any(|other| other.end.at > end && recovered.is_none_or(|recovered| other.began < recovered))
 }
 
 /// What services that run say that waits for them.

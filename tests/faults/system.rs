@@ -146,6 +146,8 @@ pub(crate) struct Options {
     pub(crate) delivery_timeout_ms: u64,
     /// The lake is on a disk of its own of so many MiB.
     pub(crate) lake_mebibytes: Option<u32>,
+    /// Where the programs of another version are; the second of each service is of that.
+    pub(crate) old: Option<PathBuf>,
     /// Further settings of processing.
     pub(crate) processing: &'static [(&'static str, &'static str)],
 }
@@ -158,6 +160,7 @@ impl Default for Options {
             session_timeout_ms: 6000,
             delivery_timeout_ms: 8000,
             lake_mebibytes: None,
+            old: None,
             processing: &[],
         }
     }
@@ -252,6 +255,9 @@ impl System {
             .env("WEIR__BUS__REPLICATION_FACTOR", BROKERS.to_string())
             .env("WEIR__BUS__PARTITIONS", PARTITIONS.to_string())
             .env("WEIR__BUS__CREATE_TOPICS", "true");
+        if let Some(old) = self.options.old.as_deref().filter(|_| name.ends_with("-1")) {
+            launch = launch.built_in(old);
+        }
         if let Some(log) = &self.log {
             launch = launch.env("WEIR__TELEMETRY__LOG", log);
         }
@@ -271,7 +277,7 @@ impl System {
                 self.options.processing.iter().fold(launch, |launch, (name, value)| launch.env(name, *value))
             }
             "enricher" => launch.env("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "500"),
-            _ => launch.env("WEIR__LOADER__COMMIT_INTERVAL_MS", "500"),
+            _ => launch.env("WEIR__LOADER__COMMIT_INTERVAL_MS", "1000"),
         };
         launch.start()
     }

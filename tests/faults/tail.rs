@@ -47,6 +47,8 @@ pub(crate) struct Recovery {
     pub(crate) doors: Option<Duration>,
     /// In each partition something came out that came through the door after the fault; none: one did not.
     pub(crate) events: Option<Duration>,
+    /// The partition that was the last, and after how long what came out of it had come through the door.
+    pub(crate) last: Option<(i32, Duration)>,
 }
 
 impl Recovery {
@@ -98,16 +100,21 @@ impl Tail {
             after.map(|taken| taken.ended).min()
         };
         let doors = (0..doors).map(first).collect::<Option<Vec<_>>>();
-        let mut partitions = BTreeMap::<i32, Option<Instant>>::new();
+        let mut partitions = BTreeMap::<i32, Option<Seen>>::new();
         for seen in &*lock(&self.seen) {
             let first = partitions.entry(seen.partition).or_default();
-            if seen.received_ms >= end.wall_ms {
-                *first = Some(first.map_or(seen.at, |first| first.min(seen.at)));
+            if seen.received_ms >= end.wall_ms && first.is_none_or(|first| seen.at < first.at) {
+                *first = Some(*seen);
             }
         }
         let events = partitions.into_values().collect::<Option<Vec<_>>>();
+        let last = events.as_ref().and_then(|seen| seen.iter().max_by_key(|seen| seen.at)).map(|last| {
+            let after = u64::try_from(last.received_ms - end.wall_ms).unwrap_or(u64::MAX);
+            (last.partition, Duration::from_millis(after))
+        });
+        let events = events.map(|seen| seen.iter().map(|seen| seen.at).collect());
         let since =
             |times: Option<Vec<Instant>>| times?.into_iter().max().map(|last| last.saturating_duration_since(end.at));
-        Recovery { doors: since(doors), events: since(events) }
+        Recovery { doors: since(doors), events: since(events), last }
     }
 }

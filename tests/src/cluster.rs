@@ -4,11 +4,18 @@
 //! so that a [`Proxy`](crate::proxy::Proxy) can stand before it, also for what clients learn from the broker.
 
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
 use crate::kafka::{self, Kafka, Options};
 use crate::ports;
+
+/// After which a broker that was killed leads nothing any more, and is waited for by nobody; where it was the active
+/// controller, it begins when there is another one, 1 to 2 s later. Until then a commit is not answered, and a member's
+/// heartbeats wait behind it: sessions of consumers have to be longer than both together, as they are by default (45 s;
+/// those of brokers 9 s).
+pub const BROKER_SESSION: Duration = Duration::from_secs(2);
 
 /// Brokers of a cluster.
 pub const BROKERS: usize = 3;
@@ -57,6 +64,10 @@ impl Cluster {
                 ("offsets.topic.replication.factor", "3".into()),
                 ("transaction.state.log.replication.factor", "3".into()),
                 ("share.coordinator.state.topic.replication.factor", "3".into()),
+                ("broker.session.timeout.ms", BROKER_SESSION.as_millis().to_string()),
+                ("broker.heartbeat.interval.ms", "300".into()),
+                ("controller.quorum.fetch.timeout.ms", "1000".into()),
+                ("controller.quorum.election.timeout.ms", "500".into()),
                 // A follower that was killed leaves the in-sync replicas when its session is over; one that hangs, by this.
                 ("replica.lag.time.max.ms", "4000".into()),
                 // What a case leaves behind is gone before it is in the way of the next.

@@ -15,7 +15,7 @@ pub fn workspace() -> PathBuf {
 }
 
 /// The first of these that is a file: `name` in `folders`, then in the folders of `PATH`.
-pub(crate) fn find_program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+pub fn find_program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     let path = variable("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join(name));
     folders.iter().map(|folder| folder.join(name)).chain(on_path).find(|candidate| candidate.is_file())

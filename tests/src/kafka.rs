@@ -264,7 +264,8 @@ fn java(class: &str, folder: &Path, heap_mb: u32) -> anyhow::Result<Command> {
 }
 
 /// The timeouts of the broker's session with its own controller are shorter than Kafka's: a broker that was killed is
-/// let in again only when its old session is over.
+/// let in again only when its old session is over. An index file is mapped in its whole length, which the kernel fills with
+/// zeros: with a thousand partitions that is most of what a broker does.
 fn write_properties(folder: &Path, ports: Ports, options: &Options) -> anyhow::Result<()> {
     let Ports { broker, controller, .. } = ports;
     let data = folder.join("data");
@@ -290,6 +291,7 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=500
+log.index.size.max.bytes=65536
 ",
         data.display()
     );

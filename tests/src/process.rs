@@ -37,6 +37,8 @@ const GRPC: &str = "WEIR__GRPC__LISTEN";
 #[derive(Clone, Debug)]
 pub struct Launch {
     program: String,
+    /// None: where programs of the workspace are.
+    folder: Option<PathBuf>,
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     listeners: Vec<String>,
@@ -47,7 +49,14 @@ impl Launch {
     pub fn new(program: &str) -> Self {
         let environment = BTreeMap::from([("WEIR__TELEMETRY__LOG_FORMAT".to_owned(), "json".to_owned())]);
         let listeners = vec![ADMIN.to_owned(), GRPC.to_owned()];
-        Self { program: program.to_owned(), arguments: Vec::new(), environment, listeners }
+        Self { program: program.to_owned(), folder: None, arguments: Vec::new(), environment, listeners }
+    }
+
+    /// The program as another build made it, in this folder.
+    #[must_use]
+    pub fn built_in(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
     }
 
     /// One more argument.
@@ -213,6 +222,15 @@ impl Process {
         Ok(())
     }
 
+    /// Starts it again as another build made it, in this folder; none: as that of the workspace.
+    ///
+    /// # Errors
+    /// As [`Launch::start`].
+    pub fn restart_as(&mut self, folder: Option<&Path>) -> anyhow::Result<()> {
+        self.launch.folder = folder.map(ToOwned::to_owned);
+        self.restart()
+    }
+
     /// Starts it again with another value of a setting.
     ///
     /// # Errors
@@ -257,7 +275,11 @@ pub fn get(address: &str, path: &str) -> anyhow::Result<(u16, String)> {
 
 fn run(launch: &Launch, scratch: &Scratch, log: &Path) -> anyhow::Result<Child> {
     let out = append_to(log)?;
-    let mut command = child::command(program(&launch.program)?);
+    let program = match &launch.folder {
+        Some(folder) => folder.join(&launch.program),
+        None => program(&launch.program)?,
+    };
+    let mut command = child::command(program);
     for name in inherited_settings() {
         command.env_remove(name);
     }

@@ -8,11 +8,11 @@ use std::process::Command;
 use serde_json::Value;
 use weir_tests::scratch::Scratch;
 
-/// Builds the bench where that was not done yet, in the profile of this test, and finds it.
+/// Builds the bench where that was not done yet, in the profile and with the features of this test, and finds it.
 fn bench() -> PathBuf {
     let release = if cfg!(debug_assertions) { None } else { Some("--release") };
     let output = Command::new(env!("CARGO"))
-        .args(["test", "--package", "weir-tests", "--bench", "pipeline", "--no-run", "--message-format", "json"])
+        .args(["test", "--workspace", "--bench", "pipeline", "--no-run", "--message-format", "json"])
         .arg("--offline")
         .args(release)
         .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -177,3 +177,23 @@ fn a_port_in_use_and_wrong_settings_are_told_with_the_setting() {
     let told = run("WEIR__BUS__PARTITIONS", "six");
     assert!(told.contains("bus.partitions") && told.contains("WEIR__BUS__PARTITIONS"), "{told}");
 }
+
+/// Many a container begins with few open files, and may have more.
+#[test]
+fn a_program_takes_as_many_open_files_as_it_may_have() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let scratch = weir_tests::scratch::Scratch::new("cli-files").unwrap();
+    let asked = "[[health_check.services]]\nname = \"streaming\"\naddresses = [\"http://127.0.0.1:1\"]\nexpected = 1\n";
+    let config = write(scratch.path(), "weir.toml", asked);
+    // It says how many there are, then it finds its port taken and ends.
+    let output = Command::new("/bin/sh")
+        .args(["-c", "ulimit -Sn 64 && ulimit -Hn 300 && exec \"$0\" --config \"$1\""])
+        .args([program("weir-health-check").unwrap().as_os_str(), config.as_ref()])
+        .env("WEIR__ADMIN__LISTEN", taken.local_addr().unwrap().to_string())
+        .env("WEIR__GRPC__LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("admin.listen"), "{said}");
+    assert!(said.contains("open_files=300") || said.contains("\"open_files\":300"), "{said}");
+}

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::health::v1::Queue;
+use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend;
 use crate::intake::Intake;
@@ -84,6 +85,14 @@ impl Consumer {
             }
             self.intake.ready().await;
         }
+    }
+
+    /// What is forgotten after this was cancelled has not been begun: it comes again after the end. Its partition does not
+    /// go back to it at once, so that what was handed out before it can still be done and its offsets be committed.
+    #[must_use]
+    pub fn ends_with(self, end: CancellationToken) -> Self {
+        let _ = self.intake.end.set(end);
+        self
     }
 
     /// Stops the intake, waits until all that is out has ended or the deadline is over, commits, leaves the group.

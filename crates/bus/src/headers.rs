@@ -28,6 +28,9 @@ pub struct Headers {
     pub attempts: u32,
     /// `weir-items`: the positions of the items that a replay is about, where the record has others too. Empty: all.
     pub items: Vec<u32>,
+    /// `weir-instead-of`: the records that this one stands for, where a replay sends all of one again. What they claimed
+    /// and nobody knows to have come out is claimed by this one.
+    pub instead_of: Vec<Coordinates>,
 }
 
 impl Headers {
@@ -55,6 +58,10 @@ impl Headers {
             let items: Vec<_> = self.items.iter().map(u32::to_string).collect();
             written.push(("weir-items", items.join(",")));
         }
+        if !self.instead_of.is_empty() {
+            let places: Vec<_> = self.instead_of.iter().map(Coordinates::to_string).collect();
+            written.push(("weir-instead-of", places.join(",")));
+        }
         written
     }
 
@@ -74,6 +81,9 @@ impl Headers {
                 // A list that cannot be read whole is no list: then the record is about all of its items.
                 "weir-items" => {
                     read.items = value.split(',').map(str::parse).collect::<Result<_, _>>().unwrap_or_default()
+                }
+                "weir-instead-of" => {
+                    read.instead_of = value.split(',').map(str::parse).collect::<Result<_, _>>().unwrap_or_default();
                 }
                 _ => {}
             }

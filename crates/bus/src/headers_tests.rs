@@ -18,6 +18,7 @@ fn writes_the_cloudevents_binding() {
         from: "log.1/raw.meta/0/7".parse().ok(),
         attempts: 2,
         items: vec![3, 617],
+        instead_of: ["log.1/raw.meta/0/7", "log.1/raw.meta/0/9"].iter().map(|at| at.parse().unwrap()).collect(),
     };
     let written = headers.written();
     let written: Vec<_> = written.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -34,13 +35,14 @@ fn writes_the_cloudevents_binding() {
             ("weir-from", "log.1/raw.meta/0/7"),
             ("weir-attempts", "2"),
             ("weir-items", "3,617"),
+            ("weir-instead-of", "log.1/raw.meta/0/7,log.1/raw.meta/0/9"),
         ]
     );
 }
 
 #[test]
 fn what_cannot_be_read_is_left_out() {
-    let odd: [(&str, Option<&[u8]>); 9] = [
+    let odd: [(&str, Option<&[u8]>); 10] = [
         ("ce_id", Some(&[0xff])),
         ("ce_type", None),
         ("ce_time", Some(b"yesterday")),
@@ -50,6 +52,7 @@ fn what_cannot_be_read_is_left_out() {
         ("unknown", Some(b"x")),
         ("weir-attempts", Some(b"-1")),
         ("weir-items", Some(b"1,2,three")),
+        ("weir-instead-of", Some(b"log.1/raw.meta/0/7,nowhere")),
     ];
     assert_eq!(Headers::read(odd), Headers { source: "last".to_owned(), ..Headers::default() });
 }
@@ -62,13 +65,18 @@ proptest! {
         time in prop::option::of((-62_135_596_800i64..253_402_300_800, 0..1_000_000_000i32)),
         traceparent in prop::option::of("\\PC*"),
         from in prop::option::of(("[a-z.]{0,9}", "[a-z.]{1,9}", 0..99i32, 0..i64::MAX)),
+        places in prop::collection::vec(("[a-z.]{0,9}", "[a-z.]{1,9}", 0..99i32, 0..i64::MAX), 0..4),
         attempts in any::<u32>(),
         items in prop::collection::vec(any::<u32>(), 0..9),
     ) {
+        let at = |(log, topic, partition, offset): (String, String, i32, i64)| {
+            Coordinates { log: log.into(), topic: topic.into(), partition, offset }
+        };
         let headers = Headers {
             id, source, r#type: kind, traceparent, attempts, items,
             time: time.map(|(seconds, nanos)| Timestamp { seconds, nanos }),
-            from: from.map(|(log, topic, partition, offset)| Coordinates { log: log.into(), topic: topic.into(), partition, offset }),
+            from: from.map(at),
+            instead_of: places.into_iter().map(at).collect(),
         };
         prop_assert_eq!(again(&headers), headers);
     }

@@ -4,10 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::ack::Settle;
 use crate::content::Content;
@@ -34,6 +35,8 @@ pub(crate) struct Intake {
     /// Whether records that may have ended a process are tried one at a time.
     tries: bool,
     gate: Arc<Gate>,
+    /// After it has been cancelled nothing is begun any more.
+    pub(crate) end: OnceLock<CancellationToken>,
     state: Mutex<State>,
     /// Something was done, or the consumer is closing: the poll thread looks.
     changed: Condvar,
@@ -136,6 +139,8 @@ impl Settle for Out {
                 Outcome::Completed => {
                     part.tracker.complete(self.epoch, self.offset);
                 }
+                // It was not begun. To go back to it would take from what is on its way before it the time that is left.
+                Outcome::Failed if why.is_none() && self.intake.ends() => part.tracker.leave(self.epoch, self.offset),
                 Outcome::Failed => {
                     part.failed = true;
                     part.why = why.unwrap_or("it was forgotten").into();
@@ -175,6 +180,7 @@ impl Intake {
             run: RandomState::new().hash_one(()),
             tries: gate.is_some(),
             gate: gate.unwrap_or_default(),
+            end: OnceLock::new(),
             state: Mutex::new(state),
             changed: Condvar::new(),
             ready: Notify::new(),
@@ -183,6 +189,10 @@ impl Intake {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    fn ends(&self) -> bool {
+        self.end.get().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// What a partition is watched for that begins at `position` of `end`.
@@ -354,7 +364,7 @@ impl State {
 
     /// How much of these partitions is handed out and not done.
     pub(crate) fn unfinished(&self, of: impl Fn(&Place) -> bool) -> usize {
-        self.parts.iter().filter(|(place, _)| of(place)).map(|(_, part)| part.tracker.unfinished()).sum()
+        self.parts.iter().filter(|(place, _)| of(place)).map(|(_, part)| part.tracker.undone()).sum()
     }
 
     /// Makes a partition with a failed record wait, in a new epoch, and says until when.

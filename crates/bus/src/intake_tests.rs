@@ -41,6 +41,36 @@ fn offsets(records: &[Incoming]) -> Vec<i64> {
 }
 
 #[test]
+fn what_is_not_begun_before_the_end_does_not_undo_what_is_on_its_way() {
+    let intake = intake(10, 10_000);
+    begin(&intake, 0, 5);
+    let end = CancellationToken::new();
+    intake.end.set(end.clone()).unwrap();
+    for offset in 5..10 {
+        assert!(take(&intake, 0, offset));
+    }
+    let mut out = hand_out(&intake);
+    end.cancel();
+    drop(out.split_off(2));
+    let all = |_: &Place| true;
+    let of = |state: &State| {
+        let part = &state.parts[&place(0)];
+        (part.tracker.position(), part.failed, state.awaited(all), state.unfinished(all))
+    };
+    assert_eq!(of(&intake.lock()), (5, false, 2, 5));
+    out.remove(1).ack.complete();
+    out.remove(0).ack.complete();
+    assert_eq!(of(&intake.lock()), (7, false, 0, 3), "the three come again");
+    assert_eq!(intake.lock().in_flight(), (0, 0));
+
+    // What fails goes back as ever.
+    begin(&intake, 1, 0);
+    assert!(take(&intake, 1, 0));
+    hand_out(&intake).remove(0).ack.fail(&Error::Closed);
+    assert!(intake.lock().parts[&place(1)].failed);
+}
+
+#[test]
 fn hands_out_within_the_limits_and_keeps_the_order() {
     let intake = intake(2, 10_000);
     begin(&intake, 0, 5);

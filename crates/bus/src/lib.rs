@@ -58,4 +58,4 @@ pub use record::{Assignment, Batch, Incoming, Record, Stored};
 pub use settings::{DEFAULTS, Settings};
 pub use stalls::Stalls;
 pub use table::{Table, TableHandle};
-pub use topics::{TopicKind, TopicProblem, TopicSpec};
+pub use topics::{TopicKind, TopicProblem, TopicSpec, shape};

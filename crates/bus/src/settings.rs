@@ -384,6 +384,12 @@ impl ClaimsSettings {
         self.folder = PathBuf::from(format!("{}-{stage}", self.folder.display()));
     }
 
+    /// For one of those that share the claims of a stage, and of which each can rebuild only a part: in a store that others
+    /// use too a mark of its own, so that the claims are not taken for whole because another has rebuilt its part.
+    pub fn for_part(&mut self, part: &str) {
+        self.stage = format!("{}:{part}", self.stage);
+    }
+
     pub(crate) fn ttl(&self) -> Duration {
         Duration::from_secs(u64::from(self.ttl_days) * 24 * 3600)
     }

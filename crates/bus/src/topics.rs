@@ -45,7 +45,7 @@ pub(crate) struct Found {
 }
 
 /// What a topic is created with: partitions and configuration, named as Kafka names it.
-pub(crate) fn shape(settings: &Settings, spec: &TopicSpec) -> (i32, Vec<(&'static str, String)>) {
+pub fn shape(settings: &Settings, spec: &TopicSpec) -> (i32, Vec<(&'static str, String)>) {
     let mut config = vec![("max.message.bytes", settings.producer.max_record_bytes.to_string())];
     if settings.replication_factor > 1 {
         config.push(("min.insync.replicas", "2".to_owned()));

@@ -17,12 +17,14 @@ pub(crate) struct Tracker {
     /// What was handed out from `position` on, in ascending order, and whether it is done.
     out: VecDeque<(i64, bool)>,
     unfinished: usize,
+    /// Out, and left as it is: nobody works on it any more in this epoch.
+    left: usize,
 }
 
 impl Tracker {
     /// `position` is the first offset that is not done.
     pub(crate) fn new(epoch: u64, position: i64) -> Self {
-        Self { epoch, start: position, position, out: VecDeque::new(), unfinished: 0 }
+        Self { epoch, start: position, position, out: VecDeque::new(), unfinished: 0, left: 0 }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -39,9 +41,14 @@ impl Tracker {
         self.position
     }
 
-    /// How much is out and not done.
+    /// How much is out and may yet be done.
     pub(crate) fn unfinished(&self) -> usize {
         self.unfinished
+    }
+
+    /// How much is out and not done.
+    pub(crate) fn undone(&self) -> usize {
+        self.unfinished + self.left
     }
 
     /// A record is handed out. False: it was before, or is done already; it must not go out again in this epoch.
@@ -71,6 +78,15 @@ impl Tracker {
             self.out.pop_front();
         }
         true
+    }
+
+    /// Nobody works on a record any more, and what is before it can still be done. To be said once of each.
+    pub(crate) fn leave(&mut self, epoch: u64, offset: i64) {
+        let is_out = self.out.binary_search_by_key(&offset, |(offset, _)| *offset);
+        if epoch == self.epoch && is_out.is_ok_and(|at| self.out.get(at).is_some_and(|(_, done)| !done)) {
+            self.unfinished -= 1;
+            self.left += 1;
+        }
     }
 
     /// Begins anew at the first record that is not done, for another assignment or another attempt.

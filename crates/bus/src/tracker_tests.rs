@@ -50,6 +50,7 @@ struct Oracle {
     epoch: u64,
     start: i64,
     out: Vec<(i64, bool)>,
+    left: Vec<i64>,
 }
 
 impl Oracle {
@@ -59,7 +60,7 @@ impl Oracle {
     }
 
     fn unfinished(&self) -> usize {
-        self.out.iter().filter(|(_, done)| !done).count()
+        self.out.iter().filter(|(offset, done)| !done && !self.left.contains(offset)).count()
     }
 }
 
@@ -69,6 +70,8 @@ enum Step {
     HandOut(i64),
     /// End one of all that ever went out, of whatever epoch.
     Complete(prop::sample::Index),
+    /// Leave one of all that ever went out, which was not left before.
+    Leave(prop::sample::Index),
     Restart,
 }
 
@@ -79,6 +82,7 @@ proptest! {
             prop_oneof![
                 5 => (0..4i64).prop_map(Step::HandOut),
                 5 => any::<prop::sample::Index>().prop_map(Step::Complete),
+                1 => any::<prop::sample::Index>().prop_map(Step::Leave),
                 1 => Just(Step::Restart),
             ],
             0..200,
@@ -101,14 +105,24 @@ proptest! {
                     let expected = ours.map(|entry| entry.1 = true).is_some();
                     prop_assert_eq!(tracker.complete(epoch, offset), expected);
                 }
-                Step::Complete(_) => {}
+                Step::Leave(index) if !ever.is_empty() => {
+                    // Nobody ends it after that.
+                    let (epoch, offset) = ever.swap_remove(index.index(ever.len()));
+                    tracker.leave(epoch, offset);
+                    if epoch == oracle.epoch {
+                        oracle.left.push(offset);
+                    }
+                }
+                Step::Complete(_) | Step::Leave(_) => {}
                 Step::Restart => {
-                    oracle = Oracle { epoch: oracle.epoch + 1, start: oracle.position(), out: Vec::new() };
+                    oracle = Oracle { epoch: oracle.epoch + 1, start: oracle.position(), ..Oracle::default() };
                     tracker.restart(oracle.epoch);
                 }
             }
             prop_assert_eq!(tracker.position(), oracle.position());
             prop_assert_eq!(tracker.unfinished(), oracle.unfinished());
+            let undone = oracle.out.iter().filter(|(_, done)| !done).count();
+            prop_assert_eq!(tracker.undone(), undone);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! each source and guarded by golden files: an id that changes makes every redelivery a new event.
 
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
@@ -37,6 +38,21 @@ impl fmt::Display for Id {
         // 16 bytes always fit 32 digits.
         hex::encode_to_slice(self.0, &mut text).map_err(|_| fmt::Error)?;
         f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+    }
+}
+
+/// A text that is no id: 32 hex digits are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an id is 32 hex digits")]
+pub struct NoId;
+
+impl FromStr for Id {
+    type Err = NoId;
+
+    fn from_str(text: &str) -> Result<Self, NoId> {
+        let mut id = [0; 16];
+        hex::decode_to_slice(text, &mut id).map_err(|_| NoId)?;
+        Ok(Self(id))
     }
 }
 

@@ -1,4 +1,4 @@
-use super::Id;
+use super::{Id, NoId};
 
 #[test]
 fn is_golden() {
@@ -11,4 +11,13 @@ fn fields_do_not_run_into_each_other() {
     assert_ne!(Id::of("s", "t", &[b"ab", b"c"]), Id::of("s", "t", &[b"a", b"bc"]));
     assert_ne!(Id::of("st", "", &[]), Id::of("s", "t", &[]));
     assert_ne!(Id::of("s", "t", &[b""]), Id::of("s", "t", &[]));
+}
+
+#[test]
+fn reads_ids_as_they_are_written() {
+    let original = Id::of("meta", "acme", &[b"x"]);
+    assert_eq!(original.to_string().parse(), Ok(original));
+    for not_an_id in ["", "12", "+0000000000000000000000000000000", "0000000000000000000000000000000g"] {
+        assert_eq!(not_an_id.parse::<Id>(), Err(NoId), "{not_an_id}");
+    }
 }

@@ -17,10 +17,6 @@ use crate::work::{Content, Head, Refused, TOO_LARGE, Work, claimed};
 use crate::writer::{Item, Outcome};
 use crate::{ACTIVITY, STAGE};
 
-/// The claims' store answers one pipeline of at most so many.
-const CLAIMS_AT_ONCE: usize = 2000;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 
 /// Until the intake ends, or the writer does.
@@ -141,9 +137,8 @@ async fn again(waiting: Vec<(usize, Record, Delivery)>, items: &mut [Item], shar
             continue;
         }
         let claim = Claim { ce_type: ACTIVITY, id: claimed(&record.headers.id), at: &item.head.at, index: 0 };
-        if let Err(error) = shared.claims.release(STAGE, &claim).await {
+        if let Err(error) = shared.claims.release(&claim).await {
             // Not released, it would pass for a duplicate when it is replayed: try all of it again.
-            shared.checks.claims_failed(&error);
             item.head.ack.clone().fail(&error);
             continue;
         }
@@ -167,44 +162,19 @@ async fn send(record: Record, shared: &Shared) -> Result<Delivery, Error> {
 /// Claims all activities of a batch; waits for the store as long as it takes. `None`: the process stops.
 async fn claim(going: &[(Head, Going)], shared: &Shared) -> Option<Vec<Known>> {
     let claim = |(head, content): &'_ (Head, Going)| match content {
-        Going::Activity(_, record) => Some((claimed(&record.headers.id), head.at.clone())),
+        Going::Activity(_, record) => Some((claimed(&record.headers.id), head.at.clone(), head.instead_of.clone())),
         Going::Refused(_) => None,
     };
-    let claims: Vec<_> = going.iter().filter_map(claim).collect();
+    let claimed: Vec<_> = going.iter().filter_map(claim).collect();
     let claims: Vec<Claim<'_>> =
-        claims.iter().map(|(id, at)| Claim { ce_type: ACTIVITY, id: *id, at, index: 0 }).collect();
-    let waiting = async {
-        let mut known = Vec::with_capacity(claims.len());
-        for part in claims.chunks(CLAIMS_AT_ONCE) {
-            known.append(&mut claim_part(part, shared).await);
+        claimed.iter().map(|(id, at, _)| Claim { ce_type: ACTIVITY, id: *id, at, index: 0 }).collect();
+    let claiming = async {
+        for (claim, (.., instead_of)) in claims.iter().zip(&claimed) {
+            shared.claims.take_over(std::iter::once(*claim), instead_of).await;
         }
-        known
+        shared.claims.claim(&claims).await
     };
-    shared.shutdown.run_until_cancelled(waiting).await
-}
-
-/// The store is waited for within; health says that it is away.
-async fn claim_part(part: &[Claim<'_>], shared: &Shared) -> Vec<Known> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match shared.claims.claim(STAGE, part).await {
-            Ok(known) => {
-                shared.checks.claims_ok();
-                return known;
-            }
-            Err(error) => {
-                shared.checks.claims_failed(&error);
-                if matches!(error, Error::ClaimsEmptied { .. }) {
-                    tracing::error!(%error, "rebuilding the claims from what came out");
-                    shared.rebuild().await;
-                } else {
-                    tracing::debug!(%error, "the claims' store failed, asking it again");
-                }
-            }
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
+    shared.shutdown.run_until_cancelled(claiming).await
 }
 
 /// Sends a dead letter with the bytes of the record.

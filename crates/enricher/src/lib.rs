@@ -21,7 +21,6 @@ pub mod files;
 mod health;
 mod pipeline;
 pub mod range;
-mod rebuild;
 pub mod settings;
 pub mod steps;
 mod topics;
@@ -33,10 +32,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bus::{Bus, Claims, Producer};
-use common::topics::ACTIVITIES;
+use bus::{Bus, Producer};
+use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED};
 use lake::Lake;
 use service::Host;
+use stage::{Outputs, StageClaims};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,7 @@ use crate::health::Checks;
 use crate::pipeline::Shared;
 pub use crate::settings::{DEFAULTS, ENRICHER_DEFAULTS, Settings};
 use crate::steps::Steps;
-pub use crate::topics::flow;
+pub use crate::topics::{flow, topics};
 use crate::upload::Uploads;
 use crate::writer::{Limits, Writer};
 
@@ -133,15 +133,8 @@ impl Enricher {
     }
 
     /// Waits for the topics and the claims' store.
-    async fn prepare(&self, drain: Duration) -> (Claims, Arc<str>, Arc<str>) {
-        loop {
-            let outcome = self.bus.prepare_topics(&topics::wanted()).await;
-            self.checks.topics(&outcome);
-            if outcome.is_ok_and(|problems| !problems.iter().any(|problem| problem.blocks)) {
-                break;
-            }
-            tokio::time::sleep(RETRY).await;
-        }
+    async fn prepare(&self, drain: Duration) -> (StageClaims, Arc<str>, Arc<str>) {
+        self.checks.log.prepare(&self.bus, &topics::topics()).await;
         let log = self.bus.identity().await;
         let topic_id = loop {
             match self.bus.topic_identity(ACTIVITIES.name()).await {
@@ -150,31 +143,20 @@ impl Enricher {
             }
             tokio::time::sleep(RETRY).await;
         };
-        let claims = loop {
-            match self.bus.claims().await {
-                Ok(claims) => break claims,
-                Err(error) => self.checks.claims_failed(&error),
-            }
-            tokio::time::sleep(RETRY).await;
+        let outputs = Outputs {
+            bus: self.bus.clone(),
+            producer: self.producer.clone(),
+            drain,
+            topics: vec![ACTIVITIES_ENRICHED.name().to_owned()],
+            claimed: |headers| (!headers.id.is_empty()).then(|| (ACTIVITY.into(), work::claimed(&headers.id))),
         };
-        while claims.is_new() {
-            // Where nothing came out yet this is soon done.
-            match rebuild::rebuild(&self.bus, &self.producer, drain, &claims).await {
-                Ok(entered) => {
-                    tracing::info!(entered, "the claims' store was not whole, filled from what came out");
-                    break;
-                }
-                Err(error) => self.checks.claims_failed(&error),
-            }
-            tokio::time::sleep(RETRY).await;
-        }
-        self.checks.claims_ok();
+        let claims = StageClaims::open(STAGE, outputs, self.checks.claims.clone()).await;
         (claims, log, topic_id)
     }
 
     async fn consume(
         self,
-        (claims, log, topic_id): (Claims, Arc<str>, Arc<str>),
+        (claims, log, topic_id): (StageClaims, Arc<str>, Arc<str>),
         drain: Duration,
         every: Duration,
         after: &CancellationToken,
@@ -186,7 +168,8 @@ impl Enricher {
         let consumer = self
             .bus
             .consumer_of_batches(&settings.group, &[ACTIVITIES.name().to_owned()])
-            .with_context(|| format!("consuming {}", ACTIVITIES.name()))?;
+            .with_context(|| format!("consuming {}", ACTIVITIES.name()))?
+            .ends_with(self.host.shutdown().clone());
         let state = consumer.state();
         let queues = state.clone();
         self.host.counts().watch_queues(move || queues.queues(STAGE));
@@ -201,12 +184,11 @@ impl Enricher {
             shutdown: self.host.shutdown().clone(),
             tasks: self.host.tasks().clone(),
             drain,
-            rebuilding: tokio::sync::Mutex::new(()),
         });
-        let (watched, stalled_after, until) = (Arc::clone(&shared), millis(settings.stalled_after_ms), after.clone());
+        let (watched, until) = (Arc::clone(&shared), after.clone());
         let (checks, watched_state) = (self.checks, state.clone());
         self.host.tasks().spawn(async move {
-            checks.watch_stage(&watched_state, &watched, every, stalled_after, until).await;
+            checks.watch_stage(watched_state, &watched, every, until).await;
         });
         let (kept, check, until) = (Arc::clone(&shared), millis(settings.reference.check_interval_ms), after.clone());
         self.host.tasks().spawn(async move { kept.steps.keep(every, check, until).await });

@@ -11,19 +11,19 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Assignment, Batch, Bus, Claims, Consumer, Coordinates, Producer};
+use bus::{Assignment, Batch, Bus, Consumer, Coordinates, Producer};
 use governor::clock::DefaultClock;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use service::counts::HopCounts;
-use tokio::sync::{Mutex, mpsc};
+use stage::StageClaims;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::emit;
 use crate::health::Checks;
-use crate::rebuild;
 use crate::steps::Steps;
 use crate::work::{self, Content, Work};
 use crate::writer::Writer;
@@ -43,7 +43,7 @@ pub(crate) type Pace = RateLimiter<NotKeyed, InMemoryState, DefaultClock>;
 pub(crate) struct Shared {
     pub(crate) bus: Bus,
     pub(crate) producer: Producer,
-    pub(crate) claims: Claims,
+    pub(crate) claims: StageClaims,
     pub(crate) steps: Steps,
     pub(crate) checks: Checks,
     pub(crate) counts: HopCounts,
@@ -51,8 +51,6 @@ pub(crate) struct Shared {
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
     pub(crate) drain: Duration,
-    /// Held while the claims are rebuilt.
-    pub(crate) rebuilding: Mutex<()>,
 }
 
 impl Shared {
@@ -61,15 +59,6 @@ impl Shared {
         // A tenth of a second's worth may come at once.
         let burst = NonZeroU32::new(rate / 10).unwrap_or(NonZeroU32::MIN);
         NonZeroU32::new(rate).map(|rate| RateLimiter::direct(Quota::per_second(rate).allow_burst(burst)))
-    }
-
-    /// Rebuilds the claims; an attempt that fails is logged, and the caller comes again.
-    pub(crate) async fn rebuild(&self) {
-        let _only = self.rebuilding.lock().await;
-        match rebuild::rebuild(&self.bus, &self.producer, self.drain, &self.claims).await {
-            Ok(claims) => tracing::warn!(claims, "the claims have been rebuilt from what came out"),
-            Err(error) => tracing::warn!(%error, "the claims could not be rebuilt yet"),
-        }
     }
 }
 

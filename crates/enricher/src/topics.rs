@@ -7,8 +7,9 @@ use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, Flow, LOADS}
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// What has to be there.
-pub(crate) fn wanted() -> Vec<TopicSpec> {
+/// The topics that the enricher reads and writes.
+#[must_use]
+pub fn topics() -> Vec<TopicSpec> {
     let log = |name: &str, days| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention: days * DAY } };
     vec![
         log(ACTIVITIES.name(), 7),

@@ -44,6 +44,8 @@ pub(crate) struct Head {
     pub(crate) span: Span,
     /// How often it is being tried, from 1.
     pub(crate) attempts: u32,
+    /// The records whose claims are its own.
+    pub(crate) instead_of: Vec<Coordinates>,
     /// What its outputs carry.
     pub(crate) traceparent: Option<String>,
     /// Endpoint, tenant and delivery; empty where the record could not be read.
@@ -83,7 +85,21 @@ pub(crate) fn begin(record: Incoming, steps: &Steps) -> Work {
     let attempts = headers.attempts.saturating_add(1);
     let key = key.map(|key| key.to_vec()).unwrap_or_default();
     let bytes = key.len() + payload.as_ref().map_or(0, Bytes::len);
-    let head = Head { at, assignment, key, payload, bytes, produced_at_ms, span, attempts, traceparent, context, ack };
+    let instead_of = headers.instead_of;
+    let head = Head {
+        at,
+        assignment,
+        key,
+        payload,
+        bytes,
+        produced_at_ms,
+        span,
+        attempts,
+        instead_of,
+        traceparent,
+        context,
+        ack,
+    };
     Work { head, content }
 }
 

@@ -2,23 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use bus::{Bus, ConsumerState, Error, TopicProblem};
+use bus::{Bus, ConsumerState, Producer};
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
+use stage::{LogChecks, Partitions};
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::Decision;
 use crate::load::{Looked, Waiting};
+use crate::pipeline::STAGE;
 
 /// The checks of the loader.
 #[derive(Debug, Clone)]
 pub(crate) struct Checks {
-    log: CheckHandle,
-    topics: CheckHandle,
+    pub(crate) log: LogChecks,
     store: CheckHandle,
     held: CheckHandle,
     progress: CheckHandle,
-    partitions: CheckHandle,
+    partitions: Partitions,
     upkeep: CheckHandle,
 }
 
@@ -32,35 +33,17 @@ impl Checks {
             threshold: threshold.map(|threshold| threshold.as_secs_f64()),
         };
         let checks = Self {
-            log: health.check(spec("loader_log", Action::Page, true, None)),
-            topics: health.check(spec("loader_topics", Action::Page, true, None)),
+            log: LogChecks::new(health, "loader_log", "loader_topics"),
             store: health.check(spec("loader_lake", Action::Page, true, None)),
             held: health.check(spec("loader_held", Action::Page, false, Some(hold_warn))),
             progress: health.check(spec("loader_progress", Action::Page, false, Some(stalled_after))),
-            partitions: health.check(spec("loader_partitions", Action::Page, false, None)),
+            partitions: Partitions::new(health, "loader_partitions"),
             upkeep: health.check(spec("loader_upkeep", Action::Ticket, false, None)),
         };
         checks.held.ok("no request is held");
         checks.progress.ok("no request waits");
         checks.upkeep.ok("compaction and vacuum have not run yet");
         checks
-    }
-
-    pub(crate) fn topics(&self, outcome: &Result<Vec<TopicProblem>, Error>) {
-        match outcome {
-            Err(error) => self.topics.fail(error.to_string()),
-            Ok(problems) if problems.is_empty() => self.topics.ok("all there"),
-            Ok(problems) => {
-                let text: Vec<String> =
-                    problems.iter().map(|problem| format!("{}: {}", problem.topic, problem.problem)).collect();
-                let text = text.join("; ");
-                if problems.iter().any(|problem| problem.blocks) {
-                    self.topics.fail(text);
-                } else {
-                    self.topics.warn(text);
-                }
-            }
-        }
     }
 
     pub(crate) fn store_failed(&self, error: &dyn std::fmt::Display) {
@@ -125,6 +108,7 @@ impl Checks {
     pub(crate) async fn watch(
         &self,
         bus: &Bus,
+        producer: &Producer,
         lake: &Lake,
         consumer: &ConsumerState,
         every: Duration,
@@ -133,31 +117,19 @@ impl Checks {
         let limit = every.max(Duration::from_secs(2));
         let look = async {
             loop {
-                match bus.ping(limit).await {
-                    Ok(()) => self.log.ok("answers"),
-                    Err(error) => self.log.fail(error.to_string()),
-                }
                 match tokio::time::timeout(limit, lake.ping()).await {
                     Ok(Ok(())) => self.store_ok(),
                     Ok(Err(error)) => self.store_failed(&error),
                     Err(_) => self.store_failed(&format!("{} did not answer within {limit:?}", lake.root())),
                 }
-                metrics::gauge!("weir_lag_records", "stage" => "loader", "lane" => "loads")
+                metrics::gauge!("weir_lag_records", "stage" => STAGE, "lane" => "loads")
                     .set(consumer.total_lag() as f64);
-                let stopped: Vec<String> = consumer
-                    .stopped()
-                    .iter()
-                    .map(|stopped| format!("{}/{}: {}", stopped.topic, stopped.partition, stopped.reason))
-                    .collect();
-                if stopped.is_empty() {
-                    self.partitions.ok("none stands still");
-                } else {
-                    self.partitions.fail(stopped.join("; "));
-                }
+                self.partitions.look([consumer]);
                 tokio::time::sleep(every).await;
             }
         };
-        let _ = until.run_until_cancelled(look).await;
+        let both = async { tokio::join!(self.log.watch(bus, producer, STAGE, every), look) };
+        let _ = until.run_until_cancelled(both).await;
     }
 }
 

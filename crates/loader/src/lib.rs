@@ -12,6 +12,8 @@
 //! * [`maintain`]: compaction and vacuum, by schedule here and as functions for an operator's tool
 //! * [`count()`], [`find()`]: how much a table has, and single rows of it
 //! * [`Fresh`], [`compare()`]: a table that is made at once, and how it differs from another
+//! * [`Ids`]: which rows were accepted in a time
+//! * [`put_registrations()`]: what is known about endpoints and accounts, beside the tables
 //!
 //! [`Loader::new`] opens what is local and never waits; [`Loader::run`] waits for the log and the lake as long as it
 //! takes, and health says so.
@@ -24,10 +26,12 @@ mod find;
 mod footer;
 mod fresh;
 mod health;
+mod ids;
 mod load;
 pub mod maintain;
 mod pipeline;
 mod reader;
+mod reference;
 mod request;
 mod rewrite;
 mod schedule;
@@ -51,14 +55,20 @@ pub use crate::find::find;
 pub use crate::footer::FileError;
 pub use crate::fresh::Fresh;
 use crate::health::Checks;
+pub use crate::ids::Ids;
 use crate::pipeline::{Pipeline, STAGE, Wanted};
+pub use crate::reference::{Exported, put_registrations};
 use crate::schedule::Schedule;
 pub use crate::settings::{CompactSettings, DEFAULTS, LOADER_DEFAULTS, LoaderSettings, Settings, VacuumSettings};
 pub use crate::table::Error;
-
-/// How long to wait before what was not there is tried again.
-const RETRY: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The topics that the loader reads and writes.
+#[must_use]
+pub fn topics() -> Vec<TopicSpec> {
+    let log = |name: &str, retention| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention } };
+    vec![log(LOADS.name(), 7 * DAY), log(DEAD_LETTERS.name(), 30 * DAY)]
+}
 
 /// What becomes of what.
 pub fn flow() -> Flow {
@@ -119,8 +129,9 @@ impl Loader {
         let after = CancellationToken::new();
         let _ends = after.clone().drop_guard();
         let every = Duration::from_millis(self.settings.loader.health_interval_ms);
-        let (checks, bus, lake, until) = (self.checks.clone(), self.bus.clone(), self.lake.clone(), after.clone());
-        self.host.tasks().spawn(async move { checks.watch(&bus, &lake, &state, every, until).await });
+        let (checks, bus, producer) = (self.checks.clone(), self.bus.clone(), self.producer.clone());
+        let (lake, until) = (self.lake.clone(), after.clone());
+        self.host.tasks().spawn(async move { checks.watch(&bus, &producer, &lake, &state, every, until).await });
         let wanted = Wanted::default();
         let schedule = Schedule {
             settings: self.settings.loader.clone(),
@@ -152,16 +163,7 @@ impl Loader {
 
     /// Waits for the topics.
     async fn topics(&self) {
-        let log = |name: &str, retention| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention } };
-        let wanted = [log(LOADS.name(), 7 * DAY), log(DEAD_LETTERS.name(), 30 * DAY)];
-        loop {
-            let outcome = self.bus.prepare_topics(&wanted).await;
-            self.checks.topics(&outcome);
-            if outcome.is_ok_and(|problems| !problems.iter().any(|problem| problem.blocks)) {
-                return;
-            }
-            tokio::time::sleep(RETRY).await;
-        }
+        self.checks.log.prepare(&self.bus, &topics()).await;
     }
 }
 

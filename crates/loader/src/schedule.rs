@@ -10,9 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::LoaderSettings;
 use crate::files::now_ms;
 use crate::health::Checks;
-use crate::maintain::{compact, vacuum};
+use crate::maintain::{compact, listed, vacuum};
 use crate::pipeline::Wanted;
-use crate::table::{Error, Table};
 
 /// After the start, so that a process that starts again and again does not begin with it each time.
 const FIRST: Duration = Duration::from_secs(300);
@@ -51,25 +50,9 @@ impl Schedule {
         }
     }
 
-    /// The tables of the lake.
-    async fn tables(&self) -> Result<Vec<String>, String> {
-        let listed = self.lake.store().list_with_delimiter(None).await.map_err(|error| error.to_string())?;
-        let mut tables = Vec::new();
-        for folder in listed.common_prefixes {
-            let Some(name) = folder.filename().filter(|name| !name.starts_with(['.', '_'])) else { continue };
-            match Table::open(&self.lake, name).await {
-                Ok(_) => tables.push(name.to_owned()),
-                // A folder of something else.
-                Err(Error::NoTable { .. }) => {}
-                Err(error) => return Err(error.to_string()),
-            }
-        }
-        Ok(tables)
-    }
-
     async fn compact(&self) -> Result<String, String> {
         let (mut before, mut after) = (0, 0);
-        for table in self.tables().await? {
+        for table in listed(&self.lake).await.map_err(|error| format!("{error:#}"))? {
             let done = compact::run(&self.lake, &table, &self.settings.compact, now_ms()).await;
             let done = done.map_err(|error| format!("compaction: {error}"))?;
             (before, after) = (before + done.files_before, after + done.files_after);
@@ -81,7 +64,7 @@ impl Schedule {
     async fn vacuum(&self) -> Result<String, String> {
         let retention = Duration::from_millis(self.settings.vacuum.retention_ms);
         let (mut files, mut bytes) = (0, 0);
-        for table in self.tables().await? {
+        for table in listed(&self.lake).await.map_err(|error| format!("{error:#}"))? {
             let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let done = vacuum::run(&self.lake, &table, retention, &wanted, false).await;
             let done = done.map_err(|error| format!("vacuum: {error}"))?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lake::LakeSettings;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use service::{
     AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
 };
@@ -53,7 +53,7 @@ pub struct LoaderSettings {
     /// Time a request may wait for the one before.
     pub hold_warn_ms: u64,
     /// Requests whose loss an operator accepts.
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "service::settings::list")]
     pub accept: Vec<String>,
     /// Commits between two checkpoints.
     pub checkpoint_commits: u64,
@@ -168,22 +168,6 @@ impl service::Settings for Settings {
             shutdown: self.shutdown.clone(),
         }
     }
-}
-
-/// A list, or its items in one text with commas, as the environment gives it.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a list of ids, or ids with commas between")]
-    enum List {
-        Items(Vec<String>),
-        Text(String),
-    }
-    Ok(match List::deserialize(deserializer)? {
-        List::Items(items) => items,
-        List::Text(text) => {
-            text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
-        }
-    })
 }
 
 #[cfg(test)]

@@ -6,18 +6,15 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use bus::dead_letters;
-use bus::{Ack, Claim, Delivery, Error, Record, Verdict};
+use bus::{Ack, Claim, Coordinates, Delivery, Error, Record, Verdict};
 use prost_types::Timestamp;
 use service::{Taken, What};
+use tracing::Span;
 
 use crate::parse::{self, Event, Item, Outcome, Refused};
 use crate::pipeline::{STAGE, Shared, Worked};
 use crate::tally::Tally;
 
-/// The claims' store answers one pipeline of at most so many.
-const CLAIMS_AT_ONCE: usize = 2000;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 
 /// Why an event is dropped that came before.
@@ -69,10 +66,19 @@ async fn part(batch: Vec<Worked>, shared: &Shared) -> Done {
     // was left lying.
     let has_event = |worked: &Worked| worked.outcome.items.iter().any(|item| matches!(item, Item::Event(_)));
     let probe = batch.iter().rposition(|worked| worked.attempts == 1 && has_event(worked));
+    let mut resent = Vec::new();
     for (n, worked) in batch.into_iter().enumerate() {
         let events = worked.outcome.items.len() - worked.outcome.refused();
         let verdicts: Vec<Verdict> = verdicts.by_ref().take(events).collect();
-        one(worked, &verdicts, probe == Some(n), &mut tally, shared).await;
+        if verdicts.contains(&Verdict::Again) {
+            resent.extend(Resent::send(worked, &verdicts, shared).await);
+        } else {
+            one(worked, &verdicts, probe == Some(n), &mut tally, shared).await;
+        }
+    }
+    // All of them are on their way: together they take as long as one.
+    for resent in resent {
+        resent.end(&mut tally, shared).await;
     }
     tally.count();
     Done::Sent
@@ -90,65 +96,32 @@ fn refuse_too_large(outcome: &mut Outcome, shared: &Shared) {
 
 /// Claims all events of a batch; waits for the store as long as it takes. `None`: the process or the stage stops.
 async fn claim(batch: &[Worked], shared: &Shared) -> Option<Vec<Verdict>> {
-    let claims: Vec<Claim<'_>> = batch
-        .iter()
-        .flat_map(|worked| {
-            worked.outcome.items.iter().filter_map(|item| match item {
-                Item::Event(event) => Some(claim_of(event, worked)),
-                Item::Refused(_) => None,
-            })
-        })
-        .collect();
-    let waiting = async {
-        let mut verdicts = Vec::with_capacity(claims.len());
-        for part in claims.chunks(CLAIMS_AT_ONCE) {
-            verdicts.append(&mut claim_part(part, shared).await);
+    let claims: Vec<Claim<'_>> = batch.iter().flat_map(claims_of).collect();
+    let claiming = async {
+        for worked in batch.iter().filter(|worked| !worked.instead_of.is_empty()) {
+            shared.claims.take_over(claims_of(worked), &worked.instead_of).await;
         }
-        verdicts
+        shared.claims.claim(&claims).await
     };
     tokio::select! {
-        verdicts = waiting => Some(verdicts),
+        verdicts = claiming => Some(verdicts),
         () = shared.shutdown.cancelled() => None,
         () = shared.stop.cancelled() => None,
     }
 }
 
-/// The store is waited for within; health says that it is away.
-async fn claim_part(part: &[Claim<'_>], shared: &Shared) -> Vec<Verdict> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let started = Instant::now();
-        match shared.claims.claim(STAGE, part).await {
-            Ok(verdicts) => {
-                metrics::histogram!("weir_claims_seconds", "stage" => STAGE).record(started.elapsed());
-                shared.checks.claims_ok();
-                return verdicts;
-            }
-            Err(error) => {
-                shared.checks.claims_failed(&error);
-                if matches!(error, Error::ClaimsEmptied { .. }) {
-                    tracing::error!(%error, "rebuilding the claims from what came out");
-                    shared.rebuild().await;
-                } else {
-                    tracing::debug!(%error, "the claims' store failed, asking it again");
-                }
-            }
+fn claims_of(worked: &Worked) -> impl Iterator<Item = Claim<'_>> {
+    worked.outcome.items.iter().filter_map(|item| match item {
+        Item::Event(event) => {
+            Some(Claim { ce_type: event.ce_type(), id: event.id, at: &worked.at, index: event.index })
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-fn claim_of<'a>(event: &'a Event, worked: &'a Worked) -> Claim<'a> {
-    Claim { ce_type: event.ce_type(), id: event.id, at: &worked.at, index: event.index }
+        Item::Refused(_) => None,
+    })
 }
 
 /// Sends everything of one raw record. Its ack ends with its last output.
 async fn one(worked: Worked, verdicts: &[Verdict], probe: bool, tally: &mut Tally, shared: &Shared) {
-    if verdicts.contains(&Verdict::Again) {
-        return again(worked, verdicts, tally, shared).await;
-    }
-    let Worked { at, ack, outcome, taken, span, traceparent, attempts } = worked;
+    let Worked { at, ack, outcome, taken, span, traceparent, attempts, .. } = worked;
     let duplicates = verdicts.iter().filter(|verdict| **verdict == Verdict::Duplicate).count();
     let ack = counted(ack, taken, verdicts.len() - duplicates, duplicates, outcome.refused());
     let letter = Letter { at: &at, outcome: &outcome.head(), traceparent, attempts };
@@ -222,56 +195,84 @@ fn age(received_at: Timestamp, now: SystemTime) -> f64 {
 
 /// A record that comes again may be one whose outputs the log refuses for good, so its outputs are waited for: what
 /// is refused for good gives its claim back and becomes a dead letter, and the partition goes on.
-async fn again(worked: Worked, verdicts: &[Verdict], tally: &mut Tally, shared: &Shared) {
-    let Worked { at, ack, outcome, taken, span, traceparent, attempts } = worked;
-    let letter = Letter { at: &at, outcome: &outcome.head(), traceparent, attempts };
-    let endpoint = letter.outcome.endpoint.as_str();
-    // Counted where the record ends: one that fails on the way comes again, and is counted then.
-    let (items, mut duplicates, mut events, mut sent) = (outcome.items.len(), 0, 0, Vec::new());
-    let mut verdicts = verdicts.iter();
-    let mut waiting: Vec<(Event, Vec<Delivery>)> = Vec::new();
-    let mut refused: Vec<Refused> = Vec::new();
-    for item in outcome.items {
-        match item {
-            Item::Refused(item) => refused.push(item),
-            Item::Event(_) if verdicts.next() == Some(&Verdict::Duplicate) => duplicates += 1,
-            Item::Event(event) => match deliveries(&event, shared).await {
-                Ok(deliveries) => waiting.push((event, deliveries)),
-                Err(error) => return ack.fail(&error),
-            },
-        }
-    }
-    for (event, deliveries) in waiting {
-        let topics: Vec<_> = event.records.iter().map(|record| record.topic.clone()).collect();
-        let mut failed = None;
-        for delivery in deliveries {
-            if let Err(error) = delivery.await {
-                failed.get_or_insert(error);
+struct Resent {
+    at: Coordinates,
+    ack: Ack,
+    /// Without the items.
+    outcome: Outcome,
+    taken: Taken,
+    span: Span,
+    traceparent: Option<String>,
+    attempts: u32,
+    items: usize,
+    duplicates: usize,
+    waiting: Vec<(Event, Vec<Delivery>)>,
+    refused: Vec<Refused>,
+}
+
+impl Resent {
+    /// Sends everything of one raw record, and does not wait. `None`: it has failed, and comes again.
+    async fn send(worked: Worked, verdicts: &[Verdict], shared: &Shared) -> Option<Self> {
+        let Worked { at, ack, outcome, taken, span, traceparent, attempts, .. } = worked;
+        let (head, items) = (outcome.head(), outcome.items.len());
+        let (mut duplicates, mut waiting, mut refused) = (0, Vec::new(), Vec::new());
+        let mut verdicts = verdicts.iter();
+        for item in outcome.items {
+            match item {
+                Item::Refused(item) => refused.push(item),
+                Item::Event(_) if verdicts.next() == Some(&Verdict::Duplicate) => duplicates += 1,
+                Item::Event(event) => match deliveries(&event, shared).await {
+                    Ok(deliveries) => waiting.push((event, deliveries)),
+                    Err(error) => {
+                        ack.fail(&error);
+                        return None;
+                    }
+                },
             }
         }
-        let Some(error) = failed else {
-            sent.extend(topics);
-            events += 1;
-            continue;
-        };
-        let Some(reason) = for_good(&error) else { return ack.fail(&error) };
-        tracing::warn!(parent: &span, %error, reason, "the log refuses an event for good");
-        let claim = Claim { ce_type: event.ce_type(), id: event.id, at: &at, index: event.index };
-        if let Err(error) = shared.claims.release(STAGE, &claim).await {
-            // Not released, it would pass for a duplicate when it is replayed: try all of it again.
-            shared.checks.claims_failed(&error);
-            return ack.fail(&error);
+        let outcome = head;
+        Some(Self { at, ack, outcome, taken, span, traceparent, attempts, items, duplicates, waiting, refused })
+    }
+
+    /// Waits for the outputs, and ends the record.
+    async fn end(self, tally: &mut Tally, shared: &Shared) {
+        let Self { at, ack, outcome, taken, span, traceparent, attempts, items, duplicates, waiting, mut refused } =
+            self;
+        let letter = Letter { at: &at, outcome: &outcome, traceparent, attempts };
+        let endpoint = letter.outcome.endpoint.as_str();
+        // Counted where the record ends: one that fails on the way comes again, and is counted then.
+        let (mut events, mut sent) = (0, Vec::new());
+        for (event, deliveries) in waiting {
+            let topics: Vec<_> = event.records.iter().map(|record| record.topic.clone()).collect();
+            let mut failed = None;
+            for delivery in deliveries {
+                if let Err(error) = delivery.await {
+                    failed.get_or_insert(error);
+                }
+            }
+            let Some(error) = failed else {
+                sent.extend(topics);
+                events += 1;
+                continue;
+            };
+            let Some(reason) = for_good(&error) else { return ack.fail(&error) };
+            tracing::warn!(parent: &span, %error, reason, "the log refuses an event for good");
+            let claim = Claim { ce_type: event.ce_type(), id: event.id, at: &at, index: event.index };
+            if let Err(error) = shared.claims.release(&claim).await {
+                // Not released, it would pass for a duplicate when it is replayed: try all of it again.
+                return ack.fail(&error);
+            }
+            refused.push(event.refuse(reason, error.to_string()));
         }
-        refused.push(event.refuse(reason, error.to_string()));
+        let ack = counted(ack, taken, events, duplicates, refused.len());
+        tally.took(endpoint, items);
+        sent.iter().for_each(|topic| tally.sent(endpoint, topic));
+        (0..duplicates).for_each(|_| tally.dropped(endpoint, DUPLICATE));
+        for item in refused {
+            letter.send(item, ack.clone(), tally, shared).await;
+        }
+        ack.complete();
     }
-    let ack = counted(ack, taken, events, duplicates, refused.len());
-    tally.took(endpoint, items);
-    sent.iter().for_each(|topic| tally.sent(endpoint, topic));
-    (0..duplicates).for_each(|_| tally.dropped(endpoint, DUPLICATE));
-    for item in refused {
-        letter.send(item, ack.clone(), tally, shared).await;
-    }
-    ack.complete();
 }
 
 async fn deliveries(event: &Event, shared: &Shared) -> Result<Vec<Delivery>, Error> {

@@ -30,7 +30,6 @@ mod open;
 pub mod pace;
 pub mod parse;
 pub mod pipeline;
-mod rebuild;
 pub mod registrations;
 pub mod replay;
 pub mod settings;
@@ -43,13 +42,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bus::{Bus, Claims, Consumer, Producer, Table};
+use bus::{Bus, Consumer, Producer, Table};
 use common::deadletter::v1::dead_letter_service_server::DeadLetterServiceServer;
 use common::enrichment::v1::enrichment_service_server::EnrichmentServiceServer;
 use common::registration::v1::Registration;
 use common::registration::v1::registration_service_server::RegistrationServiceServer;
 use common::topics::REGISTRATIONS;
 use service::Host;
+use stage::{Outputs, StageClaims};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -63,10 +63,7 @@ use crate::registrations::service::Registrations;
 use crate::registrations::store::RegistrationStore;
 use crate::registrations::upkeep::{self, Upkeep, View};
 pub use crate::settings::{DEFAULTS, PROCESSING_DEFAULTS, Settings};
-pub use crate::topics::flow;
-
-/// How long to wait before what was not there is tried again.
-const RETRY: Duration = Duration::from_secs(1);
+pub use crate::topics::{flow, topics};
 
 /// Processing, opened and not yet running.
 #[derive(Debug)]
@@ -106,7 +103,7 @@ impl Processing {
         store: Arc<dyn RegistrationStore>,
     ) -> anyhow::Result<Self> {
         let key = open::sealing_key(settings)?;
-        let bus = Bus::open(&settings.bus).context("opening the bus")?;
+        let bus = Bus::open(&settings.bus()).context("opening the bus")?;
         let producer = bus.producer().context("opening the producer")?;
         let limit = Duration::from_millis(settings.registrations.publish_timeout_ms);
         let publisher = Publisher::new(producer.clone(), limit);
@@ -210,7 +207,7 @@ impl Processing {
         let (checks, bus, producer, until) =
             (self.checks.clone(), self.bus.clone(), self.producer.clone(), after.clone());
         tasks.spawn(async move {
-            checks.watch_log(&bus, &producer, every, until).await;
+            until.run_until_cancelled(checks.log.watch(&bus, &producer, pipeline::STAGE, every)).await;
             Ok(())
         });
         let stage = Stage {
@@ -283,42 +280,20 @@ struct Stage {
 
 impl Stage {
     /// Waits for the topics, the registrations and the claims' store, in this order.
-    async fn prepare(&self, table: &bus::TableHandle) -> (Claims, anyhow::Result<[(&'static str, Consumer); 2]>) {
-        let wanted = topics::wanted(&self.settings.processing.sources());
-        loop {
-            let outcome = self.bus.prepare_topics(&wanted).await;
-            self.checks.topics(&outcome);
-            if outcome.is_ok_and(|problems| !problems.iter().any(|problem| problem.blocks)) {
-                break;
-            }
-            tokio::time::sleep(RETRY).await;
-        }
+    async fn prepare(&self, table: &bus::TableHandle) -> (StageClaims, anyhow::Result<[(&'static str, Consumer); 2]>) {
+        self.checks.log.prepare(&self.bus, &topics::wanted(&self.settings.processing.sources())).await;
         table.wait_read().await;
         let (endpoints, accounts) = self.view.with(common::registrations::Registrations::len);
         self.checks.registrations_read(endpoints, accounts);
         tracing::info!(endpoints, accounts, "the registrations have been read");
-        let claims = loop {
-            match self.bus.claims().await {
-                Ok(claims) => break claims,
-                Err(error) => self.checks.claims_failed(&error),
-            }
-            tokio::time::sleep(RETRY).await;
+        let outputs = Outputs {
+            bus: self.bus.clone(),
+            producer: self.producer.clone(),
+            drain: self.drain,
+            topics: topics::typed(&self.settings.processing.sources()),
+            claimed: |headers| Some((headers.r#type.clone().into(), headers.id.parse().ok()?)),
         };
-        if claims.is_new() {
-            // Where nothing came out yet this is soon done. Another instance may be at it: each does it for itself,
-            // because what the other has not finished cannot be told from what it never will.
-            let typed = topics::typed(&self.settings.processing.sources());
-            loop {
-                match rebuild::rebuild(&self.bus, &self.producer, self.drain, &claims, &typed).await {
-                    Ok(entered) => {
-                        break tracing::info!(entered, "the claims' store was not whole, filled from what came out");
-                    }
-                    Err(error) => self.checks.claims_failed(&error),
-                }
-                tokio::time::sleep(RETRY).await;
-            }
-        }
-        self.checks.claims_ok();
+        let claims = StageClaims::open(pipeline::STAGE, outputs, self.checks.claims.clone()).await;
         (claims, self.consumers())
     }
 
@@ -328,7 +303,9 @@ impl Stage {
             settings.sources().iter().map(|source| topic(source.name()).name().to_owned()).collect()
         };
         let open = |topics: Vec<String>| {
-            self.bus.consumer(&settings.group, &topics).with_context(|| format!("consuming {}", topics.join(", ")))
+            let consumer = self.bus.consumer(&settings.group, &topics);
+            let consumer = consumer.with_context(|| format!("consuming {}", topics.join(", ")))?;
+            anyhow::Ok(consumer.ends_with(self.host.shutdown().clone()))
         };
         Ok([("direct", open(names(common::topics::raw))?), ("bulk", open(names(common::topics::raw_bulk))?)])
     }
@@ -336,7 +313,7 @@ impl Stage {
     /// Ends with the shutdown, or after a storm.
     async fn run(
         &self,
-        claims: Claims,
+        claims: StageClaims,
         consumers: [(&'static str, Consumer); 2],
         after: &CancellationToken,
     ) -> anyhow::Result<()> {
@@ -356,21 +333,15 @@ impl Stage {
             worked: Mutex::new(None),
             ahead: settings.parse_ahead_batches,
             drain: self.drain,
-            bus: self.bus.clone(),
-            typed: topics::typed(&settings.sources()),
-            rebuilding: tokio::sync::Mutex::new(()),
         });
         let states: Vec<_> = consumers.iter().map(|(name, consumer)| (*name, consumer.state())).collect();
         let queues = states.clone();
         let queues = move || queues.iter().flat_map(|(_, state)| state.queues(pipeline::STAGE)).collect();
         self.host.counts().watch_queues(queues);
         let every = Duration::from_millis(settings.health_interval_ms);
-        let stalled_after = Duration::from_millis(settings.stalled_after_ms);
         let (checks, watched, until) = (self.checks.clone(), Arc::clone(&shared), after.clone());
-        let watching = self
-            .host
-            .tasks()
-            .spawn(async move { checks.watch_stage(&states, &watched, every, stalled_after, until).await });
+        let watching =
+            self.host.tasks().spawn(async move { checks.watch_stage(&states, &watched, every, until).await });
         let hold = Duration::from_millis(settings.storm.hold_ms);
         self.host.tasks().spawn(warn::run(Arc::clone(&shared), every, hold, after.clone()));
         let threads = settings.parse_threads();

@@ -11,8 +11,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bus::{Ack, Batch, Bus, Claims, Consumer, Coordinates, Incoming, Producer};
+use bus::{Ack, Batch, Consumer, Coordinates, Incoming, Producer};
 use service::{HopCounts, Taken, trace};
+use stage::StageClaims;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,6 @@ use crate::emit::{self, Done};
 use crate::health::Checks;
 use crate::pace::{self, Pace};
 use crate::parse::{self, Input, Outcome};
-use crate::rebuild;
 use crate::registrations::upkeep::View;
 use crate::storm::{Storm, Weather};
 
@@ -44,7 +44,7 @@ const BUSY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) producer: Producer,
-    pub(crate) claims: Claims,
+    pub(crate) claims: StageClaims,
     pub(crate) view: View,
     pub(crate) pace: Pace,
     pub(crate) storm: Mutex<Storm>,
@@ -61,26 +61,12 @@ pub(crate) struct Shared {
     pub(crate) worked: Mutex<Option<Duration>>,
     pub(crate) ahead: usize,
     pub(crate) drain: Duration,
-    pub(crate) bus: Bus,
-    /// The topics that claims are rebuilt from.
-    pub(crate) typed: Vec<String>,
-    /// Held by the lane that rebuilds them.
-    pub(crate) rebuilding: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
     /// What the window shows now.
     pub(crate) fn weather(&self) -> Weather {
         self.storm.lock().unwrap_or_else(PoisonError::into_inner).weather(self.started.elapsed())
-    }
-
-    /// Rebuilds the claims; an attempt that fails is logged, and the caller comes again.
-    pub(crate) async fn rebuild(&self) {
-        let _only = self.rebuilding.lock().await;
-        match rebuild::rebuild(&self.bus, &self.producer, self.drain, &self.claims, &self.typed).await {
-            Ok(claims) => tracing::warn!(claims, "the claims have been rebuilt from what came out"),
-            Err(error) => tracing::warn!(%error, "the claims could not be rebuilt yet"),
-        }
     }
 }
 
@@ -105,6 +91,8 @@ pub(crate) struct Worked {
     pub(crate) traceparent: Option<String>,
     /// How often it is being tried, from 1.
     pub(crate) attempts: u32,
+    /// The records whose claims are its own.
+    pub(crate) instead_of: Vec<Coordinates>,
 }
 
 type Parsing = Vec<JoinHandle<Vec<Worked>>>;
@@ -224,7 +212,7 @@ fn work(record: Incoming, shared: &Shared) -> Worked {
     let attempts = headers.attempts.saturating_add(1);
     let received_at = outcome.received_at.as_ref();
     let taken = shared.counts.take(&outcome.endpoint, received_at, outcome.items.len() as u64, COMES_AGAIN);
-    Worked { at, ack, outcome, taken, span, traceparent, attempts }
+    Worked { at, ack, outcome, taken, span, traceparent, attempts, instead_of: headers.instead_of }
 }
 
 async fn emit_all(lane: &'static str, share: f64, mut receiver: mpsc::Receiver<Parsing>, shared: Arc<Shared>) {

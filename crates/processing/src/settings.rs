@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use service::{
     AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
 };
@@ -44,7 +44,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct ProcessingSettings {
     /// Names of sources, or `all`.
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "service::settings::list")]
     pub sources: Vec<String>,
     /// The consumer group.
     pub group: String,
@@ -117,6 +117,19 @@ pub enum Database {
     Sqlite(PathBuf),
     /// A URL without a password.
     Postgres(String),
+}
+
+impl Settings {
+    /// Those of the bus. Claims are rebuilt from what came of the sources: who has not all of them has not all claims.
+    pub fn bus(&self) -> bus::Settings {
+        let mut bus = self.bus.clone();
+        let mut names: Vec<_> = self.processing.sources().iter().map(|source| source.name()).collect();
+        if names.len() < sources::all().len() {
+            names.sort_unstable();
+            bus.claims.for_part(&names.join("+"));
+        }
+        bus
+    }
 }
 
 impl ProcessingSettings {
@@ -286,22 +299,6 @@ impl service::Settings for Settings {
             shutdown: self.shutdown.clone(),
         }
     }
-}
-
-/// A list, or its items in one text with commas, as the environment gives it.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a list of names, or names with commas between")]
-    enum List {
-        Items(Vec<String>),
-        Text(String),
-    }
-    Ok(match List::deserialize(deserializer)? {
-        List::Items(items) => items,
-        List::Text(text) => {
-            text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
-        }
-    })
 }
 
 #[cfg(test)]

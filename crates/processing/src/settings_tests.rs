@@ -61,3 +61,15 @@ fn a_password_does_not_belong_in_the_url() {
         assert!(!problem.contains("hunter2"), "{problem}");
     }
 }
+
+#[test]
+fn who_has_not_all_sources_marks_claims_of_its_own_as_whole() {
+    let shown = |sources: &str| {
+        let settings = load(&[("WEIR__PROCESSING__SOURCES", sources)]).unwrap();
+        format!("{:?}", settings.bus().claims)
+    };
+    let all = shown("all");
+    assert_eq!(shown("standard_webhooks,meta,github"), all);
+    assert_ne!(shown("meta"), all);
+    assert_eq!(shown("meta,github"), shown("github, meta"));
+}

@@ -27,6 +27,12 @@ pub(crate) fn wanted(sources: &[&'static dyn Source]) -> Vec<TopicSpec> {
     wanted
 }
 
+/// The topics that processing reads and writes, with every source there is.
+#[must_use]
+pub fn topics() -> Vec<TopicSpec> {
+    wanted(sources::all())
+}
+
 /// The topics of their typed events.
 pub(crate) fn typed(sources: &[&'static dyn Source]) -> Vec<String> {
     let mut typed = Vec::new();

@@ -109,7 +109,7 @@ async fn hosts_of_one_process_share_the_recorder() {
     let (status, head, body) = get(first.admin, "/metrics").await;
     assert_eq!(status, 200);
     assert!(head.contains("text/plain; version=0.0.4"), "{head}");
-    assert!(body.contains("weir_check_state{service=\"one\",check=\"bus\"} 0"), "{body}");
+    assert!(body.contains("weir_check_state{service=\"one\",check=\"bus\",action=\"page\"} 0"), "{body}");
     assert!(body.contains("weir_ready{service=\"one\"} 1"), "{body}");
     assert!(body.contains("weir_test_wait_seconds_bucket{le=\"0.25\"} 1"), "{body}");
     let (_, _, body) = get(second.admin, "/metrics").await;

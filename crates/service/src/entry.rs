@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::{EXIT_BAD_SETTINGS, EXIT_FAILED, End, Signals, supervise};
-use crate::{Host, Settings, SettingsError, load, print, telemetry};
+use crate::{Host, Settings, SettingsError, descriptors, load, print, telemetry};
 
 /// What a second of patience buys at the end: the last spans.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
@@ -132,10 +132,11 @@ fn start<S: Settings, Fut: Future<Output = anyhow::Result<()>>>(
     run: impl FnOnce(S, Host) -> Fut,
 ) -> anyhow::Result<End> {
     let host_settings = settings.host();
+    let open_files = descriptors::raise();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let entered = runtime.enter();
     let telemetry = telemetry::init(name, &host_settings.telemetry)?;
-    tracing::info!(service = name, version = env!("CARGO_PKG_VERSION"), "starting");
+    tracing::info!(service = name, version = env!("CARGO_PKG_VERSION"), open_files, "starting");
 
     let host = Host::new(name, &host_settings);
     let deadline = Duration::from_millis(host_settings.shutdown.deadline_ms);

@@ -16,6 +16,7 @@ mod admin;
 pub mod bind;
 pub mod clock;
 pub mod counts;
+mod descriptors;
 pub mod digest_json;
 mod entry;
 mod grpc;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::Health;
-use crate::health::State;
+use crate::health::{Action, State};
 
 /// From a millisecond to an hour: an answer at the door as well as an event that waited for a broker.
 const SECONDS: &[f64] =
@@ -58,11 +58,18 @@ pub(crate) fn render(health: &Health) -> String {
             Ok(State::Failing) => 2,
             _ => 3,
         };
-        let labels = [("service", service.clone()), ("check", check.name)];
-        metrics::gauge!("weir_check_state", &labels).set(state);
+        // Whom an alert is for.
+        let action = match Action::try_from(check.action) {
+            Ok(Action::Page) => "page",
+            Ok(Action::Ticket) => "ticket",
+            _ => "log",
+        };
+        let labels = [("service", service.clone()), ("check", check.name.clone())];
         if let Some(value) = check.value {
             metrics::gauge!("weir_check_value", &labels).set(value);
         }
+        metrics::gauge!("weir_check_state", "service" => service.clone(), "check" => check.name, "action" => action)
+            .set(state);
     }
     install().map(PrometheusHandle::render).unwrap_or_default()
 }

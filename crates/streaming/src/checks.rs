@@ -189,7 +189,8 @@ fn log_verdict(away: Option<String>, state: &ProducerState) -> LogVerdict {
 }
 
 /// The topics that the door writes and reads.
-fn topics() -> Vec<TopicSpec> {
+#[must_use]
+pub fn topics() -> Vec<TopicSpec> {
     let log = |name: &str, days| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention: DAY * days } };
     let mut topics = vec![
         TopicSpec { name: REGISTRATIONS.name().to_owned(), kind: TopicKind::Compacted },

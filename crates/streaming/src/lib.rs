@@ -47,6 +47,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+pub use checks::topics;
 pub use settings::{DEFAULTS, EndpointSettings, STREAMING_DEFAULTS, Settings, StreamingSettings};
 
 use crate::checks::Checks;

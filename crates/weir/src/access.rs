@@ -104,6 +104,13 @@ pub fn access(settings: &Settings) -> Vec<Access> {
             .group(&settings.loader.group)
             .writes(&dead_letters, "what it refuses")
             .access,
+        // `weir job conservation`; the other jobs ask processing and the lake.
+        of("weir-jobs")
+            .reads(&activities, "whether what was accepted came through")
+            .reads(&enriched, "whether what was accepted came through")
+            .reads(&dead_letters, "what was refused on the way")
+            .reader()
+            .access,
         // It asks the services, and nobody else.
         of("weir-health-check").access,
     ]

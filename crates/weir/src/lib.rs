@@ -9,6 +9,7 @@
 //! * [`register`]: what the commands have in common that talk to the registrations
 //! * [`live`]: what a running Weir looks like: the table of `weir up --simulate`
 //! * [`settings`]: the settings of all of it
+//! * [`strimzi`]: topics and users as resources of Kubernetes
 //! * [`out`]: what people and pipes see
 
 pub mod access;
@@ -20,4 +21,5 @@ pub mod records;
 pub mod register;
 pub mod settings;
 pub mod simulate;
+pub mod strimzi;
 pub mod trace;

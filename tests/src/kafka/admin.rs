@@ -2,13 +2,17 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use anyhow::bail;
 
 use super::{Kafka, START_WITHIN};
+use crate::wait;
 
 const CREATE_ACLS: i16 = 30;
+const DESCRIBE_ACLS: i16 = 29;
 const DELETE_TOPICS: i16 = 20;
+const KNOWN_WITHIN: Duration = Duration::from_secs(20);
 const LITERAL: u8 = 3;
 const ALLOW: u8 = 3;
 
@@ -42,6 +46,21 @@ impl Acl {
             other => bail!("the harness does not know the operation {other}"),
         })
     }
+
+    /// As it is made, and as it is looked for.
+    fn write_to(&self, request: &mut Vec<u8>) -> anyhow::Result<()> {
+        let (kind, name) = match &self.on {
+            Pattern::Topic(name) => (2, name),
+            Pattern::Group(name) => (3, name),
+        };
+        request.push(kind);
+        text(request, name)?;
+        request.push(LITERAL);
+        text(request, &self.principal)?;
+        text(request, "*")?;
+        request.extend([self.operation_code()?, ALLOW]);
+        Ok(())
+    }
 }
 
 impl Kafka {
@@ -62,23 +81,15 @@ impl Kafka {
         }
     }
 
-    /// Allows what these say; blocks. The broker knows it a moment later. (CreateAcls, version 1.)
+    /// Allows what these say; blocks until the broker goes by them, which is a moment after they were made. (CreateAcls,
+    /// version 1.)
     ///
     /// # Errors
     /// The broker does not answer, or has no authorizer.
     pub fn allow(&self, acls: &[Acl]) -> anyhow::Result<()> {
         let mut request = i32::try_from(acls.len())?.to_be_bytes().to_vec();
         for acl in acls {
-            let (kind, name) = match &acl.on {
-                Pattern::Topic(name) => (2, name),
-                Pattern::Group(name) => (3, name),
-            };
-            request.push(kind);
-            text(&mut request, name)?;
-            request.push(LITERAL);
-            text(&mut request, &acl.principal)?;
-            text(&mut request, "*")?;
-            request.extend([acl.operation_code()?, ALLOW]);
+            acl.write_to(&mut request)?;
         }
         let answer = self.ask(CREATE_ACLS, 1, &request)?;
         // The request's number, how long it was throttled, how many; then for each a code, and a message that is null or
@@ -87,7 +98,20 @@ impl Kafka {
         if outcomes.len() != acls.len() || !outcomes.all(|outcome| outcome.starts_with(&[0, 0])) {
             bail!("not every ACL was made: {}", String::from_utf8_lossy(&answer));
         }
-        Ok(())
+        acls.iter().try_for_each(|acl| wait::until("an ACL", KNOWN_WITHIN, || Ok(self.knows(acl)?.then_some(()))))
+    }
+
+    /// Whether the broker goes by this ACL. (DescribeAcls, version 1.)
+    fn knows(&self, acl: &Acl) -> anyhow::Result<bool> {
+        let mut filter = Vec::new();
+        acl.write_to(&mut filter)?;
+        let answer = self.ask(DESCRIBE_ACLS, 1, &filter)?;
+        // The request's number, how long it was throttled, a code, a message that is null or empty where all is well, and
+        // how many resources have such an ACL.
+        match answer.get(8..).unwrap_or_default() {
+            [0, 0, _, _, found @ ..] => Ok(found.first_chunk().is_some_and(|count| i32::from_be_bytes(*count) > 0)),
+            _ => bail!("the broker does not say which ACLs it has: {}", String::from_utf8_lossy(&answer)),
+        }
     }
 
     fn ask(&self, what: i16, version: i16, body: &[u8]) -> anyhow::Result<Vec<u8>> {

@@ -281,3 +281,54 @@ async fn redis_that_comes_late_is_waited_for() {
     claims.restored().await.unwrap();
     assert_eq!(claims.state(), ClaimsState::Ready);
 }
+
+/// A server may refuse a client for a moment: while its users are changed, or because it has just become a replica.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_that_refuses_a_connection_is_connected_to_again() {
+    let redis = Redis::start(Options::default()).unwrap();
+    // To choose a database is the first thing that is done with a connection.
+    let claims = redis_claims(&format!("{}1", redis.url()), "").await;
+    claims.restored().await.unwrap();
+    let here = at(1);
+    let claim = |n| [Claim { ce_type: TYPE, id: id(n), at: &here, index: 0 }];
+    assert_eq!(claims.claim(STAGE, &claim(1)).await.unwrap(), [Verdict::First]);
+
+    assert_eq!(redis.ask("ACL SETUSER default -select").unwrap(), "+OK");
+    redis.ask("CLIENT KILL TYPE normal").unwrap();
+    let second = claim(2);
+    let mut waiting = std::pin::pin!(claims.claim(STAGE, &second));
+    assert!(tokio::time::timeout(Duration::from_secs(2), &mut waiting).await.is_err(), "it did not wait");
+    let ClaimsState::Away { reason } = claims.state() else { panic!("{:?}", claims.state()) };
+    assert!(reason.contains("select") || reason.contains("permission"), "{reason}");
+    assert_eq!(redis.ask("ACL SETUSER default +select").unwrap(), "+OK");
+    assert_eq!(within("the store", waiting).await.unwrap(), [Verdict::First]);
+    assert_eq!(claims.state(), ClaimsState::Ready);
+
+    redis.ask("REPLICAOF 127.0.0.1 1").unwrap();
+    let third = claim(3);
+    let mut waiting = std::pin::pin!(claims.claim(STAGE, &third));
+    assert!(tokio::time::timeout(Duration::from_secs(2), &mut waiting).await.is_err(), "it did not wait");
+    redis.ask("REPLICAOF NO ONE").unwrap();
+    assert_eq!(within("the store", waiting).await.unwrap(), [Verdict::First]);
+}
+
+/// Two deployments for different sources: what the one has rebuilt is not what the other needs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_that_one_part_has_filled_is_new_to_another() {
+    let redis = Redis::start(Options::default()).unwrap();
+    let open = async |part: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = settings("", folder.path());
+        settings.claims.store = ClaimsStore::Redis;
+        settings.claims.url = SecretUrl::new(redis.url());
+        settings.claims.for_part(part);
+        within("the store", Bus::open(&settings).unwrap().claims()).await.unwrap()
+    };
+    open("meta").await.restored().await.unwrap();
+    assert!(!open("meta").await.is_new());
+    let github = open("github").await;
+    assert!(github.is_new());
+    let here = at(1);
+    let asked = [Claim { ce_type: TYPE, id: id(1), at: &here, index: 0 }];
+    assert!(matches!(github.claim(STAGE, &asked).await, Err(Error::ClaimsEmptied { .. })));
+}

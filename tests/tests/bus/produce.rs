@@ -82,9 +82,10 @@ pub(crate) async fn headers_come_back_as_they_were(log: &Log) {
         r#type: "weir.raw.v1.Delivery".to_owned(),
         time: Some(common::time::from_millis(1_700_000_000_123)),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-        from: Some(first),
+        from: Some(first.clone()),
         attempts: 2,
         items: vec![4, 7],
+        instead_of: vec![first.clone(), first],
     };
     let producer = bus.producer().unwrap();
     let delivery = producer.try_send(Record::encoded(TOPIC, "k", vec![1, 0, 255], headers.clone())).unwrap();

@@ -13,10 +13,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("service", &["common"]),
     ("sources", &["common"]),
     ("streaming", &["bus", "service", "sources", "common"]),
-    ("processing", &["bus", "service", "sources", "common"]),
+    // What the stages have in common, and nothing of what they do.
+    ("stage", &["bus", "service", "common"]),
+    ("processing", &["stage", "bus", "service", "sources", "common"]),
     ("lake", &["common"]),
-    ("enricher", &["bus", "service", "lake", "common"]),
-    ("loader", &["bus", "service", "lake", "common"]),
+    ("enricher", &["stage", "bus", "service", "lake", "common"]),
+    ("loader", &["stage", "bus", "service", "lake", "common"]),
     ("health-check", &["bus", "service", "common"]),
     (
         "weir",

@@ -30,6 +30,7 @@ macro_rules! suite {
                 raw::what_waits_is_left_to_processing,
                 raw::who_goes_away_stops_it_and_the_next_sends_the_rest,
                 raw::what_may_not_be_sent_says_why,
+                raw::what_was_claimed_and_never_came_out_comes_with_a_replay,
                 storms::one_endpoint_is_held_back_at_every_door_and_let_in_again,
             );
         }

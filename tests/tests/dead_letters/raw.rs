@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use bus::{Headers, Record};
+use bus::{Bus, Claim, Coordinates, Headers, Record, Verdict};
 use common::deadletter::v1::{
-    DeadLetter, ListReplaysRequest, RawCounts, RawSelection, ReplayRawRequest, ReplayRawResponse,
+    CountRawRequest, DeadLetter, ListReplaysRequest, RawCounts, RawSelection, ReplayRawRequest, ReplayRawResponse,
 };
 use common::raw::v1::Delivery;
 use common::registration::v1::registration::Kind;
 use common::registration::v1::{Endpoint, Registration};
 use common::time::from_seconds;
+use futures_util::TryStreamExt as _;
 use tonic::{Code, Status};
 
 use crate::place::{BROKEN, LIMIT, Log, Place, Stage, came_out, comment, page};
@@ -59,8 +60,27 @@ fn same(delivery: Delivery, n: usize) -> Delivery {
     }
 }
 
+/// The letter of a record that the process ended on too often.
+fn ended_on(at: &Coordinates) -> DeadLetter {
+    let coordinates = common::deadletter::v1::Coordinates {
+        log: at.log.to_string(),
+        topic: at.topic.to_string(),
+        partition: at.partition,
+        offset: at.offset,
+        index: 0,
+    };
+    DeadLetter {
+        id: "c".repeat(32),
+        stage: "processing".into(),
+        reason: "crash".into(),
+        failed_at: Some(service::clock::timestamp()),
+        coordinates: Some(coordinates),
+        ..DeadLetter::default()
+    }
+}
+
 /// Puts a delivery on the log of a place where nothing runs, past which its group is set: nothing comes of it.
-async fn skipped(place: &Place, delivery: &Delivery) -> bus::Coordinates {
+async fn skipped(place: &Place, delivery: &Delivery) -> Coordinates {
     let at = place.put(delivery).await;
     let topic = common::topics::raw(&delivery.source);
     place.bus.set_group_offset("weir-processing", topic.name(), at.partition, at.offset + 1).await.unwrap();
@@ -113,6 +133,12 @@ pub(crate) async fn what_never_came_out_comes_and_the_rest_is_unchanged(log: Log
     assert_eq!((would.selected, would.sent, would.examples.len(), would.replay_id.as_str()), (3, 3, 3, ""));
     let missing: BTreeMap<_, _> = would.missing.iter().map(|kind| (kind.r#type.as_str(), kind.count)).collect();
     assert_eq!(missing, [("weir.facebook.v1.Comment", 3), ("weir.github.v1.Issues", 1)].into());
+    // Whoever may only count is told the same.
+    let count = CountRawRequest { selection: dry.selection.clone() };
+    let answers = stage.client.clone().count_raw(count).await.unwrap().into_inner();
+    let counted = answers.try_fold(None, async |_, answer| Ok(Some(answer))).await.unwrap().unwrap();
+    assert!(counted.done && counted.counts == would.counts, "{counted:?}");
+    assert_eq!((counted.missing, counted.examples.len()), (would.missing.clone(), would.examples.len()));
     place.exactly("raw.meta", 3).await;
     let one = ReplayRawRequest { limit: 1, ..dry.clone() };
     assert_eq!(replay(&stage, one).await.unwrap().sent, 1);
@@ -208,23 +234,7 @@ pub(crate) async fn what_may_not_be_sent_says_why(log: Log) {
     let broke = skipped(&place, &of("mine", 2)).await;
     skipped(&place, &of("mine", 3)).await;
     skipped(&place, &of("other", 4)).await;
-    let coordinates = common::deadletter::v1::Coordinates {
-        log: broke.log.to_string(),
-        topic: broke.topic.to_string(),
-        partition: broke.partition,
-        offset: broke.offset,
-        index: 0,
-    };
-    place
-        .put_letter(&DeadLetter {
-            id: "c".repeat(32),
-            stage: "processing".into(),
-            reason: "crash".into(),
-            failed_at: Some(service::clock::timestamp()),
-            coordinates: Some(coordinates),
-            ..DeadLetter::default()
-        })
-        .await;
+    place.put_letter(&ended_on(&broke)).await;
     let stage = place.start().await;
 
     let with = |change: &dyn Fn(&mut RawSelection)| {
@@ -261,5 +271,43 @@ pub(crate) async fn what_may_not_be_sent_says_why(log: Log) {
         let message = status.message();
         assert!(message.starts_with(field) && message.contains(says), "{message}");
     }
+    stage.stop().await;
+}
+
+/// The process ended between the claims of a record and its outputs until the record was given up; then the cause was
+/// found, and it is replayed.
+pub(crate) async fn what_was_claimed_and_never_came_out_comes_with_a_replay(log: Log) {
+    const ONE: [(&str, usize); 2] = [("events.facebook.comment", 1), ("activities", 1)];
+    let without = Place::new(log, "endwithout").await;
+    let delivery = same(without.delivery("meta", page(&[comment("7_1_1", "out of memory")]), &[]), 1);
+    let stage = without.start().await;
+    without.put(&delivery).await;
+    let expected = came_out(&without, &ONE).await;
+    let event = without.exactly(ONE[0].0, 1).await.remove(0).headers;
+    stage.stop().await;
+
+    let place = Place::new(log, "endwith").await;
+    let at = skipped(&place, &delivery).await;
+    // A bus keeps the store that it opened, and the stage has a bus of its own.
+    let bus = Bus::open(&place.settings.bus).unwrap();
+    let claims = bus.claims().await.unwrap();
+    claims.restored().await.unwrap();
+    let claim = Claim { ce_type: &event.r#type, id: event.id.parse().unwrap(), at: &at, index: 0 };
+    assert_eq!(claims.claim("processing", &[claim]).await.unwrap(), [Verdict::First]);
+    drop((claims, bus));
+    place.put_letter(&ended_on(&at)).await;
+    let stage = place.start().await;
+    // What the platform sends again meanwhile is a duplicate of what never came out.
+    place.put(&delivery).await;
+    stage.until_taken(1).await;
+    assert_eq!(stage.balance().await, (1, 0, 0, 1));
+
+    assert_eq!(stage.replay_reason("crash").await.sent, 1);
+    assert!(came_out(&place, &ONE).await == expected);
+    // A second time there is nothing to do.
+    assert_eq!(stage.replay_reason("crash").await.sent, 1);
+    stage.until_taken(3).await;
+    assert_eq!(stage.balance().await, (3, 1, 0, 2));
+    assert!(came_out(&place, &ONE).await == expected);
     stage.stop().await;
 }

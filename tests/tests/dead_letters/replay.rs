@@ -285,7 +285,7 @@ pub(crate) async fn other_stages_get_their_records_back(log: Log) {
         assert_eq!((answer.selected, answer.sent), (1, 1), "{answer:?}");
         let [first, again] = place.exactly(topic, 2).await.try_into().unwrap();
         assert_eq!((first.key, first.payload), (again.key, again.payload));
-        assert_eq!(again.headers, Headers { attempts: 4, ..headers });
+        assert_eq!(again.headers, Headers { attempts: 4, instead_of: vec![at], ..headers });
         processing.stop().await;
     }
 }

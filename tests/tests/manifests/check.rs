@@ -2,38 +2,55 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1, networking::v1::Ingress, policy::v1::PodDisruptionBudget};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::CronJob;
+use k8s_openapi::api::core::v1;
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::de::DeserializeOwned;
 use serde_yaml_ng::Value;
 
-/// Secrets that the operator makes: `docs/` says how.
-const SECRETS_OF_THE_OPERATOR: &[&str] = &["weir-secrets"];
+use crate::{arrows, gateway, jobs, kafka, scale, schema};
+
+/// Secrets that whoever installs Weir makes: docs/kubernetes.md says how.
+const SECRETS_OF_THE_OPERATOR: &[&str] = &["weir-sealing-key", "weir-lake", "weir-postgres"];
 
 pub(crate) fn all(documents: &[Value]) -> Vec<String> {
     let mut problems = Vec::new();
     for document in documents {
         strict(document, &mut problems);
     }
-    for deployment in of_kind(documents, "Deployment") {
-        let template = &deployment["spec"]["template"];
+    for workload in workloads(documents) {
+        let template = template(workload);
         let pod = &template["spec"];
-        let name = name(deployment);
+        let name = name(workload);
         let found = &mut problems;
-        selects(
-            &deployment["spec"]["selector"]["matchLabels"],
-            &template["metadata"]["labels"],
-            &format!("{name}: selector"),
-            found,
-        );
+        if workload["kind"] == "CronJob" {
+            jobs::check(&name, workload, documents, found);
+        } else {
+            let selector = &workload["spec"]["selector"]["matchLabels"];
+            selects(selector, &template["metadata"]["labels"], &format!("{name}: selector"), found);
+        }
         for constraint in list(&pod["topologySpreadConstraints"]) {
             let labels = &constraint["labelSelector"]["matchLabels"];
             selects(labels, &template["metadata"]["labels"], &format!("{name}: topologySpreadConstraints"), found);
         }
         pod_security(&name, pod, found);
-        references(&name, pod, documents, found);
-        probes_and_grace(&name, pod, found);
-        environment(&name, pod, documents, found);
+        references(&name, pod, workload, documents, found);
+        if workload["kind"] == "Deployment" {
+            probes_and_grace(&name, pod, found);
+            environment(&name, pod, documents, found);
+        }
     }
+    scale::scaled(documents, &mut problems);
+    monitors(documents, &mut problems);
+    scale::answering(documents, &mut problems);
+    collectors(documents, &mut problems);
+    classes(documents, &mut problems);
+    gateway::check(documents, &mut problems);
+    kafka::check(documents, &mut problems);
+    arrows::check(documents, &mut problems);
     for service in of_kind(documents, "Service") {
         service_targets(service, documents, &mut problems);
     }
@@ -42,8 +59,7 @@ pub(crate) fn all(documents: &[Value]) -> Vec<String> {
     }
     for budget in of_kind(documents, "PodDisruptionBudget") {
         let selector = &budget["spec"]["selector"]["matchLabels"];
-        if !of_kind(documents, "Deployment").any(|d| is_subset(selector, &d["spec"]["template"]["metadata"]["labels"]))
-        {
+        if !workloads(documents).any(|one| is_subset(selector, &template(one)["metadata"]["labels"])) {
             problems.push(format!("PodDisruptionBudget {}: selects nothing", name(budget)));
         }
     }
@@ -64,12 +80,17 @@ fn strict(document: &Value, problems: &mut Vec<String>) {
     let kind = (document["apiVersion"].as_str().unwrap_or_default(), document["kind"].as_str().unwrap_or_default());
     let found = match kind {
         ("apps/v1", "Deployment") => parse::<Deployment>(document),
+        ("apps/v1", "StatefulSet") => parse::<StatefulSet>(document),
+        ("batch/v1", "CronJob") => parse::<CronJob>(document),
+        ("autoscaling/v2", "HorizontalPodAutoscaler") => parse::<HorizontalPodAutoscaler>(document),
+        ("networking.k8s.io/v1", "NetworkPolicy") => parse::<NetworkPolicy>(document),
+        ("v1", "Secret") => parse::<v1::Secret>(document),
         ("v1", "Service") => parse::<v1::Service>(document),
         ("v1", "ConfigMap") => parse::<v1::ConfigMap>(document),
         ("v1", "Namespace") => parse::<v1::Namespace>(document),
         ("networking.k8s.io/v1", "Ingress") => parse::<Ingress>(document),
         ("policy/v1", "PodDisruptionBudget") => parse::<PodDisruptionBudget>(document),
-        other => vec![format!("{other:?} is not a kind that this test knows: add it to `strict`")],
+        (version, kind) => schema::problems(version, kind, document),
     };
     problems.extend(found.into_iter().map(|problem| format!("{} {}: {problem}", kind.1, name(document))));
 }
@@ -100,15 +121,17 @@ fn pod_security(deployment: &str, pod: &Value, problems: &mut Vec<String>) {
 }
 
 /// Every config map, secret and volume that is named is there.
-fn references(deployment: &str, pod: &Value, documents: &[Value], problems: &mut Vec<String>) {
+fn references(deployment: &str, pod: &Value, workload: &Value, documents: &[Value], problems: &mut Vec<String>) {
     let maps: BTreeSet<_> = of_kind(documents, "ConfigMap").map(name).collect();
-    let volumes: BTreeSet<_> = list(&pod["volumes"]).map(|volume| text(&volume["name"])).collect();
+    let secrets = secrets(documents);
+    let mut volumes: BTreeSet<_> = list(&pod["volumes"]).map(|volume| text(&volume["name"])).collect();
+    volumes.extend(list(&workload["spec"]["volumeClaimTemplates"]).map(name));
     for volume in list(&pod["volumes"]) {
         let (map, secret) = (text(&volume["configMap"]["name"]), text(&volume["secret"]["secretName"]));
         if !map.is_empty() && !maps.contains(&map) {
             problems.push(format!("{deployment}: volume of config map {map}, which is not there"));
         }
-        if !secret.is_empty() && !SECRETS_OF_THE_OPERATOR.contains(&secret.as_str()) {
+        if !secret.is_empty() && !secrets.contains(&secret) {
             problems.push(format!("{deployment}: volume of secret {secret}, which nobody is told to make"));
         }
     }
@@ -122,6 +145,87 @@ fn references(deployment: &str, pod: &Value, documents: &[Value], problems: &mut
             let map = text(&source["configMapRef"]["name"]);
             if !maps.contains(&map) {
                 problems.push(format!("{deployment}: environment from config map {map}, which is not there"));
+            }
+        }
+    }
+}
+
+/// Those that are told to be made, and those that the operators of these resources make.
+pub(crate) fn secrets(documents: &[Value]) -> BTreeSet<String> {
+    let mut secrets: BTreeSet<_> = SECRETS_OF_THE_OPERATOR.iter().map(|name| (*name).to_owned()).collect();
+    secrets.extend(of_kind(documents, "Secret").map(name));
+    secrets.extend(of_kind(documents, "KafkaUser").map(name));
+    secrets.extend(of_kind(documents, "Kafka").map(|kafka| format!("{}-cluster-ca-cert", name(kafka))));
+    for cluster in of_kind(documents, "Cluster") {
+        secrets.extend(["app", "ca"].map(|what| format!("{}-{what}", name(cluster))));
+    }
+    secrets.extend(of_kind(documents, "Certificate").map(|one| text(&one["spec"]["secretName"])));
+    secrets
+}
+
+/// What is scraped is there, and has the port.
+fn monitors(documents: &[Value], problems: &mut Vec<String>) {
+    for monitor in of_kind(documents, "PodMonitor") {
+        for endpoint in list(&monitor["spec"]["podMetricsEndpoints"]) {
+            let selector = &monitor["spec"]["selector"]["matchLabels"];
+            let mut pods = of_kind(documents, "Deployment").map(|one| &one["spec"]["template"]);
+            let has = pods.any(|pod| {
+                let ports = list(&pod["spec"]["containers"]).flat_map(|container| list(&container["ports"]));
+                is_subset(selector, &pod["metadata"]["labels"])
+                    && ports.into_iter().any(|port| port["name"] == endpoint["port"])
+            });
+            if !has {
+                problems.push(format!("PodMonitor {}: no pod has port {}", name(monitor), text(&endpoint["port"])));
+            }
+        }
+    }
+    for monitor in of_kind(documents, "ServiceMonitor") {
+        for endpoint in list(&monitor["spec"]["endpoints"]) {
+            let selector = &monitor["spec"]["selector"]["matchLabels"];
+            let has = of_kind(documents, "Service").any(|service| {
+                is_subset(selector, &service["metadata"]["labels"])
+                    && list(&service["spec"]["ports"]).any(|port| port["name"] == endpoint["port"])
+            });
+            if !has {
+                problems.push(format!(
+                    "ServiceMonitor {}: no service has port {}",
+                    name(monitor),
+                    text(&endpoint["port"])
+                ));
+            }
+        }
+    }
+}
+
+/// The namespace asks it of every pod, and the operator of the collector does not say it by itself.
+fn collectors(documents: &[Value], problems: &mut Vec<String>) {
+    for collector in of_kind(documents, "OpenTelemetryCollector") {
+        let (pod, container) = (&collector["spec"]["podSecurityContext"], &collector["spec"]["securityContext"]);
+        let is_restricted = pod["runAsNonRoot"] == true
+            && pod["seccompProfile"]["type"] == "RuntimeDefault"
+            && container["allowPrivilegeEscalation"] == false
+            && list(&container["capabilities"]["drop"]).any(|one| one == "ALL");
+        if !is_restricted {
+            problems.push(format!("OpenTelemetryCollector {}: its pods are refused here", name(collector)));
+        }
+    }
+}
+
+/// The controller that the world reaches answers the challenges of certificates, and does not lead to operators' services.
+fn classes(documents: &[Value], problems: &mut Vec<String>) {
+    let of = |wanted: &str| {
+        let ingress = of_kind(documents, "Ingress").find(|ingress| name(ingress) == wanted);
+        ingress.map(|ingress| text(&ingress["spec"]["ingressClassName"])).filter(|class| !class.is_empty())
+    };
+    let Some(public) = of("public") else { return };
+    if of("operators").is_none_or(|class| class == public) {
+        problems.push(format!("Ingress operators: {public} is the controller that the world reaches"));
+    }
+    for issuer in of_kind(documents, "Issuer") {
+        for solver in list(&issuer["spec"]["acme"]["solvers"]) {
+            let class = text(&solver["http01"]["ingress"]["ingressClassName"]);
+            if class != public {
+                problems.push(format!("Issuer {}: nobody serves class {class}", name(issuer)));
             }
         }
     }
@@ -151,8 +255,20 @@ fn probes_and_grace(deployment: &str, pod: &Value, problems: &mut Vec<String>) {
     }
 }
 
-/// The service itself reads the environment that the manifest gives it.
+/// The service itself reads the environment, and the file, that the manifest gives it.
 fn environment(deployment: &str, pod: &Value, documents: &[Value], problems: &mut Vec<String>) {
+    let file = list(&pod["volumes"]).find_map(|volume| {
+        let map = text(&volume["configMap"]["name"]);
+        let map = of_kind(documents, "ConfigMap").find(|document| !map.is_empty() && name(document) == map)?;
+        map["data"].as_mapping()?.values().next().map(text)
+    });
+    if let Err(error) = crate::fixtures::load(deployment, variables(pod, documents), file) {
+        problems.push(format!("{deployment}: its settings are refused: {error}"));
+    }
+}
+
+/// What a pod is given as environment.
+pub(crate) fn variables(pod: &Value, documents: &[Value]) -> Vec<(String, String)> {
     let mut environment = Vec::new();
     for source in list(&pod["containers"]).flat_map(|container| list(&container["envFrom"])) {
         let map = text(&source["configMapRef"]["name"]);
@@ -162,21 +278,18 @@ fn environment(deployment: &str, pod: &Value, documents: &[Value], problems: &mu
             }
         }
     }
-    if let Err(error) = crate::fixtures::load(deployment, environment) {
-        problems.push(format!("{deployment}: its settings are refused: {error}"));
-    }
+    environment
 }
 
 fn service_targets(service: &Value, documents: &[Value], problems: &mut Vec<String>) {
     let selector = &service["spec"]["selector"];
-    let mut selected = of_kind(documents, "Deployment")
-        .filter(|deployment| is_subset(selector, &deployment["spec"]["template"]["metadata"]["labels"]))
-        .peekable();
+    let mut selected =
+        workloads(documents).filter(|one| is_subset(selector, &template(one)["metadata"]["labels"])).peekable();
     if selected.peek().is_none() {
         problems.push(format!("Service {}: selects no pods", name(service)));
     }
     for deployment in selected {
-        let ports: BTreeSet<_> = list(&deployment["spec"]["template"]["spec"]["containers"])
+        let ports: BTreeSet<_> = list(&template(deployment)["spec"]["containers"])
             .flat_map(|container| list(&container["ports"]))
             .map(|port| text(&port["name"]))
             .collect();
@@ -221,13 +334,24 @@ fn ingress_targets(ingress: &Value, documents: &[Value], problems: &mut Vec<Stri
     }
 }
 
+/// What makes pods.
+pub(crate) fn workloads(documents: &[Value]) -> impl Iterator<Item = &Value> {
+    ["Deployment", "StatefulSet", "CronJob"].into_iter().flat_map(|kind| of_kind(documents, kind))
+}
+
+/// The pods that it makes.
+pub(crate) fn template(workload: &Value) -> &Value {
+    let spec = &workload["spec"];
+    if workload["kind"] == "CronJob" { &spec["jobTemplate"]["spec"]["template"] } else { &spec["template"] }
+}
+
 fn selects(selector: &Value, labels: &Value, what: &str, problems: &mut Vec<String>) {
     if !is_subset(selector, labels) {
         problems.push(format!("{what}: does not select the pods of its own template"));
     }
 }
 
-fn is_subset(selector: &Value, labels: &Value) -> bool {
+pub(crate) fn is_subset(selector: &Value, labels: &Value) -> bool {
     selector.as_mapping().is_some_and(|selector| {
         !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
     })
@@ -241,10 +365,10 @@ pub(crate) fn name(document: &Value) -> String {
     text(&document["metadata"]["name"])
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_sequence().into_iter().flatten()
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }

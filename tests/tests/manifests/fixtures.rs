@@ -7,12 +7,21 @@ use serde_yaml_ng::Value;
 
 use crate::{check, render};
 
-/// Loads the settings of a service as the service does, from its defaults and an environment.
-pub(crate) fn load(service: &str, environment: Vec<(String, String)>) -> Result<(), String> {
+/// Loads the settings of a service as the service does, from its defaults, an environment, and a file's text.
+pub(crate) fn load(service: &str, environment: Vec<(String, String)>, file: Option<String>) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let path = folder.path().join("settings.toml");
+    if let Some(text) = &file {
+        std::fs::write(&path, text).map_err(|error| error.to_string())?;
+    }
+    let file = file.is_some().then_some(path.as_path());
     let result = match service {
-        "streaming" => service::load::<streaming::Settings>(streaming::DEFAULTS, None, environment).map(drop),
-        "processing" => service::load::<processing::Settings>(processing::DEFAULTS, None, environment).map(drop),
-        "weir" => service::load::<weir::settings::Settings>(weir::settings::DEFAULTS, None, environment).map(drop),
+        "streaming" => service::load::<streaming::Settings>(streaming::DEFAULTS, file, environment).map(drop),
+        "processing" => service::load::<processing::Settings>(processing::DEFAULTS, file, environment).map(drop),
+        "enricher" => service::load::<enricher::Settings>(enricher::DEFAULTS, file, environment).map(drop),
+        "loader" => service::load::<loader::Settings>(loader::DEFAULTS, file, environment).map(drop),
+        "health-check" => service::load::<health_check::Settings>(health_check::DEFAULTS, file, environment).map(drop),
+        "weir" => service::load::<weir::settings::Settings>(weir::settings::DEFAULTS, file, environment).map(drop),
         other => return Err(format!("no service is called {other}")),
     };
     result.map_err(|error| error.to_string())
@@ -54,7 +63,58 @@ fn set(document: &mut Value, path: &str, value: Value) {
 /// (kind, name or its beginning, path, new value, what the check must say)
 const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("Deployment", "streaming", "spec.minReadySecond", "5", "minReadySecond"),
-    ("Deployment", "streaming", "spec.replicas", "two", "invalid type"),
+    ("Deployment", "processing", "spec.replicas", "two", "invalid type"),
+    ("Deployment", "streaming", "spec.replicas", "3", "says itself how many replicas"),
+    ("HorizontalPodAutoscaler", "streaming", "spec.scaleTargetRef.name", "door", "scales door, which is not there"),
+    ("ScaledObject", "processing", "spec.maxReplicaCount", "12", "more replicas than the 6 partitions"),
+    ("ScaledObject", "processing", "spec.triggers.0.metadata.topic", "raw.mta", "and its input is"),
+    ("ScaledObject", "enricher", "spec.triggers.0.metadata.consumerGroup", "enricher", "its group is weir-enricher"),
+    ("ScaledObject", "enricher", "spec.triggers.0.authenticationRef.name", "kafk", "which is not there"),
+    (
+        "ScaledObject",
+        "enricher",
+        "spec.triggers.0.metadata.bootstrapServers",
+        "kafka-kafka-bootstrap:9093",
+        "has no namespace",
+    ),
+    ("ScaledObject", "enricher", "spec.minReplicaCount", "1", "expects 2 of enricher"),
+    ("HorizontalPodAutoscaler", "streaming", "spec.minReplicas", "1", "expects 2 of streaming"),
+    ("Deployment", "loader", "spec.replicas", "1", "expects 2 of loader"),
+    (
+        "OpenTelemetryCollector",
+        "weir",
+        "spec.securityContext.allowPrivilegeEscalation",
+        "true",
+        "its pods are refused here",
+    ),
+    ("Ingress", "operators", "spec.ingressClassName", "haproxy", "that the world reaches"),
+    ("Issuer", "weir", "spec.acme.solvers.0.http01.ingress.ingressClassName", "public", "nobody serves class public"),
+    ("KafkaTopic", "raw.meta", "spec.partitions", "3", "is not what topic raw.meta has"),
+    ("KafkaUser", "weir-loader", "metadata.name", "loader", "there is no KafkaUser weir-loader"),
+    ("PodMonitor", "weir", "spec.podMetricsEndpoints.0.port", "metrics", "no pod has port metrics"),
+    ("ServiceMonitor", "health-check", "spec.endpoints.0.port", "metrics", "no service has port metrics"),
+    (
+        "NetworkPolicy",
+        "public-to-streaming",
+        "spec.ingress.0.ports.0.port",
+        "admin",
+        "public to streaming on port 8081 is let through",
+    ),
+    (
+        "NetworkPolicy",
+        "enricher-to-processing-out",
+        "spec.egress.0.ports.0.port",
+        "8080",
+        "enricher to processing on port 9090 is an arrow",
+    ),
+    ("NetworkPolicy", "dns", "spec.egress.0.ports.0.port", "54", "cannot resolve names"),
+    (
+        "NetworkPolicy",
+        "loader-to-store",
+        "spec.egress.0.to.0.ipBlock.except",
+        "[]",
+        "loader to the metadata of the node",
+    ),
     ("Deployment", "streaming", "spec.selector.matchLabels.role", "x", "does not select the pods of its own template"),
     (
         "Deployment",
@@ -142,7 +202,7 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("ConfigMap", "weir-processing-", "data.WEIR__BUS__CLAIMS__STORE", "memcached", "its settings are refused"),
     ("Service", "streaming", "spec.ports.0.targetPort", "web", "targetPort web is no port of streaming"),
     ("Service", "processing", "spec.selector.app", "x", "selects no pods"),
-    ("Service", "processing", "spec.ports.1.appProtocol", "null", "must say appProtocol"),
+    ("Service", "processing", "spec.ports.0.appProtocol", "null", "must say appProtocol"),
     ("Ingress", "public", "spec.rules.0.host", "null", "answers for every name"),
     ("Ingress", "public", "spec.rules.0.http.paths.0.backend.service.port.name", "admin", "only the door is public"),
     ("Ingress", "operators", "spec.rules.0.http.paths.0.backend.service.name", "proces", "which is not there"),
@@ -153,13 +213,34 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
         "/weir.registration.v1.Registrations/",
         "is no gRPC service",
     ),
+    ("CronJob", "compact", "spec.concurrencyPolicy", "Allow", "concurrencyPolicy must be Forbid"),
+    ("CronJob", "compact", "spec.schedule", "\"@daily\"", "must have five fields"),
+    ("CronJob", "compact", "spec.timeZone", "null", "timeZone must be Etc/UTC"),
+    ("CronJob", "vacuum", "spec.jobTemplate.spec.activeDeadlineSeconds", "null", "it may hang for ever"),
+    ("CronJob", "vacuum", "spec.jobTemplate.spec.template.spec.restartPolicy", "OnFailure", "must be Never"),
+    (
+        "CronJob",
+        "vacuum",
+        "spec.jobTemplate.spec.template.spec.containers.0.args.1",
+        "vacum",
+        "its arguments are refused",
+    ),
+    (
+        "CronJob",
+        "compact",
+        "spec.jobTemplate.spec.template.spec.containers.0.securityContext.readOnlyRootFilesystem",
+        "null",
+        "readOnlyRootFilesystem",
+    ),
+    ("ConfigMap", "weir-jobs-", "data.WEIR__BUS__DATA_DR", "x", "conservation: its settings are refused"),
+    ("KafkaUser", "weir-jobs", "metadata.name", "jobs", "there is no KafkaUser weir-jobs"),
     ("PodDisruptionBudget", "streaming", "spec.selector.matchLabels.app", "x", "selects nothing"),
 ];
 
 #[test]
 fn every_check_catches_its_broken_fixture() {
     for (kind, name, path, value, expected) in BROKEN {
-        let mut documents = render::base();
+        let mut documents = render::overlay("production");
         let document = documents
             .iter_mut()
             .find(|document| document["kind"] == *kind && check::name(document).starts_with(name))

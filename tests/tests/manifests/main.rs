@@ -9,14 +9,45 @@
     reason = "a test fails by panicking, and says what it saw"
 )]
 
+mod arrows;
 mod check;
 mod compose;
 mod fixtures;
+mod gateway;
 mod images;
+mod jobs;
+mod kafka;
 mod render;
+mod scale;
+mod schema;
 
 #[test]
-fn the_base_is_sound() {
-    let problems = check::all(&render::base());
-    assert_eq!(problems, [""; 0]);
+fn every_overlay_is_sound() {
+    for overlay in render::OVERLAYS {
+        let problems = check::all(&render::overlay(overlay));
+        assert_eq!(problems, [""; 0], "{overlay}");
+    }
+}
+
+#[test]
+fn every_way_in_is_sound() {
+    let controllers = ["traefik", "haproxy", "contour", "f5-nginx"].map(|name| format!("controllers/{name}"));
+    for component in controllers.iter().map(String::as_str).chain(["gateway-api"]) {
+        let problems = check::all(&render::with(&["valkey", "strimzi", "postgres", "cert-manager", component]));
+        assert_eq!(problems, [""; 0], "{component}");
+    }
+}
+
+/// What stands in the way of a plain `kubectl apply`: the local overlay needs nothing installed before.
+#[test]
+fn the_local_overlay_needs_no_operator() {
+    let all = render::overlay("local");
+    let foreign: Vec<_> = all
+        .iter()
+        .filter_map(|document| document["apiVersion"].as_str())
+        .filter(|version| {
+            version.split('/').next().is_some_and(|group| group.contains('.') && !group.ends_with(".k8s.io"))
+        })
+        .collect();
+    assert_eq!(foreign, [""; 0]);
 }

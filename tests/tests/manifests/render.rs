@@ -1,8 +1,9 @@
 //! Manifests as the API server would get them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use serde_yaml_ng::Value;
 
@@ -10,19 +11,40 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The documents of `k8s/base`.
-pub(crate) fn base() -> Vec<Value> {
-    static BASE: OnceLock<Vec<Value>> = OnceLock::new();
-    BASE.get_or_init(|| kustomize("k8s/base")).clone()
+pub(crate) const OVERLAYS: [&str; 4] = ["local", "review", "staging", "production"];
+
+/// The documents of an overlay.
+pub(crate) fn overlay(name: &'static str) -> Vec<Value> {
+    static RENDERED: Mutex<BTreeMap<&str, Vec<Value>>> = Mutex::new(BTreeMap::new());
+    let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
+    rendered.entry(name).or_insert_with(|| kustomize(&root().join("k8s/overlays").join(name))).clone()
 }
 
-fn kustomize(folder: &str) -> Vec<Value> {
+/// The documents of the base with these components.
+pub(crate) fn with(components: &[&str]) -> Vec<Value> {
+    let k8s = root().join("k8s").canonicalize().unwrap();
+    // Kustomize takes no absolute paths, and looks only below the root of a repository for other folders.
+    let folder =
+        tempfile::Builder::new().prefix("kustomize-").tempdir_in(k8s.parent().unwrap().join("target")).unwrap();
+    let mut text = String::from("resources: [../../k8s/base]\nimages:\n");
+    for service in SERVICES {
+        text.push_str(&format!("  - {{name: weir-{service}, newTag: 0.0.0}}\n"));
+    }
+    text.push_str("  - {name: weir, newTag: 0.0.0}\ncomponents:\n");
+    components.iter().for_each(|component| text.push_str(&format!("  - ../../k8s/components/{component}\n")));
+    std::fs::write(folder.path().join("kustomization.yaml"), text).unwrap();
+    kustomize(folder.path())
+}
+
+pub(crate) const SERVICES: [&str; 5] = ["streaming", "processing", "enricher", "loader", "health-check"];
+
+fn kustomize(folder: &Path) -> Vec<Value> {
     let output = Command::new("kubectl")
         .arg("kustomize")
-        .arg(root().join(folder))
+        .arg(folder)
         .output()
         .expect("the manifests are rendered by kubectl: `make deps` says how to get it");
-    assert!(output.status.success(), "{folder}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}: {}", folder.display(), String::from_utf8_lossy(&output.stderr));
     documents(&String::from_utf8(output.stdout).unwrap())
 }
 

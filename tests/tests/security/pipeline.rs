@@ -28,6 +28,10 @@ call = "weir.registration.v1"
 names = ["weir-admin"]
 
 [[grpc.tls.allow]]
+call = "weir.deadletter.v1"
+names = ["weir-jobs"]
+
+[[grpc.tls.allow]]
 call = "weir.enrichment.v1"
 names = ["weir-enricher"]
 
@@ -61,11 +65,22 @@ fn launch(world: &World, scratch: &Scratch, name: &str, own: &Certificate, setti
 
 /// `weir` with arguments, as this certificate.
 fn weir(world: &World, shows: &Certificate, grpc: &str, arguments: &[&str]) -> Output {
+    weir_with(world, shows, grpc, arguments, Vec::new())
+}
+
+/// The same with settings.
+fn weir_with(
+    world: &World,
+    shows: &Certificate,
+    grpc: &str,
+    arguments: &[&str],
+    settings: Vec<(String, String)>,
+) -> Output {
     let mut command = Command::new(program("weir").unwrap());
     command.args(arguments).arg("--grpc").arg(format!("https://{grpc}"));
     command.arg("--ca-file").arg(&world.authority.root);
     command.arg("--certificate-file").arg(&shows.certificate).arg("--key-file").arg(&shows.key);
-    command.output().unwrap()
+    command.envs(settings).output().unwrap()
 }
 
 fn said(output: &Output) -> String {
@@ -187,6 +202,14 @@ async fn with_exactly_these_rights_a_delivery_becomes_a_row() {
     asked.unwrap_or_else(|error| panic!("{error}: {last}\n{}", health.logged().unwrap()));
     let asked = weir(world, &admin, health.grpc(), &["health"]);
     assert!(said(&asked).contains("streaming") && !said(&asked).contains("No answer"), "{}", said(&asked));
+
+    // What came through, counted by a principal that may only read.
+    let mut count = world.by_password("weir-jobs");
+    count.push(("WEIR__BUS__TOPIC_PREFIX".to_owned(), prefix.clone()));
+    count.push(("WEIR__LAKE__ROOT".to_owned(), shown(&lake)));
+    let arguments = ["job", "conservation", "--from", "1h", "--to", "0s"];
+    let counted = weir_with(world, &of("weir-jobs"), work.grpc(), &arguments, count);
+    assert!(counted.status.success() && said(&counted).contains("all of it came through"), "{}", said(&counted));
 
     // The table is enough: nothing was tried that is refused.
     for process in pipeline {

@@ -280,9 +280,10 @@ async fn no_secret_is_told_anywhere() {
     }
     let waits = "the claims' store does not answer";
     wait::until(waits, WITHIN, || Ok(refused.logged()?.contains(waits).then_some(()))).unwrap();
+    // The delivery's come with an export after it.
     let spans = wait::until("spans", WITHIN, || {
         let heard = collector.0.lock().unwrap().clone();
-        Ok(heard.1.contains("processing").then_some(heard))
+        Ok((heard.1.contains("processing") && heard.1.contains(MARKER)).then_some(heard))
     });
 
     // Heard.

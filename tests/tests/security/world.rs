@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bus::{TopicKind, TopicSpec};
 use rdkafka::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use weir::access::{Access, Resource, access};
 use weir::settings::Settings;
 use weir_tests::certificates::{Authority, Certificate};
@@ -15,11 +14,10 @@ use weir_tests::connect;
 use weir_tests::kafka::{self, Acl, Kafka, Options, Pattern, Security};
 use weir_tests::process::Launch;
 use weir_tests::scratch::Scratch;
-use weir_tests::wait;
 
 pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
-pub(crate) const SERVICES: [&str; 5] =
-    ["weir-streaming", "weir-processing", "weir-enricher", "weir-loader", "weir-health-check"];
+pub(crate) const SERVICES: [&str; 6] =
+    ["weir-streaming", "weir-processing", "weir-enricher", "weir-loader", "weir-jobs", "weir-health-check"];
 
 /// The broker that these tests share. It ends with the process.
 pub(crate) struct World {
@@ -109,22 +107,8 @@ impl World {
         own.partitions = 1;
         let (bus, specs) = (bus::Bus::open(&own).unwrap(), names.iter().map(spec).collect::<Vec<_>>());
         assert_eq!(bus.prepare_topics(&specs).await.unwrap(), []);
-        let acls = acls(&table);
-        self.kafka.allow(&acls).unwrap();
-        if let Some(Acl { principal, on: Pattern::Topic(topic), .. }) = acls.last() {
-            self.wait_for(principal.strip_prefix("User:").unwrap(), topic);
-        }
+        self.kafka.allow(&acls(&table)).unwrap();
         table
-    }
-
-    /// Until the broker knows of an ACL, and with it of those that were made before.
-    fn wait_for(&self, service: &str, topic: &str) {
-        let client: BaseConsumer = self.client(service).create().unwrap();
-        wait::until("the ACLs", Duration::from_secs(20), || {
-            let metadata = client.fetch_metadata(Some(topic), Duration::from_secs(5))?;
-            Ok(metadata.topics().iter().all(|topic| topic.error().is_none()).then_some(()))
-        })
-        .unwrap();
     }
 
     /// How the client itself is configured as this service.

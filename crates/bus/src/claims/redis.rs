@@ -76,7 +76,11 @@ const NOTE: &str = "\
 pub(crate) struct Redis {
     /// The address, without a password.
     shown: Arc<str>,
-    connection: ConnectionManager,
+    client: Client,
+    config: ConnectionManagerConfig,
+    /// Replaced when a request fails: by itself it would go on with one that leads to a server which is no primary any
+    /// more, or vanished without a word, and with the refusal of a login. The number says which one it is.
+    connection: Mutex<(u64, ConnectionManager)>,
     clock: Clock,
     ttl_seconds: u64,
     epoch_key: String,
@@ -123,11 +127,13 @@ impl Redis {
             .set_max_delay(AGAIN.1)
             .set_number_of_retries(1);
         let client = Client::open(info).map_err(refused)?;
-        let connection = client.get_connection_manager_lazy(config).map_err(refused)?;
+        let connection = client.get_connection_manager_lazy(config.clone()).map_err(refused)?;
         let seed = format!("{:x}-{:x}", clock.millis(), std::process::id());
         let mut store = Self {
             shown: shown.clone(),
-            connection,
+            client,
+            config,
+            connection: Mutex::new((0, connection)),
             clock: clock.clone(),
             ttl_seconds: claims.ttl().as_secs(),
             epoch_key: format!("weir:claims:epoch:{}{}", settings.topic_prefix, claims.stage),
@@ -234,7 +240,7 @@ impl Redis {
     /// Asks once. Also how many keys were thrown away that no other instance has counted.
     pub(crate) async fn reach(&self) -> Result<(Reach, u64), Error> {
         let failed = |reason: String| Error::Claims { store: self.shown.clone(), reason: reason.into() };
-        let mut connection = self.connection.clone();
+        let (_, mut connection) = lock(&self.connection).clone();
         let mut look = redis::pipe();
         look.cmd("INFO").cmd("GET").arg(EVICTED_KEY).cmd("GET").arg(&self.epoch_key);
         look.cmd("EVAL").arg(LEAST).arg(0).arg(SAMPLES);
@@ -275,7 +281,7 @@ impl Redis {
     async fn ask<T: redis::FromRedisValue>(&self, pipeline: &Pipeline) -> T {
         let mut wait = AGAIN.0;
         loop {
-            let mut connection = self.connection.clone();
+            let (number, mut connection) = lock(&self.connection).clone();
             let answer: RedisResult<T> = pipeline.query_async(&mut connection).await;
             match answer {
                 Ok(answer) => {
@@ -286,8 +292,19 @@ impl Redis {
                 }
                 Err(error) => self.note_away(&error),
             }
+            self.connect_anew(number);
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN.1);
+        }
+    }
+
+    /// In the place of the connection of that number, unless another task has done it.
+    fn connect_anew(&self, failed: u64) {
+        let mut connection = lock(&self.connection);
+        if connection.0 == failed
+            && let Ok(fresh) = self.client.get_connection_manager_lazy(self.config.clone())
+        {
+            *connection = (failed + 1, fresh);
         }
     }
 

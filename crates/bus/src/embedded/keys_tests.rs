@@ -13,6 +13,7 @@ fn headers() -> impl Strategy<Value = Headers> {
         from: "log.1/raw.meta/3/7".parse().ok(),
         attempts: 3,
         items: vec![0, 7],
+        instead_of: vec!["log.1/raw.meta/3/5".parse().unwrap()],
     })
 }
 

@@ -27,6 +27,10 @@ pub(crate) fn config(settings: &Settings) -> Result<ClientConfig, Error> {
         .set("topic.metadata.refresh.interval.ms", "10000");
     for (key, value) in &kafka.properties {
         config.set(key, value);
+        if key == "debug" {
+            // Else what it tells would be thrown away by the client.
+            config.set_log_level(RDKafkaLogLevel::Debug);
+        }
     }
     // What is set from here on, here and for single clients, would be overruled silently: the settings refuse it.
     config

@@ -57,7 +57,7 @@ fn create(kafka: &Kafka, intake: &Arc<Intake>) -> Result<BaseConsumer<Member>, E
         .set("group.protocol", "classic")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", session.to_string())
-        .set("heartbeat.interval.ms", (session / 3).clamp(1, 3000).to_string())
+        .set("heartbeat.interval.ms", (session / 4).clamp(1, 3000).to_string())
         .set("max.poll.interval.ms", session.max(300_000).to_string())
         .set("auto.offset.reset", "error")
         .set("enable.auto.commit", "true")
@@ -186,7 +186,7 @@ impl Poller {
             if let Some((code, reason)) = consumer.client().fatal_error() {
                 return End::Fatal(format!("{code}: {reason}"));
             }
-            if let Some(stuck) = consumer.context().joining.stuck(stuck_after, Instant::now()) {
+            if let Some(stuck) = consumer.context().joining.stuck(stuck_after, self.kafka.last_away(), Instant::now()) {
                 return End::Fatal(stuck);
             }
             if let Some(uncovered) = Coverage::uncovered(consumer.context(), &self.kafka, &self.topics) {

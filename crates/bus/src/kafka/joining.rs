@@ -29,11 +29,13 @@ impl Joining {
         });
     }
 
-    /// A member that is not in its group for longer than this: where it stands.
-    pub(crate) fn stuck(&self, limit: Duration, now: Instant) -> Option<String> {
+    /// A member that is not in its group for longer than this, while the log answers: where it stands. `away`: when the
+    /// log was last known not to answer. Who waits for a coordinator that hangs is not stuck, and its connection may be up.
+    pub(crate) fn stuck(&self, limit: Duration, away: Option<Instant>, now: Instant) -> Option<String> {
         let joining = lock(&self.0);
         let (since, stands) = joining.as_ref()?;
-        let waited = now.saturating_duration_since(*since);
+        let since = away.map_or(*since, |away| away.max(*since));
+        let waited = now.saturating_duration_since(since);
         (waited > limit).then(|| format!("it is not in its group for {} s ({stands})", waited.as_secs()))
     }
 }

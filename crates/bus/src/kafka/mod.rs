@@ -9,8 +9,8 @@
 //! * [`reader`]: reading a topic without a group; [`followers`]: several of them; [`lookup`]: single records
 //! * [`topics`]: creating and checking topics; [`topic_id`]: who a topic is; [`operate`]: what an operator decides by hand
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -46,6 +46,7 @@ pub(crate) struct Kafka {
     /// The log's identity, as soon as it is known.
     log: OnceLock<Arc<str>>,
     pub(crate) asking: BaseConsumer<Events>,
+    last_away: Mutex<Option<Instant>>,
     /// What all consumers of this bus pass.
     pub(crate) gate: Arc<Gate>,
 }
@@ -61,7 +62,7 @@ impl Kafka {
         let asking = client::config(&settings)?
             .create_with_context(Events::new("asking"))
             .map_err(|error| client::unusable("client", &error))?;
-        Ok(Self { settings, log: OnceLock::new(), asking, gate: Arc::default() })
+        Ok(Self { settings, log: OnceLock::new(), asking, last_away: Mutex::default(), gate: Arc::default() })
     }
 
     pub(crate) fn config(&self) -> Result<ClientConfig, Error> {
@@ -106,6 +107,11 @@ impl Kafka {
         }
     }
 
+    /// When it was last known not to answer.
+    pub(crate) fn last_away(&self) -> Option<Instant> {
+        *lock(&self.last_away)
+    }
+
     /// Logs and statistics of the asking client wait for somebody to look.
     pub(crate) fn serve_asking(&self) {
         // Without any time the client takes one of them and stops there.
@@ -114,6 +120,7 @@ impl Kafka {
 
     /// The log cannot be reached. That it does not let this service in says more than that it did not answer.
     pub(crate) fn away(&self, reason: &str) -> Error {
+        *lock(&self.last_away) = Some(Instant::now());
         let refusal = self.asking.context().refusal();
         Error::Unavailable {
             what: format!("kafka at {}", self.settings.kafka.brokers.join(",")).into(),

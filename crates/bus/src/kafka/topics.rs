@@ -124,6 +124,11 @@ pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<V
             match described {
                 Ok(config) => {
                     if let OwnedResourceSpecifier::Topic(name) = &config.specifier {
+                        // A broker that has only just heard of the topic says nothing of it, and every topic has this.
+                        let policy = config.get("cleanup.policy").and_then(|entry| entry.value.as_deref());
+                        if policy.is_none_or(str::is_empty) {
+                            return Err(kafka.away(&format!("topic {name} is new, and not known to all brokers yet")));
+                        }
                         configs.insert(name.clone(), config);
                     }
                 }

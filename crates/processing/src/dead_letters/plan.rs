@@ -25,6 +25,9 @@ use crate::pipeline::STAGE;
 /// More positions than this are not named: then all items of the record go, and claims drop what came out before.
 const MOST_ITEMS: usize = 1000;
 
+/// Of a record that is replayed over and over so many places are known.
+const MOST_PLACES: usize = 8;
+
 /// Against what a letter is held.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -201,6 +204,15 @@ pub fn whole(
         items.clear();
     }
     Ok(again(topic, original, payload.into(), attempts, items))
+}
+
+/// The record that [`whole`] made, in the place of all of the original: what an attempt claimed that never got as far as
+/// its outputs would be taken for a duplicate otherwise.
+pub fn instead(mut record: Record, original: &Stored) -> Record {
+    let mut places = original.headers.instead_of.clone();
+    places.push(original.coordinates.clone());
+    record.headers.instead_of = places.split_off(places.len().saturating_sub(MOST_PLACES));
+    record
 }
 
 fn again(topic: &str, original: &Stored, payload: Vec<u8>, attempts: u32, items: Vec<u32>) -> Record {

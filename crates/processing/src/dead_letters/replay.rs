@@ -67,7 +67,10 @@ impl Work for Again {
             let items = if all { Vec::new() } else { items };
             let record = course.work.lookup.at(&topic, partition, offset).await?.ok_or(Refusal::OriginalGone);
             let limits = &course.tools.limits;
-            let record = record.and_then(|original| plan::whole(&topic, &original, attempts, items, limits));
+            let record = record.and_then(|original| {
+                let record = plan::whole(&topic, &original, attempts, items, limits)?;
+                Ok(if all { plan::instead(record, &original) } else { record })
+            });
             course.send(record, letters).await?;
             course.tell().await?;
         }

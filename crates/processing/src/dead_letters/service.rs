@@ -8,11 +8,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use bus::{Bus, Producer, TableHandle};
 use common::deadletter::v1::dead_letter_service_server::DeadLetterService;
 use common::deadletter::v1::{
-    DeadLetter, Found, GetRequest, GetResponse, ListReplaysRequest, ListReplaysResponse, ListRequest, ListResponse,
-    Replay, ReplayRawRequest, ReplayRawResponse, ReplayRequest, ReplayResponse, StatsRequest, StatsResponse,
+    CountRawRequest, CountRawResponse, DeadLetter, Found, GetRequest, GetResponse, ListReplaysRequest,
+    ListReplaysResponse, ListRequest, ListResponse, Replay, ReplayRawRequest, ReplayRawResponse, ReplayRequest,
+    ReplayResponse, StatsRequest, StatsResponse,
 };
 use common::identity::Id;
-use futures_util::Stream;
+use futures_util::{Stream, TryStreamExt as _};
 use service::Host;
 use tokio::sync::{Semaphore, mpsc};
 use tonic::{Code, Request, Response, Status};
@@ -273,6 +274,21 @@ impl DeadLetterService for DeadLetters {
         let limits = inner.limits().await?;
         let (order, raw) = inner.raw(request.into_inner(), &limits).map_err(invalid)?;
         Ok(Response::new(inner.begin(limits, order, raw)?))
+    }
+
+    type CountRawStream = Answers<CountRawResponse>;
+
+    async fn count_raw(&self, request: Request<CountRawRequest>) -> Result<Response<Self::CountRawStream>, Status> {
+        let CountRawRequest { selection } = request.into_inner();
+        let dry = ReplayRawRequest { selection, dry_run: true, ..ReplayRawRequest::default() };
+        let answers = self.replay_raw(Request::new(dry)).await?.into_inner();
+        let counted = answers.map_ok(|ReplayRawResponse { counts, missing, examples, done, .. }| CountRawResponse {
+            counts,
+            missing,
+            examples,
+            done,
+        });
+        Ok(Response::new(Box::pin(counted)))
     }
 
     async fn list_replays(

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
+use super::printed::Printed;
 use crate::access::{Access, Resource, access};
-use crate::out;
+use crate::strimzi;
 
 /// Say what each service has to be allowed on Kafka, and nothing beyond
 ///
@@ -13,23 +14,19 @@ use crate::out;
 #[command(after_help = "Examples:
   weir acls
   weir acls --json | jq '.[] | select(.service == \"weir-loader\")'
-  WEIR__BUS__TOPIC_PREFIX=prod. weir acls")]
+  WEIR__BUS__TOPIC_PREFIX=prod. weir acls
+  weir acls --strimzi kafka > users.yaml")]
 pub struct Acls {
-    /// Print it as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    printed: Printed,
     #[command(flatten)]
     config: super::ConfigFile,
 }
 
 impl Acls {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let all = access(&self.config.load()?);
-        if self.json {
-            out::say(&serde_json::to_string_pretty(&all)?);
-        } else {
-            out::say(lines(&all).trim_end());
-        }
+        let settings = self.config.load()?;
+        self.printed.say(&access(&settings), lines, |cluster| strimzi::users(&settings, cluster))?;
         Ok(ExitCode::SUCCESS)
     }
 }

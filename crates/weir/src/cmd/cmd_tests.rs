@@ -48,7 +48,13 @@ fn every_command_teaches() {
             "weir replay",
             "weir replay raw",
             "weir rebuild",
+            "weir job",
+            "weir job compact",
+            "weir job vacuum",
+            "weir job export-reference",
+            "weir job conservation",
             "weir health",
+            "weir topics",
             "weir acls",
         ]
     );

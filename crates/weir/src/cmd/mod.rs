@@ -15,12 +15,16 @@ use crate::settings::Settings;
 pub mod acls;
 pub mod dead_letters;
 pub mod health;
+pub mod job;
 pub mod lake;
+mod printed;
 pub mod rebuild;
 pub mod register;
 pub mod replay;
+mod scratch;
 pub mod simulate;
 pub mod tail;
+pub mod topics;
 pub mod trace;
 pub mod up;
 mod up_simulation;
@@ -56,8 +60,19 @@ enum Command {
     DeadLetters(dead_letters::DeadLetters),
     Replay(replay::Replay),
     Rebuild(rebuild::Rebuild),
+    Job(job::Job),
     Health(health::Health),
+    Topics(topics::Topics),
     Acls(acls::Acls),
+}
+
+/// Whether `weir` takes these arguments: for manifests and schedulers, whose tests want to know before they run it.
+///
+/// # Errors
+/// What is wrong with them, as `weir` says it.
+pub fn check_arguments<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Result<(), String> {
+    let arguments = std::iter::once("weir").chain(arguments);
+    Cli::try_parse_from(arguments).map(drop).map_err(|error| error.to_string())
 }
 
 /// Runs `weir`.
@@ -81,7 +96,9 @@ pub fn main() -> ExitCode {
         Command::DeadLetters(dead_letters) => run(|shutdown| dead_letters.run(shutdown)),
         Command::Replay(replay) => run(|shutdown| replay.run(shutdown)),
         Command::Rebuild(rebuild) => run(|shutdown| rebuild.run(shutdown)),
+        Command::Job(job) => run(|shutdown| job.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),
+        Command::Topics(topics) => run(|_| topics.run()),
         Command::Acls(acls) => run(|_| acls.run()),
     }
 }

@@ -17,7 +17,6 @@ use tonic::{Code, Status};
 use crate::{decode::Decoder, out};
 
 mod replay;
-pub(super) use replay::{agreed, user};
 pub(super) mod show;
 
 /// An answer holds the largest record there is.

@@ -1,13 +1,12 @@
 //! `weir dead-letters replay`: first what would be sent, then, if that is wanted, it is sent.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use common::deadletter::v1::{ReplayRequest, ReplayResponse, Selection};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::{Client, SelectArgs, said, show};
+use crate::cmd::replay::{ReplayArgs, bar};
 use crate::out;
 
 /// Send dead letters again, into the input of the stage that refused them
@@ -26,21 +25,8 @@ pub(super) struct Replay {
     /// All there are
     #[arg(long)]
     all: bool,
-    /// Only say what would be sent
-    #[arg(long, conflicts_with = "yes")]
-    dry_run: bool,
-    /// Do it without asking
-    #[arg(long)]
-    yes: bool,
-    /// Records per second
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    rate: u32,
-    /// At the most so many of them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    limit: Option<u64>,
-    /// Who asks for it: it is kept with the replay [default: the user of the system]
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
+    #[command(flatten)]
+    course: ReplayArgs,
 }
 
 impl Replay {
@@ -62,29 +48,23 @@ impl Replay {
             selection: Some(Selection { ids, stage, source, endpoint, reason, from, until }),
             all: self.all,
             dry_run: true,
-            rate: self.rate,
-            requested_by: self.by.clone().or_else(user).unwrap_or_default(),
-            limit: self.limit.unwrap_or_default(),
+            rate: self.course.rate,
+            requested_by: self.course.requested_by(),
+            limit: self.course.limit(),
         };
         let would = send(client, request.clone(), None).await?;
         if would.selected == 0 {
             out::complain("weir: no dead letter fits: there is nothing to replay");
             return Ok(ExitCode::from(service::EXIT_FAILED));
         }
-        out::say(show::would_replay(&would, self.rate).trim_end());
-        if self.dry_run {
+        out::say(show::would_replay(&would, self.course.rate).trim_end());
+        if self.course.dry_run {
             return Ok(ExitCode::SUCCESS);
         }
-        if would.sent == 0 {
-            out::complain("weir: none of them can be sent");
+        if !self.course.agreed(would.sent)? {
             return Ok(ExitCode::from(service::EXIT_FAILED));
         }
-        anyhow::ensure!(!request.requested_by.is_empty(), "the system does not say who you are: give --by NAME");
-        if !self.yes && !agreed(would.sent)? {
-            return Ok(ExitCode::from(service::EXIT_FAILED));
-        }
-        let bar = ProgressBar::new(would.sent)
-            .with_style(ProgressStyle::with_template("{bar:40} {pos}/{len} sent, {eta} left").context("the bar")?);
+        let bar = bar(ProgressBar::new(would.sent), "{bar:40} {pos}/{len} sent, {eta} left")?;
         let done = send(client, ReplayRequest { dry_run: false, ..request }, Some(&bar)).await;
         bar.finish_and_clear();
         let done = done?;
@@ -118,27 +98,4 @@ async fn send(
             bar.set_position(last.sent);
         }
     }
-}
-
-/// Asks at a terminal; without one nothing is done that was not asked for.
-pub(in crate::cmd) fn agreed(count: u64) -> anyhow::Result<bool> {
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        out::complain("weir: nothing was sent: to send them add --yes");
-        return Ok(false);
-    }
-    let mut err = std::io::stderr();
-    write!(err, "\nSend {}? [y/N] ", out::count(count)).and_then(|()| err.flush()).context("cannot ask: use --yes")?;
-    let mut answer = String::new();
-    stdin.read_line(&mut answer).context("cannot read the answer: use --yes")?;
-    let agreed = ["y", "yes"].contains(&answer.trim().to_lowercase().as_str());
-    if !agreed {
-        out::complain("nothing was sent");
-    }
-    Ok(agreed)
-}
-
-/// Who is logged in; behind sudo who called it.
-pub(in crate::cmd) fn user() -> Option<String> {
-    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| crate::cmd::register::variable(name))
 }

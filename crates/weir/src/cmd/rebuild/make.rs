@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bus::settings::ClaimsStore;
-use bus::{Bus, Claim, Claims, Start, Stored, Verdict as Seen};
+use bus::{Claim, Start, Stored, Verdict as Seen};
 use common::activity::v1::{Activity, EnrichedActivity};
 use common::identity::Id;
 use common::raw::v1::Delivery;
@@ -25,6 +24,7 @@ use service::Health;
 use service::tls::Dial;
 use tokio_util::sync::CancellationToken;
 
+use crate::cmd::scratch::Scratch;
 use crate::records::Records;
 use crate::settings::Settings;
 
@@ -70,9 +70,8 @@ pub(super) struct Made {
 struct Tools {
     registrations: Arc<Registrations>,
     steps: Arc<Steps>,
-    /// Which activities there are already, in a folder that is thrown away.
-    seen: Claims,
-    _folder: tempfile::TempDir,
+    /// Which activities there are already.
+    seen: Scratch,
 }
 
 impl Make<'_> {
@@ -130,14 +129,8 @@ impl Make<'_> {
         let health = Health::new("rebuild", CancellationToken::new());
         let steps = Steps::open(settings, &self.processing, &dial, &health)?;
         steps.prepare().await;
-        let folder = tempfile::tempdir().context("a scratch folder")?;
-        let mut scratch = self.settings.bus.clone();
-        scratch.kafka.brokers.clear();
-        scratch.data_dir = folder.path().to_owned();
-        scratch.claims.store = ClaimsStore::Embedded;
-        let seen = Bus::open(&scratch).context("the scratch folder")?.claims().await?;
-        seen.restored().await?;
-        Ok(Tools { registrations: Arc::new(registrations), steps: Arc::new(steps), seen, _folder: folder })
+        let seen = Scratch::open(&self.settings.bus).await?;
+        Ok(Tools { registrations: Arc::new(registrations), steps: Arc::new(steps), seen })
     }
 
     /// Whether a record is meant. What a replay sent is none: what it is made of is there as well.
@@ -182,7 +175,7 @@ impl Tools {
                 index: one.index,
             })
             .collect();
-        let seen = self.seen.claim("rebuild", &claims).await?;
+        let seen = self.seen.claims.claim("rebuild", &claims).await?;
         let all = found.len();
         let mut seen = seen.into_iter();
         found.retain(|_| seen.next() == Some(Seen::First));

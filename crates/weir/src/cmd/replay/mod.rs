@@ -1,6 +1,5 @@
 //! `weir replay`: what stands on the log, once more.
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,18 +7,21 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
 use common::deadletter::v1::{RawSelection, ReplayRawRequest, ReplayRawResponse};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use prost_types::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
-use super::dead_letters::{agreed, parse_time, said, user};
+use super::dead_letters::{parse_time, said};
 use crate::out;
 
+mod args;
 mod show;
 
+pub(in crate::cmd) use args::{ReplayArgs, bar};
+
 /// How long a week of deliveries may take to be looked at and sent.
-const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(in crate::cmd) const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 type Client = DeadLetterServiceClient<Channel>;
 
@@ -69,21 +71,8 @@ struct Raw {
     /// Of this source: meta, github, standard_webhooks
     #[arg(long)]
     source: Option<String>,
-    /// Only say what would be sent
-    #[arg(long, conflicts_with = "yes")]
-    dry_run: bool,
-    /// Do it without asking
-    #[arg(long)]
-    yes: bool,
-    /// Deliveries per second
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    rate: u32,
-    /// At the most so many of them
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    limit: Option<u64>,
-    /// Who asks for it: it is kept with the replay [default: the user of the system]
-    #[arg(long, value_name = "NAME")]
-    by: Option<String>,
+    #[command(flatten)]
+    course: ReplayArgs,
 }
 
 impl Replay {
@@ -116,9 +105,9 @@ impl Raw {
         let request = ReplayRawRequest {
             selection: Some(selection),
             dry_run: true,
-            rate: self.rate,
-            requested_by: self.by.clone().or_else(user).unwrap_or_default(),
-            limit: self.limit.unwrap_or_default(),
+            rate: self.course.rate,
+            requested_by: self.course.requested_by(),
+            limit: self.course.limit(),
         };
         let looking = bar(ProgressBar::new_spinner(), "{spinner} {msg}")?;
         let would = send(client, request.clone(), &looking, |bar, answer| {
@@ -127,16 +116,11 @@ impl Raw {
             bar.tick();
         });
         let would = would.await?;
-        out::say(show::would_replay(&would, self.rate).trim_end());
-        if self.dry_run || would.selected == 0 {
+        out::say(show::would_replay(&would, self.course.rate).trim_end());
+        if self.course.dry_run || would.selected == 0 {
             return Ok(ExitCode::SUCCESS);
         }
-        if would.sent == 0 {
-            out::complain("weir: none of them can be sent");
-            return Ok(ExitCode::from(service::EXIT_FAILED));
-        }
-        anyhow::ensure!(!request.requested_by.is_empty(), "the system does not say who you are: give --by NAME");
-        if !self.yes && !agreed(would.sent)? {
+        if !self.course.agreed(would.sent)? {
             return Ok(ExitCode::from(service::EXIT_FAILED));
         }
         let sending = bar(ProgressBar::new(would.sent), "{bar:40} {pos}/{len} sent, {eta} left {msg}")?;
@@ -152,14 +136,6 @@ impl Raw {
         let code = if done.sent == 0 { service::EXIT_FAILED } else { 0 };
         Ok(ExitCode::from(code))
     }
-}
-
-/// Drawn at a terminal only.
-fn bar(bar: ProgressBar, template: &str) -> anyhow::Result<ProgressBar> {
-    if !std::io::stderr().is_terminal() {
-        return Ok(ProgressBar::hidden());
-    }
-    Ok(bar.with_style(ProgressStyle::with_template(template).context("the bar")?))
 }
 
 /// The last answer; the bar is gone then.

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn only_a_claim_proves_that_claims_are_well_again() {
     let health = Health::new("processing", CancellationToken::new());
-    let checks = Checks::new(&health, Duration::from_secs(60));
+    let checks = ClaimChecks::new(&health, "processing_claims", "processing_claims_reach", "the topics come");
     let state = || {
         let digest = health.digest();
         let check = digest.checks.iter().find(|check| check.name == "processing_claims").unwrap();
@@ -13,13 +13,13 @@ fn only_a_claim_proves_that_claims_are_well_again() {
     };
     assert_eq!(state().0, service::State::Unknown);
     assert!(state().1.starts_with("waiting for the store"), "{}", state().1);
-    checks.claims_state(ClaimsState::Ready);
+    checks.state(ClaimsState::Ready);
     assert_eq!(state().0, service::State::Ok);
-    checks.claims_failed(&Error::Full);
-    checks.claims_state(ClaimsState::Ready);
+    checks.failed(&Error::Full);
+    checks.state(ClaimsState::Ready);
     assert_eq!(state().0, service::State::Failing, "ready, says a store whose claims fail");
-    checks.claims_ok();
-    checks.claims_state(ClaimsState::Ready);
+    checks.answered();
+    checks.state(ClaimsState::Ready);
     assert_eq!(state().0, service::State::Ok);
 }
 
@@ -54,7 +54,7 @@ fn claims_that_were_thrown_away_are_told() {
         (Err(away), service::State::Unknown, None, "refused"),
     ];
     let health = Health::new("processing", CancellationToken::new());
-    let checks = Checks::new(&health, Duration::from_secs(60));
+    let checks = ClaimChecks::new(&health, "processing_claims", "processing_claims_reach", "the topics come");
     for (reach, state, value, text) in table {
         checks.reach(&reach);
         let digest = health.digest();

@@ -1,0 +1,103 @@
+//! Whether consumers get on.
+
+use std::time::{Duration, Instant};
+
+use bus::{ConsumerState, Lag, Stalls};
+use service::{Action, CheckHandle, CheckSpec, Health};
+
+/// Which partitions stand still, and why.
+#[derive(Debug, Clone)]
+pub struct Partitions(CheckHandle);
+
+impl Partitions {
+    /// A check of this name, unknown at first.
+    #[must_use]
+    pub fn new(health: &Health, name: &'static str) -> Self {
+        let (action, gates_readiness) = (Action::Page, false);
+        Self(health.check(CheckSpec { name, action, gates_readiness, unit: "", threshold: None }))
+    }
+
+    /// Looks once.
+    pub fn look<'a>(&self, consumers: impl IntoIterator<Item = &'a ConsumerState>) {
+        let stopped: Vec<String> = consumers
+            .into_iter()
+            .flat_map(ConsumerState::stopped)
+            .map(|stopped| format!("{}/{}: {}", stopped.topic, stopped.partition, stopped.reason))
+            .collect();
+        if stopped.is_empty() {
+            self.0.ok("none stands still");
+        } else {
+            self.0.fail(stopped.join("; "));
+        }
+    }
+}
+
+/// Whether what waits is done. A consumer can stop without a word: what counts is whether it gets on while there is work.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    progress: CheckHandle,
+    partitions: Partitions,
+    stage: &'static str,
+    stalled_after: Duration,
+}
+
+impl Progress {
+    /// Checks of these names, unknown at first. `stalled_after`: for how long a partition with work may not get on.
+    #[must_use]
+    pub fn new(
+        health: &Health,
+        progress: &'static str,
+        partitions: &'static str,
+        stage: &'static str,
+        stalled_after: Duration,
+    ) -> Self {
+        let progress = health.check(CheckSpec {
+            name: progress,
+            action: Action::Page,
+            gates_readiness: false,
+            unit: "seconds",
+            threshold: Some(stalled_after.as_secs_f64()),
+        });
+        Self { progress, partitions: Partitions::new(health, partitions), stage, stalled_after }
+    }
+
+    /// Looks at the consumers, each with the name of its lane, for ever.
+    pub async fn watch(&self, consumers: &[(&'static str, ConsumerState)], every: Duration) {
+        let mut stalls = vec![Stalls::default(); consumers.len()];
+        loop {
+            self.look(consumers, &mut stalls, Instant::now());
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    fn look(&self, consumers: &[(&'static str, ConsumerState)], stalls: &mut [Stalls], now: Instant) {
+        let mut longest: Option<(Lag, Duration)> = None;
+        let mut message = Vec::new();
+        for ((lane, state), stalls) in consumers.iter().zip(stalls) {
+            let (lag, partitions) = (state.total_lag(), state.assignment().len());
+            metrics::gauge!("weir_lag_records", "stage" => self.stage, "lane" => *lane).set(lag as f64);
+            message.push(format!("{lane}: {lag} records waiting in {partitions} partitions"));
+            longest = stalls.longest(state.lag(), now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
+        }
+        self.told(&message.join(", "), longest);
+        self.partitions.look(consumers.iter().map(|(_, state)| state));
+    }
+
+    fn told(&self, message: &str, longest: Option<(Lag, Duration)>) {
+        self.progress.value(longest.as_ref().map_or(0.0, |(_, since)| since.as_secs_f64()));
+        match longest {
+            Some((at, since)) if since >= self.stalled_after => self.progress.fail(format!(
+                "{message}, and nothing of {}/{} is done for {} s, where {} wait",
+                at.topic,
+                at.partition,
+                since.as_secs(),
+                at.records
+            )),
+            _ => self.progress.ok(message),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "progress_tests.rs"]
+mod tests;

@@ -1,0 +1,24 @@
+use service::State;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+#[test]
+fn work_that_is_not_done_for_too_long_is_told_with_its_partition() {
+    let health = Health::new("processing", CancellationToken::new());
+    let after = Duration::from_secs(60);
+    let progress = Progress::new(&health, "processing_progress", "processing_partitions", "processing", after);
+    let lag = || Lag { topic: "raw.meta".into(), partition: 3, position: 7, records: 12 };
+    let table = [
+        (None, State::Ok, 0.0, "direct: 0 records"),
+        (Some((lag(), Duration::from_secs(59))), State::Ok, 59.0, "direct: 0 records"),
+        (Some((lag(), after)), State::Failing, 60.0, "nothing of raw.meta/3 is done for 60 s, where 12 wait"),
+    ];
+    for (longest, state, value, text) in table {
+        progress.told("direct: 0 records", longest);
+        let digest = health.digest();
+        let check = digest.checks.iter().find(|check| check.name == "processing_progress").unwrap();
+        assert_eq!((check.state(), check.value), (state, Some(value)), "{check:?}");
+        assert!(check.message.contains(text) && check.threshold == Some(60.0), "{check:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! What keeps the tables of the lake in good order.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::say;
+use crate::cmd::ConfigFile;
+use crate::out::count;
+use crate::settings::Settings;
+
+/// Make the small files of days that are over into large ones
+///
+/// Days that ended longer ago than loader.compact.after_ms; the rows stay the same, and the table can be read and loaded
+/// meanwhile.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir job compact
+  WEIR__LAKE__ROOT=s3://bucket/lake weir job compact --table activities --json")]
+pub(super) struct Compact {
+    #[command(flatten)]
+    tables: Tables,
+}
+
+/// Delete files that no table needs any more
+///
+/// Those that are older than loader.vacuum.retention_ms: replaced by compaction, or written and never loaded.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir job vacuum --dry-run
+  weir job vacuum")]
+pub(super) struct Vacuum {
+    /// Only say what would be deleted
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    tables: Tables,
+}
+
+/// Which tables are meant.
+#[derive(Debug, clap::Args)]
+struct Tables {
+    /// This table; can be given several times [default: all of the lake]
+    #[arg(long = "table", value_name = "TABLE")]
+    tables: Vec<String>,
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl Tables {
+    async fn of(&self, settings: &Settings) -> anyhow::Result<Vec<String>> {
+        if self.tables.is_empty() { loader::maintain::tables(&settings.lake).await } else { Ok(self.tables.clone()) }
+    }
+}
+
+impl Compact {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.tables.config.load()?;
+        let (mut words, mut done) = (String::new(), Vec::new());
+        for table in self.tables.of(&settings).await? {
+            let compacted = loader::maintain::compact(&settings.lake, &table, &settings.loader.compact).await;
+            let compacted = compacted.with_context(|| format!("compacting {table}"))?;
+            words += &format!(
+                "{table}   {} files made into {}, {} rows\n",
+                count(compacted.files_before as u64),
+                count(compacted.files_after as u64),
+                count(compacted.rows)
+            );
+            done.push(json!({
+                "table": table, "files_before": compacted.files_before, "files_after": compacted.files_after,
+                "rows": compacted.rows,
+            }));
+        }
+        say(self.tables.json, &json!({ "tables": done }), none(&words, &settings).as_str());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Vacuum {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.tables.config.load()?;
+        let retention = Duration::from_millis(settings.loader.vacuum.retention_ms);
+        let (mut words, mut done) = (String::new(), Vec::new());
+        for table in self.tables.of(&settings).await? {
+            let vacuumed = loader::maintain::vacuum(&settings.lake, &table, retention, self.dry_run).await;
+            let vacuumed = vacuumed.with_context(|| format!("vacuuming {table}"))?;
+            words += &format!(
+                "{table}   {} files {} ({} bytes)\n",
+                count(vacuumed.files.len() as u64),
+                if self.dry_run { "would be deleted" } else { "deleted" },
+                count(vacuumed.bytes)
+            );
+            if self.dry_run {
+                words.extend(vacuumed.files.iter().map(|file| format!("  {file}\n")));
+            }
+            done.push(json!({ "table": table, "files": vacuumed.files.len(), "bytes": vacuumed.bytes }));
+        }
+        let object = json!({ "dry_run": self.dry_run, "tables": done });
+        say(self.tables.json, &object, none(&words, &settings).as_str());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A lake without tables is told as what it is.
+fn none(words: &str, settings: &Settings) -> String {
+    if words.is_empty() { format!("there is no table in {} yet", settings.lake.root) } else { words.to_owned() }
+}

@@ -1,0 +1,72 @@
+//! `weir topics`: the topics that Weir wants.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::printed::Printed;
+use crate::settings::Settings;
+use crate::strimzi;
+
+/// Say which topics Weir wants, and how
+///
+/// For a cluster on which services create nothing (bus.create_topics off). The names, partitions and replicas are those of
+/// the settings: bus.topic_prefix, bus.partitions, bus.replication_factor.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir topics
+  WEIR__BUS__REPLICATION_FACTOR=3 weir topics --strimzi kafka > topics.yaml")]
+pub struct Topics {
+    #[command(flatten)]
+    printed: Printed,
+    #[command(flatten)]
+    config: super::ConfigFile,
+}
+
+/// A topic, as it is to be created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Topic {
+    /// With the prefix.
+    pub name: String,
+    /// How many.
+    pub partitions: i32,
+    /// Copies of each partition.
+    pub replication_factor: i32,
+    /// Named as Kafka names it.
+    #[serde(serialize_with = "as_map")]
+    pub config: Vec<(&'static str, String)>,
+}
+
+fn as_map<S: serde::Serializer>(config: &[(&'static str, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(config.iter().map(|(key, value)| (key, value)))
+}
+
+/// The topics of all services.
+pub fn all(settings: &Settings) -> Vec<Topic> {
+    let services = [streaming::topics(), processing::topics(), enricher::topics(), loader::topics()];
+    let specs: BTreeMap<_, _> = services.into_iter().flatten().map(|spec| (spec.name.clone(), spec)).collect();
+    let topic = |(name, spec): (String, bus::TopicSpec)| {
+        let (partitions, config) = bus::shape(&settings.bus, &spec);
+        let name = format!("{}{name}", settings.bus.topic_prefix);
+        Topic { name, partitions, replication_factor: settings.bus.replication_factor, config }
+    };
+    specs.into_iter().map(topic).collect()
+}
+
+impl Topics {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.config.load()?;
+        self.printed.say(&all(&settings), lines, |cluster| strimzi::topics(&settings, cluster))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn lines(all: &[Topic]) -> String {
+    let line = |topic: &Topic| {
+        let config: Vec<_> = topic.config.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let Topic { name, partitions, replication_factor, .. } = topic;
+        format!("{name:<42} {partitions:>3} partitions, {replication_factor} replicas, {}\n", config.join(", "))
+    };
+    all.iter().map(line).collect()
+}

@@ -1,0 +1,185 @@
+//! What stands around the pods: Kafka, Redis, PostgreSQL, the proxy, and a certificate for its hosts.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bus::{Bus, Start};
+use common::raw::v1::Delivery;
+use common::registration::v1::registration::Kind;
+use common::registration::v1::registration_service_client::RegistrationServiceClient;
+use common::registration::v1::{Endpoint as Registered, PlainSecret, RegisterRequest, Registration};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_yaml_ng::Value;
+use service::tls::{ClientTlsSettings, Dial};
+use tonic::transport::{Channel, Endpoint};
+use weir_tests::certificates::Authority;
+use weir_tests::postgres::Postgres;
+use weir_tests::process::Launch;
+use weir_tests::scratch::Scratch;
+use weir_tests::{connect, kafka, postgres, redis};
+
+use crate::pods::Pods;
+use crate::proxy::{Backend, Proxy, rules};
+use crate::render;
+
+pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
+pub(crate) const GRPC: &str = "WEIR__GRPC__LISTEN";
+pub(crate) const ADMIN: &str = "WEIR__ADMIN__LISTEN";
+const OVERLAY: &str = "review";
+const SECRET: &str = "correct horse";
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) type Http = Client<HttpConnector, Full<bytes::Bytes>>;
+
+/// One installation.
+pub(crate) struct World {
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) authority: Authority,
+    prefix: String,
+    database: String,
+    scratch: Scratch,
+}
+
+impl World {
+    pub(crate) fn start(name: &str) -> Self {
+        let (scratch, authority) = (Scratch::new(name).unwrap(), Authority::new("ingress").unwrap());
+        service::seal::SealingKey::create_file(scratch.path().join("sealing-key")).unwrap();
+        let rules = rules(manifests());
+        let mut names: Vec<_> = rules.iter().map(|rule| format!("DNS:{}", rule.host)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let certificate = authority.issue("ingress", &names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        let proxy = Arc::new(Proxy::start(rules, &certificate).unwrap());
+        let database = Postgres::database(postgres::shared().unwrap()).unwrap();
+        Self { proxy, authority, prefix: kafka::prefix(name), database, scratch }
+    }
+
+    /// So many doors behind the public host.
+    pub(crate) async fn doors(&self, count: usize) -> Pods {
+        let launch = self.launch("weir-streaming").listen(DOOR);
+        self.pods(count, launch, "streaming", &[("streaming", "http", DOOR)]).await
+    }
+
+    /// So many behind the host of gRPC.
+    pub(crate) async fn processings(&self, count: usize) -> Pods {
+        let launch = self
+            .launch("weir-processing")
+            .env("WEIR__BUS__CLAIMS__STORE", "redis")
+            .env("WEIR__BUS__CLAIMS__URL", redis::shared().unwrap().url())
+            .env("WEIR__REGISTRATIONS__DATABASE", &self.database);
+        self.pods(count, launch, "processing", &[("processing", "grpc", GRPC)]).await
+    }
+
+    /// Behind the hosts of the status page and of gRPC.
+    pub(crate) async fn health_check(&self, processings: &Pods) -> Pods {
+        let at: Vec<_> = processings.running().map(|process| format!("\"http://{}\"", process.grpc())).collect();
+        let config = self.scratch.path().join("health-check.toml");
+        let service = format!(
+            "[[health_check.services]]\nname = \"processing\"\naddresses = [{}]\nexpected = {}\n",
+            at.join(", "),
+            at.len()
+        );
+        std::fs::write(&config, service).unwrap();
+        let launch = Launch::new("weir-health-check").arg("--config").arg(config.display().to_string());
+        let ports = [("health-check", "admin", ADMIN), ("health-check-grpc", "grpc", GRPC)];
+        self.pods(1, launch, "health-check", &ports).await
+    }
+
+    async fn pods(&self, count: usize, launch: Launch, deployment: &str, ports: &[(&str, &str, &'static str)]) -> Pods {
+        let backends = self.proxy.rules.iter().map(|rule| &rule.backend);
+        let find = |service: &str, port: &str| {
+            let mut backends = backends.clone();
+            backends
+                .find(|one| one.service == service && one.port == port)
+                .cloned()
+                .unwrap_or_else(|| panic!("{service}"))
+        };
+        let backends: Vec<(Backend, _)> =
+            ports.iter().map(|(service, port, listener)| (find(service, port), *listener)).collect();
+        let manifest = manifests()
+            .iter()
+            .find(|one| one["kind"] == "Deployment" && one["metadata"]["name"] == deployment)
+            .unwrap_or_else(|| panic!("no Deployment {deployment}"));
+        Pods::start(count, launch, &self.proxy, backends, manifest).await
+    }
+
+    fn launch(&self, program: &str) -> Launch {
+        let key = self.scratch.path().join("sealing-key");
+        Launch::new(program)
+            .env("WEIR__BUS__KAFKA__BROKERS", kafka::shared().unwrap().bootstrap())
+            .env("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", "6000")
+            .env("WEIR__BUS__TOPIC_PREFIX", &self.prefix)
+            .env("WEIR__BUS__CREATE_TOPICS", "true")
+            .env("WEIR__SECRETS__KEY_FILE", key.display().to_string())
+    }
+
+    pub(crate) fn host(&self, service: &str) -> &str {
+        let rule = self.proxy.rules.iter().find(|rule| rule.backend.service == service);
+        &rule.unwrap_or_else(|| panic!("no Ingress leads to {service}")).host
+    }
+
+    /// gRPC through the proxy, over one connection with TLS.
+    pub(crate) fn grpc(&self) -> Channel {
+        let settings = ClientTlsSettings { ca_file: self.authority.root.clone(), ..ClientTlsSettings::default() };
+        let endpoint = Endpoint::from_shared(format!("https://{}", self.host("processing"))).unwrap();
+        let endpoint = endpoint.connect_timeout(PATIENCE).timeout(PATIENCE);
+        Dial::new("grpc.client", &settings).connect_lazy_at(&endpoint, self.proxy.tls)
+    }
+
+    /// An endpoint of GitHub's, registered through the proxy.
+    pub(crate) async fn register(&self) {
+        let endpoint = Registered { name: "mine".into(), source: "github".into(), ..Registered::default() };
+        let registration =
+            Registration { tenant: "me".into(), kind: Some(Kind::Endpoint(endpoint)), ..Registration::default() };
+        let request = RegisterRequest {
+            registration: Some(registration),
+            secrets: vec![PlainSecret { value: SECRET.into(), expires_at: None }],
+            ..RegisterRequest::default()
+        };
+        RegistrationServiceClient::new(self.grpc()).register(request).await.unwrap();
+    }
+
+    /// The numbers of the deliveries that are on the log.
+    pub(crate) async fn on_the_log(&self) -> Vec<u64> {
+        let settings = connect::settings(kafka::shared().unwrap(), &self.prefix, self.scratch.path()).unwrap();
+        let bus = Bus::open(&settings).unwrap();
+        let mut reader = bus.reader(&["raw.github".to_owned()], Start::Beginning).await.unwrap();
+        let mut numbers = Vec::new();
+        while let Some(stored) = reader.next_until_end().await.unwrap() {
+            let delivery: Delivery = stored.decode().unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&delivery.body).unwrap();
+            numbers.push(body["hook_id"].as_u64().unwrap());
+        }
+        numbers
+    }
+}
+
+pub(crate) fn manifests() -> &'static [Value] {
+    static RENDERED: OnceLock<Vec<Value>> = OnceLock::new();
+    RENDERED.get_or_init(|| render::overlay(OVERLAY))
+}
+
+/// A client that keeps its connections, as senders do.
+pub(crate) fn http() -> Http {
+    Client::builder(TokioExecutor::new()).build_http()
+}
+
+/// A delivery as GitHub sends it, by the public host.
+pub(crate) fn delivery(to: SocketAddr, host: &str, number: u64) -> http::Request<Full<bytes::Bytes>> {
+    let body = format!(r#"{{"zen":"Design for failure.","hook_id":{number}}}"#);
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    http::Request::post(format!("http://{to}/webhooks/mine"))
+        .header("host", host)
+        .header("content-type", "application/json")
+        .header("x-github-event", "ping")
+        .header("x-github-delivery", format!("00000000-0000-0000-0000-{number:012}"))
+        .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
+        .body(Full::new(bytes::Bytes::from(body)))
+        .unwrap()
+}

@@ -1,0 +1,90 @@
+//! Topics, users and autoscaling, against the constants of the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::topics::{ACTIVITIES, raw, raw_bulk};
+use serde_yaml_ng::Value;
+
+use crate::check::{list, name, of_kind, template, text, variables, workloads};
+use crate::render;
+
+const CLUSTER: &str = "kafka";
+
+pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
+    let topics: BTreeMap<_, _> =
+        of_kind(documents, "KafkaTopic").map(|topic| (text(&topic["spec"]["topicName"]), topic)).collect();
+    if topics.is_empty() {
+        return;
+    }
+    // The services are told how many partitions there are: they have to be there.
+    for deployment in workloads(documents) {
+        let variables: BTreeMap<_, _> = variables(&template(deployment)["spec"], documents).into_iter().collect();
+        let Some(partitions) = variables.get("WEIR__BUS__PARTITIONS").and_then(|text| text.parse::<u64>().ok()) else {
+            continue;
+        };
+        for (topic, document) in topics.iter().filter(|(topic, _)| *topic != "registrations") {
+            if document["spec"]["partitions"].as_u64() != Some(partitions) {
+                problems.push(format!("{}: WEIR__BUS__PARTITIONS is not what topic {topic} has", name(deployment)));
+            }
+        }
+        if let Some(user) = variables.get("WEIR__BUS__KAFKA__SASL_USERNAME")
+            && of_kind(documents, "KafkaUser").all(|one| name(one) != *user)
+        {
+            problems.push(format!("{}: there is no KafkaUser {user}", name(deployment)));
+        }
+    }
+    let sources: BTreeSet<String> = sources::all()
+        .iter()
+        .flat_map(|source| [raw(source.name()), raw_bulk(source.name())])
+        .map(|topic| topic.name().to_owned())
+        .collect();
+    let settings = weir::settings::Settings::load(None).unwrap();
+    let inputs = [
+        ("processing", sources, settings.processing.group),
+        ("enricher", BTreeSet::from([ACTIVITIES.name().to_owned()]), settings.enricher.group),
+    ];
+    for scaler in of_kind(documents, "ScaledObject") {
+        let Some((_, input, group)) = inputs.iter().find(|(service, ..)| *service == name(scaler)) else {
+            problems.push(format!("ScaledObject {}: this test does not know what it reads", name(scaler)));
+            continue;
+        };
+        let mut watched = BTreeSet::new();
+        let mut fewest = u64::MAX;
+        for metadata in list(&scaler["spec"]["triggers"]).map(|trigger| &trigger["metadata"]) {
+            let topic = text(&metadata["topic"]);
+            if metadata["consumerGroup"] != group.as_str() {
+                problems.push(format!("ScaledObject {}: its group is {group}", name(scaler)));
+            }
+            fewest = fewest.min(topics.get(&topic).and_then(|one| one["spec"]["partitions"].as_u64()).unwrap_or(0));
+            watched.insert(topic);
+        }
+        if watched != *input {
+            problems.push(format!("ScaledObject {}: watches {watched:?}, and its input is {input:?}", name(scaler)));
+        }
+        if scaler["spec"]["maxReplicaCount"].as_u64().is_none_or(|most| most > fewest) {
+            problems
+                .push(format!("ScaledObject {}: more replicas than the {fewest} partitions of a topic", name(scaler)));
+        }
+    }
+}
+
+/// What `make k8s-kafka` writes.
+#[test]
+fn topics_and_users_are_those_of_the_code() {
+    let production = render::overlay("production");
+    let weir = of_kind(&production, "Deployment").find(|one| name(one) == "processing").unwrap();
+    let shared = variables(&weir["spec"]["template"]["spec"], &production)
+        .into_iter()
+        .filter(|(key, _)| ["WEIR__BUS__PARTITIONS", "WEIR__BUS__REPLICATION_FACTOR"].contains(&key.as_str()));
+    let settings =
+        service::load::<weir::settings::Settings>(weir::settings::DEFAULTS, None, shared.collect::<Vec<_>>()).unwrap();
+    let folder = render::root().join("k8s/components/strimzi");
+    for (file, wanted) in [
+        ("topics.yaml", weir::strimzi::topics(&settings, CLUSTER)),
+        ("users.yaml", weir::strimzi::users(&settings, CLUSTER)),
+    ] {
+        let text = std::fs::read_to_string(folder.join(file)).unwrap();
+        let (_, written) = text.split_once('\n').unwrap();
+        assert!(written.trim_end() == wanted.trim_end(), "{file} is not what the code says: `make k8s-kafka`");
+    }
+}
