@@ -73,6 +73,8 @@ fn settings(bootstrap: &str, prefix: &str, folder: &std::path::Path) -> Settings
     settings.data_dir = folder.to_owned();
     settings.kafka.brokers = vec![bootstrap.to_owned()];
     settings.kafka.session_timeout_ms = 6000;
+    // Twice the limit, which alone says how long a busy machine may take; tests of what fails set their own.
+    settings.kafka.delivery_timeout_ms = 120_000;
     settings.producer.linger_ms = 0;
     settings.consumer.retry_backoff_ms = 50;
     settings
