@@ -117,6 +117,11 @@ fn of_one_version() -> Vec<Case> {
         Case::new("broker-killed", "kill -9 and restart of a broker", vec![Fault::BrokerKilled(0, 5 * SECOND)]),
         Case::new("brokers-away", "two of three brokers hang past the delivery timeout", vec![Fault::BrokersAway])
             .quick(),
+        Case::new(
+            "brokers-asleep",
+            "all brokers hang past their own sessions, three times",
+            vec![Fault::BrokersAsleep; 3],
+        ),
         Case::new("processing-frozen", "SIGSTOP past the session", vec![freeze("processing-0")]).quick(),
         Case::new("enricher-frozen", "SIGSTOP past the session, two enrichers", vec![freeze("enricher-0")])
             .with(Options::two_of_each()),

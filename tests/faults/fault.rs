@@ -1,5 +1,6 @@
 //! What goes wrong, one thing at a time, in a running system; and its end.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::tail::Moment;
 
 /// Longer than the producers wait for an acknowledgement.
 const PAST_DELIVERY: Duration = Duration::from_secs(12);
+
+/// Longer than a broker's session, and shorter than those of the members of a group.
+const PAST_BROKERS: Duration = Duration::from_secs(5);
 
 /// A fault. Those that take a while say for how long.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +37,9 @@ pub(crate) enum Fault {
     BrokerKilled(usize, Duration),
     /// Two of three brokers hang for longer than the producers wait: too few to acknowledge anything.
     BrokersAway,
+    /// All brokers hang for longer than their sessions, as with a machine that sleeps: when they go on the cluster has
+    /// topics and no brokers, until it has heard of one.
+    BrokersAsleep,
     /// All connections to the brokers are slow for a time.
     Slow(Duration, Duration),
     /// All connections to the brokers are cut, again and again.
@@ -99,14 +106,8 @@ impl Fault {
                 around.on_cluster(move |cluster| cluster.broker(broker).restart()).await?;
                 Ok(killed)
             }
-            Self::BrokersAway => {
-                around.on_cluster(|cluster| (1..BROKERS).try_for_each(|broker| cluster.broker(broker).pause())).await?;
-                pause(PAST_DELIVERY).await;
-                around
-                    .on_cluster(|cluster| (1..BROKERS).try_for_each(|broker| cluster.broker(broker).resume()))
-                    .await?;
-                Ok(Moment::now())
-            }
+            Self::BrokersAway => hang(around, 1..BROKERS, PAST_DELIVERY).await,
+            Self::BrokersAsleep => hang(around, 0..BROKERS, PAST_BROKERS).await,
             Self::Slow(by, time) => through_brokers(around, Mode::Slow(*by), *time).await,
             Self::Silence(time) => through_brokers(around, Mode::Silent, *time).await,
             Self::Cuts(times) => {
@@ -150,6 +151,16 @@ impl Fault {
             }
         }
     }
+}
+
+/// These brokers do nothing for a time, and their connections stay.
+async fn hang(around: &Surroundings, brokers: Range<usize>, time: Duration) -> anyhow::Result<Moment> {
+    let mut of_these = brokers.clone();
+    around.on_cluster(move |cluster| of_these.try_for_each(|broker| cluster.broker(broker).pause())).await?;
+    pause(time).await;
+    let mut of_these = brokers;
+    around.on_cluster(move |cluster| of_these.try_for_each(|broker| cluster.broker(broker).resume())).await?;
+    Ok(Moment::now())
 }
 
 /// Nobody who takes a node away waits for longer than the notice.

@@ -9,6 +9,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientConfig, ClientContext};
 
+use super::addresses::Addresses;
 use super::lock;
 use super::refusal::Refusal;
 use crate::{Error, Settings};
@@ -74,7 +75,8 @@ pub(crate) fn unusable(client: &str, error: &KafkaError) -> Error {
 /// Logs and liveness of one client.
 #[derive(Debug)]
 pub(crate) struct Events {
-    client: String,
+    pub(crate) client: String,
+    pub(crate) addresses: Addresses,
     up: AtomicUsize,
     /// Why brokers do not let this client in; none: nothing is known against it.
     refusal: Mutex<Option<Refusal>>,
@@ -82,7 +84,12 @@ pub(crate) struct Events {
 
 impl Events {
     pub(crate) fn new(client: &str) -> Self {
-        Self { client: client.to_owned(), up: AtomicUsize::new(0), refusal: Mutex::default() }
+        Self {
+            client: client.to_owned(),
+            addresses: Addresses::default(),
+            up: AtomicUsize::new(0),
+            refusal: Mutex::default(),
+        }
     }
 
     /// Brokers that are connected, as the last statistics said.
@@ -103,6 +110,7 @@ impl Events {
     pub(crate) fn on_stats(&self, statistics: &Statistics) {
         let up = statistics.brokers.values().filter(|broker| broker.state == "UP" && broker.nodeid >= 0).count();
         self.up.store(up, Ordering::Relaxed);
+        self.addresses.on_stats(statistics);
         if up > 0 {
             self.is_let_in();
         }

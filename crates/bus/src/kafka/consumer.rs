@@ -168,6 +168,7 @@ impl Poller {
             if self.intake.lock().closing.is_some() {
                 return End::Closing;
             }
+            self.kafka.find_again(consumer.client(), &consumer.context().events);
             consumer.context().begin_waiting(consumer);
             self.go_back(consumer);
             consumer.context().store(consumer);

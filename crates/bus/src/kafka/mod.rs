@@ -4,6 +4,7 @@
 //! * [`producer`]: producers with a poll thread each, built anew when they stop for good
 //! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
 //!   [`trial`]: records of a suspected partition, one at a time
+//! * [`addresses`]: a client that has lost the addresses of all brokers gets them again
 //! * [`joining`]: whether a member gets into its group; [`coverage`]: whether the group has all partitions
 //! * [`refusal`]: why brokers do not let a client in, by settings
 //! * [`reader`]: reading a topic without a group; [`followers`]: several of them; [`lookup`]: single records
@@ -19,6 +20,7 @@ use crate::gate::Gate;
 pub(crate) use crate::threads::{blocking, lock, thread};
 use crate::{Error, Settings};
 
+pub(crate) mod addresses;
 pub(crate) mod assignment;
 pub(crate) mod client;
 pub(crate) mod consumer;
@@ -116,6 +118,7 @@ impl Kafka {
     pub(crate) fn serve_asking(&self) {
         // Without any time the client takes one of them and stops there.
         while self.asking.poll(SERVE).is_some() {}
+        self.find_again(self.asking.client(), self.asking.context());
     }
 
     /// The log cannot be reached. That it does not let this service in says more than that it did not answer.

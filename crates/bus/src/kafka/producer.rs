@@ -185,6 +185,7 @@ impl Slot {
         loop {
             let producer = self.producer.load_full();
             producer.poll(POLL);
+            self.kafka.find_again(producer.client(), &producer.context().events);
             self.name(&producer);
             if self.stop.load(Ordering::Acquire) {
                 if producer.flush(LAST_FLUSH).is_err() {

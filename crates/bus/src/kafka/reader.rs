@@ -42,6 +42,7 @@ pub(crate) struct Follower {
 }
 
 struct Following {
+    kafka: Arc<Kafka>,
     consumer: BaseConsumer<Events>,
     topic: Arc<str>,
     log: Arc<str>,
@@ -82,7 +83,7 @@ impl Follower {
 
         let (questions, asked) = commands::channel();
         let name = format!("weir-read-{topic}");
-        let following = Following { consumer, topic, log, next, events };
+        let following = Following { kafka: kafka.clone(), consumer, topic, log, next, events };
         thread(&name, move || following.run(&asked))?;
         Ok(Self { questions })
     }
@@ -143,6 +144,7 @@ fn positions(
 impl Following {
     fn run(mut self, asked: &commands::Receiver<()>) {
         loop {
+            self.kafka.find_again(self.consumer.client(), self.consumer.context());
             let event = match asked.try_recv() {
                 Ok(()) => Some(Event::Ends(self.ends())),
                 Err(commands::TryRecvError::Disconnected) => return,

@@ -1,6 +1,7 @@
 //! Who a topic is: the UUID that Kafka gives it when it is created.
 //!
-//! The client's safe interface does not tell it; librdkafka does. All that is unsafe in this crate stands here.
+//! The client's safe interface does not tell it; librdkafka does. All that is unsafe in this crate stands here and in
+//! [`super::addresses`].
 #![allow(unsafe_code, reason = "librdkafka tells a topic's id only through its C interface")]
 
 use std::ffi::{CStr, CString};
