@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -106,36 +106,38 @@ pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<V
     let mut problems = Vec::new();
 
     let absent: Vec<_> = specs.iter().filter(|spec| !found.contains_key(&settings.full_name(&spec.name))).collect();
+    let until = Instant::now() + ASK;
     if settings.create_topics && !absent.is_empty() {
         problems = create(kafka, &admin, &options, &absent).await?;
-        let asking = kafka.clone();
-        found = blocking(move || find(&asking, ASK)).await?;
+        let created =
+            |spec: &&&TopicSpec| !problems.iter().any(|problem| problem.topic == settings.full_name(&spec.name));
+        let created: Vec<_> = absent.iter().filter(created).map(|spec| settings.full_name(&spec.name)).collect();
+        loop {
+            let asking = kafka.clone();
+            found = blocking(move || find(&asking, ASK)).await?;
+            match created.iter().find(|name| !found.contains_key(*name)) {
+                Some(name) => wait_for(kafka, name, until).await?,
+                None => break,
+            }
+        }
     } else {
         problems.extend(absent.iter().map(|spec| missing(settings, spec)));
     }
 
     let names: Vec<_> =
         specs.iter().map(|spec| settings.full_name(&spec.name)).filter(|name| found.contains_key(name)).collect();
-    let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-    let away = |error: KafkaError| kafka.away(&format!("cannot describe topics: {error}"));
-    let mut configs = HashMap::new();
-    if !resources.is_empty() {
-        for described in admin.describe_configs(&resources, &options).await.map_err(away)? {
-            match described {
-                Ok(config) => {
-                    if let OwnedResourceSpecifier::Topic(name) = &config.specifier {
-                        // A broker that has only just heard of the topic says nothing of it, and every topic has this.
-                        let policy = config.get("cleanup.policy").and_then(|entry| entry.value.as_deref());
-                        if policy.is_none_or(str::is_empty) {
-                            return Err(kafka.away(&format!("topic {name} is new, and not known to all brokers yet")));
-                        }
-                        configs.insert(name.clone(), config);
-                    }
-                }
-                Err(code) => tracing::warn!(%code, "a topic's configuration cannot be read, it is not checked"),
-            }
+    let configs = loop {
+        let configs = describe(kafka, &admin, &options, &names).await?;
+        // A broker that has only just heard of the topic says nothing of it, and every topic has this.
+        let is_silent = |config: &&ConfigResource| {
+            let policy = config.get("cleanup.policy").and_then(|entry| entry.value.as_deref());
+            policy.is_none_or(str::is_empty)
+        };
+        match configs.iter().find(|(_, config)| is_silent(config)) {
+            Some((name, _)) => wait_for(kafka, name, until).await?,
+            None => break configs,
         }
-    }
+    };
     for spec in specs {
         let name = settings.full_name(&spec.name);
         if let Some(found) = found.get(&name) {
@@ -145,6 +147,40 @@ pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<V
         }
     }
     Ok(problems)
+}
+
+/// A topic was created, and the broker that was asked has not heard of it yet.
+async fn wait_for(kafka: &Kafka, topic: &str, until: Instant) -> Result<(), Error> {
+    if Instant::now() >= until {
+        return Err(kafka.away(&format!("topic {topic} is new, and not known to all brokers yet")));
+    }
+    tokio::time::sleep(AGAIN).await;
+    Ok(())
+}
+
+async fn describe(
+    kafka: &Kafka,
+    admin: &AdminClient<Events>,
+    options: &AdminOptions,
+    names: &[String],
+) -> Result<HashMap<String, ConfigResource>, Error> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let away = |error: KafkaError| kafka.away(&format!("cannot describe topics: {error}"));
+    let mut configs = HashMap::new();
+    for described in admin.describe_configs(&resources, options).await.map_err(away)? {
+        match described {
+            Ok(config) => {
+                if let OwnedResourceSpecifier::Topic(name) = &config.specifier {
+                    configs.insert(name.clone(), config);
+                }
+            }
+            Err(code) => tracing::warn!(%code, "a topic's configuration cannot be read, it is not checked"),
+        }
+    }
+    Ok(configs)
 }
 
 async fn create(
