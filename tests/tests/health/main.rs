@@ -37,14 +37,15 @@ fn weir_health(grpc: &str, arguments: &[&str]) -> (Option<i32>, String, String) 
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
-/// Waits until every delivery went through both stages, and all is well.
-fn settled(running: &Running, deliveries: u64) {
+/// Waits until the door's counts have all that it refused, every delivery went through both stages, and all is well.
+fn settled(running: &Running, deliveries: u64, refused: u64) {
     let mut seen = String::new();
     let settled = wait::until("all went through", LIMIT, || {
         let status = running.status()?;
         let (door, work) = (total(&status, "streaming"), total(&status, "processing"));
         seen = format!("{}: {door:?} {work:?} {}", status["state"], status["problems"]);
-        let done = door.sent_on == deliveries && work.sent_on >= deliveries && work.in_work() == 0;
+        let at_door = (door.taken_in, door.sent_on) == (deliveries + refused, deliveries);
+        let done = at_door && work.sent_on >= deliveries && work.in_work() == 0;
         Ok((done && status["state"] == "ok").then_some(()))
     });
     settled.unwrap_or_else(|error| panic!("{error}: {seen}"));
@@ -59,7 +60,7 @@ async fn one_that_is_killed_is_told_in_time_and_its_counts_go_on_when_it_is_back
     // Refused at the door: counted, and gone.
     assert_eq!(running.deliver("hub", "guess", 100), 401);
     assert_eq!(running.deliver("nobody", "guess", 101), 404);
-    settled(&running, 40);
+    settled(&running, 40, 2);
     let before = running.status().unwrap();
     let (door, work) = (total(&before, "streaming"), total(&before, "processing"));
     assert_eq!((door.taken_in, door.sent_on, door.in_work()), (42, 40, 0), "{door:?}");
@@ -106,7 +107,7 @@ async fn one_that_is_killed_is_told_in_time_and_its_counts_go_on_when_it_is_back
         assert_eq!(running.deliver("hub", "s3cret", n), 200);
     }
     running.processing.restart().unwrap();
-    settled(&running, 60);
+    settled(&running, 60, 2);
     let after = running.status().unwrap();
     let work = total(&after, "processing");
     // What it did before the end and was not asked for comes on top, or came again.
