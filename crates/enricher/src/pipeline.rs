@@ -18,7 +18,7 @@ use governor::{Quota, RateLimiter};
 use service::counts::HopCounts;
 use stage::StageClaims;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -82,42 +82,56 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let (to_emit, enriched) = mpsc::channel(batches_ahead);
     let (to_write, items) = mpsc::channel(1);
-    let mut emitting = shared.tasks.spawn(emit::run(enriched, to_write, Arc::clone(&shared)));
-    let mut writing = shared.tasks.spawn(writer.run(items));
-    let broken = |error: tokio::task::JoinError| anyhow::anyhow!("broke: {error}");
-    let mut ended = tokio::select! {
-        () = intake(&mut consumer, &to_emit, &shared) => Some(("the intake", None)),
-        ended = &mut emitting => Some(("emitting", ended.err().map(broken))),
-        ended = &mut writing => Some(("writing", ended.map_err(broken).flatten().err())),
+    // Each of them ends once: before the stop, in the very moment of it, or when all is out.
+    let mut parts = JoinSet::new();
+    let emitting = emit::run(enriched, to_write, Arc::clone(&shared));
+    parts.spawn(shared.tasks.track_future(async {
+        emitting.await;
+        ("emitting", Ok(()))
+    }));
+    parts.spawn(shared.tasks.track_future(async { ("writing", writer.run(items).await) }));
+    let first = tokio::select! {
+        () = intake(&mut consumer, &to_emit, &shared) => Some(("the intake", Ok(()))),
+        Some(part) = parts.join_next() => Some(ended(part)),
         () = shared.shutdown.cancelled() => None,
     };
-    if shared.shutdown.is_cancelled() {
-        ended = None;
-    }
     drop(to_emit);
-    if ended.is_none() {
+    let outcome = if shared.shutdown.is_cancelled() {
         // With a log or a lake that is away nothing gets out: what is not requested by now comes again.
         let finished = async {
-            let _ = (&mut emitting).await;
-            (&mut writing).await
+            let mut next = first;
+            loop {
+                if let Some((part, Err(error))) = next {
+                    tracing::warn!(part, error = %format!("{error:#}"), "ended early");
+                }
+                next = match parts.join_next().await {
+                    Some(part) => Some(ended(part)),
+                    None => break,
+                };
+            }
         };
-        match tokio::time::timeout(shared.drain, finished).await {
-            Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(error = %format!("{error:#}"), "writing ended early"),
-            Ok(Err(error)) => tracing::error!(%error, "writing broke"),
-            Err(_) => tracing::warn!("not everything could be written before the end: it will come again"),
+        if tokio::time::timeout(shared.drain, finished).await.is_err() {
+            tracing::warn!("not everything could be written before the end: it will come again");
         }
-    }
-    emitting.abort();
-    writing.abort();
+        Ok(())
+    } else {
+        first.map_or(Ok(()), |(part, outcome)| match outcome {
+            Ok(()) => Err(anyhow::anyhow!("{part} ended by itself")),
+            Err(error) => Err(error.context(format!("{part} ended"))),
+        })
+    };
+    parts.abort_all();
     if let Err(error) = consumer.close(shared.drain).await {
         tracing::warn!(%error, "not everything was done when the consumer closed: it will come again");
     }
-    match ended {
-        None => Ok(()),
-        Some((part, Some(error))) => Err(error.context(format!("{part} ended"))),
-        Some((part, None)) => Err(anyhow::anyhow!("{part} ended by itself")),
-    }
+    outcome
+}
+
+/// A part that has to run all the time, and how it ended.
+type Ended = (&'static str, anyhow::Result<()>);
+
+fn ended(part: Result<Ended, JoinError>) -> Ended {
+    part.unwrap_or_else(|error| ("a part", Err(anyhow::anyhow!("broke: {error}"))))
 }
 
 async fn intake(consumer: &mut Consumer, to_emit: &mpsc::Sender<Enriching>, shared: &Arc<Shared>) {

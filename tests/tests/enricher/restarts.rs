@@ -100,3 +100,28 @@ async fn claims_that_are_gone_are_rebuilt_from_what_came_out() {
     stage.until("counted", |stage| stage.counts() == [20, 10, 0, 10]).await;
     stage.stop().await;
 }
+
+/// Where it waits for its turn when the process stops, the part that sends ends by itself, at the very moment in which the
+/// others are told to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_while_it_waits_for_its_turn_is_a_clean_end() {
+    const COUNT: usize = 60;
+    let mut place = Place::new("stops", DERIVE).await;
+    place.settings.enricher.activities_per_second = 10;
+    let stands = place.put((0..COUNT).map(Place::activity)).await;
+    for _ in 0..20 {
+        let stage = place.start().await;
+        let before = ids_out(&place).await;
+        let begun = Instant::now();
+        while ids_out(&place).await == before {
+            assert!(begun.elapsed() < LIMIT, "nothing more than {before} within {LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stage.stop().await;
+    }
+    place.settings.enricher.activities_per_second = 0;
+    let stage = place.start().await;
+    place.all_loaded(&stands, (0..COUNT).map(id)).await;
+    assert_eq!(place.read("activities.enriched").await.len(), COUNT, "nothing came out twice");
+    stage.stop().await;
+}

@@ -152,6 +152,7 @@ impl Poller {
             }
             self.log = self.kafka.identify(consumer.client(), POLL);
             consumer.poll(Duration::ZERO);
+            self.kafka.find_again(consumer.client(), &consumer.context().events);
             if self.log.is_none()
                 && let Err(error) = consumer.fetch_metadata(Some("weir.ping"), ASK)
             {
