@@ -114,6 +114,17 @@ fn of_one_version() -> Vec<Case> {
             "kill -9 of a processing that stays away",
             vec![Fault::KillForGood("processing-0".into())],
         ),
+        Case::new(
+            "coordinator-killed",
+            "kill -9 of a processing, and of the broker that knows of it",
+            vec![Fault::KillAndCoordinator { name: "processing-0".into(), later: 4 * SECOND, away: 5 * SECOND }],
+        ),
+        Case::new(
+            "killed-while-joining",
+            "kill -9 of a processing while its group is being shared out, sessions of 15 s",
+            vec![Fault::KillWhileJoining("processing-0".into())],
+        )
+        .with(Options { session_timeout_ms: 15_000, ..Options::default() }),
         Case::new("broker-killed", "kill -9 and restart of a broker", vec![Fault::BrokerKilled(0, 5 * SECOND)]),
         Case::new("brokers-away", "two of three brokers hang past the delivery timeout", vec![Fault::BrokersAway])
             .quick(),

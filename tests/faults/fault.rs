@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use weir_tests::child::Signal;
 use weir_tests::cluster::{BROKER_SESSION, BROKERS};
+use weir_tests::process::Process;
 use weir_tests::proxy::Mode;
 
 use crate::system::{Surroundings, System};
@@ -14,6 +15,9 @@ use crate::tail::Moment;
 
 /// Longer than the producers wait for an acknowledgement.
 const PAST_DELIVERY: Duration = Duration::from_secs(12);
+
+/// How often members tell that they live, with the sessions of production.
+const HEARTBEAT: Duration = Duration::from_secs(3);
 
 /// Longer than a broker's session, and shorter than those of the members of a group.
 const PAST_BROKERS: Duration = Duration::from_secs(5);
@@ -23,6 +27,11 @@ const PAST_BROKERS: Duration = Duration::from_secs(5);
 pub(crate) enum Fault {
     /// `kill -9` of a service, which is started again.
     Kill(String),
+    /// `kill -9` of a service, which is started again; and later, before its session has expired, of the broker that
+    /// coordinates its group, which is away for a time. At another broker the sessions of all members begin anew.
+    KillAndCoordinator { name: String, later: Duration, away: Duration },
+    /// `kill -9` of a processing, which is started again, while its group is being shared out and waits for another one.
+    KillWhileJoining(String),
     /// `kill -9` of a service, which stays away.
     KillForGood(String),
     /// SIGSTOP of a service past its session, then SIGCONT: it wakes and still believes in its partitions.
@@ -59,23 +68,29 @@ pub(crate) enum Fault {
 impl Fault {
     /// How often something is killed.
     pub(crate) fn kills(&self) -> u32 {
-        u32::from(matches!(self, Self::Kill(_) | Self::KillForGood(_) | Self::BrokerKilled(..) | Self::RedisKilled(_)))
+        match self {
+            Self::KillAndCoordinator { .. } => 2,
+            Self::Kill(_)
+            | Self::KillWhileJoining(_)
+            | Self::KillForGood(_)
+            | Self::BrokerKilled(..)
+            | Self::RedisKilled(_) => 1,
+            _ => 0,
+        }
     }
 
     /// The fault, from its beginning to its end: the moment from which on nothing is in the way any more.
     pub(crate) async fn happen(&self, around: &Surroundings, system: &System) -> anyhow::Result<Moment> {
         match self {
-            Self::Kill(name) => {
-                let killed = system
-                    .on(name, |process| {
-                        process.kill()?;
-                        let killed = Moment::now();
-                        process.restart()?;
-                        Ok(killed)
-                    })
-                    .await?;
-                Ok(killed.later(session(system, name)))
+            Self::Kill(name) => Ok(kill(system, name).await?.later(session(system, name))),
+            Self::KillAndCoordinator { name, later, away } => {
+                let broker = around.coordinator(&system.group(name)).await?;
+                kill(system, name).await?;
+                pause(*later).await;
+                let led = broker_killed(around, broker, *away).await?;
+                Ok(led.later(session(system, name)))
             }
+            Self::KillWhileJoining(name) => kill_while_joining(around, system, name, "processing-1").await,
             Self::KillForGood(name) => {
                 system.on(name, |process| process.kill().map(drop)).await?;
                 Ok(Moment::now().later(session(system, name)))
@@ -97,15 +112,7 @@ impl Fault {
             }
             Self::Reclaim(name, notice) => reclaim(system, name, *notice).await,
             Self::Replace(name, folder) => replace(system, name, folder.clone()).await,
-            Self::BrokerKilled(broker, away) => {
-                let broker = *broker;
-                around.on_cluster(move |cluster| cluster.broker(broker).kill()).await?;
-                // The others are there, and lead its partitions as soon as they have noticed.
-                let killed = Moment::now().later(BROKER_SESSION);
-                pause(*away).await;
-                around.on_cluster(move |cluster| cluster.broker(broker).restart()).await?;
-                Ok(killed)
-            }
+            Self::BrokerKilled(broker, away) => broker_killed(around, *broker, *away).await,
             Self::BrokersAway => hang(around, 1..BROKERS, PAST_DELIVERY).await,
             Self::BrokersAsleep => hang(around, 0..BROKERS, PAST_BROKERS).await,
             Self::Slow(by, time) => through_brokers(around, Mode::Slow(*by), *time).await,
@@ -151,6 +158,40 @@ impl Fault {
             }
         }
     }
+}
+
+/// When it was killed. It is being started again.
+async fn kill(system: &System, name: &str) -> anyhow::Result<Moment> {
+    let kill = |process: &mut Process| {
+        process.kill()?;
+        let killed = Moment::now();
+        process.restart()?;
+        Ok(killed)
+    };
+    system.on(name, kill).await
+}
+
+/// A third processing joins, and the group cannot be shared out: another one hangs.
+async fn kill_while_joining(around: &Surroundings, system: &System, name: &str, other: &str) -> anyhow::Result<Moment> {
+    system.on(other, |process| process.signal(Signal::Stop)).await?;
+    let third = system.launch("processing-2").context("a third processing")?;
+    around.until_group_is("PreparingRebalance", &system.group(name), system.options.session() / 2).await?;
+    // Some members join again with their next heartbeats, and some have not yet.
+    pause(HEARTBEAT / 2).await;
+    let killed = kill(system, name).await?;
+    system.on(other, |process| process.signal(Signal::Cont)).await?;
+    pause(system.options.session()).await;
+    tokio::task::spawn_blocking(move || third.stop(Duration::from_secs(30))).await??;
+    Ok(killed.later(session(system, name)))
+}
+
+/// From when on the other brokers lead its partitions: as soon as they have noticed.
+async fn broker_killed(around: &Surroundings, broker: usize, away: Duration) -> anyhow::Result<Moment> {
+    around.on_cluster(move |cluster| cluster.broker(broker).kill()).await?;
+    let killed = Moment::now().later(BROKER_SESSION);
+    pause(away).await;
+    around.on_cluster(move |cluster| cluster.broker(broker).restart()).await?;
+    Ok(killed)
 }
 
 /// These brokers do nothing for a time, and their connections stay.

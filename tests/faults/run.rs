@@ -17,8 +17,10 @@ use crate::traffic::{Plan, Traffic};
 
 /// Traffic before the first fault, in deliveries.
 const BEFORE: u64 = 100;
-/// And after the last.
+/// And after the last, in which everything should go on.
 const AFTER: Duration = Duration::from_secs(12);
+/// When everything has, for so long yet.
+const CALM: Duration = Duration::from_secs(5);
 const FIRST_WITHIN: Duration = Duration::from_secs(60);
 /// For how long something that is missing may yet come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,13 +141,24 @@ impl<'a> Run<'a> {
         self.faults.push(Happened { what: "the case's own".to_owned(), began: end.at, end });
     }
 
+    /// Until everything has gone on for a while after the last fault, or should have.
+    async fn goes_on(&self) {
+        let last = self.faults.iter().map(|fault| fault.end).max_by_key(|end| end.at).unwrap_or_else(Moment::now);
+        while Instant::now() < last.at + AFTER {
+            let recovery = self.tail.recovery(last, &self.traffic.taken(), self.system.doors.len());
+            if recovery.whole().is_some_and(|whole| last.at + whole + CALM < Instant::now()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Stops the traffic a while after the last fault, waits until nothing moves any more, and judges. `patience`: for how
     /// long something that is missing may yet come.
     ///
     /// `keep`: where the services' logs are copied to.
     pub(crate) async fn finish(self, patience: Duration, keep: Option<&Path>) -> anyhow::Result<Report> {
-        let last = self.faults.iter().map(|fault| fault.end.at).max().unwrap_or_else(Instant::now);
-        tokio::time::sleep_until((last + AFTER).into()).await;
+        self.goes_on().await;
         let Self { system, traffic, tail, faults, injected, kills, besides, gone, .. } = self;
         let (mut ledger, taken) = traffic.stop().await?;
         besides.into_iter().for_each(|other| ledger.absorb(other));
@@ -212,8 +225,8 @@ pub(crate) async fn waiting(system: &System) -> Vec<String> {
             groups.insert(queue["group"].as_str().unwrap_or_default());
         }
     }
-    // Processing, enricher and loader, each with somebody who has its partitions.
-    if groups.len() < 3 {
+    // Both lanes of processing, enricher and loader, each with somebody who has its partitions.
+    if groups.len() < 4 {
         waiting.push(format!("groups with members: {groups:?}"));
     }
     waiting

@@ -11,7 +11,7 @@ use bus::Bus;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::metadata::MetadataTopic;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use weir::simulate::Endpoints;
 use weir_tests::cluster::{BROKERS, Cluster, Listeners};
 use weir_tests::disk::Disk;
@@ -112,6 +112,39 @@ impl Surroundings {
             deleted.map_err(|(topic, code)| anyhow!("topic {topic} was not deleted: {code}"))?;
         }
         Ok(())
+    }
+
+    /// Which broker, from 0, coordinates a group: the one that leads the partition in which the group is kept.
+    pub(crate) async fn coordinator(&self, group: &str) -> anyhow::Result<usize> {
+        const GROUPS: &str = "__consumer_offsets";
+        let client = self.admin()?;
+        let metadata =
+            tokio::task::spawn_blocking(move || client.inner().fetch_metadata(Some(GROUPS), ANSWER)).await??;
+        let partitions = metadata.topics().first().map(MetadataTopic::partitions).unwrap_or_default();
+        // As Java hashes a text.
+        let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
+        let kept = (hash & i32::MAX).checked_rem(i32::try_from(partitions.len())?).context("no group is kept yet")?;
+        let leader = partitions.iter().find(|partition| partition.id() == kept).map_or(-1, MetadataPartition::leader);
+        usize::try_from(leader - 1).with_context(|| format!("nobody leads {GROUPS}/{kept}"))
+    }
+
+    /// Waits until the coordinator says of a group that it is in this state.
+    pub(crate) async fn until_group_is(&self, state: &str, group: &str, within: Duration) -> anyhow::Result<()> {
+        let (client, began) = (Arc::new(self.admin()?), Instant::now());
+        let mut last = String::new();
+        while began.elapsed() < within {
+            let (asked, name) = (Arc::clone(&client), group.to_owned());
+            let ask = move || {
+                let groups = asked.inner().fetch_group_list(Some(&name), ANSWER)?;
+                anyhow::Ok(groups.groups().iter().map(|group| group.state().to_owned()).collect())
+            };
+            last = tokio::task::spawn_blocking(ask).await??;
+            if last == state {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("group {group} is {last:?} after {within:?}, and not {state}")
     }
 
     /// Acts on the cluster, on a thread that may block.
@@ -319,6 +352,11 @@ impl System {
             .await
             .map_err(|error| anyhow!("{name}: {error}"))?
             .with_context(|| name.to_owned())
+    }
+
+    /// The group in which a service's processes share their work.
+    pub(crate) fn group(&self, name: &str) -> String {
+        format!("{}weir-{}", self.prefix, name.split('-').next().unwrap_or_default())
     }
 
     /// The digests of all processes that run.

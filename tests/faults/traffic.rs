@@ -129,15 +129,20 @@ impl Traffic {
         Ok(())
     }
 
+    /// What was taken until now.
+    pub(crate) fn taken(&self) -> Vec<Taken> {
+        self.taken.lock().map(|taken| taken.clone()).unwrap_or_default()
+    }
+
     /// Stops, and reads what was written down.
     pub(crate) async fn stop(mut self) -> anyhow::Result<(Ledger, Vec<Taken>)> {
         self.stop.cancel();
         while let Some(sent) = self.senders.join_next().await {
             sent??;
         }
+        let taken = self.taken();
         let recorder = Arc::into_inner(self.recorder).context("somebody still sends")?;
         let ledger = tokio::task::spawn_blocking(move || recorder.finish()).await??;
-        let taken = self.taken.lock().map(|taken| taken.clone()).unwrap_or_default();
         Ok((ledger, taken))
     }
 }

@@ -72,6 +72,9 @@ impl Cluster {
                 ("replica.lag.time.max.ms", "4000".into()),
                 // What a case leaves behind is gone before it is in the way of the next.
                 ("file.delete.delay.ms", "1000".into()),
+                // A group's coordinator that moves lets the sessions of its members begin anew, also of one that was killed:
+                // it moves where a case wants it to, and not by itself every five minutes.
+                ("auto.leader.rebalance.enable", "false".into()),
                 ("num.network.threads", "2".into()),
                 ("num.io.threads", "4".into()),
             ];

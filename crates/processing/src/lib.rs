@@ -62,6 +62,7 @@ use crate::registrations::publish::Publisher;
 use crate::registrations::service::Registrations;
 use crate::registrations::store::RegistrationStore;
 use crate::registrations::upkeep::{self, Upkeep, View};
+use crate::settings::Input;
 pub use crate::settings::{DEFAULTS, PROCESSING_DEFAULTS, Settings};
 pub use crate::topics::{flow, topics};
 
@@ -146,7 +147,7 @@ impl Processing {
         let dead_letters = self.settings.bus.producer.max_record_bytes.saturating_mul(2).max(largest);
         let stage = letters::Stage {
             sources: self.settings.processing.sources().iter().map(|source| source.name()).collect(),
-            group: self.settings.processing.group.clone(),
+            groups: self.settings.processing.groups(),
             view: self.view.clone(),
             table: self.table.handle(),
         };
@@ -298,16 +299,13 @@ impl Stage {
     }
 
     fn consumers(&self) -> anyhow::Result<[(&'static str, Consumer); 2]> {
-        let settings = &self.settings.processing;
-        let names = |topic: fn(&str) -> common::topics::Topic<common::raw::v1::Delivery>| -> Vec<String> {
-            settings.sources().iter().map(|source| topic(source.name()).name().to_owned()).collect()
-        };
-        let open = |topics: Vec<String>| {
-            let consumer = self.bus.consumer(&settings.group, &topics);
+        let open = |Input { lane, group, topics }: Input| {
+            let consumer = self.bus.consumer(&group, &topics);
             let consumer = consumer.with_context(|| format!("consuming {}", topics.join(", ")))?;
-            anyhow::Ok(consumer.ends_with(self.host.shutdown().clone()))
+            anyhow::Ok((lane, consumer.ends_with(self.host.shutdown().clone())))
         };
-        Ok([("direct", open(names(common::topics::raw))?), ("bulk", open(names(common::topics::raw_bulk))?)])
+        let [direct, bulk] = self.settings.processing.inputs();
+        Ok([open(direct)?, open(bulk)?])
     }
 
     /// Ends with the shutdown, or after a storm.

@@ -1,8 +1,11 @@
 //! The settings of processing; what they mean stands in `settings.default.toml`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::raw::v1::Delivery;
+use common::topics::Topic;
 use serde::{Deserialize, Serialize};
 use service::{
     AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
@@ -46,7 +49,7 @@ pub struct ProcessingSettings {
     /// Names of sources, or `all`.
     #[serde(deserialize_with = "service::settings::list")]
     pub sources: Vec<String>,
-    /// The consumer group.
+    /// The consumer group; with `-bulk` behind it that of the slow lanes.
     pub group: String,
     /// Threads that parse; 0: one for each core.
     pub parse_threads: usize,
@@ -64,6 +67,17 @@ pub struct ProcessingSettings {
     pub stalled_after_ms: u64,
     /// `[processing.storm]`
     pub storm: StormSettings,
+}
+
+/// What one lane reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// As health and logs call it.
+    pub lane: &'static str,
+    /// The consumer group that has its place in the topics.
+    pub group: String,
+    /// Bare names of the raw topics.
+    pub topics: Vec<String>,
 }
 
 /// `[processing.storm]`
@@ -139,6 +153,24 @@ impl ProcessingSettings {
             return sources::all().to_vec();
         }
         self.sources.iter().filter_map(|name| sources::by_name(name)).collect()
+    }
+
+    /// What the direct lane and the bulk lane read. Each has a group of its own, so that an instance is one member of a
+    /// group: one that is killed while the group is being shared out leaves only one behind that it waits for.
+    pub fn inputs(&self) -> [Input; 2] {
+        let names = |topic: fn(&str) -> Topic<Delivery>| {
+            self.sources().iter().map(|source| topic(source.name()).name().to_owned()).collect()
+        };
+        [
+            Input { lane: "direct", group: self.group.clone(), topics: names(common::topics::raw) },
+            Input { lane: "bulk", group: format!("{}-bulk", self.group), topics: names(common::topics::raw_bulk) },
+        ]
+    }
+
+    /// The group of each topic.
+    pub fn groups(&self) -> BTreeMap<String, String> {
+        let each = |Input { group, topics, .. }: Input| topics.into_iter().map(move |topic| (topic, group.clone()));
+        self.inputs().into_iter().flat_map(each).collect()
     }
 
     /// Threads that parse.

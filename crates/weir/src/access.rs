@@ -74,7 +74,7 @@ pub fn access(settings: &Settings) -> Vec<Access> {
             .access,
         of("weir-processing")
             .reads(&raw, "its input")
-            .group(&settings.processing.group)
+            .groups(&settings.processing.inputs().map(|input| input.group))
             .writes(&typed, "typed events")
             .reads(&typed, "to rebuild the claims, where their store was emptied")
             .writes(&activities, "activities")
@@ -150,6 +150,10 @@ impl Maker<'_> {
 
     fn group(self, name: &str) -> Self {
         self.in_group(name, Operation::Read, "its place in the input")
+    }
+
+    fn groups(self, names: &[String]) -> Self {
+        names.iter().fold(self, |maker, name| maker.group(name))
     }
 
     /// For reading a topic without a group.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::topics::{ACTIVITIES, raw, raw_bulk};
+use common::topics::ACTIVITIES;
 use serde_yaml_ng::Value;
 
 use crate::check::{list, name, of_kind, template, text, variables, workloads};
@@ -33,18 +33,14 @@ pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
             problems.push(format!("{}: there is no KafkaUser {user}", name(deployment)));
         }
     }
-    let sources: BTreeSet<String> = sources::all()
-        .iter()
-        .flat_map(|source| [raw(source.name()), raw_bulk(source.name())])
-        .map(|topic| topic.name().to_owned())
-        .collect();
     let settings = weir::settings::Settings::load(None).unwrap();
+    // Of each service the topics, and the group of each.
     let inputs = [
-        ("processing", sources, settings.processing.group),
-        ("enricher", BTreeSet::from([ACTIVITIES.name().to_owned()]), settings.enricher.group),
+        ("processing", settings.processing.groups()),
+        ("enricher", BTreeMap::from([(ACTIVITIES.name().to_owned(), settings.enricher.group)])),
     ];
     for scaler in of_kind(documents, "ScaledObject") {
-        let Some((_, input, group)) = inputs.iter().find(|(service, ..)| *service == name(scaler)) else {
+        let Some((_, groups)) = inputs.iter().find(|(service, ..)| *service == name(scaler)) else {
             problems.push(format!("ScaledObject {}: this test does not know what it reads", name(scaler)));
             continue;
         };
@@ -52,13 +48,15 @@ pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
         let mut fewest = u64::MAX;
         for metadata in list(&scaler["spec"]["triggers"]).map(|trigger| &trigger["metadata"]) {
             let topic = text(&metadata["topic"]);
-            if metadata["consumerGroup"] != group.as_str() {
+            let group = groups.get(&topic).map_or("", String::as_str);
+            if metadata["consumerGroup"] != group {
                 problems.push(format!("ScaledObject {}: its group is {group}", name(scaler)));
             }
             fewest = fewest.min(topics.get(&topic).and_then(|one| one["spec"]["partitions"].as_u64()).unwrap_or(0));
             watched.insert(topic);
         }
-        if watched != *input {
+        let input: BTreeSet<String> = groups.keys().cloned().collect();
+        if watched != input {
             problems.push(format!("ScaledObject {}: watches {watched:?}, and its input is {input:?}", name(scaler)));
         }
         if scaler["spec"]["maxReplicaCount"].as_u64().is_none_or(|most| most > fewest) {

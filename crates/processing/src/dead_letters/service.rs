@@ -1,5 +1,6 @@
 //! `weir.deadletter.v1.DeadLetterService`: decode, read, answer; errors are mapped here.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -49,8 +50,8 @@ const MAX_NAME: usize = 200;
 pub struct Stage {
     /// The names of the sources that it processes.
     pub sources: Vec<&'static str>,
-    /// Its consumer group.
-    pub group: String,
+    /// The consumer group of each of its topics.
+    pub groups: BTreeMap<String, String>,
     /// The registrations, once they have been read.
     pub view: View,
     /// Whether they have.
@@ -143,21 +144,21 @@ impl Inner {
     fn raw(&self, request: ReplayRawRequest, limits: &Limits) -> Result<(Order, Raw), Invalid> {
         let ReplayRawRequest { selection, dry_run, rate, requested_by, limit } = request;
         let selection = selection.unwrap_or_default();
-        let Stage { sources, group, view, .. } = &self.stage;
+        let Stage { sources, groups, view, .. } = &self.stage;
         let known = Known { now: limits.now, claims: limits.claims, sources };
         let is_registered = |name: &str| view.with(|registrations| registrations.endpoint(name).is_some());
         let filter = RawFilter::new(&selection, known, is_registered)?;
         let topics = sources.iter().filter(|source| filter.means(source));
         let topics = topics.flat_map(|source| [common::topics::raw(source), common::topics::raw_bulk(source)]);
-        let topics = topics.map(|topic| topic.name().to_owned()).collect();
+        let topics = topics.filter_map(|topic| groups.get_key_value(topic.name()));
+        let topics = topics.map(|(topic, group)| (topic.clone(), group.clone())).collect();
         let raw = Raw {
             filter,
             limit: at_most(limit),
             topics,
-            group: group.clone(),
             view: view.clone(),
             account: RawAccount::default(),
-            last: std::collections::BTreeMap::new(),
+            last: BTreeMap::new(),
         };
         let replay = Replay { raw: Some(selection), limit, ..Replay::default() };
         Ok((order(replay, dry_run, rate, requested_by)?, raw))

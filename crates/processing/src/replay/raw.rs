@@ -44,10 +44,8 @@ pub(crate) struct Raw {
     pub(crate) filter: RawFilter,
     /// Deliveries at the most.
     pub(crate) limit: u64,
-    /// The raw topics that are meant.
-    pub(crate) topics: Vec<String>,
-    /// The group of processing.
-    pub(crate) group: String,
+    /// The raw topics that are meant, and the groups in which processing reads them.
+    pub(crate) topics: BTreeMap<String, String>,
     pub(crate) view: View,
     pub(crate) account: RawAccount,
     /// The last record that was sent to each partition.
@@ -63,7 +61,7 @@ impl Work for Raw {
         let bus = course.tools.bus.clone();
         let claims = tokio::time::timeout(STORE, bus.claims()).await.map_err(|_| away())??;
         let crashed = course.crashed().await?;
-        let topics = bus.topics_with_records(&course.work.topics).await?;
+        let topics = bus.topics_with_records(&course.work.topics.keys().cloned().collect::<Vec<_>>()).await?;
         for topic in &topics {
             course.topic(topic, &claims, &crashed).await?;
             if course.work.is_full() {
@@ -152,8 +150,8 @@ impl Course<Raw> {
             for stored in &records {
                 let partition = stored.coordinates.partition;
                 if let std::collections::hash_map::Entry::Vacant(entry) = done.entry(partition) {
-                    let offset = self.tools.bus.group_offset(&self.work.group, topic, partition).await?;
-                    entry.insert(offset.unwrap_or(0));
+                    let offset = self.done_until(topic, partition).await?;
+                    entry.insert(offset);
                 }
             }
             self.records(topic, records, claims, crashed, &done).await?;
@@ -161,6 +159,12 @@ impl Course<Raw> {
                 return Ok(());
             }
         }
+    }
+
+    /// The offset before which processing has worked on everything.
+    async fn done_until(&self, topic: &str, partition: i32) -> Result<i64, Broken> {
+        let Some(group) = self.work.topics.get(topic) else { return Ok(0) };
+        Ok(self.tools.bus.group_offset(group, topic, partition).await?.unwrap_or(0))
     }
 
     /// Reads them as processing does, looks what is out, and sends what is not.
@@ -235,7 +239,7 @@ impl Course<Raw> {
             let places: Vec<_> = waiting.keys().cloned().collect();
             for place in places {
                 let topic = place.0.strip_prefix(&prefix).unwrap_or(&place.0);
-                let next = self.tools.bus.group_offset(&self.work.group, topic, place.1).await?.unwrap_or(0);
+                let next = self.done_until(topic, place.1).await?;
                 let last = waiting.get(&place).copied().unwrap_or(-1);
                 if next > last {
                     waiting.remove(&place);
