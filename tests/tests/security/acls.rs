@@ -140,7 +140,8 @@ fn each_principal_may_do_what_the_table_says_and_nothing_else() {
     };
     let all_groups: Vec<(String, &Access)> =
         table.iter().flat_map(|access| groups(access).into_iter().map(move |group| (group, access))).collect();
-    assert_eq!(all_groups.len(), 3);
+    // Of both lanes of processing, of the enricher and the loader.
+    assert_eq!(all_groups.len(), 4);
 
     // A record on each topic, by whoever may do everything.
     let mut harness = ClientConfig::new();
