@@ -5,13 +5,16 @@ use std::thread::JoinHandle;
 
 use crate::Error;
 
-/// Runs what blocks away from the async threads.
-pub(crate) async fn blocking<T: Send + 'static>(
+/// Runs what blocks away from the async threads. It begins with the call, whenever the answer is waited for.
+pub(crate) fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) => Err(Error::Unavailable { what: "a worker thread".into(), reason: error.to_string().into() }),
+) -> impl Future<Output = Result<T, Error>> {
+    let begun = tokio::task::spawn_blocking(work);
+    async move {
+        match begun.await {
+            Ok(result) => result,
+            Err(error) => Err(Error::Unavailable { what: "a worker thread".into(), reason: error.to_string().into() }),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! and that is all a claim says.
 
 use std::borrow::Cow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus::{Bus, Claims, Coordinates, Error, Headers, Producer, Start};
 use common::identity::Id;
@@ -13,6 +13,9 @@ const AT_ONCE: usize = 1000;
 /// Topics that are read at once, of those on which there is anything. Each may have a client of its own that reads ahead
 /// by tens of megabytes.
 const TOPICS_AT_ONCE: usize = 4;
+/// For how long the log is waited for in the middle of it, before all of it begins anew.
+const PATIENCE: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What was claimed for a record with these headers: the full protobuf name of its message, and its id. Others may write to
 /// a topic: none for what the stage did not.
@@ -40,10 +43,25 @@ impl Outputs {
         let topics = self.bus.topics_with_records(&self.topics).await?;
         let mut entered = 0;
         for topics in topics.chunks(TOPICS_AT_ONCE) {
-            entered += self.restore(stage, claims, topics).await?;
+            entered += self.restore_with_patience(stage, claims, topics).await?;
         }
         claims.restored().await?;
         Ok(entered)
+    }
+
+    /// What was read already is not read again where a broker is lost meanwhile. Claims that are entered twice are one, and
+    /// a store that was emptied again refuses to be called whole.
+    async fn restore_with_patience(&self, stage: &str, claims: &Claims, topics: &[String]) -> Result<u64, Error> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.restore(stage, claims, topics).await {
+                Err(error @ Error::Unavailable { .. }) if Instant::now() < until => {
+                    tracing::info!(stage, %error, "rebuilding the claims waits for the log");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                done => return done,
+            }
+        }
     }
 
     async fn restore(&self, stage: &str, claims: &Claims, topics: &[String]) -> Result<u64, Error> {

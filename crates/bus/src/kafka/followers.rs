@@ -10,6 +10,8 @@ use super::{Kafka, blocking};
 use crate::intake::Place;
 use crate::{Error, Start, Stored};
 
+/// How many topics are opened at once: most of it is waiting for brokers.
+const OPEN_AT_ONCE: usize = 4;
 /// How many records are read ahead.
 const READ_AHEAD: usize = 256;
 
@@ -33,9 +35,14 @@ impl Followers {
     pub(crate) async fn open(kafka: Arc<Kafka>, topics: &[String], start: Start) -> Result<Self, Error> {
         let (sender, events) = mpsc::channel(READ_AHEAD);
         let mut followers = Vec::new();
-        for topic in topics {
-            let (kafka, topic, start, sender) = (kafka.clone(), topic.clone(), start.clone(), sender.clone());
-            followers.push(blocking(move || Follower::start(&kafka, &topic, &start, sender)).await?);
+        for topics in topics.chunks(OPEN_AT_ONCE) {
+            let open = |topic: &String| {
+                let (kafka, topic, start, sender) = (kafka.clone(), topic.clone(), start.clone(), sender.clone());
+                blocking(move || Follower::start(&kafka, &topic, &start, sender))
+            };
+            for begun in topics.iter().map(open).collect::<Vec<_>>() {
+                followers.push(begun.await?);
+            }
         }
         Ok(Self { followers, events, until: None })
     }
