@@ -10,7 +10,8 @@ use weir_tests::cluster::{BROKER_SESSION, BROKERS};
 use weir_tests::process::Process;
 use weir_tests::proxy::Mode;
 
-use crate::system::{Surroundings, System};
+use crate::surroundings::Surroundings;
+use crate::system::System;
 use crate::tail::Moment;
 
 /// Longer than the producers wait for an acknowledgement.

@@ -20,6 +20,7 @@ mod report;
 mod rounds;
 mod run;
 mod storms;
+mod surroundings;
 mod system;
 mod tail;
 mod traffic;
@@ -33,7 +34,7 @@ use clap::Parser;
 use crate::cases::Case;
 use crate::report::Line;
 use crate::run::Run;
-use crate::system::Surroundings;
+use crate::surroundings::Surroundings;
 
 /// Runs Weir on a cluster of three brokers, breaks something, and compares what was acknowledged with what came of it.
 #[derive(Debug, Parser)]

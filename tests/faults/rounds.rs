@@ -8,7 +8,8 @@ use crate::Arguments;
 use crate::fault::Fault;
 use crate::report::Line;
 use crate::run::{self, Run, plan};
-use crate::system::{Options, Surroundings};
+use crate::surroundings::Surroundings;
+use crate::system::Options;
 
 /// Faults before all of it is compared, and another system begins.
 const STRETCH: u32 = 10;

@@ -11,7 +11,8 @@ use weir::simulate::Endpoints;
 use crate::check::{Verdict, check};
 use crate::ledger::Ledger;
 use crate::observe::{Facts, Observer, Place};
-use crate::system::{Options, Surroundings, System};
+use crate::surroundings::Surroundings;
+use crate::system::{Options, System};
 use crate::tail::{Moment, Recovery, Tail};
 use crate::traffic::{Plan, Traffic};
 

@@ -10,7 +10,8 @@ use common::topics::ACTIVITIES_ENRICHED;
 use prost::Message as _;
 use tokio::task::JoinSet;
 
-use crate::system::{System, lock};
+use crate::surroundings::lock;
+use crate::system::System;
 use crate::traffic::Taken;
 
 /// One enriched activity that was seen.
