@@ -15,10 +15,13 @@ use tokio::task::JoinSet;
 use weir_tests::postgres;
 use weir_tests::scratch::Scratch;
 
-const LOCK: Duration = Duration::from_millis(500);
+/// For how long a lock is waited for where it becomes free: the disk of a busy machine may take its time.
+const PATIENT: Duration = Duration::from_secs(30);
+/// And where it does not.
+const HURRIED: Duration = Duration::from_millis(500);
 
-fn on_postgres(url: &str) -> Arc<dyn RegistrationStore> {
-    Arc::new(PostgresStore::new(url.parse().unwrap(), 4, LOCK, Duration::from_secs(30)))
+fn on_postgres(url: &str, lock: Duration) -> Arc<dyn RegistrationStore> {
+    Arc::new(PostgresStore::new(url.parse().unwrap(), 4, lock, Duration::from_secs(30)))
 }
 
 fn endpoint(name: &str, revision: u64, tenant: &str) -> Registration {
@@ -46,8 +49,9 @@ async fn ids(store: &dyn RegistrationStore, page: Page) -> Vec<String> {
     store.list(&page).await.unwrap().into_iter().map(|registration| registration.id).collect()
 }
 
-/// Everything that every database does alike. `again` opens the same database once more.
-async fn suite(store: Arc<dyn RegistrationStore>, again: Arc<dyn RegistrationStore>) {
+/// Everything that every database does alike. `open` opens the same database once more, with so much patience.
+async fn suite(open: impl Fn(Duration) -> Arc<dyn RegistrationStore>) {
+    let (store, again, hurried) = (open(PATIENT), open(PATIENT), open(HURRIED));
     // Two instances that start at once make one schema.
     let (first, second) = tokio::join!(store.prepare(), again.prepare());
     first.unwrap();
@@ -59,10 +63,11 @@ async fn suite(store: Arc<dyn RegistrationStore>, again: Arc<dyn RegistrationSto
     lists_in_pages(store.as_ref()).await;
     keeps_replays(store.as_ref(), again.as_ref()).await;
     keeps_the_first_tenant(store.as_ref()).await;
-    locks(&store, &again).await;
+    locks(&store, &again, hurried.as_ref()).await;
     store.close().await;
     assert!(matches!(store.ping().await, Err(StoreError::Database { .. })));
     again.close().await;
+    hurried.close().await;
 }
 
 async fn writes_and_reads(store: &dyn RegistrationStore, again: &dyn RegistrationStore) {
@@ -160,10 +165,14 @@ async fn keeps_the_first_tenant(store: &dyn RegistrationStore) {
 }
 
 /// Whoever comes second waits, sees what the first has done, or is told that it took too long.
-async fn locks(store: &Arc<dyn RegistrationStore>, again: &Arc<dyn RegistrationStore>) {
+async fn locks(
+    store: &Arc<dyn RegistrationStore>,
+    again: &Arc<dyn RegistrationStore>,
+    hurried: &dyn RegistrationStore,
+) {
     // Also where there is no row yet.
     let first = store.begin(Scope::One("endpoint/new")).await.unwrap();
-    let Err(error) = again.begin(Scope::One("endpoint/new")).await else { panic!("two hold one lock") };
+    let Err(error) = hurried.begin(Scope::One("endpoint/new")).await else { panic!("two hold one lock") };
     assert!(matches!(error, StoreError::Locked), "{error}");
     drop(first);
 
@@ -186,7 +195,7 @@ async fn locks(store: &Arc<dyn RegistrationStore>, again: &Arc<dyn RegistrationS
 
     // Everything excludes each.
     let all = store.begin(Scope::All).await.unwrap();
-    assert!(matches!(again.begin(Scope::One("endpoint/any")).await, Err(StoreError::Locked)));
+    assert!(matches!(hurried.begin(Scope::One("endpoint/any")).await, Err(StoreError::Locked)));
     drop(all);
 }
 
@@ -194,20 +203,19 @@ async fn locks(store: &Arc<dyn RegistrationStore>, again: &Arc<dyn RegistrationS
 async fn sqlite_passes_the_suite() {
     let scratch = Scratch::new("sqlite").unwrap();
     let path = scratch.path().join("a folder/registrations.db");
-    let open = || Arc::new(SqliteStore::new(&path, 4, LOCK));
-    suite(open(), open()).await;
+    suite(|lock| Arc::new(SqliteStore::new(&path, 4, lock))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_passes_the_suite() {
     let url = postgres::shared().unwrap().database().unwrap();
-    suite(on_postgres(&url), on_postgres(&url)).await;
+    suite(|lock| on_postgres(&url, lock)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accounts_of_one_endpoint_do_not_wait_for_each_other() {
     let url = postgres::shared().unwrap().database().unwrap();
-    let store = on_postgres(&url);
+    let store = on_postgres(&url, HURRIED);
     store.prepare().await.unwrap();
     put(store.as_ref(), &endpoint("app", 1, "acme")).await;
     let mut one = store.begin(Scope::One("account/app/1")).await.unwrap();
@@ -222,16 +230,16 @@ async fn accounts_of_one_endpoint_do_not_wait_for_each_other() {
 async fn a_schema_of_a_newer_version_is_left_alone() {
     let server = postgres::shared().unwrap();
     let url = server.database().unwrap();
-    let store = on_postgres(&url);
+    let store = on_postgres(&url, PATIENT);
     store.prepare().await.unwrap();
     server.sql(&url, "INSERT INTO weir_registrations_schema (version) VALUES (99)").unwrap();
-    assert!(matches!(on_postgres(&url).prepare().await, Err(StoreError::Newer { found: 99, .. })));
+    assert!(matches!(on_postgres(&url, PATIENT).prepare().await, Err(StoreError::Newer { found: 99, .. })));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_server_ends_a_change_that_stands_still() {
     let url = postgres::shared().unwrap().database().unwrap();
-    let store = PostgresStore::new(url.parse().unwrap(), 4, LOCK, Duration::from_millis(300));
+    let store = PostgresStore::new(url.parse().unwrap(), 4, PATIENT, Duration::from_millis(300));
     store.prepare().await.unwrap();
     let mut frozen = store.begin(Scope::One("endpoint/app")).await.unwrap();
     frozen.put(&endpoint("app", 1, "acme")).await.unwrap();
