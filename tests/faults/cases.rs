@@ -35,6 +35,8 @@ pub(crate) enum Act {
     StormOfAll,
     /// A topic is deleted and made again.
     ReplaceTopic,
+    /// The claims are rebuilt, and go on where they were when a broker is killed meanwhile.
+    RebuildWithoutABroker,
     /// The disk of the lake is full, and is not any more.
     FullDisk,
     /// Offsets are committed before what came of their records was delivered: must be found out.
@@ -152,6 +154,12 @@ fn of_one_version() -> Vec<Case> {
         Case::new("brokers-silent", "connections stay and nothing passes", vec![Fault::Silence(8 * SECOND)]),
         Case::new("redis-killed", "the claims' store is away and comes back", vec![Fault::RedisKilled(4 * SECOND)]),
         Case::new("claims-emptied", "the claims' store loses all", vec![Fault::RedisEmptied]).quick(),
+        Case::new(
+            "claims-emptied-broker-killed",
+            "the claims' store loses all, and kill -9 of a broker while they are rebuilt",
+            vec![],
+        )
+        .act(Act::RebuildWithoutABroker),
         Case::new("rebalances", "a member joins and leaves every two seconds", vec![Fault::Rebalances(4)]),
         Case::new("database-away", "the registrations' database is cut off", vec![Fault::DatabaseAway(5 * SECOND)]),
         Case::new("commit-reply-lost", "a registration is committed and its answer is lost", vec![])
@@ -208,6 +216,7 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
         Act::LoseCommit => lose_commit(run).await,
         Act::StormOfOne => storms::of_one(run).await,
         Act::StormOfAll => storms::of_all(run).await,
+        Act::RebuildWithoutABroker => rebuild_without_a_broker(run).await,
         Act::FullDisk => full_disk(run).await,
         Act::ReplaceTopic => crate::replaced::topic(run).await,
         Act::CommitEarly => crate::control::commit_early(run).await,
@@ -265,6 +274,20 @@ async fn terminate_without_brokers(run: &mut Run<'_>) -> anyhow::Result<()> {
         run.system.on(&name, weir_tests::process::Process::restart).await?;
     }
     run.ended(Moment::now().later(run.system.options.session()));
+    Ok(())
+}
+
+/// A rebuild that begins anew whenever a broker is lost might never end: it waits where it stands.
+async fn rebuild_without_a_broker(run: &mut Run<'_>) -> anyhow::Result<()> {
+    run.fault(&Fault::RedisEmptiedAndBrokerKilled(0, 5 * SECOND)).await?;
+    let mut waited = 0;
+    for name in ["processing-0", "processing-1"] {
+        run.system.until_logged(name, "the claims have been rebuilt", 60 * SECOND).await?;
+        let log = run.system.on(name, |process| process.logged()).await?;
+        ensure!(!log.contains("the claims could not be rebuilt yet"), "{name} began to rebuild the claims anew");
+        waited += log.matches("rebuilding the claims waits for the log").count();
+    }
+    println!("  rebuilding the claims waited for the log {waited} times, and went on");
     Ok(())
 }
 

@@ -23,6 +23,9 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 /// Longer than a broker's session, and shorter than those of the members of a group.
 const PAST_BROKERS: Duration = Duration::from_secs(5);
 
+/// From the moment at which the claims are gone: first what was sent is waited for.
+const REBUILD_BEGINS: Duration = Duration::from_secs(30);
+
 /// A fault. Those that take a while say for how long.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fault {
@@ -60,6 +63,9 @@ pub(crate) enum Fault {
     RedisKilled(Duration),
     /// Redis loses all it had.
     RedisEmptied,
+    /// Redis loses all it had, and `kill -9` of a broker while processing rebuilds its claims: when the first are in the
+    /// store again, and most topics are yet to be read. It is started again after a time.
+    RedisEmptiedAndBrokerKilled(usize, Duration),
     /// A third processing joins and leaves, every two seconds.
     Rebalances(u32),
     /// The database is not to be reached for a time.
@@ -75,7 +81,8 @@ impl Fault {
             | Self::KillWhileJoining(_)
             | Self::KillForGood(_)
             | Self::BrokerKilled(..)
-            | Self::RedisKilled(_) => 1,
+            | Self::RedisKilled(_)
+            | Self::RedisEmptiedAndBrokerKilled(..) => 1,
             _ => 0,
         }
     }
@@ -131,12 +138,12 @@ impl Fault {
                 around.on_redis(weir_tests::redis::Redis::restart).await?;
                 Ok(Moment::now())
             }
-            Self::RedisEmptied => {
-                let answer = around.on_redis(|redis| redis.ask("FLUSHALL")).await?;
-                if answer != "+OK" {
-                    bail!("redis did not flush: {answer}");
-                }
-                Ok(Moment::now())
+            Self::RedisEmptied => empty_redis(around).await,
+            Self::RedisEmptiedAndBrokerKilled(broker, away) => {
+                empty_redis(around).await?;
+                let mark = format!("weir:claims:rebuild:{}:*", system.prefix);
+                around.until_redis_has(&mark, REBUILD_BEGINS).await?;
+                broker_killed(around, *broker, *away).await
             }
             Self::Rebalances(times) => {
                 for _ in 0..*times {
@@ -170,6 +177,14 @@ async fn kill(system: &System, name: &str) -> anyhow::Result<Moment> {
         Ok(killed)
     };
     system.on(name, kill).await
+}
+
+async fn empty_redis(around: &Surroundings) -> anyhow::Result<Moment> {
+    let answer = around.on_redis(|redis| redis.ask("FLUSHALL")).await?;
+    if answer != "+OK" {
+        bail!("redis did not flush: {answer}");
+    }
+    Ok(Moment::now())
 }
 
 /// A third processing joins, and the group cannot be shared out: another one hangs.

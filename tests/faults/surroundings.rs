@@ -133,6 +133,20 @@ impl Surroundings {
         bail!("group {group} is {last:?} after {within:?}, and not {state}")
     }
 
+    /// Waits until there is a key like this in Redis.
+    pub(crate) async fn until_redis_has(&self, pattern: &str, within: Duration) -> anyhow::Result<()> {
+        let (began, mut last) = (Instant::now(), String::new());
+        while began.elapsed() < within {
+            let ask = format!("KEYS {pattern}");
+            last = self.on_redis(move |redis| redis.ask(&ask)).await?;
+            if last.starts_with('*') && last != "*0" {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        bail!("redis has no key {pattern} after {within:?}: {last}")
+    }
+
     /// Acts on the cluster, on a thread that may block.
     pub(crate) async fn on_cluster<T: Send + 'static>(
         &self,

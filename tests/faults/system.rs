@@ -189,6 +189,18 @@ impl System {
         bail!("{name} still says of {check} after {within:?}: {last}")
     }
 
+    /// Waits until a service has logged this.
+    pub(crate) async fn until_logged(&self, name: &str, what: &str, within: Duration) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < within {
+            if self.on(name, |process| process.logged()).await?.contains(what) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("{name} has not logged {what:?} after {within:?}")
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         self.processes.keys().cloned().collect()
     }
