@@ -16,6 +16,7 @@ mod outage;
 mod process;
 mod produce;
 mod read;
+mod sharing;
 mod support;
 
 /// One test for each of these functions.
@@ -85,7 +86,11 @@ pub(crate) use {promises, suite};
 
 mod kafka {
     crate::promises!(crate::support::Log::kafka);
-    crate::suite!(crate::support::Log::kafka, close::closing_at_any_moment_never_ends_the_process);
+    crate::suite!(
+        crate::support::Log::kafka,
+        close::closing_at_any_moment_never_ends_the_process,
+        sharing::who_closes_while_the_group_is_shared_out_is_not_waited_for,
+    );
 }
 
 mod embedded {

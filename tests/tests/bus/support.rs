@@ -36,6 +36,16 @@ impl Log {
         Self { settings: settings(bootstrap, prefix, folder.path()), _folder: folder }
     }
 
+    /// Where the log is.
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.settings.kafka.brokers[0]
+    }
+
+    /// A topic or group, as the log knows it.
+    pub(crate) fn full_name(&self, name: &str) -> String {
+        format!("{}{name}", self.settings.topic_prefix)
+    }
+
     /// A bus on this log, with other settings.
     pub(crate) fn open(&self, change: impl FnOnce(&mut Settings)) -> Bus {
         let mut settings = self.settings.clone();

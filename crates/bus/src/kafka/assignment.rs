@@ -353,7 +353,9 @@ impl ConsumerContext for Member {
         } else if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             tracing::debug!(group = %self.intake.group, partitions = listed.len(), "partitions were assigned");
             self.count("assigned", listed.len());
-            let begun = self.begin(consumer, listed);
+            // Who is closing begins nothing any more.
+            let closing = self.intake.lock().closing.is_some();
+            let begun = if closing { TopicPartitionList::new() } else { self.begin(consumer, listed) };
             self.assign(consumer, &begun)
         } else {
             // Only what was begun was assigned to the client.

@@ -99,6 +99,7 @@ impl Poller {
             match self.consume(&current) {
                 End::Closing => {
                     let left = self.drain(&current);
+                    self.await_leave(&current);
                     self.leave(current);
                     return left;
                 }
@@ -111,6 +112,20 @@ impl Poller {
                     self.leave(current);
                 }
             }
+        }
+    }
+
+    /// Until the client can tell the others that it leaves: at most to the deadline, after which they wait for its session.
+    fn await_leave(&self, consumer: &BaseConsumer<Member>) {
+        // Without the log's name it has not asked to join.
+        if self.log.is_none() {
+            return;
+        }
+        let since = Instant::now();
+        let deadline = self.intake.lock().closing.unwrap_or(since);
+        while Instant::now() < deadline && !consumer.context().joining.can_leave(since) {
+            // Records that still come are nobody's: whoever gets the partition gets them.
+            drop(consumer.poll(TRY));
         }
     }
 

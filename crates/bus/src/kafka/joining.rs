@@ -1,7 +1,10 @@
-//! What the client tells of itself, and whether it gets into its group.
+//! What the client tells of itself, whether it gets into its group, and whether it can leave it.
 //!
 //! A client can wait for its group for ever, with its connections up and without a word. It tells in its statistics where
 //! it stands: one that waits for longer than any rebalance takes is closed, and another one is made.
+//!
+//! A client that is closed while its group is being shared out tells nobody that it leaves (librdkafka 2.12.1): the others
+//! wait for it until its session has expired, and all partitions stand still. So it is closed when that is over.
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -15,24 +18,49 @@ use rdkafka::statistics::{ConsumerGroup, Statistics};
 use super::assignment::Member;
 use super::lock;
 
-/// Since when a member is not in its group, and where it stands.
-#[derive(Debug, Default)]
-pub(crate) struct Joining(Mutex<Option<(Instant, String)>>);
+/// Where a member stands in its group.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    /// Just before the client was made, which tells its age.
+    made: Instant,
+    /// Since when it is not in its group, and where it stands.
+    outside: Mutex<Option<(Instant, String)>>,
+    /// When it last said that it can leave.
+    could_leave: Mutex<Option<Instant>>,
+}
+
+impl Default for Joining {
+    fn default() -> Self {
+        Self { made: Instant::now(), outside: Mutex::default(), could_leave: Mutex::default() }
+    }
+}
 
 impl Joining {
-    /// What the statistics say of the group; none: no broker is connected, and nothing can be said.
-    fn look(&self, group: Option<&ConsumerGroup>, now: Instant) {
-        let mut joining = lock(&self.0);
+    /// What the statistics say of the group; none: no broker is connected, and nothing can be said. `age`: how old the
+    /// client was then; they may have waited to be read.
+    fn look(&self, group: Option<&ConsumerGroup>, age: Duration, now: Instant) {
+        // Waiting for the others, or for what the one who shares out says.
+        let is_shared_out =
+            |group: &ConsumerGroup| group.state == "up" && ["wait-join", "wait-sync"].contains(&&*group.join_state);
+        if !group.is_some_and(is_shared_out) {
+            *lock(&self.could_leave) = Some(self.made + age);
+        }
+        let mut joining = lock(&self.outside);
         *joining = group.filter(|group| group.state != "up" || group.join_state != "steady").map(|group| {
             let since = joining.take().map_or(now, |(since, _)| since);
             (since, format!("{}, {}", group.state, group.join_state))
         });
     }
 
+    /// Whether it said after this moment that it can leave, or that no broker would hear it.
+    pub(crate) fn can_leave(&self, since: Instant) -> bool {
+        lock(&self.could_leave).is_some_and(|said| said >= since)
+    }
+
     /// A member that is not in its group for longer than this, while the log answers: where it stands. `away`: when the
     /// log was last known not to answer. Who waits for a coordinator that hangs is not stuck, and its connection may be up.
     pub(crate) fn stuck(&self, limit: Duration, away: Option<Instant>, now: Instant) -> Option<String> {
-        let joining = lock(&self.0);
+        let joining = lock(&self.outside);
         let (since, stands) = joining.as_ref()?;
         let since = away.map_or(*since, |away| away.max(*since));
         let waited = now.saturating_duration_since(since);
@@ -54,7 +82,8 @@ impl ClientContext for Member {
         self.events.on_stats(&statistics);
         let up = self.events.brokers_up();
         self.intake.brokers_up.store(up, Ordering::Relaxed);
-        self.joining.look(statistics.cgrp.as_ref().filter(|_| up > 0), Instant::now());
+        let age = Duration::from_micros(statistics.age.unsigned_abs());
+        self.joining.look(statistics.cgrp.as_ref().filter(|_| up > 0), age, Instant::now());
         let group = self.intake.group.to_string();
         let mut state = self.intake.lock();
         for ((topic, partition), part) in &mut state.parts {
