@@ -87,6 +87,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// All of them. `old`: where the programs of another version are; without it two versions are not tried.
 pub(crate) fn all(old: Option<&Path>) -> Vec<Case> {
     let mut cases = of_one_version();
+    cases.extend(controls());
     cases.extend(old.map(two_versions));
     cases
 }
@@ -99,6 +100,18 @@ fn two_versions(old: &Path) -> Case {
     faults.extend(back.map(|name| Fault::Replace(name.to_owned(), Some(old.to_owned()))));
     Case::new("two-versions", "the version before beside this one, then a roll-out, then half of it back", faults)
         .with(Options { old: Some(old.to_owned()), ..Options::two_of_each() })
+}
+
+/// What the checker must find out.
+fn controls() -> [Case; 2] {
+    [
+        Case::new("control-early-commit", "offsets stored before delivery: the checker must see it", vec![])
+            .act(Act::CommitEarly)
+            .quick(),
+        Case::new("control-claims-without-place", "ids marked as seen: the checker must see it", vec![])
+            .act(Act::ForgetPlaces)
+            .quick(),
+    ]
 }
 
 fn of_one_version() -> Vec<Case> {
@@ -198,12 +211,6 @@ fn of_one_version() -> Vec<Case> {
         Case::new("disk-full", "the disk of the lake is full", vec![])
             .act(Act::FullDisk)
             .with(Options { lake_mebibytes: Some(64), ..Options::default() }),
-        Case::new("control-early-commit", "offsets stored before delivery: the checker must see it", vec![])
-            .act(Act::CommitEarly)
-            .quick(),
-        Case::new("control-claims-without-place", "ids marked as seen: the checker must see it", vec![])
-            .act(Act::ForgetPlaces)
-            .quick(),
     ]
 }
 

@@ -146,13 +146,19 @@ fn acknowledged_is_raw(ledger: &Ledger, facts: &Facts, injected: &HashMap<Place,
     }
     for (what, delivered) in &ledger.deliveries {
         let found = there.get(what).copied().unwrap_or_default();
-        row.wanted += delivered.acknowledged;
-        row.found += found.min(delivered.acknowledged);
-        for _ in found..delivered.acknowledged {
-            row.missing.add(|| format!("a delivery to {} with a body of SHA-256 {}", what.0, what.1));
+        let acknowledged = delivered.acknowledged.len() as u64;
+        row.wanted += acknowledged;
+        row.found += found.min(acknowledged);
+        for _ in found..acknowledged {
+            row.missing.add(|| {
+                let answers: Vec<_> =
+                    delivered.acknowledged.iter().map(|(door, at)| format!("door {door} at {at}")).collect();
+                let answers = answers.join(" and ");
+                format!("{} of a delivery to {} with a body of SHA-256 {}: {answers}", found, what.0, what.1)
+            });
         }
         // Attempts of which the sender does not know that they were taken, and of such deliveries.
-        row.again += found.saturating_sub(delivered.acknowledged);
+        row.again += found.saturating_sub(acknowledged);
     }
     row
 }

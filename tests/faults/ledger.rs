@@ -46,6 +46,9 @@ struct Line {
     /// SHA-256 of the body.
     body: String,
     answer: Answer,
+    /// Which door answered, and when: milliseconds since 1970.
+    door: usize,
+    at: i64,
     /// Dead letters that are to come of it.
     dead_letters: u32,
     events: Vec<Event>,
@@ -88,7 +91,7 @@ impl Recorder {
     }
 
     /// A delivery, of which the whole answer has been read, or will never be.
-    pub(crate) fn record(&self, sent: &Sent) {
+    pub(crate) fn record(&self, door: usize, sent: &Sent) {
         let delivery = &sent.delivery;
         let (endpoint, body) = what(&delivery.endpoint, &delivery.body);
         let answer = match sent.outcome {
@@ -106,8 +109,10 @@ impl Recorder {
             _ => 0,
         };
         let events = events.collect();
+        let at = common::time::to_millis(&service::clock::timestamp());
         // A writer that has failed says so at the end.
-        let _ = self.lines.send(Line { delivery: delivery.number, endpoint, body, answer, dead_letters, events });
+        let _ =
+            self.lines.send(Line { delivery: delivery.number, endpoint, body, answer, door, at, dead_letters, events });
     }
 
     /// Waits until all lines are on the disk, and reads them.
@@ -123,8 +128,8 @@ impl Recorder {
 pub(crate) struct Delivered {
     /// The best of their answers.
     pub(crate) answer: Answer,
-    /// How many of them were acknowledged.
-    pub(crate) acknowledged: u64,
+    /// Those that were acknowledged: by which door, and when, in milliseconds since 1970.
+    pub(crate) acknowledged: Vec<(usize, i64)>,
     pub(crate) dead_letters: u32,
     pub(crate) events: Vec<Event>,
 }
@@ -155,12 +160,14 @@ impl Ledger {
         }
         let entry = self.deliveries.entry((line.endpoint, line.body)).or_insert(Delivered {
             answer: line.answer,
-            acknowledged: 0,
+            acknowledged: Vec::new(),
             dead_letters: line.dead_letters,
             events: Vec::new(),
         });
         entry.answer = entry.answer.max(line.answer);
-        entry.acknowledged += u64::from(line.answer == Answer::Acknowledged);
+        if line.answer == Answer::Acknowledged {
+            entry.acknowledged.push((line.door, line.at));
+        }
         // One that was refused on purpose means nothing; the same body may be meant elsewhere.
         if line.answer != Answer::Refused {
             (entry.dead_letters, entry.events) = (line.dead_letters, line.events);
@@ -177,7 +184,7 @@ impl Ledger {
                 Entry::Vacant(vacant) => drop(vacant.insert(theirs)),
                 Entry::Occupied(mut own) => {
                     let own = own.get_mut();
-                    own.acknowledged += theirs.acknowledged;
+                    own.acknowledged.extend(theirs.acknowledged);
                     // One that was refused on purpose means nothing; the same body may be meant elsewhere.
                     if theirs.answer != Answer::Refused {
                         (own.dead_letters, own.events) = (theirs.dead_letters, theirs.events);

@@ -60,7 +60,7 @@ struct Arguments {
     /// Where the table is written to, between its marks
     #[arg(long)]
     markdown: Option<PathBuf>,
-    /// A folder for the logs of the services
+    /// A folder for the logs of the services, and where something is lost also for those of the brokers and the raw topics
     #[arg(long)]
     logs: Option<PathBuf>,
     /// The folder with the programs of another version: adds the case two-versions

@@ -87,7 +87,7 @@ impl<'a> Run<'a> {
         let endpoints = Arc::new(Endpoints::for_tests());
         let system = System::start(name, around, &endpoints, options).await?;
         let tail = Tail::start(&system).await?;
-        let traffic = Traffic::start(&endpoints, &system.doors, plan, &system.folder().join("ledger.jsonl"))?;
+        let traffic = Traffic::start(&endpoints, &system.doors, plan, &system.ledger())?;
         let mut run = Self {
             around,
             system,
@@ -160,6 +160,7 @@ impl<'a> Run<'a> {
     /// `keep`: where the services' logs are copied to.
     pub(crate) async fn finish(self, patience: Duration, keep: Option<&Path>) -> anyhow::Result<Report> {
         self.goes_on().await;
+        let around = self.around;
         let Self { system, traffic, tail, faults, injected, kills, besides, gone, .. } = self;
         let (mut ledger, taken) = traffic.stop().await?;
         besides.into_iter().for_each(|other| ledger.absorb(other));
@@ -199,6 +200,14 @@ impl<'a> Run<'a> {
         println!("  nothing moved {:.1} s after the traffic", stopped.elapsed().as_secs_f64());
         if let Some(folder) = keep {
             system.keep_logs(folder).await.context("keep the logs")?;
+            if !verdict.holds() {
+                let (topics, folder) =
+                    (format!("{}raw.", system.prefix), folder.join(format!("{}brokers", system.prefix)));
+                around
+                    .on_cluster(move |cluster| cluster.keep(&topics, &folder))
+                    .await
+                    .context("keep what brokers have")?;
+            }
         }
         Ok(Report { ledger, verdict, faults: faults.len(), recoveries, events, kills, unbalanced })
     }

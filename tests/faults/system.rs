@@ -238,9 +238,10 @@ impl System {
         Ok(digests)
     }
 
-    /// Copies what the services have logged into a folder, as `case-service.log`.
+    /// Copies what the services have logged into a folder, as `case-service.log`, and the ledger.
     pub(crate) async fn keep_logs(&self, folder: &Path) -> anyhow::Result<()> {
         std::fs::create_dir_all(folder)?;
+        std::fs::copy(self.ledger(), folder.join(format!("{}ledger.jsonl", self.prefix)))?;
         for name in self.names() {
             let log = self.on(&name, |process| Ok(process.log().to_owned())).await?;
             std::fs::copy(log, folder.join(format!("{}{name}.log", self.prefix)))?;
@@ -265,6 +266,11 @@ impl System {
     /// The table in the lake.
     pub(crate) fn table(&self) -> PathBuf {
         self.lake.join("activities")
+    }
+
+    /// Where the senders write down what they know.
+    pub(crate) fn ledger(&self) -> PathBuf {
+        self.scratch.path().join("ledger.jsonl")
     }
 
     pub(crate) fn folder(&self) -> &Path {

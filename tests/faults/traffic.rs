@@ -104,7 +104,7 @@ impl Traffic {
             let (signer, stop, recorder) = (Signer::new(endpoints), stop.clone(), Arc::clone(&recorder));
             let (taken, told) = (Arc::clone(&taken), Arc::clone(&told));
             let answered = move |sent: &Sent| {
-                recorder.record(sent);
+                recorder.record(door, sent);
                 if sent.outcome == Outcome::Acknowledged {
                     let ended = Instant::now();
                     if let Ok(mut taken) = taken.lock() {

@@ -3,6 +3,7 @@
 //! Clients of the test itself use [`Cluster::bootstrap`]. Each broker has a second listener that it names by another port,
 //! so that a [`Proxy`](crate::proxy::Proxy) can stand before it, also for what clients learn from the broker.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -99,6 +100,15 @@ impl Cluster {
     /// One broker, from 0.
     pub fn broker(&mut self, number: usize) -> &mut Kafka {
         &mut self.brokers[number % BROKERS]
+    }
+
+    /// Copies the brokers' own logs, and what stands of topics whose names begin so, into a folder for each broker.
+    ///
+    /// # Errors
+    /// As [`Kafka::keep`].
+    pub fn keep(&self, topics: &str, folder: &Path) -> anyhow::Result<()> {
+        let mut brokers = (1..).zip(&self.brokers);
+        brokers.try_for_each(|(node, broker)| broker.keep(topics, &folder.join(format!("kafka-{node}"))))
     }
 
     /// Starts all brokers that do not run, at once: none is there before most of them are.

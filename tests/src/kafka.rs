@@ -154,6 +154,28 @@ impl Kafka {
         self.folder.join(LOG_FILE)
     }
 
+    /// Copies Kafka's own log, and what stands of topics whose names begin so, into a folder of this name.
+    ///
+    /// # Errors
+    /// Something cannot be copied.
+    pub fn keep(&self, topics: &str, folder: &Path) -> anyhow::Result<()> {
+        fs::create_dir_all(folder)?;
+        fs::copy(self.log(), folder.join(LOG_FILE))?;
+        for partition in fs::read_dir(self.folder.join("data"))? {
+            let partition = partition?;
+            if !partition.file_name().to_string_lossy().starts_with(topics) {
+                continue;
+            }
+            let copy = folder.join(partition.file_name());
+            fs::create_dir_all(&copy)?;
+            for file in fs::read_dir(partition.path())? {
+                let file = file?;
+                fs::copy(file.path(), copy.join(file.file_name()))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Has the broker's process ended by itself? Then how.
     ///
     /// # Errors

@@ -7,6 +7,8 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
+use weir_tests::wait;
+
 use crate::support::{GROUP, LIMIT, Log, TOPIC, consumer, within};
 
 /// As much of a member as joins: the first of a group, which is to share it out, and does not.
@@ -86,9 +88,7 @@ pub(crate) async fn who_closes_while_the_group_is_shared_out_is_not_waited_for(l
     let member = consumer(&bus);
     let shares_out = tokio::task::spawn_blocking(move || {
         // Both have joined, and the other one waits for its part.
-        while dead.join() < 2 {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait::until("the other member", LIMIT, || Ok((dead.join() == 2).then_some(()))).unwrap();
         dead
     });
     let _dead = within("the other member", shares_out).await.unwrap();
