@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-
 use weir_tests::wait;
 
 use crate::support::{GROUP, LIMIT, Log, TOPIC, consumer, within};
