@@ -84,6 +84,16 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, flying: Box<Flying>) {
         self.progress.landed(result.is_ok(), Instant::now());
         match result {
+            // Concluded, and not answered: where a request was refused and the one behind it in the same partition was
+            // taken, the client takes the first for written too. That holds only where the broker knows the producer: of
+            // one that is new there it takes any number for the first (librdkafka 2.12.1).
+            Ok(message) if message.offset() < 0 => {
+                let topic = flying.topic.clone();
+                tracing::warn!(%topic, partition = message.partition(), "a record may be on the log or not, and counts as not delivered");
+                metrics::counter!("weir_producer_failures_total", "topic" => topic.to_string()).increment(1);
+                let reason = "no broker has said where it stands, so it may be on the log or not".into();
+                flying.land(Err(Error::NotDelivered { topic, reason }));
+            }
             Ok(message) => match self.kafka.known_log() {
                 Some(log) => {
                     let (topic, partition, offset) = (flying.topic.clone(), message.partition(), message.offset());
@@ -265,3 +275,7 @@ fn create(kafka: &Arc<Kafka>, compression: &str, progress: &Arc<Progress>) -> Re
     };
     config.create_with_context(context).map_err(|error| unusable("producer", &error))
 }
+
+#[cfg(test)]
+#[path = "producer_tests.rs"]
+mod tests;
