@@ -33,6 +33,8 @@ pub(crate) mod operate;
 pub(crate) mod producer;
 pub(crate) mod reader;
 pub(crate) mod refusal;
+#[cfg(test)]
+mod teller;
 pub(crate) mod topic_id;
 pub(crate) mod topics;
 pub(crate) mod trial;

@@ -82,31 +82,28 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = Box<Flying>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, flying: Box<Flying>) {
-        self.progress.landed(result.is_ok(), Instant::now());
-        match result {
+        let topic = flying.topic.clone();
+        let reason = match result {
             // Concluded, and not answered: where a request was refused and the one behind it in the same partition was
             // taken, the client takes the first for written too. That holds only where the broker knows the producer: of
             // one that is new there it takes any number for the first (librdkafka 2.12.1).
             Ok(message) if message.offset() < 0 => {
-                let topic = flying.topic.clone();
-                tracing::warn!(%topic, partition = message.partition(), "a record may be on the log or not, and counts as not delivered");
-                metrics::counter!("weir_producer_failures_total", "topic" => topic.to_string()).increment(1);
-                let reason = "no broker has said where it stands, so it may be on the log or not".into();
-                flying.land(Err(Error::NotDelivered { topic, reason }));
+                "no broker has said where it stands, so it may be on the log or not".into()
             }
-            Ok(message) => match self.kafka.known_log() {
-                Some(log) => {
-                    let (topic, partition, offset) = (flying.topic.clone(), message.partition(), message.offset());
-                    flying.land(Ok(Coordinates { log: log.clone(), topic, partition, offset }));
+            Ok(message) => {
+                self.progress.landed(true, Instant::now());
+                let (partition, offset) = (message.partition(), message.offset());
+                match self.kafka.known_log() {
+                    Some(log) => flying.land(Ok(Coordinates { log: log.clone(), topic, partition, offset })),
+                    None => lock(&self.unnamed).push((flying, partition, offset)),
                 }
-                None => lock(&self.unnamed).push((flying, message.partition(), message.offset())),
-            },
-            Err((error, _)) => {
-                metrics::counter!("weir_producer_failures_total", "topic" => flying.topic.to_string()).increment(1);
-                let error = Error::NotDelivered { topic: flying.topic.clone(), reason: error.to_string().into() };
-                flying.land(Err(error));
+                return;
             }
-        }
+            Err((error, _)) => error.to_string().into(),
+        };
+        self.progress.landed(false, Instant::now());
+        metrics::counter!("weir_producer_failures_total", "topic" => topic.to_string()).increment(1);
+        flying.land(Err(Error::NotDelivered { topic, reason }));
     }
 }
 
