@@ -17,9 +17,6 @@ use crate::tail::Moment;
 /// Longer than the producers wait for an acknowledgement.
 const PAST_DELIVERY: Duration = Duration::from_secs(12);
 
-/// How often members tell that they live, with the sessions of production.
-const HEARTBEAT: Duration = Duration::from_secs(3);
-
 /// Longer than a broker's session, and shorter than those of the members of a group.
 const PAST_BROKERS: Duration = Duration::from_secs(5);
 
@@ -192,8 +189,8 @@ async fn kill_while_joining(around: &Surroundings, system: &System, name: &str, 
     system.on(other, |process| process.signal(Signal::Stop)).await?;
     let third = system.launch("processing-2").context("a third processing")?;
     around.until_group_is("PreparingRebalance", &system.group(name), system.options.session() / 2).await?;
-    // Some members join again with their next heartbeats, and some have not yet.
-    pause(HEARTBEAT / 2).await;
+    // Some members join again with their next heartbeats, of which there are twelve in a session, and some have not yet.
+    pause(system.options.session() / 24).await;
     let killed = kill(system, name).await?;
     system.on(other, |process| process.signal(Signal::Cont)).await?;
     pause(system.options.session()).await;

@@ -57,7 +57,7 @@ fn create(kafka: &Kafka, intake: &Arc<Intake>) -> Result<BaseConsumer<Member>, E
         .set("group.protocol", "classic")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", session.to_string())
-        .set("heartbeat.interval.ms", (session / 4).clamp(1, 3000).to_string())
+        .set("heartbeat.interval.ms", joining::heartbeat_ms(session).to_string())
         .set("max.poll.interval.ms", session.max(300_000).to_string())
         .set("auto.offset.reset", "error")
         .set("enable.auto.commit", "true")

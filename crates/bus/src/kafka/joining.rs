@@ -73,6 +73,12 @@ pub(crate) fn limit(session_timeout_ms: u32) -> Duration {
     Duration::from_millis(u64::from(session_timeout_ms) * 3).max(Duration::from_secs(30))
 }
 
+/// How often a member tells that it lives. One that asks a coordinator that is not ready asks again only then: where
+/// replacing the coordinator takes most of a short session, the rest of it must have room for more than one.
+pub(crate) fn heartbeat_ms(session_timeout_ms: u32) -> u32 {
+    (session_timeout_ms / 12).clamp(1, 3000)
+}
+
 impl ClientContext for Member {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.events.on_log(level, facility, text);
