@@ -42,7 +42,7 @@ impl Default for Options {
         Self {
             enrichers: 1,
             loaders: 1,
-            session_timeout_ms: 8000,
+            session_timeout_ms: 6000,
             delivery_timeout_ms: 8000,
             lake_mebibytes: None,
             old: None,
