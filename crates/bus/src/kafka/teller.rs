@@ -10,7 +10,7 @@ pub(super) const METADATA: u8 = 3;
 pub(super) const API_VERSIONS: u8 = 18;
 pub(super) const INIT_PRODUCER_ID: u8 = 22;
 
-pub(super) const ONE: [u8; 4] = [0, 0, 0, 1];
+const ONE: [u8; 4] = [0, 0, 0, 1];
 
 /// A client's connection, and the port that it was opened to.
 pub(super) struct Connection {
@@ -56,7 +56,7 @@ impl Connection {
     }
 }
 
-pub(super) fn text(text: &str) -> Vec<u8> {
+fn text(text: &str) -> Vec<u8> {
     [&u16::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat()
 }
 
