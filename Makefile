@@ -47,7 +47,15 @@ $(KAFKA_JARS)/.complete: tests/kafka/pom.xml | test-deps
 .PHONY: test
 test: test-deps kafka-jars ## Install what the tests need, and run all of them
 	cargo build --workspace --all-targets
-	cargo test --workspace --all-targets --no-fail-fast
+	@red=0; \
+	(set -x; cargo test --workspace --all-targets --no-fail-fast) || red=1; \
+	(set -x; scripts/fuzz.sh run 30) || red=1; \
+	exit $$red
+
+# What was found is added to fuzz/corpus by `scripts/fuzz.sh keep`.
+.PHONY: fuzz
+fuzz: test-deps ## Fuzz what reads a stranger's bytes: make fuzz FUZZ_SECONDS=600; 30 s of it are part of make test
+	scripts/fuzz.sh run $(or $(FUZZ_SECONDS),30)
 
 # Programs and bench in one build, and of the same packages again: else libraries are compiled twice.
 # TABLE=docs/performance.md renews the table there; BENCH has more arguments, as "--only door-1k".

@@ -74,6 +74,8 @@ look() { # WHAT
     if [[ $1 == test ]]; then
         need "$(java_package)" java_is_new_enough
         need maven have mvn
+        # Of libFuzzer.
+        need g++ have g++
         need util-linux have setpriv
         need openssl have openssl
         need redis-server have redis-server

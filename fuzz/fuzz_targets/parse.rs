@@ -7,7 +7,24 @@ use common::registrations::Registrations;
 use libfuzzer_sys::fuzz_target;
 use sources::Item;
 
-const KINDS: &[&str] = &["push", "issues", "workflow_run", "workflow_job", "pull_request", "check_run", "ping", "unheard_of"];
+const KINDS: &[&str] = &[
+    "push",
+    "issues",
+    "workflow_run",
+    "workflow_job",
+    "pull_request",
+    "check_run",
+    "ping",
+    "unheard_of",
+    "issue_comment",
+    "pull_request_review",
+    "deployment_status",
+    "release",
+    "gollum",
+    "installation",
+    "member",
+    "status",
+];
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (kind, body) = input;
