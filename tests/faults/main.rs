@@ -14,6 +14,7 @@ mod check;
 mod control;
 mod fault;
 mod ledger;
+mod load;
 mod observe;
 mod replaced;
 mod report;
@@ -161,6 +162,6 @@ async fn one(case: &Case, around: &Surroundings, arguments: &Arguments) -> Line 
         }
         run.finish(if case.is_control() { run::SHORT_PATIENCE } else { run::PATIENCE }, keep).await
     };
-    let outcome = run.await;
+    let outcome = load::during(run).await;
     Line::new(case.name, case.is_control(), outcome, began.elapsed(), arguments.recovered_within())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
+use crate::load::Load;
 use crate::run::Report;
 use crate::tail::Recovery;
 
@@ -22,6 +23,7 @@ pub(crate) struct Line {
     control: bool,
     outcome: anyhow::Result<Report>,
     took: Duration,
+    load: Option<Load>,
     recovered_within: Duration,
 }
 
@@ -29,11 +31,11 @@ impl Line {
     pub(crate) fn new(
         name: impl Into<String>,
         control: bool,
-        outcome: anyhow::Result<Report>,
+        (outcome, load): (anyhow::Result<Report>, Option<Load>),
         took: Duration,
         recovered_within: Duration,
     ) -> Self {
-        Self { name: name.into(), control, outcome, took, recovered_within }
+        Self { name: name.into(), control, outcome, took, load, recovered_within }
     }
 
     pub(crate) fn passed(&self) -> bool {
@@ -66,7 +68,7 @@ impl Line {
     }
 
     pub(crate) fn print(&self) {
-        println!("\n{} ({:.0} s)", self.name, self.took.as_secs_f64());
+        println!("\n{} ({:.0} s, load {})", self.name, self.took.as_secs_f64(), self.load());
         if let Ok(report) = &self.outcome {
             let ledger = &report.ledger;
             println!(
@@ -90,6 +92,11 @@ impl Line {
         }
     }
 
+    /// How busy the machine was, for people.
+    fn load(&self) -> String {
+        self.load.map_or("not known".to_owned(), |load| format!("{:.1}", load.most))
+    }
+
     fn slowest(&self) -> Option<Duration> {
         let report = self.outcome.as_ref().ok()?;
         report.recoveries.iter().map(|(_, recovery)| recovery.whole()).collect::<Option<Vec<_>>>()?.into_iter().max()
@@ -108,13 +115,13 @@ pub(crate) fn summary(lines: &[Line], took: Duration) {
 
 fn table(lines: &[Line]) -> String {
     let mut text = String::from(
-        "| run | faults | kills | deliveries | acknowledged | no answer | events | lost | doubled or wrong | again on topics | slowest recovery | verdict |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
+        "| run | faults | kills | deliveries | acknowledged | no answer | events | lost | doubled or wrong | again on topics | slowest recovery | load | verdict |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|\n",
     );
     for line in lines {
         let name = &line.name;
         let _ = match &line.outcome {
-            Err(_) => writeln!(text, "| {name} | | | | | | | | | | | could not be run |"),
+            Err(_) => writeln!(text, "| {name} | | | | | | | | | | | {} | could not be run |", line.load()),
             Ok(report) => {
                 let (ledger, verdict) = (&report.ledger, &report.verdict);
                 let slowest = if report.recoveries.is_empty() { "–".to_owned() } else { seconds(line.slowest()) };
@@ -125,7 +132,7 @@ fn table(lines: &[Line]) -> String {
                 };
                 writeln!(
                     text,
-                    "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {slowest} | {passed} |",
+                    "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {slowest} | {} | {passed} |",
                     report.faults,
                     report.kills,
                     ledger.sent(),
@@ -134,7 +141,8 @@ fn table(lines: &[Line]) -> String {
                     report.events,
                     verdict.lost(),
                     verdict.wrong(),
-                    verdict.again()
+                    verdict.again(),
+                    line.load()
                 )
             }
         };

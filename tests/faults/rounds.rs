@@ -6,6 +6,7 @@ use fastrand::Rng;
 
 use crate::Arguments;
 use crate::fault::Fault;
+use crate::load;
 use crate::report::Line;
 use crate::run::{self, Run, plan};
 use crate::surroundings::Surroundings;
@@ -67,7 +68,7 @@ pub(crate) async fn run(
             }
             run.finish(run::PATIENCE, arguments.logs.as_deref()).await
         };
-        let line = Line::new(name, false, outcome.await, began.elapsed(), arguments.recovered_within());
+        let line = Line::new(name, false, load::during(outcome).await, began.elapsed(), arguments.recovered_within());
         line.print();
         lines.push(line);
     }
