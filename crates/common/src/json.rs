@@ -17,8 +17,10 @@ pub use serde_json::Value;
 use crate::time;
 
 mod parse;
+mod repair;
 
 pub use parse::parse;
+pub use repair::{Repaired, Sent, repair};
 
 /// A JSON object; numbers keep their text (`arbitrary_precision`; only an exponent without a sign gains one), members
 /// are sorted.

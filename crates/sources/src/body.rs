@@ -1,6 +1,6 @@
 //! The checks that every JSON body passes first.
 
-use common::json::{self, Object, Value};
+use common::json::{self, Object, Sent, Value};
 use serde_json::error::Category;
 
 use crate::{Parsed, Reason};
@@ -26,15 +26,33 @@ fn unreadable(reason: Reason, message: impl Into<String>) -> Unreadable {
     Unreadable { reason, message: message.into() }
 }
 
+/// A byte order mark in UTF-8. It says nothing, and no JSON may begin with one.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A body without the byte order mark that it may begin with.
+pub fn unmarked(body: &[u8]) -> &[u8] {
+    body.strip_prefix(MARK).unwrap_or(body)
+}
+
 /// Reads a body that may be any JSON value. Numbers keep the text they were sent with.
 pub fn value(body: &[u8]) -> Result<Value, Unreadable> {
-    let text = std::str::from_utf8(body).map_err(|error| {
+    value_as_sent(body).map(|(value, _)| value)
+}
+
+/// [`value`], and what of it could not be read as it was sent: half of a surrogate pair becomes U+FFFD.
+pub fn value_as_sent(body: &[u8]) -> Result<(Value, Sent), Unreadable> {
+    let text = std::str::from_utf8(unmarked(body)).map_err(|error| {
         unreadable(Reason::NotUtf8, format!("the body is not UTF-8 from byte {} on", error.valid_up_to()))
     })?;
     if text.trim_ascii().is_empty() {
         return Err(unreadable(Reason::Empty, "the body is empty"));
     }
-    json::parse(text).map_err(|error| {
+    let parsed = match json::parse(text) {
+        Ok(value) => return Ok((value, Sent::new())),
+        Err(error) => json::repair(text)
+            .map_or(Err(error), |repaired| json::parse(&repaired.text).map(|value| (value, repaired.sent))),
+    };
+    parsed.map_err(|error| {
         let too_deep =
             error.classify() == Category::Syntax && error.to_string().starts_with("recursion limit exceeded");
         let (reason, what) = match error.classify() {
@@ -46,11 +64,21 @@ pub fn value(body: &[u8]) -> Result<Value, Unreadable> {
     })
 }
 
+/// Reads a JSON text that must be a string.
+pub fn string(text: &str) -> Option<String> {
+    serde_json::from_str(text).ok().or_else(|| serde_json::from_str(&json::repair(text)?.text).ok())
+}
+
 /// Reads a body that must be a JSON object.
 pub fn object(body: &[u8]) -> Result<Object, Unreadable> {
-    match value(body)? {
-        Value::Object(object) => Ok(object),
-        other => Err(unreadable(Reason::WrongShape, format!("the body is {}, not a JSON object", kind(&other)))),
+    object_as_sent(body).map(|(object, _)| object)
+}
+
+/// [`object`], and what of it could not be read as it was sent.
+pub fn object_as_sent(body: &[u8]) -> Result<(Object, Sent), Unreadable> {
+    match value_as_sent(body)? {
+        (Value::Object(object), sent) => Ok((object, sent)),
+        (other, _) => Err(unreadable(Reason::WrongShape, format!("the body is {}, not a JSON object", kind(&other)))),
     }
 }
 

@@ -21,7 +21,10 @@ fn each_fault_has_its_reason() {
         (b"{} {}", Reason::NotJson),
         (b"<xml/>", Reason::NotJson),
         (b"NaN", Reason::NotJson),
-        (b"{\"a\":\"\\ud800\"}", Reason::NotJson),
+        (b"{\"a\":\"\\ud800\",}", Reason::NotJson),
+        (b"{\"a\":\"\\ud800\"", Reason::Truncated),
+        (b"\xef\xbb\xbf", Reason::Empty),
+        (b" \xef\xbb\xbf{}", Reason::NotJson),
         (&deep(129), Reason::TooDeep),
         (&deep(10_000), Reason::TooDeep),
         (&deep(10_000)[..10_000], Reason::TooDeep),
@@ -77,4 +80,21 @@ fn an_object_is_asked_for() {
         );
     }
     assert_eq!(kind(&Value::Object(Object::new())), "an object");
+}
+
+#[test]
+fn a_byte_order_mark_says_nothing() {
+    assert_eq!(value(b"\xef\xbb\xbf{\"a\":1}"), value(b"{\"a\":1}"));
+    assert_eq!(object(b"\xef\xbb\xbf\r\n{}").unwrap().len(), 0);
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_replaced_and_kept_as_it_was_sent() {
+    let (object, sent) = object_as_sent(br#"{"a":"x\ud83d","b":["\ud83d\ude00","\udc00"]}"#).unwrap();
+    assert_eq!(object["a"], "x\u{fffd}");
+    assert_eq!(object["b"][0], "\u{1f600}");
+    let sent: Vec<_> = sent.iter().map(|(pointer, text)| (pointer.as_str(), text.as_str())).collect();
+    assert_eq!(sent, [("/a", r#""x\ud83d""#), ("/b/1", r#""\udc00""#)]);
+    assert_eq!(string(r#""\ud83d""#).as_deref(), Some("\u{fffd}"));
+    assert_eq!(string("7"), None);
 }

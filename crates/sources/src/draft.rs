@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use common::activity::v1::Activity;
 use common::event::v1::{Context, Other};
+use common::json::Sent;
 use common::{identity::Id, raw::v1::Delivery, time, topics};
 use prost::{Message as _, Name as _};
 use prost_types::Timestamp;
@@ -25,6 +26,8 @@ pub struct Draft {
     pub subject: String,
     /// When it happened.
     pub time: Time,
+    /// What could not be read as it was sent, by its path in the event's unknown map.
+    pub sent: Sent,
 }
 
 /// When an event happened, as far as the platform says.
@@ -52,7 +55,7 @@ impl Draft {
     /// The event with a typed message. `normalise` says the same in the one common form: activities
     /// without id, ordinal, context, event type and time, all of which are set here.
     pub fn typed<E: common::event::Event>(
-        self,
+        mut self,
         delivery: &Delivery,
         tenants: &dyn Tenants,
         mut message: E,
@@ -69,6 +72,7 @@ impl Draft {
             activity.context = Some(context.clone());
         }
         message.set_context(context.clone());
+        message.unknown_mut().extend(std::mem::take(&mut self.sent));
         self.event(context, Cow::Borrowed(E::TOPIC), ce_type, message.encode_to_vec(), activities)
     }
 

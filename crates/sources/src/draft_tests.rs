@@ -23,6 +23,7 @@ fn draft(time: Time) -> Draft {
         account_id: "42".to_owned(),
         subject: "42/issue/1".to_owned(),
         time,
+        sent: Sent::new(),
     }
 }
 

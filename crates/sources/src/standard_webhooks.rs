@@ -96,8 +96,8 @@ impl Source for StandardWebhooks {
     }
 
     fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed {
-        let value = match body::value(&delivery.body) {
-            Ok(value) => value,
+        let (value, sent) = match body::value_as_sent(&delivery.body) {
+            Ok(read) => read,
             Err(unreadable) => return unreadable.refuse(&delivery.body),
         };
         let id = delivery.headers.iter().find(|header| header.name == ID).map(|header| header.value.trim());
@@ -114,6 +114,7 @@ impl Source for StandardWebhooks {
             account_id: String::new(),
             subject: id.to_owned(),
             time: occurred(&value),
+            sent,
         };
         let mut message = match value {
             Value::Object(object) => json::read_event(object, ""),

@@ -51,11 +51,7 @@ fn of_a_thousand_changes_one_is_broken() {
 #[test]
 fn what_cannot_be_read_within_an_item_is_refused_alone() {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
-    let cases = [
-        (format!(r#"{{"field":"feed","value":{deep}}}"#), Reason::TooDeep),
-        (r#"{"field":"feed","value":{"message":"half of a pair: \ud83d"}}"#.to_owned(), Reason::NotJson),
-    ];
-    for (broken, reason) in cases {
+    for (broken, reason) in [(format!(r#"{{"field":"feed","value":{deep}}}"#), Reason::TooDeep)] {
         let body = format!(
             r#"{{"object":"page","entry":[{{"id":"1","time":2,"changes":[{},{broken},{}]}}]}}"#,
             like("1", T),
@@ -69,6 +65,43 @@ fn what_cannot_be_read_within_an_item_is_refused_alone() {
         let payload = parsed.refusals().next().unwrap().payload.clone();
         assert!(String::from_utf8(payload).unwrap().contains(&broken), "the bytes that were sent");
     }
+}
+
+/// A sender that cuts a text in the middle of an emoji: the text is read, what was sent is kept, and two stay two.
+#[test]
+fn half_of_a_surrogate_pair_is_no_reason_to_refuse() {
+    use common::facebook::v1::Comment;
+    use prost::Message as _;
+    let comment = |message: &str, more: &str| {
+        format!(
+            r#"{{"object":"page"{more},"entry":[{{"id":"1","time":2,"changes":[{{"field":"feed","value":{{"item":"comment","verb":"add","comment_id":"1_2","message":"{message}","new":["{message}"]}}}}]}}]}}"#
+        )
+    };
+    let read = |body: String| {
+        let parsed = parse(body);
+        check(&parsed);
+        let [Item::Event(event)] = &parsed.items[..] else { panic!("{parsed:?}") };
+        (event.id, Comment::decode(event.payload.as_slice()).unwrap(), event.activities.clone())
+    };
+    let (whole, _, _) = read(comment("half \u{fffd}", ""));
+    let (half, event, activities) = read(comment(r"half \ud83d", ""));
+    let (other, _, _) = read(comment(r"half \ud83c", ""));
+    assert_eq!(event.message.as_deref(), Some("half \u{fffd}"));
+    assert_eq!(event.unknown["/message"], r#""half \ud83d""#);
+    assert_eq!(event.unknown["/new/0"], r#""half \ud83d""#);
+    assert_eq!(activities[0].text.as_deref(), Some("half \u{fffd}"));
+    assert!(whole != half && half != other && other != whole);
+    assert_eq!(half, read(comment(r"half \ud83d", "")).0, "a redelivery is the same event");
+    // A mark before it changes nothing.
+    assert_eq!(half, read(format!("\u{feff}{}", comment(r"half \ud83d", ""))).0);
+    assert_eq!(whole, read(format!("\u{feff}{}", comment("half \u{fffd}", ""))).0);
+
+    // What stands around an item, and its name.
+    let (_, event, _) = read(comment("text", r#","more":{"a":"\ude00"}"#));
+    assert_eq!(event.unknown["envelope/more"], r#"{"a":"\ude00"}"#);
+    let (_, event, _) = read(comment("text", r#","\ude00":[1]"#));
+    assert_eq!(event.message.as_deref(), Some("text"));
+    assert_eq!(event.unknown[r"envelope/\ude00"], "[1]");
 }
 
 #[test]
@@ -102,7 +135,7 @@ fn a_body_of_which_nothing_can_be_understood_is_refused_whole() {
         (deep_around.as_bytes(), Reason::TooDeep),
         (deep_item.as_bytes(), Reason::TooDeep),
         (b"{\"entry\":[{\"id\":\"1\",\"changes\":[ 7 ]}]}", Reason::WrongShape),
-        (b"{\"object\":\"\\ud83d\",\"entry\":[{\"id\":\"1\"}]}", Reason::NotJson),
+        (b"{\"object\":\"\\ud83d\",\"entry\":[{\"id\":\"1\"}]}", Reason::Empty),
     ];
     for (body, reason) in cases {
         let parsed = parse(*body);

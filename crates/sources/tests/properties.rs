@@ -257,6 +257,79 @@ proptest! {
     }
 }
 
+/// The texts of a value, names too, in a fixed order; one of them gets something behind it.
+fn append(value: &mut Value, left: &mut usize, more: &str) {
+    let mut here = |text: &mut String| {
+        if *left == 0 {
+            text.push_str(more);
+        }
+        *left = left.wrapping_sub(1);
+    };
+    match value {
+        Value::String(text) => here(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| append(item, left, more)),
+        Value::Object(object) => {
+            *object = std::mem::take(object)
+                .into_iter()
+                .map(|(mut name, mut value)| {
+                    if *left == 0 {
+                        name.push_str(more);
+                    }
+                    *left = left.wrapping_sub(1);
+                    append(&mut value, left, more);
+                    (name, value)
+                })
+                .collect();
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(config(1500))]
+
+    /// Half of a surrogate pair anywhere, in a text or in a name, is read as U+FFFD would be there, for every source.
+    #[test]
+    fn half_of_a_pair_is_read_as_the_replacement(
+        which in any::<prop::sample::Index>(),
+        place in 0..200_usize,
+        half in prop::sample::select(&["\\ud83d", "\\uDE00", "\\ude00\\ud83d"][..]),
+        mark in any::<bool>(),
+    ) {
+        static FIXTURES: std::sync::LazyLock<Vec<(String, Vec<u8>)>> = std::sync::LazyLock::new(fixtures);
+        let (kind, body) = which.get(&FIXTURES);
+        let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return Ok(()) };
+        let marker = "\u{e000}marker";
+        append(&mut value, &mut place.clone(), marker);
+        let text = value.to_string();
+        let replacement = "\\ufffd".repeat(half.len() / 6);
+        for source in sources::all() {
+            let events = |text: String| {
+                let delivery = Delivery {
+                    endpoint: "e".to_owned(),
+                    tenant: "t".to_owned(),
+                    headers: headers_of(*source, kind),
+                    body: text.into_bytes().into(),
+                    ..Delivery::default()
+                };
+                let parsed = source.parse(&delivery, &Registrations::default());
+                let seen = |item: &Item| match item {
+                    Item::Event(event) => {
+                        let said: Vec<_> = event.activities.iter().map(|a| (a.verb, a.text.clone())).collect();
+                        let head = (event.ce_type.clone(), event.subject.clone(), event.account_id.clone());
+                        Ok((head, event.topic.clone(), event.occurred_at, said))
+                    }
+                    Item::Refused(refused) => Err(refused.reason),
+                };
+                parsed.items.iter().map(seen).collect::<Vec<_>>()
+            };
+            let mark = if mark { "\u{feff}" } else { "" };
+            let broken = events(format!("{mark}{}", text.replace(marker, half)));
+            prop_assert_eq!(broken, events(text.replace(marker, &replacement)), "{}: {}", source.name(), text);
+        }
+    }
+}
+
 #[test]
 fn ten_thousand_levels_are_refused_by_every_source() {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {

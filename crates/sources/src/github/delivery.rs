@@ -6,6 +6,8 @@ use common::json::{self, Object, Value};
 use common::raw::v1::Delivery;
 use serde_json::value::RawValue;
 
+use crate::body::unmarked;
+
 /// Whose a delivery is: the id of the first of these members that is there.
 const OWNERS: [&str; 4] = ["repository", "organization", "installation", "enterprise"];
 
@@ -19,6 +21,7 @@ pub(super) fn header<'a>(delivery: &'a Delivery, name: &str) -> Option<&'a str> 
 /// the form's field `payload`. Told apart by the body itself, because a form cannot begin like an object:
 /// so it does not matter what a proxy made of the content type. `None`: a form without that field.
 pub(super) fn json(body: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let body = unmarked(body);
     let begins_like_form = body.first().is_some_and(u8::is_ascii_lowercase) && body.contains(&b'=');
     if !begins_like_form {
         return Some(Cow::Borrowed(body));
@@ -77,6 +80,7 @@ pub(super) fn account_in(json: &[u8]) -> Option<String> {
         #[serde(borrow)]
         id: &'a RawValue,
     }
+    let json = unmarked(json);
     // A list would be taken for the members in their order.
     if !json.trim_ascii_start().starts_with(b"{") {
         return None;

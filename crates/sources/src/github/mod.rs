@@ -78,8 +78,8 @@ impl Source for GitHub {
         let Some(json) = delivery::json(&delivery.body) else {
             return Parsed::refused(Reason::WrongShape, "the form has no field payload", &delivery.body);
         };
-        let object = match body::object(&json) {
-            Ok(object) => object,
+        let (object, sent) = match body::object_as_sent(&json) {
+            Ok(read) => read,
             Err(unreadable) => return unreadable.refuse(&delivery.body),
         };
         let (kind, guid) = match (delivery::header(delivery, EVENT), delivery::header(delivery, DELIVERY)) {
@@ -101,12 +101,13 @@ impl Source for GitHub {
             subject: kinds::subject(kind, &account_id, &object).unwrap_or_else(|| guid.to_owned()),
             account_id,
             time: times::of(kind, &object),
+            sent,
         };
         let event = match kinds::parse(kind, draft, delivery, tenants, object) {
             Ok(event) => event,
             Err(draft) => {
                 // It has been read as JSON, so it is UTF-8.
-                let text = String::from_utf8_lossy(&json).into_owned();
+                let text = String::from_utf8_lossy(body::unmarked(&json)).into_owned();
                 draft.other(delivery, tenants, kind, text, String::new())
             }
         };

@@ -115,3 +115,28 @@ fn without_any_account_the_delivery_is_the_key() {
     assert_eq!((ping.zen.as_deref(), ping.hook_id.as_deref()), (Some("x"), Some("12")));
     assert_eq!(GitHub.ordering_key(&HeaderMap::new(), b"{\"zen\":\"x\"}"), None);
 }
+
+#[test]
+fn a_mark_and_half_of_a_pair_are_no_reason_to_refuse() {
+    let plain = br#"{"zen":"x","hook_id":7}"#;
+    let marked = [b"\xef\xbb\xbf".as_slice(), plain].concat();
+    let form = [b"payload=%EF%BB%BF".as_slice(), plain].concat();
+    for body in [&marked, &form] {
+        let parsed = parse(&PING, body);
+        let ping = Ping::decode(parsed.events().next().unwrap().payload.as_slice()).unwrap();
+        assert_eq!(ping.zen.as_deref(), Some("x"));
+    }
+    let body = br#"{"zen":"half \ud83d","new":{"deep":["\udc00"]},"repository":{"id":42}}"#;
+    let parsed = parse(&PING, body);
+    let event = parsed.events().next().unwrap();
+    let ping = Ping::decode(event.payload.as_slice()).unwrap();
+    assert_eq!((ping.zen.as_deref(), event.account_id.as_str()), (Some("half \u{fffd}"), "42"));
+    assert_eq!(ping.unknown["/zen"], r#""half \ud83d""#);
+    assert_eq!(ping.unknown["/new"], "{\"deep\":[\"\u{fffd}\"]}");
+    assert_eq!(ping.unknown["/new/deep/0"], r#""\udc00""#);
+    // A kind that is not typed is kept as it was sent.
+    let parsed = parse(&[(EVENT, "new_kind"), (DELIVERY, "guid-1")], body);
+    let other = Other::decode(parsed.events().next().unwrap().payload.as_slice()).unwrap();
+    assert_eq!(other.json.as_bytes(), body);
+    assert_eq!(GitHub.ordering_key(&HeaderMap::new(), &[b"\xef\xbb\xbf", &body[..]].concat()).as_deref(), Some("42"));
+}

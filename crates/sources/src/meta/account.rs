@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::body::{string, unmarked};
+
 /// The longest id of an account, in bytes. Meta's are numbers of some 17 digits.
 const MAX_ID: usize = 256;
 
@@ -22,7 +24,7 @@ struct Head<'a> {
 ///
 /// Only the ids are looked at: all else is skipped without being built.
 pub(super) fn of_delivery(body: &[u8]) -> Option<String> {
-    let heads: Heads<'_> = serde_json::from_slice(body).ok()?;
+    let heads: Heads<'_> = serde_json::from_slice(unmarked(body)).ok()?;
     let (first, rest) = heads.entry.split_first()?;
     let account = of_entry(first.id)?;
     let same = |head: &Head<'_>| head.id.get() == first.id.get() || of_entry(head.id).as_ref() == Some(&account);
@@ -36,7 +38,7 @@ pub(super) fn of_entry(id: &RawValue) -> Option<String> {
         return None;
     }
     let account = match text.as_bytes().first()? {
-        b'"' => serde_json::from_str(text).ok()?,
+        b'"' => string(text)?,
         b'-' | b'0'..=b'9' => text.to_owned(),
         _ => return None,
     };

@@ -1,7 +1,7 @@
 //! Cuts a delivery into its items, each with what stood around it, as the text that was sent.
 //!
-//! Nothing is parsed further than needed to find the seams: one item that cannot be read (too deep, half of
-//! a surrogate pair, of another shape) leaves the others alone, and what is refused is refused in its own bytes.
+//! Nothing is parsed further than needed to find the seams: one item that cannot be read (too deep, of another
+//! shape) leaves the others alone, and what is refused is refused in its own bytes.
 //!
 //! An item must not cost more than itself. So what is long stands around the first item only: of an object or
 //! an account only short ids are taken, and what Weir does not know of a delivery or an entry goes with the
@@ -13,6 +13,7 @@ use common::json::Value;
 use serde_json::value::RawValue;
 
 use super::account;
+use crate::body::string;
 
 /// Members of an object by name, each as its text. The last of a name counts.
 pub(super) type Texts<'a> = BTreeMap<String, &'a RawValue>;
@@ -68,7 +69,7 @@ impl<'a> Delivery<'a> {
     /// From the members of the body, without its entries.
     pub(super) fn new(mut members: Texts<'a>) -> Self {
         let object_text = take_short(&mut members, "object");
-        let object: Option<String> = object_text.and_then(|text| serde_json::from_str(text.get()).ok());
+        let object: Option<String> = object_text.and_then(|text| string(text.get()));
         let is_null = members.get("object").is_none_or(|text| text.get() == "null");
         let odd_object = !is_null || (object_text.is_some() && object.is_none());
         Self { object, odd_object, object_text, rest: members }

@@ -7,6 +7,7 @@
 //! * `account`: whose delivery it is, without parsing all of it
 //! * `cut`: one delivery into items, each with what stood around it, as text
 //! * `parse`: an item into an event, or into a refusal of its own
+//! * `envelope`: what stood around an item, as its event has it
 //! * `kinds`: which message belongs to which field, item and member
 //! * `identity` and `time`: which occurrence it is, and when it was
 //! * `activities`: the same in the one common form
@@ -22,6 +23,7 @@ use crate::{Challenge, Parsed, Refusal, Secrets, Source, Tenants, Traits, Verify
 mod account;
 mod activities;
 mod cut;
+mod envelope;
 mod handshake;
 mod identity;
 mod kinds;

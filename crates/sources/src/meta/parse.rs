@@ -1,13 +1,12 @@
 //! A delivery into events, item by item. Which array is there decides, not the object.
 
-use std::collections::BTreeMap;
-
-use common::facebook::v1::Envelope;
-use common::json::{self, Object, Value, canonical};
+use common::identity::Id;
+use common::json::{self, Object, Repaired, Sent, Value};
 use common::raw::v1;
 use serde_json::value::RawValue;
 
 use super::cut::{self, Around, Delivery, Entry, List, Writer};
+use super::envelope::{envelope, place};
 use super::identity::{Occurrence, What};
 use super::kinds::{self, Kind};
 use super::members::{Members as _, text_of};
@@ -17,24 +16,47 @@ use crate::{Draft, Event, Item, Parsed, Reason, Refused, Tenants};
 
 /// Everything that is in a delivery.
 pub(super) fn delivery(delivery: &v1::Delivery, tenants: &dyn Tenants) -> Parsed {
+    let text = std::str::from_utf8(body::unmarked(&delivery.body)).unwrap_or_default();
+    match parse(delivery, tenants, text, Sent::new()) {
+        Ok(parsed) => parsed,
+        // Where names have half of a surrogate pair nothing can be cut: what was sent goes with the first item.
+        Err(parsed) => match json::repair(text) {
+            Some(Repaired { text, sent }) => {
+                let sent = sent.into_iter().map(|(pointer, text)| (format!("envelope{pointer}"), text)).collect();
+                parse(delivery, tenants, &text, sent).unwrap_or_else(|parsed| parsed)
+            }
+            None => parsed,
+        },
+    }
+}
+
+/// The error is what comes out where something could not be cut. `sent` goes with the first item.
+fn parse(delivery: &v1::Delivery, tenants: &dyn Tenants, text: &str, sent: Sent) -> Result<Parsed, Parsed> {
     let bytes = &delivery.body[..];
-    let members = std::str::from_utf8(bytes).ok().and_then(cut::members);
-    let Some(mut members) = members else {
-        return whole((Reason::NotJson, "the body is not a JSON object that can be cut".into()), bytes);
+    let Some(mut members) = cut::members(text) else {
+        return Err(whole((Reason::NotJson, "the body is not a JSON object that can be cut".into()), bytes));
     };
     let empty = || whole((Reason::Empty, "there is nothing in the delivery".into()), bytes);
     let entries = match members.remove("entry").map(RawValue::get) {
-        None | Some("null") => return empty(),
+        None | Some("null") => return Ok(empty()),
         Some(text) => match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(entries) => entries,
-            Err(_) => return whole((Reason::WrongShape, "entry is not a list".into()), bytes),
+            Err(_) => return Ok(whole((Reason::WrongShape, "entry is not a list".into()), bytes)),
         },
     };
     if let Err(problem) = readable(&members) {
-        return whole(problem, bytes);
+        return Ok(whole(problem, bytes));
     }
-    let mut parser =
-        Parser { delivery, tenants, platform: "facebook", around: Delivery::new(members), items: Vec::new() };
+    let mut parser = Parser {
+        delivery,
+        tenants,
+        platform: "facebook",
+        around: Delivery::new(members),
+        items: Vec::new(),
+        uncut: false,
+        names: sent,
+        sent: Sent::new(),
+    };
     parser.platform = match parser.around.object.as_deref() {
         Some("instagram") => "instagram",
         Some("whatsapp_business_account") => "whatsapp",
@@ -45,13 +67,14 @@ pub(super) fn delivery(delivery: &v1::Delivery, tenants: &dyn Tenants) -> Parsed
     }
     let is_empty = |item: &Item| matches!(item, Item::Refused(refused) if refused.reason == Reason::Empty);
     if parser.items.iter().all(is_empty) {
-        return empty();
+        return Ok(empty());
     }
     // A delivery of one item is that item in its envelope: its bytes are kept as they were signed.
     if let [Item::Refused(refused)] = &mut parser.items[..] {
         refused.payload = bytes.to_vec();
     }
-    Parsed { items: parser.items }
+    let parsed = Parsed { items: parser.items };
+    if parser.uncut { Err(parsed) } else { Ok(parsed) }
 }
 
 /// The whole body refused: for what makes it unreadable, where something does.
@@ -76,13 +99,16 @@ struct Parser<'a> {
     platform: &'static str,
     around: Delivery<'a>,
     items: Vec<Item>,
+    /// Whether an entry could not be cut.
+    uncut: bool,
+    /// What of names could not be read as it was sent, for the first item.
+    names: Sent,
+    /// What of the present item could not.
+    sent: Sent,
 }
 
 /// Why one item is refused.
 type Problem = (Reason, String);
-
-/// What has no field, by its path.
-type Unknown = BTreeMap<String, String>;
 
 impl<'a> Parser<'a> {
     /// The position of the next item. A body is far smaller than 4 GiB.
@@ -97,6 +123,7 @@ impl<'a> Parser<'a> {
 
     fn entry(&mut self, text: &'a RawValue) {
         let Some(mut members) = cut::members(text.get()) else {
+            self.uncut = true;
             let json = self.around.enclose(text);
             return self.refuse(unreadable(text.get()), json);
         };
@@ -151,7 +178,11 @@ impl<'a> Parser<'a> {
     fn item(&mut self, entry: &mut Entry<'a>, list: List, text: &str) {
         let around = entry.around(&mut self.around, list);
         let result = match read(text) {
-            Ok(value) => self.event(entry, &around, text, value),
+            Ok((value, sent)) => {
+                self.sent = std::mem::take(&mut self.names);
+                self.sent.extend(sent.into_iter().map(|(pointer, text)| (place(list, &pointer), text)));
+                self.event(entry, &around, text, value)
+            }
             Err(problem) => Err(problem),
         };
         match result {
@@ -243,7 +274,10 @@ impl<'a> Parser<'a> {
     fn unknown_entry(&mut self, mut entry: Entry<'a>, text: &'a RawValue) {
         let around = entry.around(&mut self.around, List::Entry);
         let value = match read(text.get()) {
-            Ok(value) => value,
+            Ok((value, sent)) => {
+                self.sent = sent;
+                value
+            }
             Err(problem) => return self.refuse(problem, around.with(None)),
         };
         // The entry's time is within the value here, with all else.
@@ -260,14 +294,22 @@ impl<'a> Parser<'a> {
     }
 
     fn draft(&self, entry: &Entry<'a>, occurrence: &Occurrence<'_>, when: When, subject: Option<String>) -> Draft {
-        let sent = entry.time.map(RawValue::get);
+        let (tenant, time) = (&self.delivery.tenant, entry.time.map(RawValue::get));
+        let mut id = occurrence.id(self.platform, tenant, &entry.account, time);
+        if !self.sent.is_empty() {
+            // Two that were sent differently read the same: they stay two.
+            let sent = self.sent.iter().flat_map(|(pointer, text)| [pointer.as_bytes(), text.as_bytes()]);
+            let parts: Vec<&[u8]> = std::iter::once(&id.0[..]).chain(sent).collect();
+            id = Id::of(self.platform, tenant, &parts);
+        }
         Draft {
             platform: self.platform,
-            id: occurrence.id(self.platform, &self.delivery.tenant, &entry.account, sent),
+            id,
             index: self.index(),
             account_id: entry.account.clone(),
             subject: subject.unwrap_or_else(|| entry.account.clone()),
             time: when.time,
+            sent: self.sent.clone(),
         }
     }
 
@@ -305,8 +347,8 @@ fn flat(members: &mut cut::Texts<'_>) -> Option<String> {
 }
 
 /// An item from its text.
-fn read(text: &str) -> Result<Value, Problem> {
-    body::value(text.as_bytes()).map_err(|error| (error.reason, format!("an item cannot be read: {error}")))
+fn read(text: &str) -> Result<(Value, Sent), Problem> {
+    body::value_as_sent(text.as_bytes()).map_err(|error| (error.reason, format!("an item cannot be read: {error}")))
 }
 
 /// Why an entry is not an object.
@@ -315,57 +357,4 @@ fn unreadable(text: &str) -> Problem {
         Ok(value) => (Reason::WrongShape, format!("an entry is {}, not an object", body::kind(&value))),
         Err(error) => (error.reason, format!("an entry cannot be read: {error}")),
     }
-}
-
-/// What stood around an item, as its event has it, and what of it has no field.
-///
-/// What has none goes to the event's unknown map under a path that is no JSON Pointer of the item:
-/// `envelope/…` for the delivery, `envelope/entry/…` for the entry, `envelope/entry/changes/…` for the change.
-fn envelope(around: &Around<'_>, field: Option<String>, change: &Object) -> (Envelope, Unknown) {
-    let mut unknown = Unknown::new();
-    let mut keep = |path: &str, key: &str, json: String| {
-        unknown.insert(format!("{path}/{}", key.replace('~', "~0").replace('/', "~1")), json);
-    };
-    let json = |text: &RawValue| json::parse(text.get()).unwrap_or_default();
-    around.delivery.iter().for_each(|(key, text)| keep("envelope", key, canonical(&json(text))));
-    around.entry.iter().for_each(|(key, text)| keep("envelope/entry", key, canonical(&json(text))));
-    let list = around.list.name();
-    let item = if around.list == List::Entry { "envelope/entry".to_owned() } else { format!("envelope/entry/{list}") };
-    change.iter().for_each(|(key, value)| keep(&item, key, canonical(value)));
-
-    let object = match around.object.map(json) {
-        Some(Value::String(object)) => Some(object),
-        Some(other) => {
-            keep("envelope", "object", canonical(&other));
-            None
-        }
-        None => None,
-    };
-    let entry_time = around.time.map(json).and_then(|time| {
-        let text = text_of(&time).unwrap_or_default();
-        // Only a number that prints as it was sent: else the text that was sent is kept.
-        let whole = text.parse().ok().filter(|whole: &i64| whole.to_string() == text);
-        if whole.is_none() {
-            keep("envelope/entry", "time", canonical(&time));
-        }
-        whole
-    });
-    let uid = around.uid.map(json).and_then(|uid| {
-        let text = text_of(&uid);
-        if text.is_none() {
-            keep("envelope/entry", "uid", canonical(&uid));
-        }
-        text
-    });
-    let standby = around.list == List::Standby || field.as_deref() == Some(List::Standby.name());
-    let envelope = Envelope {
-        object,
-        entry_id: text_of(&json(around.id)),
-        entry_time,
-        list: Some(list.to_owned()),
-        field,
-        standby: standby.then_some(true),
-        uid,
-    };
-    (envelope, unknown)
 }
