@@ -25,6 +25,9 @@ fn the_defaults_are_valid_and_complete() {
     assert_eq!(settings.admin.listen, "127.0.0.1:8081");
     assert_eq!(settings.grpc.listen, "127.0.0.1:9090");
     assert!(settings.streaming.endpoints.is_empty());
+    // An hour is what Envoy takes, the longest there is: whatever stands before a server closes first.
+    let idle = settings.streaming.idle_timeout_ms.min(settings.admin.idle_timeout_ms);
+    assert!(idle > 3_600_000 && settings.streaming.header_timeout_ms <= 10_000);
     assert!(settings.validate().is_empty());
 }
 

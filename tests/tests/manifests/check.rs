@@ -49,6 +49,7 @@ pub(crate) fn all(documents: &[Value]) -> Vec<String> {
     collectors(documents, &mut problems);
     classes(documents, &mut problems);
     gateway::check(documents, &mut problems);
+    gateway::idle(documents, &mut problems);
     kafka::check(documents, &mut problems);
     arrows::check(documents, &mut problems);
     for service in of_kind(documents, "Service") {

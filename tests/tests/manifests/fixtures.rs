@@ -34,6 +34,11 @@ pub(crate) fn shutdown_deadline_seconds() -> u64 {
     settings.host().shutdown.deadline_ms.div_ceil(1000)
 }
 
+/// How long the door lets a connection be idle by default.
+pub(crate) fn idle_timeout_ms() -> u64 {
+    service::load::<streaming::Settings>(streaming::DEFAULTS, None, []).unwrap().streaming.idle_timeout_ms
+}
+
 /// The full names of the gRPC services of `proto/`.
 pub(crate) fn grpc_services() -> BTreeSet<String> {
     let set = prost_types::FileDescriptorSet::decode(common::DESCRIPTORS).unwrap();
@@ -86,6 +91,21 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
         "spec.securityContext.allowPrivilegeEscalation",
         "true",
         "its pods are refused here",
+    ),
+    ("Ingress", "public", "metadata.annotations", "{}", "does not say in weir.example.com/idle-seconds"),
+    (
+        "Ingress",
+        "public",
+        "metadata.annotations",
+        "{weir.example.com/idle-seconds: \"3700\"}",
+        "and the door before that",
+    ),
+    (
+        "ConfigMap",
+        "weir-streaming-",
+        "data.WEIR__STREAMING__IDLE_TIMEOUT_MS",
+        "\"60000\"",
+        "closes what is idle after 60 s, and the door before that",
     ),
     ("Ingress", "operators", "spec.ingressClassName", "haproxy", "that the world reaches"),
     ("Issuer", "weir", "spec.acme.solvers.0.http01.ingress.ingressClassName", "public", "nobody serves class public"),

@@ -46,6 +46,28 @@ pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
     }
 }
 
+/// Says after how long what stands before the door closes a connection to it that is idle.
+const IDLE: &str = "weir.example.com/idle-seconds";
+
+/// Whatever stands before the door closes an idle connection before the door does: else it sends a request just as the
+/// door closes, and tells the sender 502.
+pub(crate) fn idle(documents: &[Value], problems: &mut Vec<String>) {
+    let streaming = of_kind(documents, "ConfigMap").find(|map| name(map).starts_with("weir-streaming-"));
+    let set = streaming.and_then(|map| text(&map["data"]["WEIR__STREAMING__IDLE_TIMEOUT_MS"]).parse().ok());
+    let door = set.unwrap_or_else(fixtures::idle_timeout_ms) / 1000;
+    let ingresses = of_kind(documents, "Ingress").filter(|ingress| !ingress["spec"]["ingressClassName"].is_null());
+    for way in ingresses.chain(of_kind(documents, "Gateway")).filter(|way| name(way) == "public") {
+        let what = format!("{} public", text(&way["kind"]));
+        match text(&way["metadata"]["annotations"][IDLE]).parse::<u64>() {
+            Err(_) => problems.push(format!("{what}: does not say in {IDLE} when it closes what is idle")),
+            Ok(seconds) if seconds >= door => problems.push(format!(
+                "{what}: closes what is idle after {seconds} s, and the door before that, after {door} s"
+            )),
+            Ok(_) => {}
+        }
+    }
+}
+
 fn list_ports<'a>(documents: &'a [Value], service: &str) -> Vec<&'a Value> {
     let found = of_kind(documents, "Service").filter(|candidate| name(candidate) == service);
     found.flat_map(|service| list(&service["spec"]["ports"])).collect()
