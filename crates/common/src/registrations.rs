@@ -70,6 +70,29 @@ pub fn validate(registration: &Registration) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// Checks one that is to be made: as [`validate`], and its ids have no blanks around
+/// them. Those that are stored with blanks stay as they are, because a tenant never changes.
+pub fn validate_new(registration: &Registration) -> Result<(), Invalid> {
+    validate(registration)?;
+    let account = match &registration.kind {
+        Some(Kind::Account(account)) => account.account_id.as_str(),
+        _ => "",
+    };
+    for (field, text) in [("tenant", registration.tenant.as_str()), ("account.account_id", account)] {
+        if trimmed(text) != text {
+            let problem = "has blanks around it, and so is another one than without them: leave them out";
+            return Err(Invalid { field, problem: problem.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// A text without the blanks and the byte order mark around it.
+pub fn trimmed(text: &str) -> &str {
+    // U+FEFF and U+200B show nothing and are no white space by Unicode.
+    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'))
+}
+
 /// An index over the latest state of every registration.
 #[derive(Debug, Default, Clone)]
 pub struct Registrations {

@@ -54,6 +54,28 @@ fn refuses_what_cannot_be() {
 }
 
 #[test]
+fn a_new_one_has_no_blanks_around_its_ids() {
+    for blank in [" ", "\u{a0}", "\u{feff}", "\u{200b}", "\u{2003}"] {
+        for text in [format!("{blank}x"), format!("x{blank}"), format!("{blank}x{blank}")] {
+            let cases = [
+                (Registration { tenant: text.clone(), ..endpoint("app") }, "tenant"),
+                (account("app", &text, "t"), "account.account_id"),
+                (account("app", "12", &text), "tenant"),
+            ];
+            for (registration, field) in cases {
+                let invalid = validate_new(&registration).unwrap_err();
+                assert_eq!(invalid.field, field, "{registration:?}");
+                assert!(invalid.problem.contains("leave them out"), "{invalid}");
+                // It may be stored so, and its tenant never changes.
+                assert_eq!(validate(&registration), Ok(()), "{registration:?}");
+            }
+        }
+    }
+    assert_eq!(validate_new(&account("app", "one page", "the tenant")), Ok(()));
+    assert_eq!(validate_new(&endpoint("App")).unwrap_err().field, "endpoint.name");
+}
+
+#[test]
 fn a_request_is_shown_without_its_secrets() {
     let secret = || PlainSecret { value: "planted".to_owned(), expires_at: None };
     let request = RegisterRequest { secrets: vec![secret()], verify_token: Some(secret()), ..Default::default() };

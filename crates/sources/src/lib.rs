@@ -2,6 +2,7 @@
 //!
 //! * [`Source`]: what a platform's module can do; [`all`] and [`by_name`] find them
 //! * [`verification`]: handshakes, secrets, and why a delivery is not believed
+//! * [`secrets`]: what a secret stands for, and what is wrong with one that can verify nothing
 //! * [`parsed`]: what came out of a delivery: typed events, and what was refused with its reason
 //! * [`signature`]: HMAC headers, read strictly and compared in constant time
 //! * [`body`]: the checks that every JSON body passes first
@@ -20,6 +21,7 @@ pub mod draft;
 pub mod github;
 pub mod meta;
 pub mod parsed;
+pub mod secrets;
 pub mod signature;
 pub mod standard_webhooks;
 pub mod tenants;
@@ -27,6 +29,7 @@ pub mod verification;
 
 pub use draft::Draft;
 pub use parsed::{Event, Item, Parsed, Reason, Refused};
+pub use secrets::SecretProblem;
 pub use tenants::Tenants;
 pub use verification::{Challenge, Refusal, Secrets, VerifyError};
 
@@ -40,6 +43,15 @@ pub trait Source: Send + Sync {
     fn traits(&self) -> Traits;
     /// Answers a GET on the endpoint, from its raw query string. `None`: this source has no handshake.
     fn handshake(&self, query: &str, secrets: &Secrets<'_>) -> Option<Result<Challenge, Refusal>>;
+    /// What keeps a secret from verifying anything. Asked wherever one is given, and for those that are stored: what is
+    /// taken without a word here must be able to verify.
+    fn check_secret(&self, secret: &str) -> Result<(), SecretProblem> {
+        secrets::check_text(secret)
+    }
+    /// The same for the token that a handshake names.
+    fn check_verify_token(&self, token: &str) -> Result<(), SecretProblem> {
+        secrets::check_text(token)
+    }
     /// Whether the sender of these raw bytes knows one of the secrets, told in constant time.
     /// Gives the name of the scheme that fits.
     fn verify(

@@ -13,7 +13,7 @@ use sha1::Sha1;
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::VerifyError;
+use crate::{VerifyError, secrets::texts};
 
 /// The hash behind an HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub fn verify_header(
         .strip_prefix(prefix)
         .and_then(|text| decode(algorithm, encoding, text))
         .ok_or(VerifyError::Malformed(name))?;
-    let keys = secrets.iter().map(|secret| secret.expose_secret().as_bytes());
+    let keys = secrets.iter().flat_map(|secret| texts(secret.expose_secret())).map(str::as_bytes);
     verify_digests(algorithm, keys, &[body], &[digest])
 }
 

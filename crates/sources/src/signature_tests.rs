@@ -88,6 +88,20 @@ fn any_of_several_secrets_verifies() {
 }
 
 #[test]
+fn what_is_around_a_secret_is_left_out_where_the_sender_has_it_not() {
+    let secrets = secrets(&["\u{feff} s3 cret\r\n"]);
+    for (signed_with, expected) in [
+        ("s3 cret", Ok(())),
+        ("\u{feff} s3 cret\r\n", Ok(())),
+        ("s3 cret\r\n", Err(VerifyError::Mismatch)),
+        ("s3cret", Err(VerifyError::Mismatch)),
+    ] {
+        let headers = headers(&[signed(signed_with, b"body").as_bytes()]);
+        assert_eq!(verify_header(&headers, NAME, "sha256=", FORM, b"body", &secrets), expected, "{signed_with:?}");
+    }
+}
+
+#[test]
 fn no_secret_lets_nobody_in() {
     let empty = headers(&[signed("", b"body").as_bytes()]);
     assert_eq!(verify_header(&empty, NAME, "sha256=", FORM, b"body", &[]), Err(VerifyError::NoSecret));

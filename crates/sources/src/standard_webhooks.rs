@@ -7,21 +7,39 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use common::json::{self, Value};
 use common::standard_webhooks::v1::Message;
 use common::{identity::Id, raw::v1::Delivery, time};
 use http::HeaderMap;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
 use crate::draft::Time;
 use crate::signature::{self, Algorithm, Encoding};
-use crate::{Challenge, Draft, Item, Parsed, Reason, Refusal, Secrets, Source, Tenants, Traits, VerifyError, body};
+use crate::{
+    Challenge, Draft, Item, Parsed, Reason, Refusal, SecretProblem, Secrets, Source, Tenants, Traits, VerifyError,
+    body, secrets,
+};
 
 const PLATFORM: &str = "standard_webhooks";
 const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
 const SIGNATURE: &str = "webhook-signature";
+
+/// Before the Base64 of a symmetric secret, and of the halves of an asymmetric one.
+const SYMMETRIC: &str = "whsec_";
+const SIGNING_HALF: &str = "whsk_";
+const PUBLIC_HALF: &str = "whpk_";
+
+/// Base64 as secrets are written: with padding or without. Senders' libraries differ in whether they look at the last
+/// bits, which mean nothing.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 
 /// How far the sender's clock may be from ours, in seconds, before and after.
 const TOLERANCE: u64 = 5 * 60;
@@ -53,6 +71,15 @@ impl Source for StandardWebhooks {
         None
     }
 
+    fn check_secret(&self, secret: &str) -> Result<(), SecretProblem> {
+        secrets::check_text(secret)?;
+        let inner = secrets::trimmed(secret);
+        if inner.find(SYMMETRIC).is_some_and(|at| at > 0) {
+            return Err(SecretProblem::Prefixed);
+        }
+        keys(secret).map(drop)
+    }
+
     fn verify(
         &self,
         headers: &HeaderMap,
@@ -71,7 +98,8 @@ impl Source for StandardWebhooks {
         let sent_at = seconds(timestamp).ok_or(VerifyError::Malformed(TIMESTAMP))?;
         let digests = digests(signature::header(headers, SIGNATURE)?).ok_or(VerifyError::Malformed(SIGNATURE))?;
 
-        let keys: Vec<_> = secrets.active.iter().filter_map(key).collect();
+        let keys: Vec<_> =
+            secrets.active.iter().filter_map(|secret| keys(secret.expose_secret()).ok()).flatten().collect();
         // The timestamp is believed only once it is known to be signed.
         signature::verify_digests(
             Algorithm::Sha256,
@@ -153,12 +181,28 @@ fn digests(header: &str) -> Option<Vec<Vec<u8>>> {
     read.then_some(digests)
 }
 
-/// The bytes of a secret: Base64 after `whsec_`; without that prefix the text itself. `None`: not Base64.
-fn key(secret: &SecretString) -> Option<Vec<u8>> {
-    match secret.expose_secret().strip_prefix("whsec_") {
-        Some(text) => BASE64.decode(text).ok(),
-        None => Some(secret.expose_secret().as_bytes().to_vec()),
+/// The keys that a secret stands for. Behind `whsec_` is Base64. Without it the libraries of the specification take
+/// Base64 too, and other senders the text itself: it is both, and the signature says which.
+fn keys(secret: &str) -> Result<Vec<Vec<u8>>, SecretProblem> {
+    let inner = secrets::trimmed(secret);
+    if inner.starts_with(SIGNING_HALF) {
+        return Err(SecretProblem::SigningHalf);
     }
+    if inner.starts_with(PUBLIC_HALF) {
+        return Err(SecretProblem::PublicHalf);
+    }
+    if let Some(text) = inner.strip_prefix(SYMMETRIC) {
+        return decode(text).map(|key| vec![key]).ok_or(SecretProblem::NotBase64);
+    }
+    let mut keys: Vec<_> = secrets::texts(secret).map(|text| text.as_bytes().to_vec()).collect();
+    keys.extend(decode(inner));
+    Ok(keys)
+}
+
+/// Base64 in the standard or the URL-safe alphabet; `None` where it is neither, or there is nothing.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let text = text.replace('-', "+").replace('_', "/");
+    LENIENT.decode(text).ok().filter(|key| !key.is_empty())
 }
 
 #[cfg(test)]

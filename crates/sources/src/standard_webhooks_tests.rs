@@ -1,7 +1,9 @@
+use base64::engine::general_purpose::STANDARD as BASE64;
 use common::raw::v1::Header;
 use common::registrations::Registrations;
 use http::HeaderValue;
 use prost::Message as _;
+use secrecy::SecretString;
 
 use super::*;
 
@@ -122,9 +124,45 @@ fn what_is_older_or_newer_than_five_minutes_is_stale() {
 #[test]
 fn a_secret_that_cannot_be_read_is_none() {
     let headers = headers(&[(ID, "m"), (TIMESTAMP, "1614265330"), (SIGNATURE, &sign(b"", "m", "1614265330", BODY))]);
-    for secrets in [&[][..], &["whsec_not base64"], &["whsec_"], &[""]] {
+    for secrets in [&[][..], &["whsec_not base64"], &["whsec_"], &["whsk_c2VjcmV0"], &[""]] {
         assert_eq!(verify(&headers, secrets, NOW), Err(VerifyError::NoSecret), "{secrets:?}");
     }
+}
+
+/// A secret is taken in every form in which the libraries of the specification take it, and senders give it.
+#[test]
+fn one_secret_has_many_forms() {
+    let key = [0xfb, 0xff, 0xbf, 0x00, 0x01];
+    let padded = BASE64.encode(key);
+    assert_eq!(padded, "+/+/AAE=");
+    let raw = [" raw secret", "raw secret"];
+    let cases = [
+        (format!("whsec_{padded}"), &key[..]),
+        ("whsec_+/+/AAE".to_owned(), &key),
+        ("whsec_-_-_AAE=".to_owned(), &key),
+        ("whsec_-_-_AAE".to_owned(), &key),
+        ("whsec_+/+/AAF=".to_owned(), &key),
+        (format!("\u{feff}whsec_{padded}\r\n"), &key),
+        (format!("  whsec_{padded}\t"), &key),
+        // The reference libraries take it bare; others mean the text itself.
+        (padded.clone(), &key),
+        (padded.clone(), padded.as_bytes()),
+        (format!("{padded}\n"), &key),
+        (raw[0].to_owned(), raw[0].as_bytes()),
+        (raw[0].to_owned(), raw[1].as_bytes()),
+    ];
+    for (secret, key) in cases {
+        let signature = sign(key, "m", "1614265330", BODY);
+        let headers = headers(&[(ID, "m"), (TIMESTAMP, "1614265330"), (SIGNATURE, &signature)]);
+        assert_eq!(verify(&headers, &[&secret], NOW), Ok("standard-webhooks-v1"), "{secret:?}");
+        let signature = sign(b"other", "m", "1614265330", BODY);
+        let headers = self::headers(&[(ID, "m"), (TIMESTAMP, "1614265330"), (SIGNATURE, &signature)]);
+        assert_eq!(verify(&headers, &[&secret], NOW), Err(VerifyError::Mismatch), "{secret:?}");
+    }
+    // Behind whsec_ is Base64 and nothing else: its text is no key.
+    let signature = sign(padded.as_bytes(), "m", "1614265330", BODY);
+    let headers = headers(&[(ID, "m"), (TIMESTAMP, "1614265330"), (SIGNATURE, &signature)]);
+    assert_eq!(verify(&headers, &[&format!("whsec_{padded}")], NOW), Err(VerifyError::Mismatch));
 }
 
 fn delivery(id: Option<&str>, body: &'static [u8]) -> Delivery {

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use common::registration::v1::{Endpoint as Registered, Registration, SealedSecret, registration::Kind};
 use common::registrations;
 use http::HeaderMap;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use service::seal::SealingKey;
-use sources::{Secrets, Source};
+use sources::{SecretProblem, Secrets, Source};
 
 use crate::door::Refusal;
 use crate::limit::{Lane, Limit};
@@ -33,8 +33,13 @@ pub(crate) struct Endpoint {
 impl Endpoint {
     /// The scheme that verifies these raw bytes.
     pub(crate) fn verify(&self, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<&'static str, Refusal> {
-        let verified = self.source.verify(headers, body, &self.keys.active(now), now);
-        verified.map_err(|error| self.keys.judge(error.into(), Refusal::SignatureMismatch))
+        let active = self.keys.active(now);
+        let verified = self.source.verify(headers, body, &active, now);
+        verified.map_err(|error| match self.keys.judge(error.into(), Refusal::SignatureMismatch) {
+            // One that can verify nothing may be the one that the sender has.
+            Refusal::SignatureMismatch if self.useless(&active).next().is_some() => Refusal::Unusable,
+            refusal => refusal,
+        })
     }
 
     /// The answer to a handshake; `None` where the source has none.
@@ -55,7 +60,21 @@ impl Endpoint {
             let keys: Vec<_> = self.keys.unopened.iter().map(String::as_str).collect();
             return Some(format!("{}: needs sealing key {}", self.name, keys.join(", ")));
         }
-        self.keys.active(now).active.is_empty().then(|| format!("{}: has no active secret", self.name))
+        let active = self.keys.active(now);
+        if active.active.is_empty() {
+            return Some(format!("{}: has no active secret", self.name));
+        }
+        if let Some(problem) = self.useless(&active).next() {
+            return Some(format!("{}: a secret {problem}", self.name));
+        }
+        let token = active.verify_token?;
+        let problem = self.source.check_verify_token(token.expose_secret()).err()?;
+        Some(format!("{}: the verify token {problem}", self.name))
+    }
+
+    /// What is wrong with each secret that can verify nothing: it was stored before anybody asked, or by somebody else.
+    fn useless<'a>(&'a self, active: &Secrets<'a>) -> impl Iterator<Item = SecretProblem> + use<'a> {
+        active.active.iter().filter_map(|secret| self.source.check_secret(secret.expose_secret()).err())
     }
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use http::HeaderValue;
 use prost_types::Timestamp;
 use sources::signature::Algorithm;
@@ -151,6 +153,52 @@ fn an_endpoint_without_an_active_secret_is_unusable_and_says_so() {
     endpoints.apply("endpoint/ended", Some(registration));
     let app = endpoints.lookup("ended", true).unwrap();
     assert_eq!(app.verify(&signed("s"), BODY, at(NOW)), Err(Refusal::Unusable));
+}
+
+/// Stored before anybody asked the source, or written to the topic by somebody else.
+#[test]
+fn a_secret_that_can_verify_nothing_is_named() {
+    let operator = Operator::new();
+    let endpoints = operator.endpoints(&[]);
+    let standard = |name: &str, secrets: &[&str]| {
+        let Some(Kind::Endpoint(endpoint)) =
+            operator.github(name, &secrets.iter().map(|secret| (*secret, None)).collect::<Vec<_>>(), 0).kind
+        else {
+            unreachable!()
+        };
+        registration(Registered { source: "standard_webhooks".into(), ..endpoint })
+    };
+    endpoints.apply("endpoint/good", Some(standard("good", &["whsec_c2VjcmV0", "bare", "c2VjcmV0"])));
+    assert_eq!(endpoints.problems(at(NOW)), [""; 0]);
+    endpoints.apply("endpoint/bad", Some(standard("bad", &["whsec_!!!"])));
+    endpoints.apply("endpoint/half", Some(standard("half", &["whsec_c2VjcmV0", "whsk_c2VjcmV0"])));
+    endpoints.apply("endpoint/blank", Some(operator.github("blank", &[(" ", None)], 0)));
+    let problems = endpoints.problems(at(NOW));
+    let begins = ["bad: a secret has no Base64", "blank: a secret is empty", "half: a secret is the signing half"];
+    assert_eq!(problems.len(), begins.len(), "{problems:?}");
+    for (problem, begins) in problems.iter().zip(begins) {
+        assert!(problem.starts_with(begins), "{problem}");
+        assert!(!problem.contains("!!!") && !problem.contains("c2VjcmV0"), "{problem}");
+    }
+
+    // The one that can verify does; what fits none may have been signed with the other.
+    let headers = |key: &[u8]| {
+        let digest = Algorithm::Sha256.hmac(key, &[b"m.", NOW.to_string().as_bytes(), b".", BODY]);
+        let signature = format!("v1,{}", BASE64.encode(digest));
+        let mut headers = HeaderMap::new();
+        for (name, value) in
+            [("webhook-id", "m"), ("webhook-timestamp", &NOW.to_string()), ("webhook-signature", &signature)]
+        {
+            headers.insert(http::HeaderName::try_from(name).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    };
+    let verify = |name: &str, key: &[u8]| endpoints.lookup(name, true).unwrap().verify(&headers(key), BODY, at(NOW));
+    assert!(verify("half", b"secret").is_ok());
+    assert_eq!(verify("half", b"other"), Err(Refusal::Unusable));
+    assert_eq!(verify("bad", b"other"), Err(Refusal::Unusable));
+    assert!(verify("good", b"bare").is_ok() && verify("good", b"c2VjcmV0").is_ok());
+    assert_eq!(verify("good", b"other"), Err(Refusal::SignatureMismatch));
 }
 
 #[test]

@@ -205,22 +205,28 @@ impl EndpointSettings {
             })),
             ..Registration::default()
         };
-        if let Err(invalid) = registrations::validate(&registration) {
+        if let Err(invalid) = registrations::validate_new(&registration) {
             let key = invalid.field.rsplit('.').next().unwrap_or_default();
             problem(key, "does not fit".into(), &invalid.problem);
         }
         if twice {
             problem("name", format!("{:?} is there twice", self.name), "give every endpoint a name of its own");
         }
-        if sources::by_name(&self.source).is_none() {
+        if self.secrets.is_empty() {
+            problem("secrets", "is empty".into(), "give the secret that the platform signs with");
+        }
+        let Some(source) = sources::by_name(&self.source) else {
             let known: Vec<_> = sources::all().iter().map(|source| source.name()).collect();
             problem("source", format!("{:?} is not known", self.source), &format!("give one of {}", known.join(", ")));
+            return problems;
+        };
+        for (at, secret) in self.secrets.iter().enumerate() {
+            if let Err(wrong) = source.check_secret(secret.expose()) {
+                problem(&format!("secrets[{at}]"), wrong.problem().into(), wrong.fix());
+            }
         }
-        if self.secrets.is_empty() || self.secrets.iter().any(|secret| secret.expose().is_empty()) {
-            problem("secrets", "is empty, or one of them is".into(), "give the secret that the platform signs with");
-        }
-        if self.verify_token.as_ref().is_some_and(|token| token.expose().is_empty()) {
-            problem("verify_token", "is empty".into(), "leave it out, or give the token that the platform is to name");
+        if let Some(Err(wrong)) = self.verify_token.as_ref().map(|token| source.check_verify_token(token.expose())) {
+            problem("verify_token", wrong.problem().into(), wrong.fix());
         }
         problems
     }

@@ -57,6 +57,9 @@ fn the_environment_has_the_last_word() {
 fn what_does_not_do_is_named_by_its_key() {
     let streaming = |line: &str| format!("[streaming]\n{line}\n");
     let endpoint = |from: &str, to: &str| ENDPOINT.replace(from, to);
+    let standard = |secret: &str| {
+        ENDPOINT.replace("source = \"github\"", "source = \"standard_webhooks\"").replace("s3cret-two", secret)
+    };
     let rows = [
         (streaming("listen_on = \"x\""), "listen_on"),
         (streaming("max_connections = \"many\""), "streaming.max_connections"),
@@ -72,6 +75,12 @@ fn what_does_not_do_is_named_by_its_key() {
         (endpoint("\"github\"", "\"gitub\""), "streaming.endpoints[0].source"),
         (endpoint("\"s3cret-two\"", "\"\""), "streaming.endpoints[0].secrets"),
         (endpoint("secrets = [\"s3cret-one\", \"s3cret-two\"]", "secrets = []"), "streaming.endpoints[0].secrets"),
+        (endpoint("\"s3cret-two\"", "\" \""), "streaming.endpoints[0].secrets[1]"),
+        (endpoint("\"s3cret-two\"", "\"s3cret\\ntwo\""), "streaming.endpoints[0].secrets[1]"),
+        (standard("whsec_s3cret!"), "has no Base64"),
+        (standard("whsk_s3cret"), "is the signing half"),
+        (endpoint("\"acme\"", "\"acme \""), "streaming.endpoints[0].tenant"),
+        (format!("{ENDPOINT}verify_token = \" \"\n"), "streaming.endpoints[0].verify_token"),
         (format!("{ENDPOINT}verify_token = \"\"\n"), "streaming.endpoints[0].verify_token"),
         (format!("{ENDPOINT}{ENDPOINT}"), "streaming.endpoints[1].name"),
         (format!("{ENDPOINT}secret = \"s3cret\"\n"), "secret"),
@@ -82,4 +91,14 @@ fn what_does_not_do_is_named_by_its_key() {
         assert!(error.contains(key), "{toml}\n{error}");
         assert!(!error.contains("s3cret"), "{error}");
     }
+}
+
+/// As an editor of another system writes it.
+#[test]
+fn the_file_of_a_secret_may_begin_with_a_mark_and_end_with_a_line_break() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "\u{feff}s3cret\r\n").unwrap();
+    let secret = format!("{{ file = {:?} }}", file.path());
+    let settings = load(&ENDPOINT.replace("\"s3cret-one\"", &secret)).unwrap();
+    assert_eq!(settings.streaming.endpoints[0].secrets[0].expose(), "s3cret");
 }

@@ -111,11 +111,27 @@ async fn says_what_is_wrong_with_which_field() {
     assert_eq!(field(&wrong.await.unwrap_err()), "page_token");
     let wrong = client.get(GetRequest::default()).await.unwrap_err();
     assert_eq!(field(&wrong), "id");
+    // What only the source can judge, and never in the answer.
+    for secret in ["whsec_s3cret!", "whsk_s3cret", " \n"] {
+        let wrong = client.register(endpoint("app", "standard_webhooks", secret)).await.unwrap_err();
+        assert_eq!(field(&wrong), "secrets[0].value");
+        assert!(!format!("{wrong:?}").contains("s3cret"), "{wrong:?}");
+    }
+    let mut wrong = endpoint("app", "meta", "s");
+    wrong.registration.as_mut().unwrap().tenant = "acme ".into();
+    assert_eq!(field(&client.register(wrong).await.unwrap_err()), "registration.tenant");
     let orphan = client.register(account("nowhere", "1", "t")).await.unwrap_err();
     assert_eq!(orphan.code(), Code::FailedPrecondition);
     let violation = orphan.get_details_precondition_failure().unwrap().violations.remove(0);
     assert_eq!(violation.subject, "endpoint/nowhere");
     assert!(on_topic(&place).await.is_empty());
+
+    // A secret that stays while the source becomes another has to be one for that, too.
+    client.register(endpoint("moved", "github", "whsec_s3cret!")).await.unwrap();
+    let moved = RegisterRequest { secrets: vec![], expected_revision: 1, ..endpoint("moved", "standard_webhooks", "") };
+    assert_eq!(field(&client.register(moved.clone()).await.unwrap_err()), "secrets");
+    let secret = PlainSecret { value: "whsec_c2VjcmV0".into(), expires_at: None };
+    client.register(RegisterRequest { secrets: vec![secret], ..moved }).await.unwrap();
 
     client.register(endpoint("app", "meta", "s")).await.unwrap();
     for n in 0..5 {

@@ -8,7 +8,7 @@ use service::State;
 use tokio::time::{sleep, timeout};
 use weir_tests::kafka;
 
-use crate::door::{Operator, within};
+use crate::door::{Operator, standard, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -113,4 +113,30 @@ async fn a_secret_that_cannot_be_unsealed_is_told_to_the_operator_and_not_to_the
     assert_eq!(door.check("streaming_endpoints").1, format!("app: needs sealing key {key_id}"));
     assert!(door.host.health().is_ready(), "the others are served");
     assert_eq!(operator.records("raw.meta").await.len(), 1);
+}
+
+/// Whatever the registrations hold: what cannot verify is told to the operator, and what can be meant is taken.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_can_verify_nothing_fails_the_check() {
+    let operator = Operator::new(kafka::shared().unwrap().bootstrap(), "useless");
+    let door = operator.open(&[]).await;
+    operator.register("bare", "standard_webhooks", &["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], 0).await;
+    operator.register("marked", "standard_webhooks", &["\u{feff}whsec_-_-_AAE\r\n"], 0).await;
+    operator.register("line", "github", &["s3cret\n"], 0).await;
+    let bare = standard("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "m1", b"{}");
+    let marked = standard("whsec_+/+/AAE=", "m1", b"{}");
+    assert_eq!(door.post("bare", &bare, b"{}").await.status, 200);
+    assert_eq!(door.post("marked", &marked, b"{}").await.status, 200);
+    assert_eq!(door.deliver("line", "s3cret", b"{}").await.status, 200);
+    assert_eq!(door.deliver("line", "s3cret\n", b"{}").await.status, 200);
+    within(SECOND * 3, "the check", || async { door.check("streaming_endpoints").0 == State::Ok }).await;
+
+    operator.register("shop", "standard_webhooks", &["whsec_!!!"], 0).await;
+    assert_eq!(door.post("shop", &bare, b"{}").await.status, 503);
+    within(SECOND * 3, "the check", || async { door.check("streaming_endpoints").0 == State::Failing }).await;
+    let message = door.check("streaming_endpoints").1;
+    assert!(message.starts_with("shop: a secret has no Base64 behind its whsec_"), "{message}");
+    operator.register("shop", "standard_webhooks", &["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], 0).await;
+    assert_eq!(door.post("shop", &bare, b"{}").await.status, 200);
+    within(SECOND * 3, "the check", || async { door.check("streaming_endpoints").0 == State::Ok }).await;
 }

@@ -3,7 +3,7 @@
 use common::registration::v1::{
     DeleteRequest, Endpoint, ListRequest, PlainSecret, RegisterRequest, Registration, SealedSecret, registration::Kind,
 };
-use common::registrations::{id_of, validate};
+use common::registrations::{id_of, validate, validate_new};
 use prost_types::Timestamp;
 
 use super::store::Page;
@@ -80,8 +80,8 @@ impl Refusal {
 /// Checks everything of a request that can be told without the present state; the registration's id.
 pub fn check(request: &RegisterRequest, limits: &Limits, now: &Timestamp) -> Result<String, Refusal> {
     let registration = request.registration.as_ref().ok_or_else(|| Refusal::invalid("registration", "is missing"))?;
-    validate(registration)
-        .map_err(|invalid| Refusal::invalid(format!("registration.{}", invalid.field), invalid.problem))?;
+    let validated = if request.expected_revision == 0 { validate_new(registration) } else { validate(registration) };
+    validated.map_err(|invalid| Refusal::invalid(format!("registration.{}", invalid.field), invalid.problem))?;
     let Some(kind) = &registration.kind else {
         return Err(Refusal::invalid("registration.kind", "is missing: give an endpoint or an account"));
     };
@@ -112,13 +112,13 @@ fn check_endpoint(
     limits: &Limits,
     now: &Timestamp,
 ) -> Result<(), Refusal> {
-    if sources::by_name(&endpoint.source).is_none() {
+    let Some(source) = sources::by_name(&endpoint.source) else {
         let known: Vec<&str> = sources::all().iter().map(|source| source.name()).collect();
         return Err(Refusal::invalid(
             "registration.endpoint.source",
             format!("is {:?}, which is not known: use one of {}", endpoint.source, known.join(", ")),
         ));
-    }
+    };
     for (field, sealed) in
         [("secrets", !endpoint.secrets.is_empty()), ("verify_token", endpoint.verify_token.is_some())]
     {
@@ -139,12 +139,20 @@ fn check_endpoint(
         ));
     }
     for (n, secret) in request.secrets.iter().enumerate() {
-        check_secret(&format!("secrets[{n}]"), secret, limits, now)?;
+        let field = format!("secrets[{n}]");
+        check_secret(&field, secret, limits, now)?;
+        can_verify(&format!("{field}.value"), source.check_secret(&secret.value))?;
     }
     if let Some(token) = &request.verify_token {
         check_secret("verify_token", token, limits, now)?;
+        can_verify("verify_token.value", source.check_verify_token(&token.value))?;
     }
     Ok(())
+}
+
+/// What only the source can judge, as a refusal.
+pub fn can_verify(field: &str, judged: Result<(), sources::SecretProblem>) -> Result<(), Refusal> {
+    judged.map_err(|problem| Refusal::invalid(field, problem.to_string()))
 }
 
 fn check_secret(field: &str, secret: &PlainSecret, limits: &Limits, now: &Timestamp) -> Result<(), Refusal> {
@@ -159,6 +167,21 @@ fn check_secret(field: &str, secret: &PlainSecret, limits: &Limits, now: &Timest
         return Err(Refusal::invalid(format!("{field}.expires_at"), "is over: leave it out, or name a time to come"));
     }
     Ok(())
+}
+
+/// The source that an endpoint is to have and has not had, with the secrets and the token that it is to keep.
+pub fn kept_for_another_source<'a>(
+    request: &RegisterRequest,
+    present: &'a Present,
+) -> Option<(&'static dyn sources::Source, &'a [SealedSecret], Option<&'a SealedSecret>)> {
+    let Some(Kind::Endpoint(wanted)) = request.registration.as_ref()?.kind.as_ref() else { return None };
+    let Some(Kind::Endpoint(before)) = present.registration.as_ref()?.kind.as_ref() else { return None };
+    if wanted.source == before.source {
+        return None;
+    }
+    let secrets = if request.secrets.is_empty() { before.secrets.as_slice() } else { &[] };
+    let token = before.verify_token.as_ref().filter(|_| request.verify_token.is_none());
+    Some((sources::by_name(&wanted.source)?, secrets, token))
 }
 
 /// What is there when a registration is to be made or changed.

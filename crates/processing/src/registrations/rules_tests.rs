@@ -51,6 +51,10 @@ fn edit_endpoint(change: impl FnOnce(&mut Endpoint)) -> RegisterRequest {
     })
 }
 
+fn standard() -> RegisterRequest {
+    edit_endpoint(|endpoint| endpoint.source = "standard_webhooks".into())
+}
+
 #[test]
 fn names_the_field_that_is_wrong() {
     let expired = PlainSecret { expires_at: Some(NOW), ..secret("s") };
@@ -76,6 +80,21 @@ fn names_the_field_that_is_wrong() {
         (RegisterRequest { secrets: vec![secret("123456789")], ..endpoint() }, Some("secrets[0].value")),
         (RegisterRequest { secrets: vec![expired.clone()], ..endpoint() }, Some("secrets[0].expires_at")),
         (RegisterRequest { verify_token: Some(secret("")), ..endpoint() }, Some("verify_token.value")),
+        // What only the source can judge.
+        (RegisterRequest { secrets: vec![secret("s"), secret(" \n")], ..endpoint() }, Some("secrets[1].value")),
+        (RegisterRequest { secrets: vec![secret("one\ntwo")], ..endpoint() }, Some("secrets[0].value")),
+        (RegisterRequest { verify_token: Some(secret(" ")), ..endpoint() }, Some("verify_token.value")),
+        (RegisterRequest { secrets: vec![secret("whsec_!")], ..endpoint() }, None),
+        (RegisterRequest { secrets: vec![secret("whsec_!")], ..standard() }, Some("secrets[0].value")),
+        (RegisterRequest { secrets: vec![secret("whsk_AA")], ..standard() }, Some("secrets[0].value")),
+        (
+            RegisterRequest { secrets: vec![secret("whsec_!")], expected_revision: 1, ..standard() },
+            Some("secrets[0].value"),
+        ),
+        (RegisterRequest { secrets: vec![secret("whsec_A-")], ..standard() }, None),
+        // A new one has no blanks around its ids, and one that is there keeps them.
+        (edit(endpoint(), |r| r.tenant = " acme".into()), Some("registration.tenant")),
+        (edit(RegisterRequest { expected_revision: 1, ..endpoint() }, |r| r.tenant = " acme".into()), None),
         (RegisterRequest { secrets: vec![secret("s")], ..account() }, Some("secrets")),
         (RegisterRequest { verify_token: Some(secret("s")), ..account() }, Some("verify_token")),
     ];
@@ -122,6 +141,25 @@ fn an_update_keeps_what_it_does_not_name() {
     let made = next("endpoint/app", &update, rotated, present(), NOW).unwrap();
     let Some(Kind::Endpoint(endpoint)) = made.kind else { panic!() };
     assert_eq!((endpoint.secrets.len(), endpoint.verify_token), (2, Some(sealed("t"))));
+}
+
+#[test]
+fn what_is_kept_for_another_source_is_named() {
+    let update = |source: &str, secrets: &[&str]| RegisterRequest {
+        expected_revision: 1,
+        secrets: secrets.iter().map(|text| secret(text)).collect(),
+        ..edit_endpoint(|endpoint| endpoint.source = source.into())
+    };
+    let kept = |request: &RegisterRequest| {
+        let present = present();
+        let kept = kept_for_another_source(request, &present);
+        kept.map(|(source, secrets, token)| (source.name(), secrets.len(), token.is_some()))
+    };
+    assert_eq!(kept(&update("meta", &[])), None);
+    assert_eq!(kept(&update("standard_webhooks", &[])), Some(("standard_webhooks", 1, true)));
+    assert_eq!(kept(&update("github", &["new"])), Some(("github", 0, true)));
+    assert_eq!(kept(&account()), None);
+    assert!(kept_for_another_source(&update("github", &[]), &Present::default()).is_none());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use common::registration::v1::{
     DeleteRequest, DeleteResponse, GetRequest, GetResponse, ListRequest, ListResponse, PlainSecret, RegisterRequest,
     RegisterResponse, Registration, SealedSecret,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use service::seal::SealingKey;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -109,12 +109,27 @@ impl Inner {
         self.compared().await?;
         let mut change = self.store.begin(Scope::One(&id)).await?;
         let present = present(change.as_mut(), &id).await?;
+        self.check_kept(&id, &request, &present)?;
         let registration = rules::next(&id, &request, sealed, present, now)?;
         change.put(&registration).await?;
         let published = self.publisher.publish(&registration).await;
         self.finish(change, published, &id, Some(&registration)).await?;
         tracing::info!(id, revision = registration.revision, tenant = registration.tenant, "registered");
         Ok(rules::shown(registration))
+    }
+
+    /// Secrets that stay while the source becomes another have to be ones for that, too.
+    fn check_kept(&self, id: &str, request: &RegisterRequest, present: &Present) -> Result<(), Refusal> {
+        let Some((source, kept, token)) = rules::kept_for_another_source(request, present) else { return Ok(()) };
+        let judge = |sealed, check: &dyn Fn(&str) -> Result<(), sources::SecretProblem>| {
+            // What cannot be unsealed here is nothing that this change makes worse.
+            self.key.unseal(id, sealed).map_or(Ok(()), |secret| check(secret.expose_secret()))
+        };
+        for sealed in kept {
+            rules::can_verify("secrets", judge(sealed, &|text| source.check_secret(text)))?;
+        }
+        let judged = token.map_or(Ok(()), |sealed| judge(sealed, &|text| source.check_verify_token(text)));
+        rules::can_verify("verify_token", judged)
     }
 
     async fn delete(self: &Arc<Self>, request: DeleteRequest) -> Result<(), ChangeError> {

@@ -17,7 +17,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 const WRONG: &str = "the value is no secret; write a text in double quotes, or { file = \"path\" }";
 
 /// A secret in the settings: `"inline"`, or `{ file = "path" }` for a file that holds it, which is read when the
-/// settings are loaded (line breaks at its end are not part of it). Neither `Debug` nor `Serialize` show it.
+/// settings are loaded (a byte order mark at its beginning and line breaks at its end are not part of it). Neither `Debug` nor `Serialize` show it.
 #[derive(Clone)]
 pub struct Secret(SecretString);
 
@@ -50,7 +50,7 @@ impl Secret {
         }
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| format!("the secret's file {} is not UTF-8; write it as text", path.display()))?;
-        let text = text.trim_end_matches(['\r', '\n']);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err(format!("the secret's file {} is empty; write the secret into it", path.display()));
         }

@@ -3,9 +3,9 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::{Challenge, Refusal};
+use crate::{Challenge, Refusal, secrets::texts};
 
 /// The longest challenge that is echoed, in bytes. Meta's are numbers of some 10 digits.
 const MAX_CHALLENGE: usize = 256;
@@ -27,7 +27,9 @@ pub(super) fn answer(query: &str, verify_token: Option<&SecretString>) -> Result
     let expected = verify_token.map(|token| token.expose_secret()).filter(|token| !token.is_empty());
     let expected = expected.ok_or(Refusal::NoToken)?;
     // Digests are compared, so that the time taken does not even tell the length of the token.
-    if bool::from(Sha256::digest(token.as_bytes()).ct_eq(&Sha256::digest(expected.as_bytes()))) {
+    let token = Sha256::digest(token.as_bytes());
+    let same = |text: &str| token.ct_eq(&Sha256::digest(text.as_bytes()));
+    if bool::from(texts(expected).map(same).fold(Choice::from(0), |any, one| any | one)) {
         Ok(Challenge { body: challenge })
     } else {
         Err(Refusal::WrongToken)

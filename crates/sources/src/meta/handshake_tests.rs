@@ -46,3 +46,17 @@ fn without_a_token_nobody_knows_it() {
     assert_eq!(answer(query, None), Err(Refusal::NoToken));
     assert_eq!(answer(query, Some(&SecretString::from(""))), Err(Refusal::NoToken));
 }
+
+#[test]
+fn blanks_around_a_token_are_left_out_where_meta_has_them_not() {
+    let token = SecretString::from("\u{feff}token \n");
+    for (sent, expected) in [
+        ("token", Ok("1".to_owned())),
+        ("%EF%BB%BFtoken+%0a", Ok("1".to_owned())),
+        ("token+", Err(Refusal::WrongToken)),
+        ("", Err(Refusal::WrongToken)),
+    ] {
+        let query = format!("hub.mode=subscribe&hub.challenge=1&hub.verify_token={sent}");
+        assert_eq!(answer(&query, Some(&token)).map(|challenge| challenge.body), expected, "{sent}");
+    }
+}

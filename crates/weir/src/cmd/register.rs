@@ -12,6 +12,7 @@ use common::registration::v1::{
 };
 use common::registrations::id_of;
 use prost::Message as _;
+use sources::Source;
 
 use crate::register::{Client, Error, connect_with, list};
 use crate::{decode::Decoder, out};
@@ -171,12 +172,18 @@ pub(super) fn parse_period(text: &str) -> Result<std::time::Duration, String> {
         .ok_or_else(wrong)
 }
 
+fn source(name: &str) -> anyhow::Result<&'static dyn Source> {
+    let known = || sources::all().iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");
+    sources::by_name(name).with_context(|| format!("there is no source {name}: give one of {}", known()))
+}
+
 impl SecretArgs {
     fn is_given(&self) -> bool {
         self.secret_file.is_some() || self.secret_env.is_some() || self.secret.is_some()
     }
 
-    fn read(&self) -> anyhow::Result<PlainSecret> {
+    /// Read, and shown to the source, which alone can tell whether it can verify anything.
+    fn read(&self, source: &dyn Source) -> anyhow::Result<PlainSecret> {
         let value = if let Some(file) = &self.secret_file {
             super::read_secret_file(file)?
         } else if let Some(name) = &self.secret_env {
@@ -187,7 +194,7 @@ impl SecretArgs {
         } else {
             ask()?
         };
-        anyhow::ensure!(!value.is_empty(), "the secret is empty: give the one that the platform signs with");
+        source.check_secret(&value).map_err(|wrong| anyhow::anyhow!("the secret {wrong}"))?;
         Ok(PlainSecret { value, expires_at: None })
     }
 }
@@ -262,7 +269,8 @@ async fn get(client: &mut Client, id: &str) -> anyhow::Result<Registration> {
 
 async fn put(client: &mut Client, mut request: RegisterRequest, update: bool) -> anyhow::Result<Registration> {
     let registration = request.registration.clone().unwrap_or_default();
-    common::registrations::validate(&registration)?;
+    let validate = if update { common::registrations::validate } else { common::registrations::validate_new };
+    validate(&registration)?;
     let id = registration.kind.as_ref().map(id_of).unwrap_or_default();
     if update {
         request.expected_revision = get(client, &id).await?.revision;
@@ -272,18 +280,16 @@ async fn put(client: &mut Client, mut request: RegisterRequest, update: bool) ->
 }
 
 async fn endpoint(client: &mut Client, args: EndpointArgs) -> anyhow::Result<Registration> {
-    let known: Vec<_> = sources::all().iter().map(|source| source.name()).collect();
-    anyhow::ensure!(
-        known.contains(&&*args.source),
-        "there is no source {}: give one of {}",
-        args.source,
-        known.join(", ")
-    );
-    let secrets = if args.update && !args.secret.is_given() { Vec::new() } else { vec![args.secret.read()?] };
+    let source = source(&args.source)?;
+    let secrets = if args.update && !args.secret.is_given() { Vec::new() } else { vec![args.secret.read(source)?] };
     let verify_token = args
         .verify_token_file
         .as_deref()
-        .map(|file| super::read_secret_file(file).map(|value| PlainSecret { value, expires_at: None }))
+        .map(|file| {
+            let value = super::read_secret_file(file)?;
+            source.check_verify_token(&value).map_err(|wrong| anyhow::anyhow!("the verify token {wrong}"))?;
+            anyhow::Ok(PlainSecret { value, expires_at: None })
+        })
         .transpose()?;
     if args.source == "meta" && verify_token.is_none() && !args.update {
         out::complain("weir: without --verify-token-file Meta's handshake is refused; add it with --update");
@@ -320,10 +326,19 @@ async fn account(client: &mut Client, args: AccountArgs) -> anyhow::Result<Regis
 
 async fn rotate(client: &mut Client, args: RotateArgs) -> anyhow::Result<Registration> {
     let found = get(client, &format!("endpoint/{}", args.name)).await?;
-    let old = PlainSecret {
-        value: super::read_secret_file(&args.old_secret_file)?,
-        expires_at: Some((service::clock::now() + args.old_for).into()),
+    let source = match &found.kind {
+        Some(Kind::Endpoint(endpoint)) => source(&endpoint.source)?,
+        _ => anyhow::bail!("{} is no endpoint: only endpoints have secrets", found.id),
     };
+    let value = super::read_secret_file(&args.old_secret_file)?;
+    source.check_secret(&value).map_err(|wrong| {
+        let name = &args.name;
+        anyhow::anyhow!(
+            "the old secret {wrong}. Where it was registered like this it has verified nothing and need not be kept: \
+             weir register endpoint {name} --update, with the new one alone"
+        )
+    })?;
+    let old = PlainSecret { value, expires_at: Some((service::clock::now() + args.old_for).into()) };
     let mut registration = found.clone();
     if let Some(Kind::Endpoint(endpoint)) = &mut registration.kind {
         endpoint.secrets.clear();
@@ -332,7 +347,7 @@ async fn rotate(client: &mut Client, args: RotateArgs) -> anyhow::Result<Registr
     let request = RegisterRequest {
         registration: Some(Registration { revision: 0, created_at: None, updated_at: None, ..registration }),
         expected_revision: found.revision,
-        secrets: vec![args.secret.read()?, old],
+        secrets: vec![args.secret.read(source)?, old],
         verify_token: None,
     };
     put(client, request, true).await

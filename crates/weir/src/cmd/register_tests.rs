@@ -23,9 +23,26 @@ fn a_secret_file_gives_its_first_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret");
     let args = SecretArgs { secret_file: Some(file.clone()), secret_env: None, secret: None };
-    assert!(format!("{:#}", args.read().unwrap_err()).contains("first line is the secret"));
+    let github = source("github").unwrap();
+    assert!(format!("{:#}", args.read(github).unwrap_err()).contains("first line is the secret"));
     std::fs::write(&file, "s3cret\r\nrest").unwrap();
-    assert_eq!(args.read().unwrap().value, "s3cret");
+    assert_eq!(args.read(github).unwrap().value, "s3cret");
     std::fs::write(&file, "\n").unwrap();
-    assert!(args.read().is_err());
+    assert!(args.read(github).is_err());
+}
+
+#[test]
+fn what_can_verify_nothing_is_refused_before_it_is_sent() {
+    let standard = source("standard_webhooks").unwrap();
+    for (secret, said) in [
+        ("whsec_!!!", "has no Base64 behind its whsec_"),
+        ("whsk_c2VjcmV0", "signing half"),
+        ("SECRET=whsec_c2VjcmV0", "something before its whsec_"),
+        ("\u{feff} ", "is empty"),
+    ] {
+        let args = SecretArgs { secret_file: None, secret_env: None, secret: Some(secret.into()) };
+        let error = args.read(standard).unwrap_err().to_string();
+        assert!(error.contains(said) && !error.contains("!!!") && !error.contains("c2VjcmV0"), "{error}");
+    }
+    assert!(source("myspace").err().unwrap().to_string().contains("meta, github, standard_webhooks"));
 }
