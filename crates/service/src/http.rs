@@ -7,6 +7,7 @@
 
 pub(crate) mod guard;
 mod room;
+mod unserved;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,11 +31,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::tls::ServerTls;
 use guard::{Answer, Guarded, Phase};
 use room::{Place, Room};
+use unserved::FIRST;
+
+pub use unserved::{Totals, Unserved, Watch};
 
 /// Between two attempts to accept when the system refuses: too many open files.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
@@ -79,10 +84,23 @@ pub async fn serve_tls(
     limits: HttpLimits,
     shutdown: CancellationToken,
 ) {
+    serve_watched(listener, tls, router, limits, Watch::default(), shutdown).await;
+}
+
+/// [`serve_tls`], and `watch` counts what is asked and what never becomes a request.
+pub async fn serve_watched(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    router: Router,
+    limits: HttpLimits,
+    watch: Watch,
+    shutdown: CancellationToken,
+) {
     let server = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
     let open = metrics::gauge!("weir_http_connections", "server" => server.clone());
     let room = Room::new(limits.max_connections);
     let limits = Arc::new(limits);
+    let server: Arc<str> = server.into();
     let mut connections = JoinSet::new();
     // Accepted, and without a place: who waits longest gives way only for somebody who is there.
     let mut next = None;
@@ -96,7 +114,9 @@ pub async fn serve_tls(
                 let Some((stream, peer)) = next.take() else { continue };
                 let place = Arc::clone(&taken.place);
                 let connection = Connection {
+                    server: Arc::clone(&server),
                     peer,
+                    watch: watch.clone(),
                     limits: Arc::clone(&limits),
                     router: TowerToHyperService::new(router.clone()),
                     shutdown: shutdown.clone(),
@@ -121,7 +141,7 @@ pub async fn serve_tls(
         }
     };
     if tokio::time::timeout(limits.drain, drained).await.is_err() {
-        tracing::warn!(server, connections = connections.len(), "connections cut off, the time to drain is over");
+        tracing::warn!(%server, connections = connections.len(), "connections cut off, the time to drain is over");
         connections.shutdown().await;
     }
 }
@@ -174,7 +194,9 @@ impl Drop for CountDown {
 }
 
 struct Connection {
+    server: Arc<str>,
     peer: SocketAddr,
+    watch: Watch,
     limits: Arc<HttpLimits>,
     router: TowerToHyperService<Router>,
     shutdown: CancellationToken,
@@ -189,18 +211,35 @@ impl Connection {
             return;
         }
         let Some(tls) = tls else { return self.serve(stream).await };
-        let handshake = tls.accept(stream, self.limits.header_timeout);
+        let mut first = [0; FIRST];
+        let handshake = async {
+            let deadline = Instant::now() + self.limits.header_timeout;
+            // Looked at, and left where it is: a handshake that fails does not say what came.
+            let seen = timeout_at(deadline, stream.peek(&mut first)).await;
+            let seen = seen.ok().and_then(Result::ok).unwrap_or_default();
+            let left = deadline.saturating_duration_since(Instant::now());
+            (tls.accept(stream, left).await, seen)
+        };
         match self.shutdown.run_until_cancelled(handshake).await {
-            Some(Ok(stream)) => self.serve(Box::new(stream)).await,
-            Some(Err(error)) => tracing::debug!(peer = %self.peer, %error, "a handshake failed"),
+            Some((Ok(stream), _)) => self.serve(Box::new(stream)).await,
+            Some((Err(error), seen)) => {
+                tracing::debug!(peer = %self.peer, %error, "a handshake failed");
+                // Who took too long, or went, said nothing wrong.
+                if error.kind() == io::ErrorKind::InvalidData
+                    && let Some(why) = Unserved::of_handshake(&first[..seen])
+                {
+                    self.watch.unserved(&self.server, self.peer, why, &first[..seen]);
+                }
+            }
             None => {}
         }
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let phase = Phase::new(self.place);
+        let first = phase.first();
         let io = TokioIo::new(Guarded::new(stream, phase.clone(), Arc::clone(&self.limits)));
-        let service = Requests { router: self.router, peer: self.peer, phase };
+        let service = Requests { router: self.router, peer: self.peer, phase, watch: self.watch.clone() };
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -221,6 +260,10 @@ impl Connection {
             }
         };
         if let Err(error) = ended {
+            let first = first.bytes();
+            if let Some(why) = Unserved::of_http(&error, &first) {
+                self.watch.unserved(&self.server, self.peer, why, &first);
+            }
             tracing::debug!(peer = %self.peer, error = %error_chain(&error), "connection ended");
         }
     }
@@ -242,6 +285,7 @@ struct Requests {
     router: TowerToHyperService<Router>,
     peer: SocketAddr,
     phase: Phase,
+    watch: Watch,
 }
 
 impl Service<Request<Incoming>> for Requests {
@@ -250,6 +294,7 @@ impl Service<Request<Incoming>> for Requests {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.watch.request();
         let busy = self.phase.busy();
         let (mut parts, body) = request.into_parts();
         let Some(body) = self.phase.body(body) else { return Box::pin(std::future::pending()) };

@@ -27,6 +27,7 @@ struct Server {
     task: JoinSet<()>,
     /// A handler that takes its time has begun.
     started: Arc<Notify>,
+    watch: Watch,
 }
 
 impl Server {
@@ -60,8 +61,9 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let mut task = JoinSet::new();
-        task.spawn(serve(listener, router, limits, shutdown.clone()));
-        Server { address, shutdown, task, started }
+        let watch = Watch::default();
+        task.spawn(serve_watched(listener, None, router, limits, watch.clone(), shutdown.clone()));
+        Server { address, shutdown, task, started, watch }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -73,6 +75,17 @@ impl Server {
         let mut stream = self.connect().await;
         stream.write_all(text.as_bytes()).await.unwrap();
         read_all(&mut stream).await
+    }
+
+    /// Waits until so much was counted, which is after the answer.
+    async fn counts(&self, totals: Totals) {
+        let counted = async {
+            while self.watch.totals() != totals {
+                tokio::task::yield_now().await;
+            }
+        };
+        let counted = tokio::time::timeout(PATIENCE, counted).await;
+        assert!(counted.is_ok(), "{:?}, not {totals:?}", self.watch.totals());
     }
 
     async fn get(&self, path: &str) -> String {
@@ -207,6 +220,36 @@ async fn heads_have_a_size() {
     assert!(server.get("/").await.ends_with("hello"), "others are not harmed");
 }
 
+/// What the HTTP layer answers by itself is counted by what it looks like, and nothing else is.
+#[tokio::test]
+async fn what_never_becomes_a_request_is_counted() {
+    let server = Server::start(HttpLimits { header_timeout: SHORT, ..LIMITS }).await;
+    let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(5000));
+    let mut expected = [0; Unserved::ALL.len()];
+    for (sent, status, why) in [
+        ("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\nhost: x\r\n\r\n", "400", Unserved::ProxyHeader),
+        ("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", "400", Unserved::ProxyHeader),
+        ("\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03", "400", Unserved::TlsOnPlainPort),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "", Unserved::Http2),
+        ("GET / HTTP/9\r\n\r\n", "400", Unserved::Malformed),
+        ("hello\r\n\r\n", "400", Unserved::Malformed),
+        (&long, "431", Unserved::HeadTooLarge),
+    ] {
+        let answer = server.request(sent).await;
+        assert_eq!(answer.split(' ').nth(1).unwrap_or_default(), status, "{sent:?}: {answer}");
+        assert_eq!(why.status().map(|status| status.to_string()).unwrap_or_default(), status);
+        expected[Unserved::ALL.iter().position(|one| *one == why).unwrap()] += 1;
+        server.counts(Totals { requests: 0, unserved: expected }).await;
+    }
+    // Who says nothing, half of a head, or goes, said nothing wrong. And what is served is a request.
+    for sent in ["", "GET / HTTP/1.1\r\nhost"] {
+        assert_eq!(server.request(sent).await, "");
+        drop(server.connect().await);
+    }
+    assert!(server.get("/").await.ends_with("hello"));
+    assert_eq!(server.watch.totals(), Totals { requests: 1, unserved: expected });
+}
+
 #[tokio::test]
 async fn a_body_beyond_the_limit_of_its_handler_is_413() {
     let server = Server::start(LIMITS).await;
@@ -236,6 +279,25 @@ async fn beyond_the_cap_who_says_nothing_gives_way() {
     assert_eq!(read_all(&mut dripping).await, "");
     assert_eq!(tokio::time::timeout(SHORT, silent.read(&mut [0; 1])).await.map_err(drop).map(Result::ok), Err(()));
     assert!(tokio::time::timeout(SHORT, served.read(&mut [0; 1])).await.is_err(), "who waits for us was closed");
+}
+
+/// Connections may be idle for very long, because the one that is so for longest makes room.
+#[tokio::test]
+async fn beyond_the_cap_the_longest_idle_gives_way() {
+    let server = Server::start(HttpLimits { max_connections: 3, idle_timeout: PATIENCE * 100, ..LIMITS }).await;
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        let mut stream = server.connect().await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        read_answer(&mut stream, "hello").await;
+        idle.push(stream);
+    }
+    assert!(server.get("/").await.ends_with("hello"));
+    assert_eq!(read_all(&mut idle[0]).await, "");
+    for stream in &mut idle[1..] {
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        read_answer(stream, "hello").await;
+    }
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ pub(crate) fn describe() {
     metrics::describe_gauge!("weir_check_value", "what a check measured");
     metrics::describe_counter!("weir_hop_total", "what a hop took in, sent on, dead-lettered and dropped, by reason");
     metrics::describe_gauge!("weir_http_connections", "open connections of an HTTP server");
+    metrics::describe_counter!("weir_http_unserved_total", "connections that came to no request, by reason");
     metrics::describe_counter!("weir_http_cut_off_total", "connections ended because the client was too slow");
     metrics::describe_counter!("weir_http_panics_total", "connections ended because a handler panicked");
 }

@@ -8,6 +8,7 @@ use common::topics::{DEAD_LETTERS, REGISTRATIONS, STORMS, raw, raw_bulk};
 use service::{Action, CheckHandle, CheckSpec, Health, clock};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::arrivals::Arrivals;
 use crate::http::Door;
 use crate::meters;
 
@@ -34,6 +35,7 @@ pub(crate) struct Checks {
     saturation: CheckHandle,
     endpoints: CheckHandle,
     storms: CheckHandle,
+    http: CheckHandle,
 }
 
 impl Checks {
@@ -51,6 +53,7 @@ impl Checks {
             saturation: check("streaming_saturation", Action::Ticket, false, "ratio", Some(SATURATED)),
             endpoints: check("streaming_endpoints", Action::Page, false, "", None),
             storms: check("streaming_storms", Action::Ticket, false, "", None),
+            http: check("streaming_http", Action::Ticket, false, "", None),
         }
     }
 
@@ -59,8 +62,13 @@ impl Checks {
         let every = Duration::from_millis(door.settings.check_interval_ms);
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut arrivals = Arrivals::default();
         loop {
             ticks.tick().await;
+            match arrivals.look(self.began.elapsed(), door.watch.totals()) {
+                Some(problem) => self.http.warn(problem),
+                None => self.http.ok("those who connect come to a request"),
+            }
             self.registrations(door);
             self.endpoints(door);
             self.saturation(door, bus);

@@ -27,7 +27,9 @@ pub(crate) enum Route<'a> {
 /// one spelling. A name that cannot be one is refused here, so that it costs no look at the registrations.
 pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     if path == "/" {
-        return if *method == Method::GET { Route::About } else { Route::Refused(Refusal::Method(Allow::Get)) };
+        // Balancers ask with HEAD whether somebody is there.
+        let asks = matches!(*method, Method::GET | Method::HEAD);
+        return if asks { Route::About } else { Route::Refused(Refusal::Method(Allow::Get)) };
     }
     let Some(name) = path.strip_prefix(WEBHOOKS) else {
         return Route::Refused(Refusal::UnknownPath);
@@ -271,7 +273,7 @@ impl Answer {
                 headers.insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
             }
             let more = match refusal {
-                Refusal::Method(Allow::Get) => Some((header::ALLOW, "GET")),
+                Refusal::Method(Allow::Get) => Some((header::ALLOW, "GET, HEAD")),
                 Refusal::Method(Allow::Post) => Some((header::ALLOW, "POST")),
                 Refusal::Method(Allow::GetPost) => Some((header::ALLOW, "GET, POST")),
                 // RFC 7694: which encodings would have been right.

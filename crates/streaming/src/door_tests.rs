@@ -18,6 +18,7 @@ fn a_name_has_one_spelling() {
     assert_eq!(route(&Method::POST, "/webhooks/my-app-2"), Route::Delivery("my-app-2"));
     assert_eq!(route(&Method::GET, "/webhooks/my-app-2"), Route::Handshake("my-app-2"));
     assert_eq!(route(&Method::GET, "/"), Route::About);
+    assert_eq!(route(&Method::HEAD, "/"), Route::About);
 
     let too_long = format!("/webhooks/{}", "a".repeat(65));
     for path in [
@@ -45,7 +46,7 @@ fn other_methods_are_told_which_are_right() {
         assert_eq!(route(&method, "/webhooks/app"), Route::Refused(Refusal::Method(Allow::GetPost)), "{method}");
     }
     assert_eq!(route(&Method::POST, "/"), Route::Refused(Refusal::Method(Allow::Get)));
-    for (allow, value) in [(Allow::Get, "GET"), (Allow::Post, "POST"), (Allow::GetPost, "GET, POST")] {
+    for (allow, value) in [(Allow::Get, "GET, HEAD"), (Allow::Post, "POST"), (Allow::GetPost, "GET, POST")] {
         assert_eq!(Answer::from(Refusal::Method(allow)).headers(1)[header::ALLOW], value);
     }
 }

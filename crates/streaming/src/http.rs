@@ -45,6 +45,8 @@ pub(crate) struct Door {
     pub(crate) in_flight: AtomicUsize,
     pub(crate) counts: HopCounts,
     pub(crate) tasks: TaskTracker,
+    /// What the listener is asked, and what never becomes a request.
+    pub(crate) watch: service::http::Watch,
 }
 
 /// The routes of the door.

@@ -128,7 +128,8 @@ fn what_can_never_be_is_refused_at_once() {
         let long = format!("/webhooks/{}", "a".repeat(65));
         for (method, path, status, allow) in [
             ("GET", "/", 200, None),
-            ("POST", "/", 405, Some("GET")),
+            ("HEAD", "/", 200, None),
+            ("POST", "/", 405, Some("GET, HEAD")),
             ("GET", "/health", 404, None),
             ("POST", "/webhooks", 404, None),
             ("POST", "/webhooks/", 404, None),
@@ -147,7 +148,30 @@ fn what_can_never_be_is_refused_at_once() {
             assert_eq!(answer.headers.get("allow").map(String::as_str), allow, "{method} {path}");
             assert_eq!(answer.headers.contains_key("retry-after"), status == 503, "{method} {path}");
             assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{method} {path}");
+            assert_eq!(answer.body.is_empty(), method == "HEAD", "{method} {path}");
         }
+    });
+}
+
+/// After a change of the balancer: every connection fails before there is a request, and the door says so.
+#[test]
+fn connections_that_come_to_no_request_are_a_warning() {
+    on_runtime(async {
+        let door = start(&[]).await;
+        door.check("streaming_http", service::State::Ok).await;
+        let request = "POST /webhooks/hub HTTP/1.1\r\nhost: x\r\n\r\n";
+        let sent = format!("PROXY TCP4 192.0.2.1 192.0.2.2 50000 443\r\n{request}");
+        for _ in 0..10 {
+            assert_eq!(door.send(sent.as_bytes()).await.status, 400);
+        }
+        let message = door.check("streaming_http", service::State::Warning).await;
+        assert!(message.contains("0 requests came") && message.contains("turn the PROXY protocol off"), "{message}");
+        assert!(!message.contains("192.0.2.1"), "{message}");
+        // It was changed back.
+        for _ in 0..11 {
+            assert_eq!(door.request("GET", "/", &[], b"").await.status, 200);
+        }
+        door.check("streaming_http", service::State::Ok).await;
     });
 }
 

@@ -15,9 +15,11 @@
 //! * `limit`: how many deliveries per second, and what becomes of the rest
 //! * `storms`: which endpoints are held back, because what they deliver cannot be read
 //! * `pending`: waits for an acknowledgement, and counts it however late it comes
+//! * `arrivals`: whether those who connect come to a request
 //! * `checks`, `meters`: what health and metrics say
 //! * [`Settings`]: what can be set
 
+mod arrivals;
 mod body;
 mod catch_up;
 mod checks;
@@ -117,6 +119,7 @@ impl Streaming {
             in_flight: AtomicUsize::new(0),
             counts: host.counts().hop(HOP),
             tasks: host.tasks().clone(),
+            watch: service::http::Watch::new(meters::unserved),
             settings: streaming.clone(),
         };
         let checks = Checks::new(host.health());
@@ -162,7 +165,8 @@ impl Streaming {
         // A quarter of what is left after the delay is for the producer.
         let limits = http::limits(&door.settings, whole.saturating_sub(delay) / 4 * 3);
         let router = http::router(Arc::clone(&door));
-        let mut serve = Box::pin(service::http::serve_tls(listener, tls, router, limits, closing.clone()));
+        let mut serve =
+            Box::pin(service::http::serve_watched(listener, tls, router, limits, door.watch.clone(), closing.clone()));
         let failed = tokio::select! {
             () = &mut serve => None,
             () = close => None,

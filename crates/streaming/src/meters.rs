@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+use service::http::Unserved;
 
 use crate::door::Refusal;
 use crate::limit::Lane;
@@ -33,6 +34,14 @@ pub(crate) fn refused(refusal: Refusal, endpoint: Option<&str>) {
         "reason" => refusal.reason(),
         "endpoint" => endpoint.unwrap_or_default().to_owned(),
     )
+    .increment(1);
+}
+
+/// Counts a connection that never came to a request: the HTTP layer answered it by itself, or not at all.
+pub(crate) fn unserved(why: Unserved) {
+    let status = why.status().map(|status| status.to_string()).unwrap_or_default();
+    counter!("weir_refused_total",
+        "stage" => STAGE, "status" => status, "reason" => why.as_str(), "endpoint" => "")
     .increment(1);
 }
 

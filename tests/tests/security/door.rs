@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use service::HttpLimits;
+use service::http::{Unserved, Watch};
 use service::tls::{ServerTls, ServerTlsSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -70,6 +71,7 @@ struct Server {
     authority: Authority,
     shutdown: CancellationToken,
     tasks: JoinSet<()>,
+    watch: Watch,
 }
 
 impl Server {
@@ -85,6 +87,7 @@ impl Server {
             authority,
             shutdown: CancellationToken::new(),
             tasks: JoinSet::new(),
+            watch: Watch::default(),
         };
         server.put(&server.issue());
         let tls = ServerTls::http("streaming.tls", &settings).unwrap();
@@ -100,7 +103,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         server.address = listener.local_addr().unwrap();
         let router = Router::new().route("/", get(async || "hello\n"));
-        server.tasks.spawn(service::http::serve_tls(listener, tls, router, limits, server.shutdown.clone()));
+        let (watch, shutdown) = (server.watch.clone(), server.shutdown.clone());
+        server.tasks.spawn(service::http::serve_watched(listener, tls, router, limits, watch, shutdown));
         server
     }
 
@@ -152,6 +156,22 @@ async fn both_versions_are_spoken_and_nothing_else_is_answered() {
     let mut answer = Vec::new();
     let _ = tokio::time::timeout(PATIENCE, plain.read_to_end(&mut answer)).await.unwrap();
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    let mut proxied = TcpStream::connect(server.address).await.unwrap();
+    proxied.write_all(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n").await.unwrap();
+    let _ = tokio::time::timeout(PATIENCE, proxied.read_to_end(&mut answer)).await.unwrap();
+    // Each is counted by what it looks like; who only connects, as a balancer's check does, is not.
+    drop(TcpStream::connect(server.address).await.unwrap());
+    let expected = Unserved::ALL
+        .iter()
+        .map(|why| u64::from(matches!(why, Unserved::Handshake | Unserved::PlainOnTlsPort | Unserved::ProxyHeader)));
+    let expected: Vec<_> = expected.collect();
+    let counted = async {
+        while server.watch.totals().unserved[..] != expected {
+            tokio::task::yield_now().await;
+        }
+    };
+    let counted = tokio::time::timeout(PATIENCE, counted).await;
+    assert!(counted.is_ok(), "{:?}", server.watch.totals());
     server.shutdown.cancel();
     tokio::time::timeout(PATIENCE, server.tasks.join_next()).await.unwrap();
 }

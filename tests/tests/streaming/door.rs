@@ -196,6 +196,13 @@ impl Client {
         self.post(endpoint, &[hub(secret, body)], body).await
     }
 
+    /// Sends exactly these bytes.
+    pub(crate) async fn send(&self, bytes: &[u8]) -> Answer {
+        let mut connection = TcpStream::connect(self.0).await.unwrap();
+        let _ = connection.write_all(bytes).await;
+        answer(&mut connection).await
+    }
+
     pub(crate) async fn request(&self, method: &str, path: &str, headers: &[(&str, String)], body: &[u8]) -> Answer {
         let mut connection = TcpStream::connect(self.0).await.unwrap();
         // An answer may come before the whole body was sent, and the rest of it may then find nobody.

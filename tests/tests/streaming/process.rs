@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use weir_tests::child::Signal;
 use weir_tests::{kafka, ports};
 
-use crate::door::{Client, LISTEN, Operator, hub};
+use crate::door::{Client, LISTEN, Operator, hub, within};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -18,6 +18,39 @@ fn sum(page: &str, name: &str, labels: &[(&str, &str)]) -> f64 {
         .filter(|line| labels.iter().all(|label| line.contains(label)))
         .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
         .sum()
+}
+
+/// What the HTTP layer answers by itself is in the metrics and in the log, by what it looks like.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_becomes_a_request_is_counted_and_logged() {
+    let operator = Operator::new(kafka::shared().unwrap().bootstrap(), "unserved");
+    let process = operator.launch().start().unwrap();
+    process.ready(SOON).unwrap();
+    let client = Client(process.address(LISTEN).parse().unwrap());
+    let sent: [(&[u8], &str, &str); 4] = [
+        (b"PROXY TCP4 192.0.2.1 192.0.2.2 50000 443\r\n", "400", "proxy_header"),
+        (b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03", "400", "tls_on_plain_port"),
+        (b"who is there?\r\n\r\n", "400", "malformed"),
+        (&[b"GET / HTTP/1.1\r\nx: ", vec![b'y'; 40_000].as_slice()].concat(), "431", "head_too_large"),
+    ];
+    for (bytes, status, reason) in sent {
+        for _ in 0..3 {
+            assert_eq!(client.send(bytes).await.status.to_string(), status, "{reason}");
+        }
+        within(SOON, reason, || async {
+            let (_, page) = process.get("/metrics").unwrap();
+            let labels = [("stage", "streaming"), ("status", status), ("reason", reason), ("endpoint", "")];
+            (sum(&page, "weir_refused_total", &labels) - 3.0).abs() < f64::EPSILON
+                && (sum(&page, "weir_http_unserved_total", &labels[2..3]) - 3.0).abs() < f64::EPSILON
+        })
+        .await;
+    }
+    // One line for each reason, however many connections there are.
+    let logged = process.logged().unwrap();
+    let lines: Vec<_> = logged.lines().filter(|line| line.contains("a connection came to no request")).collect();
+    assert_eq!(lines.len(), sent.len(), "{logged}");
+    assert!(lines[0].contains("PROXY TCP4") && lines[0].contains("127.0.0.1:"), "{}", lines[0]);
+    assert!(process.stop(SOON).unwrap().success(), "{}", process.logged().unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

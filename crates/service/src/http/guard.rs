@@ -2,8 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::HttpLimits;
 use super::room::Place;
+use super::unserved::FIRST;
 
 /// Whether a connection waits for a request (even) or serves one (odd). It counts, so that the guard sees that a
 /// request came and went between two reads.
@@ -22,11 +23,34 @@ use super::room::Place;
 pub(super) struct Phase {
     count: Arc<AtomicU64>,
     place: Arc<Place>,
+    first: First,
+}
+
+/// The first bytes of a connection.
+#[derive(Clone, Debug, Default)]
+pub(super) struct First(Arc<Mutex<Vec<u8>>>);
+
+impl First {
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes what is missing; whether there is room for more.
+    fn take(&self, bytes: &[u8]) -> bool {
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = FIRST - first.len();
+        first.extend_from_slice(&bytes[..bytes.len().min(missing)]);
+        first.len() < FIRST
+    }
 }
 
 impl Phase {
     pub(super) fn new(place: Arc<Place>) -> Self {
-        Self { count: Arc::default(), place }
+        Self { count: Arc::default(), place, first: First::default() }
+    }
+
+    pub(super) fn first(&self) -> First {
+        self.first.clone()
     }
 
     /// Serves a request until the result is dropped.
@@ -154,6 +178,8 @@ pub(super) struct Guarded<S> {
     seen: u64,
     /// Whether some of the head of the next request is there.
     in_head: bool,
+    /// Whether the first bytes are not all here.
+    beginning: bool,
     reading: Limit,
     writing: Limit,
 }
@@ -163,7 +189,7 @@ impl<S> Guarded<S> {
         let mut reading = Limit::default();
         // Who connects has something to say.
         reading.arm(limits.header_timeout);
-        Guarded { stream, phase, limits, seen: 0, in_head: false, reading, writing: Limit::default() }
+        Guarded { stream, phase, limits, seen: 0, in_head: false, beginning: true, reading, writing: Limit::default() }
     }
 
     /// Notes that requests came and went.
@@ -192,6 +218,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         let this = &mut *self;
         this.catch_up();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if this.beginning {
+            this.beginning = this.phase.first.take(&buf.filled()[before..]);
+        }
         if !this.is_waiting() {
             return read;
         }
