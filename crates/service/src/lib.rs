@@ -38,6 +38,7 @@ pub use health::{Action, CheckHandle, CheckSpec, Digest, Health, State};
 pub use host::{Addresses, Host};
 pub use http::HttpLimits;
 pub use lifecycle::{EXIT_BAD_SETTINGS, EXIT_DEADLINE, EXIT_FAILED, EXIT_SECOND_SIGNAL};
+pub use metrics_page::{endpoint_gone, endpoint_here, endpoint_stays};
 pub use settings::{
     AdminSettings, AllowSettings, Fault, GrpcSettings, GrpcTlsSettings, HostSettings, LogFormat, Problem, Secret,
     SecretsSettings, Settings, SettingsError, ShutdownSettings, TelemetrySettings, check_listen, load, print,

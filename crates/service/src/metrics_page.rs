@@ -1,8 +1,12 @@
 //! The metrics of the process, as Prometheus reads them.
 
+mod gone;
+
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+pub use gone::{endpoint_gone, endpoint_here, endpoint_stays};
 
 use crate::Health;
 use crate::health::{Action, State};
@@ -71,7 +75,7 @@ pub(crate) fn render(health: &Health) -> String {
         metrics::gauge!("weir_check_state", "service" => service.clone(), "check" => check.name, "action" => action)
             .set(state);
     }
-    install().map(PrometheusHandle::render).unwrap_or_default()
+    install().map(PrometheusHandle::render).map(gone::without_gone).unwrap_or_default()
 }
 
 /// Says what the metrics of this crate are.

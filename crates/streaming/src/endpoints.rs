@@ -144,6 +144,7 @@ impl Endpoints {
                 limit: Limit::new(endpoint.rate_limit.unwrap_or_default()),
                 keys,
             };
+            service::endpoint_stays(&endpoint.name);
             fixed.insert(endpoint.name.clone(), Arc::new(open));
         }
         Self { fixed, registered: RwLock::default(), key }
@@ -173,6 +174,10 @@ impl Endpoints {
             return;
         };
         let slot = registration.map(|registration| self.slot(id, name, registration));
+        match &slot {
+            None => service::endpoint_gone(name),
+            Some(_) => service::endpoint_here(name),
+        }
         let mut registered = self.registered.write().unwrap_or_else(PoisonError::into_inner);
         match slot {
             None => {

@@ -32,6 +32,13 @@ struct Seen {
 impl View {
     /// Takes in a record of the topic.
     pub fn apply(&self, id: &str, registration: Option<Registration>) {
+        if let Some(endpoint) = id.strip_prefix("endpoint/") {
+            // Its series go with it.
+            match registration {
+                None => service::endpoint_gone(endpoint),
+                Some(_) => service::endpoint_here(endpoint),
+            }
+        }
         let mut seen = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         match &registration {
             Some(registration) => seen.revisions.insert(id.to_owned(), registration.revision),
