@@ -9,7 +9,9 @@ use tokio::sync::OnceCell;
 use crate::backend::Backend;
 use crate::claims::{Clock, system_clock};
 use crate::threads::blocking;
-use crate::{Claims, Consumer, Error, Lookup, Producer, Reader, Settings, Start, Table, TopicProblem, TopicSpec};
+use crate::{
+    Claims, Consumer, Error, Lookup, Producer, Reader, Settings, Spans, Start, Table, TopicProblem, TopicSpec,
+};
 
 /// How long one question to the log may take.
 const ASK: Duration = Duration::from_secs(5);
@@ -145,6 +147,11 @@ impl Bus {
     /// Finds single records by their places. Asks nobody before it is asked.
     pub fn lookup(&self) -> Lookup {
         Lookup::new(self.backend.clone())
+    }
+
+    /// Reads parts of a topic in any order; the name is without the prefix. Asks nobody before it is asked.
+    pub fn spans(&self, topic: &str) -> Spans {
+        Spans::new(self.backend.clone(), topic)
     }
 
     /// Follows a compacted topic into memory.

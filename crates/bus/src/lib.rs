@@ -3,7 +3,8 @@
 //! * [`Bus`] opens it: identity of the log, topics, and everything below
 //! * [`Producer`]: sends without waiting, bounded by count and bytes; a [`Delivery`] or an [`Ack`] tells the outcome
 //! * [`Consumer`]: batches in the order of each partition; each record is held by an [`Ack`] until its outputs are durable
-//! * [`Reader`] and [`Table`]: reading without a group; a compacted topic in memory; [`Lookup`]: single records
+//! * [`Reader`] and [`Table`]: reading without a group; a compacted topic in memory; [`Lookup`]: single
+//!   records; [`Spans`]: parts of a topic, from its end too
 //! * [`Claims`]: which event came out of which record, so that duplicates are told from repetitions
 //! * [`dead_letters`]: what a stage refuses
 //!
@@ -38,6 +39,7 @@ mod reader;
 mod record;
 mod secret;
 pub mod settings;
+mod spans;
 mod stalls;
 mod table;
 mod threads;
@@ -56,6 +58,7 @@ pub use producer::{Delivery, Producer, ProducerState};
 pub use reader::{READER_GROUP, Reader, Start};
 pub use record::{Assignment, Batch, Incoming, Record, Stored};
 pub use settings::{DEFAULTS, Settings};
+pub use spans::{Range, Span, Spans};
 pub use stalls::Stalls;
 pub use table::{Table, TableHandle};
 pub use topics::{TopicKind, TopicProblem, TopicSpec, shape};

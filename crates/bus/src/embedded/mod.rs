@@ -40,6 +40,7 @@ mod partitioner;
 pub(crate) mod producer;
 pub(crate) mod reader;
 mod repair;
+mod spans;
 mod store;
 pub(crate) mod topics;
 mod trial;

@@ -29,7 +29,7 @@ impl Embedded {
         }
     }
 
-    fn stored(&self, topic: &Topic, partition: i32, (offset, content): (i64, Content)) -> Stored {
+    pub(super) fn stored(&self, topic: &Topic, partition: i32, (offset, content): (i64, Content)) -> Stored {
         let (log, topic) = (self.identity.clone(), topic.name.clone());
         Stored {
             coordinates: Coordinates { log, topic, partition, offset },

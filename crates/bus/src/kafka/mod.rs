@@ -33,6 +33,7 @@ pub(crate) mod operate;
 pub(crate) mod producer;
 pub(crate) mod reader;
 pub(crate) mod refusal;
+pub(crate) mod spans;
 #[cfg(test)]
 mod teller;
 pub(crate) mod topic_id;
