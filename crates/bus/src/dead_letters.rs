@@ -8,7 +8,7 @@ use common::identity::Id;
 use common::topics::DEAD_LETTERS;
 use prost_types::Timestamp;
 
-use crate::{Coordinates, Headers, Record};
+use crate::{Coordinates, Error, Headers, Record};
 
 /// What was refused, and what is known of it.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub struct Refused<'a> {
     pub tenant: &'a str,
     /// The delivery it came in, or empty.
     pub delivery_id: &'a str,
-    /// The bytes that were refused.
+    /// The bytes that were refused, as they came.
     pub payload: Bytes,
     /// `application/json` for an item, `application/protobuf` for a record value, else `application/octet-stream`.
     pub content_type: &'a str,
@@ -50,6 +50,26 @@ pub fn id(stage: &str, reason: &str, at: &Coordinates, index: u32) -> Id {
 
 /// The record for the topic of dead letters; its key is the source.
 pub fn record(refused: Refused<'_>) -> Record {
+    let refused_bytes = refused.payload.len() as u64;
+    letter(refused, refused_bytes)
+}
+
+/// The same as the log takes it, as `check` says: where the bytes are too many for a dead letter it goes without them, and
+/// says how many they are and where. They are still there, and a partition that stands still would help nobody.
+pub fn fitting(refused: Refused<'_>, check: impl FnOnce(&Record) -> Result<(), Error>) -> Record {
+    let whole = record(refused.clone());
+    let Err(error) = check(&whole) else { return whole };
+    let (at, bytes) = (refused.at, refused.payload.len());
+    tracing::error!(%at, bytes, %error, "a dead letter is too large, it goes without its bytes");
+    let message =
+        format!("{}; the {bytes} bytes are too many for a dead letter ({error}): read them at {at}", refused.message);
+    letter(
+        Refused { message, payload: Bytes::new(), content_type: "application/octet-stream", ..refused },
+        bytes as u64,
+    )
+}
+
+fn letter(refused: Refused<'_>, refused_bytes: u64) -> Record {
     let id = id(refused.stage, refused.reason, refused.at, refused.index).to_string();
     let headers = Headers {
         id: id.clone(),
@@ -78,6 +98,7 @@ pub fn record(refused: Refused<'_>) -> Record {
         content_type: refused.content_type.to_owned(),
         failed_at: Some(refused.failed_at),
         attempts: refused.attempts,
+        refused_bytes,
     };
     Record::new(&DEAD_LETTERS, refused.source, &letter, headers)
 }

@@ -48,3 +48,17 @@ fn the_id_is_of_the_place_and_the_reason_and_of_nothing_else() {
     assert_ne!(record(Refused { index: 5, ..refused(&at) }).headers.id, first);
     assert_ne!(record(Refused { reason: "too_deep", ..refused(&at) }).headers.id, first);
 }
+
+#[test]
+fn what_does_not_fit_goes_with_its_place_and_its_size() {
+    let at: Coordinates = "log.1/raw.meta/2/99".parse().unwrap();
+    let decoded = |record: Record| DeadLetter::decode(record.payload.unwrap().as_slice()).unwrap();
+    let whole = decoded(fitting(refused(&at), |_| Ok(())));
+    assert_eq!((whole.payload.len(), whole.refused_bytes), (7, 7));
+    let too_large = |record: &Record| Err(Error::TooLarge { topic: record.topic.clone(), bytes: 9, limit: 8 });
+    let without = fitting(refused(&at), too_large);
+    assert_eq!(without.headers.id, record(refused(&at)).headers.id, "it is the same letter");
+    let without = decoded(without);
+    assert_eq!((without.payload.len(), without.refused_bytes), (0, 7));
+    assert!(without.message.contains("7 bytes") && without.message.contains("log.1/raw.meta/2/99"), "{without:?}");
+}

@@ -18,9 +18,11 @@ use crate::time;
 
 mod parse;
 mod repair;
+mod scan;
 
 pub use parse::parse;
 pub use repair::{Repaired, Sent, repair};
+pub use scan::{Scan, scan};
 
 /// A JSON object; numbers keep their text (`arbitrary_precision`; only an exponent without a sign gains one), members
 /// are sorted.
@@ -76,7 +78,9 @@ fn push_segment(path: &mut String, key: &str) {
 impl Reader<'_> {
     /// Keeps a member that has no field, or does not fit it.
     pub fn unknown(&mut self, key: &str, value: Value) {
-        let mut path = self.path.clone();
+        // As long as it gets: there can be as many as there are values.
+        let mut path = String::with_capacity(self.path.len() + 1 + key.len());
+        path.push_str(&self.path);
         push_segment(&mut path, key);
         self.unknown.insert(path, value.to_string());
     }
@@ -167,6 +171,10 @@ impl Reader<'_> {
     /// A list of objects with a schema. What is not an object stands in the unknown map only, so a
     /// position in the field can be smaller than the one that was sent; paths tell the one sent.
     pub fn messages<T: FromJson + Default>(&mut self, key: &str, value: Value, field: &mut Vec<T>) {
+        if let Value::Array(items) = &value {
+            // Messages are large, and growing takes up to three times as much.
+            field.reserve_exact(items.iter().filter(|item| item.is_object()).count());
+        }
         self.list(key, value, field, |reader, index, item, field| {
             let mut one = None;
             reader.message(index, item, &mut one);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Claim, Delivery, Error, Record, Verdict as Known, dead_letters};
-use bytes::Bytes;
 use common::activity::v1::EnrichedActivity;
 use service::counts::What;
 use tokio::sync::mpsc;
@@ -180,33 +179,27 @@ async fn claim(going: &[(Head, Going)], shared: &Shared) -> Option<Vec<Known>> {
 /// Sends a dead letter with the bytes of the record.
 async fn letter(head: &Head, refused: &Refused, shared: &Shared) {
     let Head { at, context, .. } = head;
-    let make = |message: String, payload: Bytes| {
-        dead_letters::record(dead_letters::Refused {
+    metrics::counter!("weir_dead_letters_total", "stage" => STAGE, "endpoint" => context.endpoint.clone(), "reason" => refused.reason)
+        .increment(1);
+    let record = dead_letters::fitting(
+        dead_letters::Refused {
             stage: STAGE,
             reason: refused.reason,
-            message,
+            message: refused.message.clone(),
             at,
             index: 0,
             source: &context.source,
             endpoint: &context.endpoint,
             tenant: &context.tenant,
             delivery_id: &context.delivery_id,
-            payload,
+            payload: head.payload.clone().unwrap_or_default(),
             content_type: "application/protobuf",
             failed_at: service::clock::timestamp(),
             attempts: head.attempts,
             traceparent: head.traceparent.clone(),
-        })
-    };
-    metrics::counter!("weir_dead_letters_total", "stage" => STAGE, "endpoint" => context.endpoint.clone(), "reason" => refused.reason)
-        .increment(1);
-    let mut record = make(refused.message.clone(), head.payload.clone().unwrap_or_default());
-    if let Err(error) = shared.producer.check(&record) {
-        // The bytes are still where they came from; a partition that stands still would help nobody.
-        tracing::error!(%at, %error, "a dead letter is too large, it goes without its bytes");
-        let message = format!("{}; the bytes are too many for a dead letter: read them at {at}", refused.message);
-        record = make(message, Bytes::new());
-    }
+        },
+        |record| shared.producer.check(record),
+    );
     if let Err(error) = shared.producer.send(record, head.ack.clone()).await {
         tracing::warn!(%at, %error, "a dead letter was not sent, its record comes again");
     }

@@ -139,7 +139,7 @@ impl Pipeline {
     async fn refuse(&self, record: Incoming, reason: &'static str, message: String) {
         let Incoming { coordinates, payload, headers, ack, .. } = record;
         tracing::error!(at = %coordinates, reason, message, "a record of loads is no load request");
-        let letter = dead_letters::record(Refused {
+        let refused = Refused {
             stage: STAGE,
             reason,
             message,
@@ -154,7 +154,8 @@ impl Pipeline {
             failed_at: service::clock::timestamp(),
             attempts: headers.attempts.saturating_add(1),
             traceparent: headers.traceparent,
-        });
+        };
+        let letter = dead_letters::fitting(refused, |letter| self.producer.check(letter));
         let mut taken = self.counts.take("", None, 1, COMES_AGAIN);
         match self.producer.send(letter, ack).await {
             Ok(_) => taken.end(What::DeadLettered, 1),

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bus::dead_letters;
 use bus::{Ack, Claim, Coordinates, Delivery, Error, Record, Verdict};
+use bytes::Bytes;
 use prost_types::Timestamp;
 use service::{Taken, What};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
 use crate::parse::{self, Event, Item, Outcome, Refused};
@@ -33,7 +35,7 @@ pub(crate) enum Done {
 pub(crate) async fn batch(batch: Vec<Worked>, shared: &Shared) -> Done {
     let mut part = Vec::with_capacity(batch.len());
     for mut worked in batch {
-        refuse_too_large(&mut worked.outcome, shared);
+        refuse_too_large(&mut worked, shared);
         let endpoint = worked.outcome.endpoint.clone();
         let events = worked.outcome.items.len() - worked.outcome.refused();
         let mut admit = pin!(shared.pace.admit(&endpoint, events));
@@ -85,12 +87,26 @@ async fn part(batch: Vec<Worked>, shared: &Shared) -> Done {
 }
 
 /// What can never be written becomes a dead letter before it is claimed.
-fn refuse_too_large(outcome: &mut Outcome, shared: &Shared) {
-    for item in &mut outcome.items {
+fn refuse_too_large(worked: &mut Worked, shared: &Shared) {
+    let refuses = |event: &Event| event.records.iter().find_map(|record| shared.producer.check(record).err());
+    let items = worked.outcome.items.iter().enumerate();
+    let refused: Vec<_> = items
+        .filter_map(|(n, item)| match item {
+            Item::Event(event) => refuses(event).map(|error| (n, event.index, error)),
+            Item::Refused(_) => None,
+        })
+        .collect();
+    if refused.is_empty() {
+        return;
+    }
+    let positions = refused.iter().map(|(_, position, _)| *position).collect();
+    let sent = parse::sent(worked.payload.as_ref(), &positions);
+    for (n, position, error) in refused {
+        let Some(item) = worked.outcome.items.get_mut(n) else { continue };
         let Item::Event(event) = item else { continue };
-        let Some(error) = event.records.iter().find_map(|record| shared.producer.check(record).err()) else { continue };
-        let event = std::mem::replace(event, Event { id: event.id, index: event.index, records: Vec::new() });
-        *item = Item::Refused(event.refuse(parse::TOO_LARGE, error.to_string()));
+        let bytes = sent.get(&position).cloned().unwrap_or_default();
+        let refused = event.refuse(parse::TOO_LARGE, error.to_string(), bytes);
+        *item = Item::Refused(refused);
     }
 }
 
@@ -208,12 +224,15 @@ struct Resent {
     duplicates: usize,
     waiting: Vec<(Event, Vec<Delivery>)>,
     refused: Vec<Refused>,
+    payload: Option<Bytes>,
+    /// What it takes in memory, until it ends.
+    memory: OwnedSemaphorePermit,
 }
 
 impl Resent {
     /// Sends everything of one raw record, and does not wait. `None`: it has failed, and comes again.
     async fn send(worked: Worked, verdicts: &[Verdict], shared: &Shared) -> Option<Self> {
-        let Worked { at, ack, outcome, taken, span, traceparent, attempts, .. } = worked;
+        let Worked { at, ack, outcome, taken, span, traceparent, attempts, payload, memory, .. } = worked;
         let (head, items) = (outcome.head(), outcome.items.len());
         let (mut duplicates, mut waiting, mut refused) = (0, Vec::new(), Vec::new());
         let mut verdicts = verdicts.iter();
@@ -231,13 +250,28 @@ impl Resent {
             }
         }
         let outcome = head;
-        Some(Self { at, ack, outcome, taken, span, traceparent, attempts, items, duplicates, waiting, refused })
+        Some(Self {
+            at,
+            ack,
+            outcome,
+            taken,
+            span,
+            traceparent,
+            attempts,
+            items,
+            duplicates,
+            waiting,
+            refused,
+            payload,
+            memory,
+        })
     }
 
     /// Waits for the outputs, and ends the record.
     async fn end(self, tally: &mut Tally, shared: &Shared) {
-        let Self { at, ack, outcome, taken, span, traceparent, attempts, items, duplicates, waiting, mut refused } =
-            self;
+        let Self { at, ack, outcome, taken, span, traceparent, attempts, items, duplicates, waiting, .. } = self;
+        let (mut refused, _memory) = (self.refused, self.memory);
+        let mut given_back: Vec<(Event, &'static str, Error)> = Vec::new();
         let letter = Letter { at: &at, outcome: &outcome, traceparent, attempts };
         let endpoint = letter.outcome.endpoint.as_str();
         // Counted where the record ends: one that fails on the way comes again, and is counted then.
@@ -262,7 +296,15 @@ impl Resent {
                 // Not released, it would pass for a duplicate when it is replayed: try all of it again.
                 return ack.fail(&error);
             }
-            refused.push(event.refuse(reason, error.to_string()));
+            given_back.push((event, reason, error));
+        }
+        if !given_back.is_empty() {
+            let positions = given_back.iter().map(|(event, ..)| event.index).collect();
+            let sent = parse::sent(self.payload.as_ref(), &positions);
+            let bytes = |event: &Event| sent.get(&event.index).cloned().unwrap_or_default();
+            let letters =
+                given_back.iter().map(|(event, reason, error)| event.refuse(reason, error.to_string(), bytes(event)));
+            refused.extend(letters);
         }
         let ack = counted(ack, taken, events, duplicates, refused.len());
         tally.took(endpoint, items);
@@ -310,23 +352,14 @@ struct Letter<'a> {
 impl Letter<'_> {
     async fn send(&self, refused: Refused, ack: Ack, tally: &mut Tally, shared: &Shared) {
         tally.refused(&self.outcome.endpoint, refused.reason);
-        let (reason, message, index) = (refused.reason, refused.message.clone(), refused.index);
-        let mut record = self.record(refused);
-        if let Err(error) = shared.producer.check(&record) {
-            // The bytes are still where they came from; a partition that stands still would help nobody.
-            tracing::error!(at = %self.at, %error, "a dead letter is too large, it goes without its bytes");
-            let message =
-                format!("{message}; the bytes are too many for a dead letter ({error}): read them at {}", self.at);
-            let payload = bytes::Bytes::new();
-            record = self.record(Refused { index, reason, message, payload, content_type: "application/octet-stream" });
-        }
+        let record = dead_letters::fitting(self.letter(refused), |record| shared.producer.check(record));
         if let Err(error) = shared.producer.send(record, ack).await {
             tracing::warn!(at = %self.at, %error, "a dead letter was not sent, its record comes again");
         }
     }
 
-    fn record(&self, refused: Refused) -> Record {
-        dead_letters::record(dead_letters::Refused {
+    fn letter(&self, refused: Refused) -> dead_letters::Refused<'_> {
+        dead_letters::Refused {
             stage: STAGE,
             reason: refused.reason,
             message: refused.message,
@@ -341,6 +374,6 @@ impl Letter<'_> {
             failed_at: service::clock::timestamp(),
             attempts: self.attempts,
             traceparent: self.traceparent.clone(),
-        })
+        }
     }
 }

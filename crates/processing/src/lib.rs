@@ -37,6 +37,7 @@ pub mod storm;
 mod tally;
 mod topics;
 mod warn;
+pub mod weight;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -148,6 +149,7 @@ impl Processing {
         let stage = letters::Stage {
             sources: self.settings.processing.sources().iter().map(|source| source.name()).collect(),
             groups: self.settings.processing.groups(),
+            memory: self.settings.processing.limit(),
             view: self.view.clone(),
             table: self.table.handle(),
         };
@@ -331,6 +333,8 @@ impl Stage {
             worked: Mutex::new(None),
             ahead: settings.parse_ahead_batches,
             drain: self.drain,
+            limit: settings.limit(),
+            memory: weight::Memory::new(settings.memory_bytes),
         });
         let states: Vec<_> = consumers.iter().map(|(name, consumer)| (*name, consumer.state())).collect();
         let queues = states.clone();

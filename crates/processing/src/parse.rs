@@ -1,6 +1,7 @@
 //! From the bytes of a raw record to the records that come of it. Pure: no clock, no network.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bus::{Coordinates, Headers, Record};
@@ -11,6 +12,8 @@ use common::topics::ACTIVITIES;
 use prost::Message as _;
 use prost_types::Timestamp;
 use sources::{Source, Tenants};
+
+use crate::weight::{Limit, Weight};
 
 /// The record's value is not a delivery.
 pub const UNDECODABLE: &str = "undecodable";
@@ -124,10 +127,10 @@ impl Event {
         self.records.first().map_or("", |record| &record.headers.r#type)
     }
 
-    /// What it becomes when it cannot be written.
-    pub fn refuse(self, reason: &'static str, message: String) -> Refused {
-        let payload = self.records.into_iter().next().and_then(|record| record.payload).unwrap_or_default();
-        Refused { index: self.index, reason, message, payload: payload.into(), content_type: PROTOBUF }
+    /// What it becomes when it cannot be written: never what was made of it, but the bytes as they came.
+    pub fn refuse(&self, reason: &'static str, message: String, sent: Bytes) -> Refused {
+        let content_type = sources::parsed::content_type(&sent);
+        Refused { index: self.index, reason, message, payload: sent, content_type }
     }
 }
 
@@ -146,15 +149,33 @@ pub struct Refused {
     pub content_type: &'static str,
 }
 
+/// The bytes of items of a raw record as they came, by their positions. Where its module does not say which bytes an item
+/// is, the body.
+pub fn sent(payload: Option<&Bytes>, positions: &BTreeSet<u32>) -> BTreeMap<u32, Bytes> {
+    let Some(Ok(delivery)) = payload.map(decode) else { return BTreeMap::new() };
+    let cut = || sources::by_name(&delivery.source).map(|source| source.sent(&delivery, positions));
+    let mut sent = catch_unwind(AssertUnwindSafe(cut)).ok().flatten().unwrap_or_default();
+    for position in positions {
+        sent.entry(*position).or_insert_with(|| delivery.body.clone());
+    }
+    sent
+}
+
 /// Everything that comes of a raw record. Never fails and never panics: what is wrong is in the items.
 pub fn parse(input: Input<'_>, tenants: &dyn Tenants) -> Outcome {
-    parse_with(input, tenants, sources::by_name)
+    parse_within(input, tenants, &Weight::of(input.payload, Limit::default()))
+}
+
+/// The same, for a record that has been weighed: what weighs too much is refused before anything of it is built.
+pub fn parse_within(input: Input<'_>, tenants: &dyn Tenants, weight: &Weight) -> Outcome {
+    parse_with(input, tenants, weight, sources::by_name)
 }
 
 /// The same, with the modules as a parameter.
 pub fn parse_with(
     input: Input<'_>,
     tenants: &dyn Tenants,
+    weight: &Weight,
     by_name: impl Fn(&str) -> Option<&'static dyn Source>,
 ) -> Outcome {
     let Some(payload) = input.payload else {
@@ -169,6 +190,11 @@ pub fn parse_with(
             format!("no module of this version understands {:?}: replay it with one that does", delivery.source);
         return whole(input, delivery, UNKNOWN_SOURCE, message, PROTOBUF);
     };
+    if let Some(too_much) = &weight.too_much {
+        let refused = sources::Refused::whole(sources::Reason::TooManyValues, too_much, &delivery.body);
+        let item = convert(sources::Item::Refused(refused), input, "");
+        return Outcome { items: vec![item], ..of(delivery) };
+    }
     // A module that breaks on one delivery must not stop the partition; nothing of it is kept.
     match catch_unwind(AssertUnwindSafe(|| source.parse(&delivery, tenants))) {
         Ok(parsed) => {
@@ -193,7 +219,7 @@ pub fn crashed(input: Input<'_>, ended: u32) -> Outcome {
 }
 
 /// Protobuf is lenient: bytes that are something else may decode. What the door always sets has to be there.
-fn decode(payload: &Bytes) -> Result<Delivery, String> {
+pub(crate) fn decode(payload: &Bytes) -> Result<Delivery, String> {
     let delivery = Delivery::decode(payload.clone())
         .map_err(|error| format!("the record is not a weir.raw.v1.Delivery: {error}"))?;
     let missing = [

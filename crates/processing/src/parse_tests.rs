@@ -89,7 +89,7 @@ fn delivery(body: &str) -> Delivery {
 fn parsed(payload: Option<&Bytes>) -> Outcome {
     let (at, headers) = (at(), Headers { source: "weir/streaming/door".into(), ..Headers::default() });
     let input = Input { at: &at, payload, headers: &headers, traceparent: Some("00-aa-bb-01") };
-    parse_with(input, &Registrations::default(), script)
+    parse_with(input, &Registrations::default(), &Weight::of(None, Limit::default()), script)
 }
 
 fn of(delivery: &Delivery) -> Outcome {
@@ -200,11 +200,44 @@ fn what_is_no_delivery_is_kept_with_what_its_place_tells() {
 }
 
 #[test]
-fn an_event_that_cannot_be_written_keeps_its_bytes() {
-    let outcome = of(&delivery("1"));
-    let Some(Item::Event(event)) = outcome.items.into_iter().next() else { panic!() };
-    let refused = event.refuse(TOO_LARGE, "too many bytes".into());
-    assert_eq!((refused.reason, refused.index, &refused.payload[..]), ("too_large", 0, b"1".as_slice()));
+fn an_event_that_cannot_be_written_keeps_what_came_and_not_what_was_made_of_it() {
+    let ping = r#"{ "zen" : "Keep it logically awesome.", "odd":1.50, "repository":{"id":1} }"#;
+    let body =
+        |source: &str, text: &str| Delivery { source: source.into(), body: text.to_owned().into(), ..delivery("") };
+    let keeps = |delivery: &Delivery, position: u32| {
+        let sent = sent(Some(&delivery.encode_to_vec().into()), &[position].into());
+        let event = Event { id: Id::of("test", "", &[]), index: position, records: Vec::new() };
+        let refused = event.refuse(TOO_LARGE, "too many bytes".into(), sent[&position].clone());
+        assert_eq!((refused.reason, refused.index), ("too_large", position));
+        (String::from_utf8(refused.payload.to_vec()).unwrap(), refused.content_type)
+    };
+    assert_eq!(keeps(&body("github", ping), 0), (ping.to_owned(), "application/json"));
+    let form = "payload=%7B%7D&x=1";
+    assert_eq!(keeps(&body("github", form), 0), (form.to_owned(), "application/octet-stream"));
+    let change = r#"{"field":"unheard of",  "value":{"n":1.50}}"#;
+    let page = |changes: &str| format!(r#"{{"object":"page","entry":[{{"id":"7","changes":[{changes}]}}]}}"#);
+    let batch = body("meta", &page(&format!("{change},{change}")));
+    assert_eq!(keeps(&batch, 1), (page(change), "application/json"), "one change in its envelope, not the batch");
+    assert_eq!(keeps(&batch, 7), (page(&format!("{change},{change}")), "application/json"), "or else all that came");
+}
+
+#[test]
+fn what_weighs_too_much_is_refused_whole_before_it_is_read() {
+    let tiny = format!(r#"{{"commits":[{}{{}}]}}"#, r#"{"a":1},"#.repeat(400_000));
+    let of = |source: &str| {
+        let delivery = Delivery { source: source.into(), body: tiny.clone().into(), ..delivery("") };
+        let (at, headers) = ("log.1/raw.github/2/99".parse().unwrap(), Headers::default());
+        let payload = Bytes::from(delivery.encode_to_vec());
+        let input = Input { at: &at, payload: Some(&payload), headers: &headers, traceparent: None };
+        parse(input, &Registrations::default())
+    };
+    for source in ["github", "standard_webhooks"] {
+        let outcome = of(source);
+        let [Item::Refused(refused)] = outcome.items.as_slice() else { panic!("{:?}", outcome.items.len()) };
+        assert_eq!((refused.reason, refused.content_type), ("too_many_values", "application/json"));
+        assert!(refused.payload == tiny.as_bytes(), "the body as it came");
+        assert_eq!(outcome.source, source);
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! consumer ─▶ intake ─▶ parse on blocking threads ─▶ (in order) ─▶ storm? ─▶ pace ─▶ claims ─▶ emit ─▶ producer
-//!    ▲        (bounded: batches ahead)                                                          │
+//!    ▲        (bounded: batches, memory)                                                         │
 //!    └───────────────────────── ack: the last output of a record is durable ◀───────────────────┘
 //! ```
 //!
@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bus::{Ack, Batch, Consumer, Coordinates, Incoming, Producer};
+use bytes::Bytes;
 use service::{HopCounts, Taken, trace};
 use stage::StageClaims;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,6 +27,7 @@ use crate::pace::{self, Pace};
 use crate::parse::{self, Input, Outcome};
 use crate::registrations::upkeep::View;
 use crate::storm::{Storm, Weather};
+use crate::weight::{Limit, Memory, Weight};
 
 /// The stage's name in claims, dead letters and metrics.
 pub const STAGE: &str = "processing";
@@ -61,6 +63,9 @@ pub(crate) struct Shared {
     pub(crate) worked: Mutex<Option<Duration>>,
     pub(crate) ahead: usize,
     pub(crate) drain: Duration,
+    /// What a delivery may take in memory, and what all of them share.
+    pub(crate) limit: Limit,
+    pub(crate) memory: Memory,
 }
 
 impl Shared {
@@ -93,6 +98,10 @@ pub(crate) struct Worked {
     pub(crate) attempts: u32,
     /// The records whose claims are its own.
     pub(crate) instead_of: Vec<Coordinates>,
+    /// The record's value, for what of it cannot be written.
+    pub(crate) payload: Option<Bytes>,
+    /// What it takes in memory, until it is with the producer.
+    pub(crate) memory: OwnedSemaphorePermit,
 }
 
 type Parsing = Vec<JoinHandle<Vec<Worked>>>;
@@ -147,8 +156,7 @@ async fn intake(lane: &Lane, consumer: &mut Consumer, sender: &mpsc::Sender<Pars
         match consumer.next().await {
             Ok(Some(batch)) => {
                 pause = Duration::from_millis(50);
-                let Some(parsing) = start(lane, batch, shared).await else { return };
-                if sender.send(parsing).await.is_err() {
+                if take_in(lane, batch, sender, shared).await.is_none() {
                     return;
                 }
             }
@@ -163,18 +171,56 @@ async fn intake(lane: &Lane, consumer: &mut Consumer, sender: &mpsc::Sender<Pars
     }
 }
 
-/// Parses a batch in chunks, on as many threads as the lane has.
-async fn start(lane: &Lane, batch: Batch, shared: &Arc<Shared>) -> Option<Parsing> {
+/// A record that may be worked on.
+type Admitted = (Incoming, Weight, OwnedSemaphorePermit);
+
+/// Parses a batch in chunks, on as many threads as the lane has, and sends it on. `None`: the lane ends.
+///
+/// What there is no memory for waits. What stands before it is sent on first, because only that gives memory back.
+async fn take_in(lane: &Lane, batch: Batch, sender: &mpsc::Sender<Parsing>, shared: &Arc<Shared>) -> Option<()> {
     let mut parsing = Vec::new();
     for chunk in chunks(batch.records) {
-        let permit = Arc::clone(&lane.parsers).acquire_owned().await.ok()?;
-        let shared = Arc::clone(shared);
-        parsing.push(tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            chunk.into_iter().map(|record| work(record, &shared)).collect()
-        }));
+        let mut admitted = Vec::with_capacity(chunk.len());
+        for (record, weight) in weigh(chunk, shared.limit).await? {
+            let memory = match shared.memory.try_take(&weight) {
+                Some(memory) => memory,
+                None => {
+                    if !admitted.is_empty() {
+                        parsing.push(begin(lane, std::mem::take(&mut admitted), shared).await?);
+                    }
+                    if !parsing.is_empty() {
+                        sender.send(std::mem::take(&mut parsing)).await.ok()?;
+                    }
+                    shared.memory.take(&weight).await?
+                }
+            };
+            admitted.push((record, weight, memory));
+        }
+        parsing.push(begin(lane, admitted, shared).await?);
     }
-    Some(parsing)
+    sender.send(parsing).await.ok()
+}
+
+/// What each of them takes. Many bytes are not looked through on a thread of the runtime.
+async fn weigh(chunk: Vec<Incoming>, limit: Limit) -> Option<Vec<(Incoming, Weight)>> {
+    let weigh = move |record: Incoming| {
+        let weight = Weight::of(record.payload.as_ref(), limit);
+        (record, weight)
+    };
+    let bytes: usize = chunk.iter().map(|record| record.payload.as_ref().map_or(0, Bytes::len)).sum();
+    if bytes < CHUNK_BYTES {
+        return Some(chunk.into_iter().map(weigh).collect());
+    }
+    tokio::task::spawn_blocking(move || chunk.into_iter().map(weigh).collect()).await.ok()
+}
+
+async fn begin(lane: &Lane, chunk: Vec<Admitted>, shared: &Arc<Shared>) -> Option<JoinHandle<Vec<Worked>>> {
+    let permit = Arc::clone(&lane.parsers).acquire_owned().await.ok()?;
+    let shared = Arc::clone(shared);
+    Some(tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        chunk.into_iter().map(|admitted| work(admitted, &shared)).collect()
+    }))
 }
 
 fn chunks(records: Vec<Incoming>) -> Vec<Vec<Incoming>> {
@@ -194,7 +240,7 @@ fn chunks(records: Vec<Incoming>) -> Vec<Vec<Incoming>> {
     chunks
 }
 
-fn work(record: Incoming, shared: &Shared) -> Worked {
+fn work((record, weight, memory): Admitted, shared: &Shared) -> Worked {
     let Incoming { coordinates: at, payload, headers, culprit, ack, .. } = record;
     let incoming = headers.traceparent.as_deref();
     let span = trace::continue_from(
@@ -205,14 +251,15 @@ fn work(record: Incoming, shared: &Shared) -> Worked {
     let input = Input { at: &at, payload: payload.as_ref(), headers: &headers, traceparent: traceparent.as_deref() };
     let mut outcome = span.in_scope(|| match culprit {
         Some(ended) => parse::crashed(input, ended),
-        None => shared.view.with(|registrations| parse::parse(input, registrations)),
+        None => shared.view.with(|registrations| parse::parse_within(input, registrations, &weight)),
     });
     // A replay of some items of a delivery: the dead letters of the others are there already.
     outcome.keep_refused(&headers.items);
     let attempts = headers.attempts.saturating_add(1);
     let received_at = outcome.received_at.as_ref();
     let taken = shared.counts.take(&outcome.endpoint, received_at, outcome.items.len() as u64, COMES_AGAIN);
-    Worked { at, ack, outcome, taken, span, traceparent, attempts, instead_of: headers.instead_of }
+    let instead_of = headers.instead_of;
+    Worked { at, ack, outcome, taken, span, traceparent, attempts, instead_of, payload, memory }
 }
 
 async fn emit_all(lane: &'static str, share: f64, mut receiver: mpsc::Receiver<Parsing>, shared: Arc<Shared>) {

@@ -13,6 +13,7 @@ use service::{
 
 use crate::registrations::rules;
 use crate::storm;
+use crate::weight::Limit;
 
 /// The settings of processing and of registrations, as TOML with comments.
 pub const PROCESSING_DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -55,6 +56,12 @@ pub struct ProcessingSettings {
     pub parse_threads: usize,
     /// Batches parsed ahead.
     pub parse_ahead_batches: usize,
+    /// Memory of all deliveries that are worked on.
+    pub memory_bytes: u64,
+    /// Memory of one delivery, in sizes of its body.
+    pub body_memory_factor: u64,
+    /// Memory that each delivery may take, however small.
+    pub body_memory_least_bytes: u64,
     /// Part of the time for the slow lanes.
     pub bulk_share: f64,
     /// Events per second in all; 0: no limit.
@@ -173,6 +180,11 @@ impl ProcessingSettings {
         self.inputs().into_iter().flat_map(each).collect()
     }
 
+    /// What a delivery may take in memory.
+    pub fn limit(&self) -> Limit {
+        Limit { factor: self.body_memory_factor, least: self.body_memory_least_bytes }
+    }
+
     /// Threads that parse.
     pub fn parse_threads(&self) -> usize {
         match self.parse_threads {
@@ -203,6 +215,13 @@ impl ProcessingSettings {
             format!("is {}", self.parse_ahead_batches),
             "use 1 to 1000",
         );
+        for (key, value) in
+            [("memory_bytes", self.memory_bytes), ("body_memory_least_bytes", self.body_memory_least_bytes)]
+        {
+            check((1 << 20..=1 << 40).contains(&value), key, format!("is {value}"), "use 1048576 to 1099511627776");
+        }
+        let factor = self.body_memory_factor;
+        check((5..=1000).contains(&factor), "body_memory_factor", format!("is {factor}"), "use 5 to 1000");
         check(self.parse_threads <= 1000, "parse_threads", format!("is {}", self.parse_threads), "use 0 to 1000");
         check(
             (0.01..=1.0).contains(&self.bulk_share),

@@ -12,6 +12,7 @@ fn the_defaults_are_complete_and_valid() {
     assert_eq!(settings.processing.sources().len(), sources::all().len());
     assert_eq!(settings.registrations.database(), Ok(Database::Sqlite("./weir-data/registrations.db".into())));
     assert!(settings.processing.parse_threads() >= 1);
+    assert_eq!(settings.processing.limit(), Limit::default());
 }
 
 #[test]
@@ -29,6 +30,9 @@ fn every_problem_names_its_key() {
         ("WEIR__PROCESSING__STORM__RATIO", "1.5", "processing.storm.ratio"),
         ("WEIR__PROCESSING__STORM__WINDOW_MS", "1", "processing.storm.window_ms"),
         ("WEIR__PROCESSING__PARSE_AHEAD_BATCHES", "0", "processing.parse_ahead_batches"),
+        ("WEIR__PROCESSING__MEMORY_BYTES", "1024", "processing.memory_bytes"),
+        ("WEIR__PROCESSING__BODY_MEMORY_FACTOR", "1", "processing.body_memory_factor"),
+        ("WEIR__PROCESSING__BODY_MEMORY_LEAST_BYTES", "0", "processing.body_memory_least_bytes"),
         ("WEIR__PROCESSING__NO_SUCH_KEY", "1", "processing.no_such_key"),
         ("WEIR__REGISTRATIONS__MAX_SECRETS", "0", "registrations.max_secrets"),
         ("WEIR__REGISTRATIONS__DATABASE", "mysql://x", "registrations.database"),

@@ -11,8 +11,11 @@
 //!
 //! Nothing here reads a clock, a file or the network, and nothing panics on input.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use common::json::{self, Scan};
 use common::raw::v1::Delivery;
 use http::HeaderMap;
 
@@ -68,6 +71,14 @@ pub trait Source: Send + Sync {
     fn kept_headers(&self) -> &'static [&'static str];
     /// Everything that is in a delivery, in its order.
     fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed;
+    /// What is in a body, counted before anything of it is built.
+    fn scan(&self, body: &[u8]) -> Scan {
+        json::scan(body)
+    }
+    /// The bytes of items of a delivery as they came, by their positions: the body, or one item of it in its envelope.
+    fn sent(&self, delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<u32, Bytes> {
+        positions.iter().map(|position| (*position, delivery.body.clone())).collect()
+    }
 }
 
 /// What the door has to know about a sender.

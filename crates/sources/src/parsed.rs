@@ -89,9 +89,7 @@ pub struct Refused {
 impl Refused {
     /// A whole body, exactly as it was signed.
     pub fn whole(reason: Reason, message: impl Into<String>, body: &[u8]) -> Self {
-        // This check needs no stack, however deep the body is nested.
-        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
-        let content_type = if is_json { JSON } else { OCTETS };
+        let content_type = content_type(body);
         Self { index: 0, reason, message: message.into(), payload: body.to_vec(), content_type }
     }
 
@@ -99,6 +97,13 @@ impl Refused {
     pub fn item(index: u32, reason: Reason, message: impl Into<String>, json: String) -> Self {
         Self { index, reason, message: message.into(), payload: json.into_bytes(), content_type: JSON }
     }
+}
+
+/// What bytes that came from outside are: `application/json`, or `application/octet-stream`.
+pub fn content_type(body: &[u8]) -> &'static str {
+    // This check needs no stack, however deep the body is nested.
+    let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok();
+    if is_json { JSON } else { OCTETS }
 }
 
 const JSON: &str = "application/json";
@@ -121,6 +126,8 @@ pub enum Reason {
     Empty,
     /// A header without which the delivery cannot be understood is not there.
     MissingHeader,
+    /// JSON of so many values that they would take many times the memory of the body.
+    TooManyValues,
 }
 
 impl Reason {
@@ -133,6 +140,7 @@ impl Reason {
         Self::WrongShape,
         Self::Empty,
         Self::MissingHeader,
+        Self::TooManyValues,
     ];
 
     /// The stable code that stands in dead letters and metrics.
@@ -145,6 +153,7 @@ impl Reason {
             Self::WrongShape => "wrong_shape",
             Self::Empty => "empty",
             Self::MissingHeader => "missing_header",
+            Self::TooManyValues => "too_many_values",
         }
     }
 }

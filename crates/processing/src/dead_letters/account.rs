@@ -103,6 +103,7 @@ impl Account {
             // The last answer has them; before it they would come again with each.
             examples: if done { self.examples.clone() } else { Vec::new() },
             done,
+            ..ReplayResponse::default()
         }
     }
 }

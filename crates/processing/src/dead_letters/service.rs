@@ -34,6 +34,7 @@ use crate::replay::account::RawAccount;
 use crate::replay::course::{Course, Order, Tools, Work};
 use crate::replay::raw::Raw;
 use crate::replay::select::{Known, RawFilter};
+use crate::weight::Limit;
 
 /// Records per second where nothing is said, and the most there may be.
 const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
@@ -52,6 +53,8 @@ pub struct Stage {
     pub sources: Vec<&'static str>,
     /// The consumer group of each of its topics.
     pub groups: BTreeMap<String, String>,
+    /// What a delivery may take in memory.
+    pub memory: Limit,
     /// The registrations, once they have been read.
     pub view: View,
     /// Whether they have.
@@ -144,7 +147,7 @@ impl Inner {
     fn raw(&self, request: ReplayRawRequest, limits: &Limits) -> Result<(Order, Raw), Invalid> {
         let ReplayRawRequest { selection, dry_run, rate, requested_by, limit } = request;
         let selection = selection.unwrap_or_default();
-        let Stage { sources, groups, view, .. } = &self.stage;
+        let Stage { sources, groups, memory, view, .. } = &self.stage;
         let known = Known { now: limits.now, claims: limits.claims, sources };
         let is_registered = |name: &str| view.with(|registrations| registrations.endpoint(name).is_some());
         let filter = RawFilter::new(&selection, known, is_registered)?;
@@ -157,6 +160,7 @@ impl Inner {
             limit: at_most(limit),
             topics,
             view: view.clone(),
+            memory: *memory,
             account: RawAccount::default(),
             last: BTreeMap::new(),
         };
@@ -228,7 +232,7 @@ impl DeadLetterService for DeadLetters {
         let mut page = Page::new(size, Place::of_token(&page_token).map_err(invalid)?);
         self.inner.read(&filter, |stored, letter| page.add(scan::found(stored, letter, false))).await?;
         let (found, next_page_token) = page.done();
-        Ok(Response::new(ListResponse { found, next_page_token }))
+        Ok(Response::new(ListResponse { found, next_page_token, ..ListResponse::default() }))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {

@@ -58,7 +58,14 @@ impl Stats {
         // Stable: of equal counts the names decide.
         kinds.sort_by_key(|kind| std::cmp::Reverse(kind.count));
         let hour = |(hour, count)| HourCount { hour: Some(from_millis(hour * HOUR_MS)), count };
-        StatsResponse { count: self.count, kinds, hours: self.hours.into_iter().map(hour).collect(), replays, replayed }
+        StatsResponse {
+            count: self.count,
+            kinds,
+            hours: self.hours.into_iter().map(hour).collect(),
+            replays,
+            replayed,
+            ..StatsResponse::default()
+        }
     }
 }
 

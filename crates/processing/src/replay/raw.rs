@@ -26,6 +26,7 @@ use crate::parse::{self, Input, Item};
 use crate::pipeline::STAGE;
 use crate::registrations::service::unavailable;
 use crate::registrations::upkeep::View;
+use crate::weight::{Limit, Weight};
 
 /// So many deliveries, or bytes, are read and looked up at once.
 const AT_ONCE: usize = 256;
@@ -47,6 +48,8 @@ pub(crate) struct Raw {
     /// The raw topics that are meant, and the groups in which processing reads them.
     pub(crate) topics: BTreeMap<String, String>,
     pub(crate) view: View,
+    /// What a delivery may take in memory.
+    pub(crate) memory: Limit,
     pub(crate) account: RawAccount,
     /// The last record that was sent to each partition.
     pub(crate) last: BTreeMap<(Arc<str>, i32), i64>,
@@ -188,8 +191,9 @@ impl Course<Raw> {
                 whole.push(stored);
             }
         }
-        let (view, producer) = (self.work.view.clone(), self.tools.producer.clone());
-        let looking = move || whole.into_iter().map(|stored| (look(&stored, &view, &producer), stored)).collect();
+        let (view, producer, memory) = (self.work.view.clone(), self.tools.producer.clone(), self.work.memory);
+        let looking =
+            move || whole.into_iter().map(|stored| (look(&stored, &view, &producer, memory), stored)).collect();
         let looked: Vec<(Looked, Stored)> = tokio::task::spawn_blocking(looking).await.map_err(|_| {
             Broken::Failed(Status::internal("a delivery could not be read: the log of processing says more"))
         })?;
@@ -293,10 +297,11 @@ fn head(stored: &Stored) -> Looked {
 }
 
 /// What comes of a record now. What the log would refuse does not come.
-fn look(stored: &Stored, view: &View, producer: &Producer) -> Looked {
+fn look(stored: &Stored, view: &View, producer: &Producer, memory: Limit) -> Looked {
     let (at, payload, headers) = (&stored.coordinates, stored.payload.as_ref(), &stored.headers);
     let input = Input { at, payload, headers, traceparent: None };
-    let outcome = view.with(|registrations| parse::parse(input, registrations));
+    let weight = Weight::of(payload, memory);
+    let outcome = view.with(|registrations| parse::parse_within(input, registrations, &weight));
     let mut looked = Looked { endpoint: outcome.endpoint, ..head(stored) };
     for item in outcome.items {
         match item {

@@ -7,6 +7,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use common::json::{self, Scan};
 use common::{identity::Id, raw::v1::Delivery};
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
@@ -72,6 +73,10 @@ impl Source for GitHub {
             "content-type",
             "user-agent",
         ]
+    }
+
+    fn scan(&self, body: &[u8]) -> Scan {
+        delivery::json(body).map_or_else(|| json::scan(&[]), |json| json::scan(&json))
     }
 
     fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed {

@@ -175,6 +175,13 @@ pub(super) fn members(text: &str) -> Option<Texts<'_>> {
     serde_json::from_str(text).ok()
 }
 
+/// A whole entry within an object that a `Writer` wrote of what stood around it.
+pub(super) fn enclosed(around: &str, entry: &RawValue) -> String {
+    let mut text = Writer(around.strip_suffix('}').unwrap_or("{").to_owned());
+    text.raw("entry", &format!("[{}]", entry.get()));
+    text.end()
+}
+
 /// Takes a scalar that is not null and short enough to be repeated with each item.
 fn take_short<'a>(members: &mut Texts<'a>, name: &str) -> Option<&'a RawValue> {
     let text = members.get(name)?.get();

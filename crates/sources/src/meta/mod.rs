@@ -8,12 +8,16 @@
 //! * `cut`: one delivery into items, each with what stood around it, as text
 //! * `parse`: an item into an event, or into a refusal of its own
 //! * `envelope`: what stood around an item, as its event has it
+//! * `sent`: the bytes of an item as they came
 //! * `kinds`: which message belongs to which field, item and member
 //! * `identity` and `time`: which occurrence it is, and when it was
 //! * `activities`: the same in the one common form
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use common::json::{self, Scan};
 use common::raw::v1::Delivery;
 use http::HeaderMap;
 
@@ -29,9 +33,13 @@ mod identity;
 mod kinds;
 mod members;
 mod parse;
+mod sent;
 mod time;
 
 const SIGNATURE: &str = "x-hub-signature-256";
+
+/// What an item of its own takes beside its value, in objects.
+const ITEM: u64 = 2;
 
 /// Facebook, Instagram and WhatsApp.
 #[derive(Debug, Clone, Copy)]
@@ -83,5 +91,17 @@ impl Source for Meta {
 
     fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed {
         parse::delivery(delivery, tenants)
+    }
+
+    fn scan(&self, body: &[u8]) -> Scan {
+        let mut scan = json::scan(body);
+        // Entries and items come out each as an event or a letter of its own, with all that stands around them.
+        let [_, _, entries, _, items] = scan.at_depth;
+        scan.objects += (entries + items).saturating_mul(ITEM);
+        scan
+    }
+
+    fn sent(&self, delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<u32, Bytes> {
+        sent::items(delivery, positions)
     }
 }

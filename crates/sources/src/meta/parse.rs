@@ -10,6 +10,7 @@ use super::envelope::{envelope, place};
 use super::identity::{Occurrence, What};
 use super::kinds::{self, Kind};
 use super::members::{Members as _, text_of};
+use super::sent::Texts;
 use super::time::{self, When};
 use crate::body;
 use crate::{Draft, Event, Item, Parsed, Reason, Refused, Tenants};
@@ -17,21 +18,29 @@ use crate::{Draft, Event, Item, Parsed, Reason, Refused, Tenants};
 /// Everything that is in a delivery.
 pub(super) fn delivery(delivery: &v1::Delivery, tenants: &dyn Tenants) -> Parsed {
     let text = std::str::from_utf8(body::unmarked(&delivery.body)).unwrap_or_default();
-    match parse(delivery, tenants, text, Sent::new()) {
+    match parse(delivery, tenants, text, Sent::new(), &mut Texts::default()) {
         Ok(parsed) => parsed,
         // Where names have half of a surrogate pair nothing can be cut: what was sent goes with the first item.
         Err(parsed) => match json::repair(text) {
             Some(Repaired { text, sent }) => {
                 let sent = sent.into_iter().map(|(pointer, text)| (format!("envelope{pointer}"), text)).collect();
-                parse(delivery, tenants, &text, sent).unwrap_or_else(|parsed| parsed)
+                let parsed = parse(delivery, tenants, &text, sent, &mut Texts::default());
+                parsed.unwrap_or_else(|parsed| parsed)
             }
             None => parsed,
         },
     }
 }
 
-/// The error is what comes out where something could not be cut. `sent` goes with the first item.
-fn parse(delivery: &v1::Delivery, tenants: &dyn Tenants, text: &str, sent: Sent) -> Result<Parsed, Parsed> {
+/// The error is what comes out where something could not be cut. `sent` goes with the first item. The texts of some items
+/// go to `texts`.
+pub(super) fn parse(
+    delivery: &v1::Delivery,
+    tenants: &dyn Tenants,
+    text: &str,
+    sent: Sent,
+    texts: &mut Texts,
+) -> Result<Parsed, Parsed> {
     let bytes = &delivery.body[..];
     let Some(mut members) = cut::members(text) else {
         return Err(whole((Reason::NotJson, "the body is not a JSON object that can be cut".into()), bytes));
@@ -56,6 +65,7 @@ fn parse(delivery: &v1::Delivery, tenants: &dyn Tenants, text: &str, sent: Sent)
         uncut: false,
         names: sent,
         sent: Sent::new(),
+        texts,
     };
     parser.platform = match parser.around.object.as_deref() {
         Some("instagram") => "instagram",
@@ -105,6 +115,7 @@ struct Parser<'a> {
     names: Sent,
     /// What of the present item could not.
     sent: Sent,
+    texts: &'a mut Texts,
 }
 
 /// Why one item is refused.
@@ -186,7 +197,10 @@ impl<'a> Parser<'a> {
             Err(problem) => Err(problem),
         };
         match result {
-            Ok(event) => self.items.push(Item::Event(event)),
+            Ok(event) => {
+                self.texts.keep(event.index, || around.with(Some(text)));
+                self.items.push(Item::Event(event));
+            }
             Err(problem) => self.refuse(problem, around.with(Some(text))),
         }
     }
@@ -288,8 +302,9 @@ impl<'a> Parser<'a> {
             envelope.raw("object", object.get());
         }
         envelope.all(&around.delivery);
-        let json = text.get().to_owned();
-        let event = draft.other(self.delivery, self.tenants, "entry", json, envelope.end());
+        let envelope = envelope.end();
+        self.texts.keep(draft.index, || cut::enclosed(&envelope, text));
+        let event = draft.other(self.delivery, self.tenants, "entry", text.get().to_owned(), envelope);
         self.items.push(Item::Event(event));
     }
 

@@ -80,6 +80,7 @@ fn stats_count_by_each_name_and_hour() {
         hours: vec![hour(0, 5), hour(1, 1200)],
         replays: 2,
         replayed: 31,
+        ..StatsResponse::default()
     };
     insta::assert_snapshot!("stats", show::stats(&answer));
     insta::assert_snapshot!("stats_of_none", show::stats(&StatsResponse::default()));
@@ -102,6 +103,7 @@ fn a_replay_says_what_it_would_do_and_what_it_did() {
         not_sent: vec![not_sent("original_gone", 6, &["a", "b"]), not_sent("too_old", 1, &["c"])],
         examples: vec![found("too_large", "my-app")],
         done: true,
+        ..ReplayResponse::default()
     };
     insta::assert_snapshot!("would_replay", show::would_replay(&answer, 100));
     insta::assert_snapshot!("replayed", show::replayed(&answer));

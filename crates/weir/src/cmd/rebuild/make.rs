@@ -19,6 +19,7 @@ use enricher::steps::{Steps, Verdict};
 use indicatif::ProgressBar;
 use loader::Fresh;
 use processing::parse::{self, Input, Item};
+use processing::weight::{Limit, Weight};
 use prost::Message as _;
 use service::Health;
 use service::tls::Dial;
@@ -72,6 +73,8 @@ struct Tools {
     steps: Arc<Steps>,
     /// Which activities there are already.
     seen: Scratch,
+    /// What a delivery may take in memory.
+    memory: Limit,
 }
 
 impl Make<'_> {
@@ -130,7 +133,8 @@ impl Make<'_> {
         let steps = Steps::open(settings, &self.processing, &dial, &health)?;
         steps.prepare().await;
         let seen = Scratch::open(&self.settings.bus).await?;
-        Ok(Tools { registrations: Arc::new(registrations), steps: Arc::new(steps), seen })
+        let memory = self.settings.processing.limit();
+        Ok(Tools { registrations: Arc::new(registrations), steps: Arc::new(steps), seen, memory })
     }
 
     /// Whether a record is meant. What a replay sent is none: what it is made of is there as well.
@@ -158,8 +162,9 @@ impl Tools {
     /// The rows of some deliveries, those that are not there yet, with their days.
     async fn rows(&self, records: Vec<Stored>, made: &mut Made) -> anyhow::Result<Vec<(String, Row)>> {
         let (registrations, steps) = (Arc::clone(&self.registrations), Arc::clone(&self.steps));
+        let memory = self.memory;
         let reading = move || {
-            let read = records.iter().enumerate().map(|(n, stored)| read(n, stored, &registrations, &steps));
+            let read = records.iter().enumerate().map(|(n, stored)| read(n, stored, &registrations, &steps, memory));
             let (found, refused): (Vec<_>, Vec<_>) = read.unzip();
             (found.into_iter().flatten().collect::<Vec<_>>(), refused.iter().sum::<u64>(), records)
         };
@@ -225,9 +230,16 @@ impl Tools {
 }
 
 /// The activities of a delivery, and how many of its items are refused.
-fn read(record: usize, stored: &Stored, registrations: &Registrations, steps: &Steps) -> (Vec<Found>, u64) {
+fn read(
+    record: usize,
+    stored: &Stored,
+    registrations: &Registrations,
+    steps: &Steps,
+    memory: Limit,
+) -> (Vec<Found>, u64) {
     let (at, payload, headers) = (&stored.coordinates, stored.payload.as_ref(), &stored.headers);
-    let outcome = parse::parse(Input { at, payload, headers, traceparent: None }, registrations);
+    let weight = Weight::of(payload, memory);
+    let outcome = parse::parse_within(Input { at, payload, headers, traceparent: None }, registrations, &weight);
     let refused = outcome.refused() as u64;
     let records = outcome.items.into_iter().filter_map(|item| match item {
         Item::Event(event) => Some(event.records),

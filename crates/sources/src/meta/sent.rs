@@ -1,0 +1,55 @@
+//! The bytes of items as they came, for those whose events cannot be written. Seldom wanted, so a delivery is cut once
+//! more for them and nothing is kept of the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use common::json::Sent;
+use common::raw::v1::Delivery;
+
+use super::parse;
+use crate::{Tenants, body};
+
+/// Keeps the texts of the items at some positions, each in its envelope.
+#[derive(Debug, Default)]
+pub(super) struct Texts {
+    wanted: BTreeSet<u32>,
+    texts: BTreeMap<u32, String>,
+}
+
+impl Texts {
+    /// Keeps the text of the item at this position, where it is wanted.
+    pub(super) fn keep(&mut self, position: u32, text: impl FnOnce() -> String) {
+        if self.wanted.contains(&position) {
+            self.texts.insert(position, text());
+        }
+    }
+}
+
+/// Whose it is does not matter for its bytes.
+struct Nobody;
+
+impl Tenants for Nobody {
+    fn tenant_of(&self, _endpoint: &str, _account_id: &str) -> Option<&str> {
+        None
+    }
+}
+
+/// The items at these positions.
+pub(super) fn items(delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<u32, Bytes> {
+    let whole = || positions.iter().map(|position| (*position, delivery.body.clone())).collect();
+    let mut kept = Texts { wanted: positions.clone(), texts: BTreeMap::new() };
+    let text = std::str::from_utf8(body::unmarked(&delivery.body)).unwrap_or_default();
+    match parse::parse(delivery, &Nobody, text, Sent::new(), &mut kept) {
+        // A delivery of one item is that item in its envelope, as it was signed.
+        Ok(parsed) if parsed.items.len() == 1 => return whole(),
+        // Only a repaired text can be cut, and nobody sent that.
+        Err(_) => return whole(),
+        Ok(_) => {}
+    }
+    kept.texts.into_iter().map(|(position, text)| (position, text.into())).collect()
+}
+
+#[cfg(test)]
+#[path = "sent_tests.rs"]
+mod tests;
