@@ -1,11 +1,18 @@
-//! A page of dead letters, the newest first. Pure.
+//! A page of dead letters, the newest first. Pure: what stands where comes in as read.
+//!
+//! Each partition is read from its end, part by part, and of what was read the newest letter is the next one of the page.
+//! A page's token is how far each partition was told, so the next page reads on where it ended, and what is refused
+//! meanwhile belongs to no later page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
+use bus::Range;
 use common::deadletter::v1::Found;
 
+use super::block::{self, BLOCK};
+use super::index::Piece;
 use super::select::{Invalid, millis};
 
 /// Letters of a page where nothing is said, and the most there may be.
@@ -24,20 +31,11 @@ pub fn size(asked: u32) -> Result<usize, Invalid> {
     }
 }
 
-/// The place of a letter among all of them: by when it was refused, then by where it stands. Its text is a page token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    millis: i64,
-    partition: i32,
-    offset: i64,
-}
+/// How far each partition was told: what stands before these offsets is still to come. Its text is a page token.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place(BTreeMap<i32, i64>);
 
 impl Place {
-    fn of(found: &Found) -> Self {
-        let (partition, offset) = found.at.as_ref().map_or((0, 0), |at| (at.partition, at.offset));
-        Self { millis: found.dead_letter.as_ref().map_or(0, millis), partition, offset }
-    }
-
     /// The place that a token names; an empty one names none.
     ///
     /// # Errors
@@ -47,14 +45,17 @@ impl Place {
             return Ok(None);
         }
         let invalid =
-            |_| Invalid::new("page_token", format!("is {token:?}: give what the page before said, or nothing"));
+            |()| Invalid::new("page_token", format!("is {token:?}: give what the page before said, or nothing"));
         token.parse().map(Some).map_err(invalid)
     }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.millis, self.partition, self.offset)
+        for (n, (partition, offset)) in self.0.iter().enumerate() {
+            write!(f, "{}{partition}:{offset}", if n == 0 { "" } else { "," })?;
+        }
+        Ok(())
     }
 }
 
@@ -62,52 +63,110 @@ impl FromStr for Place {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let mut parts = text.split('/');
-        let mut part = || parts.next().ok_or(());
-        let (millis, partition, offset) = (part()?, part()?, part()?);
-        let place = Self {
-            millis: millis.parse().map_err(drop)?,
-            partition: partition.parse().map_err(drop)?,
-            offset: offset.parse().map_err(drop)?,
+        let part = |part: &str| {
+            let (partition, offset) = part.split_once(':').ok_or(())?;
+            Ok((partition.parse().map_err(drop)?, offset.parse().map_err(drop)?))
         };
-        if parts.next().is_some() { Err(()) } else { Ok(place) }
+        text.split(',').map(part).collect::<Result<_, _>>().map(Self)
     }
 }
 
-/// Gathers the newest letters behind a place.
+/// What is known of a partition.
+#[derive(Debug)]
+struct Part {
+    partition: i32,
+    low: i64,
+    /// What stands here or later was read.
+    below: i64,
+    /// Of that, what is meant and was not told, the oldest first.
+    found: Vec<(i64, Found)>,
+}
+
+/// Gathers a page.
 #[derive(Debug)]
 pub struct Page {
     size: usize,
-    /// Only what is older than this.
-    before: Option<Place>,
-    newest: BTreeMap<Place, Found>,
-    more: bool,
+    chunk: i64,
+    parts: Vec<Part>,
+    told: Vec<Found>,
+    ids: HashSet<String>,
 }
 
 impl Page {
-    /// An empty page.
-    pub fn new(size: usize, before: Option<Place>) -> Self {
-        Self { size, before, newest: BTreeMap::new(), more: false }
+    /// An empty page of letters in these ranges that stand before a place.
+    pub fn new(size: usize, ranges: &[Range], before: Option<&Place>) -> Self {
+        let part = |range: &Range| {
+            let below = match before {
+                None => range.end,
+                // A partition that was not there yet has only what is newer.
+                Some(place) => place.0.get(&range.partition).map_or(range.low, |below| range.end.min(*below)),
+            };
+            Part { partition: range.partition, low: range.low, below: below.max(range.low), found: Vec::new() }
+        };
+        // Some more than are wanted, because not all are meant; not many more, because all are read.
+        let chunk = i64::try_from(size.saturating_mul(2)).unwrap_or(BLOCK).clamp(64, BLOCK);
+        Self { size, chunk, parts: ranges.iter().map(part).collect(), told: Vec::new(), ids: HashSet::new() }
     }
 
-    /// Takes a letter into account; what has no room is forgotten.
-    pub fn add(&mut self, found: Found) {
-        let place = Place::of(&found);
-        if self.before.is_some_and(|before| place >= before) {
-            return;
-        }
-        self.newest.insert(place, found);
-        if self.newest.len() > self.size {
-            self.newest.pop_first();
-            self.more = true;
+    /// What has to be read before the page can go on: a piece of one block. `None`: the page is done. `may_have` says whether
+    /// something in a piece may be meant; the pieces of which it does not are passed over.
+    pub(crate) fn wants(&mut self, may_have: impl Fn(Piece) -> bool) -> Option<Piece> {
+        loop {
+            // Of a page that is full only what costs nothing is looked at: whether there can be another.
+            let is_full = self.told.len() >= self.size;
+            for part in &mut self.parts {
+                while part.found.is_empty() && part.below > part.low {
+                    let from = part.low.max(block::number(part.below - 1) * BLOCK);
+                    let all = Piece { partition: part.partition, from, until: part.below };
+                    if may_have(all) {
+                        if is_full {
+                            break;
+                        }
+                        return Some(Piece { from: from.max(part.below - self.chunk), ..all });
+                    }
+                    part.below = from;
+                }
+            }
+            if is_full || !self.tell() {
+                return None;
+            }
         }
     }
 
-    /// The letters, the newest first, and the token of the next page where there is one.
+    /// Takes what is meant of a piece that was wanted, in the order of offsets.
+    pub(crate) fn add(&mut self, piece: Piece, found: Vec<(i64, Found)>) {
+        if let Some(part) = self.parts.iter_mut().find(|part| part.partition == piece.partition) {
+            part.below = part.below.min(piece.from);
+            if found.is_empty() {
+                // Few are meant: larger pieces are read at once.
+                self.chunk = (self.chunk * 2).min(BLOCK);
+            }
+            part.found = found;
+        }
+    }
+
+    /// The newest that was found is told. False: there is none.
+    fn tell(&mut self) -> bool {
+        let place = |part: &Part| {
+            let (offset, found) = part.found.last()?;
+            Some((found.dead_letter.as_ref().map_or(0, millis), part.partition, *offset))
+        };
+        let newest = self.parts.iter_mut().filter(|part| !part.found.is_empty()).max_by_key(|part| place(part));
+        let Some((_, found)) = newest.and_then(|part| part.found.pop()) else { return false };
+        let id = found.dead_letter.as_ref().map_or("", |letter| &letter.id);
+        // After a crash of its stage a letter may be there twice.
+        if self.ids.insert(id.to_owned()) || id.is_empty() {
+            self.told.push(found);
+        }
+        true
+    }
+
+    /// The letters, the newest first, and the token of the next page where there may be one.
     pub fn done(self) -> (Vec<Found>, String) {
-        let last = self.newest.first_key_value().filter(|_| self.more);
-        let token = last.map_or_else(String::new, |(place, _)| place.to_string());
-        (self.newest.into_values().rev().collect(), token)
+        let below = |part: &Part| part.found.last().map_or(part.below, |(offset, _)| offset + 1);
+        let more = self.parts.iter().any(|part| below(part) > part.low);
+        let place = Place(self.parts.iter().map(|part| (part.partition, below(part))).collect());
+        (self.told, if more { place.to_string() } else { String::new() })
     }
 }
 

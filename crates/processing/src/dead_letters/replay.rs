@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use bus::{Bus, Coordinates, Lookup, Stored};
+use bus::{Bus, Coordinates, Stored};
 use common::deadletter::v1::{DeadLetter, Replay, ReplayResponse};
 
 use super::account::{Account, Letters};
+use super::originals::{At, Originals};
 use super::plan::{self, Aim, Refusal, Way};
 use super::scan::{self, Scan};
 use super::select::Filter;
@@ -17,14 +18,25 @@ pub(super) struct Again {
     filter: Filter,
     /// Letters at the most.
     limit: u64,
-    lookup: Lookup,
+    originals: Originals,
     account: Account,
 }
 
 impl Again {
     pub(super) fn new(bus: &Bus, filter: Filter, limit: u64) -> Self {
-        Self { filter, limit, lookup: bus.lookup(), account: Account::default() }
+        Self { filter, limit, originals: Originals::new(bus), account: Account::default() }
     }
+}
+
+/// So many letters wait for the others of their records. Where there are more, a record may be sent once more for the rest
+/// of its letters, and what came out before is dropped by its claims.
+const MOST_LETTERS: usize = 100_000;
+
+/// What is sent whole is sent once, for all of its letters.
+#[derive(Default)]
+struct Groups {
+    records: BTreeMap<At, Group>,
+    letters: usize,
 }
 
 /// The letters of a record that is sent whole: all of them with one record.
@@ -42,19 +54,21 @@ impl Work for Again {
 
     async fn all(course: &mut Course<Self>) -> Result<(), Broken> {
         let filter = course.work.filter.clone();
-        let mut scan = Scan::open(&course.tools.bus, &filter).await?;
-        // What is sent whole is sent once, for all of its letters.
-        let mut groups: BTreeMap<(String, i32, i64), Group> = BTreeMap::new();
+        let mut scan = Scan::open(&course.tools.letters, &filter).await?;
+        let mut groups = Groups::default();
         while let Some((stored, letter)) = scan.next().await? {
             let selected = course.work.account.select();
             match plan::aim(&letter, &course.tools.limits) {
                 Err(why) => course.work.account.refused(Letters::one(&letter), &why),
                 Ok(Aim { topic, partition, offset, way: Way::Item }) => {
-                    course.item(&stored, letter, &topic, (partition, offset)).await?;
+                    course.item(&stored, letter, &(topic, partition, offset)).await?;
                 }
                 Ok(Aim { topic, partition, offset, way }) => {
                     course.maybe_example(&stored, &letter);
-                    group(&mut groups, (topic, partition, offset), way, &letter);
+                    groups.add((topic, partition, offset), way, &letter);
+                    if groups.letters >= MOST_LETTERS {
+                        course.groups(&mut groups).await?;
+                    }
                 }
             }
             course.tell().await?;
@@ -62,18 +76,7 @@ impl Work for Again {
                 break;
             }
         }
-        for ((topic, partition, offset), group) in groups {
-            let Group { letters, items, all, attempts } = group;
-            let items = if all { Vec::new() } else { items };
-            let record = course.work.lookup.at(&topic, partition, offset).await?.ok_or(Refusal::OriginalGone);
-            let limits = &course.tools.limits;
-            let record = record.and_then(|original| {
-                let record = plan::whole(&topic, &original, attempts, items, limits)?;
-                Ok(if all { plan::instead(record, &original) } else { record })
-            });
-            course.send(record, letters).await?;
-            course.tell().await?;
-        }
+        course.groups(&mut groups).await?;
         course.settle(0).await;
         Ok(())
     }
@@ -87,7 +90,7 @@ impl Work for Again {
     }
 
     fn answer(&self, replay_id: &str, done: bool) -> ReplayResponse {
-        self.account.answer(replay_id, done)
+        ReplayResponse { originals: self.originals.read(), ..self.account.answer(replay_id, done) }
     }
 
     fn keep(&self, replay: &mut Replay) {
@@ -96,19 +99,29 @@ impl Work for Again {
 }
 
 impl Course<Again> {
-    async fn item(
-        &mut self,
-        stored: &Stored,
-        letter: DeadLetter,
-        topic: &str,
-        (partition, offset): (i32, i64),
-    ) -> Result<(), Broken> {
-        let original = self.work.lookup.at(topic, partition, offset).await?.ok_or(Refusal::OriginalGone);
-        let record = original.and_then(|original| plan::item(&letter, topic, &original, &self.tools.limits));
+    async fn item(&mut self, stored: &Stored, letter: DeadLetter, at: &At) -> Result<(), Broken> {
+        let original = self.work.originals.at(at).await?.ok_or(Refusal::OriginalGone);
+        let record = original.and_then(|original| plan::item(&letter, &at.0, &original, &self.tools.limits));
         if record.is_ok() {
             self.maybe_example(stored, &letter);
         }
         self.send(record, Letters::one(&letter)).await
+    }
+
+    async fn groups(&mut self, groups: &mut Groups) -> Result<(), Broken> {
+        for (at, group) in std::mem::take(groups).records {
+            let Group { letters, items, all, attempts } = group;
+            let items = if all { Vec::new() } else { items };
+            let record = self.work.originals.at(&at).await?.ok_or(Refusal::OriginalGone);
+            let limits = &self.tools.limits;
+            let record = record.and_then(|original| {
+                let record = plan::whole(&at.0, &original, attempts, items, limits)?;
+                Ok(if all { plan::instead(record, &original) } else { record })
+            });
+            self.send(record, letters).await?;
+            self.tell().await?;
+        }
+        Ok(())
     }
 
     fn maybe_example(&mut self, stored: &Stored, letter: &DeadLetter) {
@@ -118,21 +131,24 @@ impl Course<Again> {
     }
 }
 
-fn group(groups: &mut BTreeMap<(String, i32, i64), Group>, at: (String, i32, i64), way: Way, letter: &DeadLetter) {
-    let attempts = letter.attempts;
-    let group = match groups.entry(at) {
-        std::collections::btree_map::Entry::Occupied(entry) => {
-            let group = entry.into_mut();
-            group.letters.add(letter);
-            group
+impl Groups {
+    fn add(&mut self, at: At, way: Way, letter: &DeadLetter) {
+        let attempts = letter.attempts;
+        self.letters += 1;
+        let group = match self.records.entry(at) {
+            std::collections::btree_map::Entry::Occupied(entry) => {
+                let group = entry.into_mut();
+                group.letters.add(letter);
+                group
+            }
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(Group { letters: Letters::one(letter), items: Vec::new(), all: false, attempts })
+            }
+        };
+        group.attempts = group.attempts.max(attempts);
+        match way {
+            Way::ItemWithin(index) => group.items.push(index),
+            Way::Item | Way::Whole => group.all = true,
         }
-        std::collections::btree_map::Entry::Vacant(entry) => {
-            entry.insert(Group { letters: Letters::one(letter), items: Vec::new(), all: false, attempts })
-        }
-    };
-    group.attempts = group.attempts.max(attempts);
-    match way {
-        Way::ItemWithin(index) => group.items.push(index),
-        Way::Item | Way::Whole => group.all = true,
     }
 }

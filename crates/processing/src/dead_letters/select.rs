@@ -6,6 +6,8 @@ use common::deadletter::v1::{DeadLetter, Selection};
 use common::time::to_millis;
 use prost_types::Timestamp;
 
+use super::stats::Kind;
+
 /// The stages that refuse, each with what it reads.
 const STAGES: [(&str, Reads); 3] =
     [("processing", Reads::Raw), ("enricher", Reads::One("activities")), ("loader", Reads::One("loads"))];
@@ -117,6 +119,31 @@ impl Filter {
             && self.until.is_none_or(|until| failed_at < until)
     }
 
+    /// Whether it means letters of this kind.
+    pub(crate) fn fits_kind(&self, (stage, reason, source, endpoint): &Kind) -> bool {
+        let same = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+        same(&self.stage, stage)
+            && same(&self.reason, reason)
+            && same(&self.source, source)
+            && same(&self.endpoint, endpoint)
+    }
+
+    /// Whether it means what was refused at these times, of which one is the first and one the last.
+    pub(crate) fn fits_times(&self, first: i64, last: i64) -> Part {
+        let within = |at: i64| self.from.is_none_or(|from| at >= from) && self.until.is_none_or(|until| at < until);
+        match (within(first), within(last)) {
+            (true, true) => Part::All,
+            (false, false) if self.from.is_some_and(|from| last < from) => Part::None,
+            (false, false) if self.until.is_some_and(|until| first >= until) => Part::None,
+            _ => Part::Some,
+        }
+    }
+
+    /// The ids that are meant; none: any.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.iter().map(String::as_str)
+    }
+
     /// How many letters it can mean, where that is known.
     pub fn at_most(&self) -> Option<usize> {
         (!self.ids.is_empty()).then_some(self.ids.len())
@@ -142,14 +169,39 @@ pub fn check_id(field: &'static str, id: &str) -> Result<(), Invalid> {
     if is_id { Ok(()) } else { Err(Invalid::new(field, format!("has {id:?}: an id has 32 digits of 0-9 and a-f"))) }
 }
 
-/// Which letters have been seen: after a crash of its stage a letter may be on the topic twice.
+/// How much of some letters is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All.
+    All,
+    /// Some, or none: each has to be looked at.
+    Some,
+    /// None.
+    None,
+}
+
+/// So many letters are remembered at least, and twice as many at the most.
+const REMEMBERED: usize = 200_000;
+
+/// Which letters have been seen: after a crash of its stage a letter may be on the topic twice. What is written again is
+/// what was in flight, so the last ones are enough, and there is an end to the memory that it takes.
 #[derive(Debug, Default)]
-pub struct Seen(HashSet<u128>);
+pub struct Seen {
+    last: HashSet<u128>,
+    before: HashSet<u128>,
+}
 
 impl Seen {
     /// Whether it is seen for the first time. A letter whose id is none is never taken for another.
     pub fn is_new(&mut self, letter: &DeadLetter) -> bool {
-        u128::from_str_radix(&letter.id, 16).map_or(true, |id| self.0.insert(id))
+        let Ok(id) = u128::from_str_radix(&letter.id, 16) else { return true };
+        if self.before.contains(&id) || !self.last.insert(id) {
+            return false;
+        }
+        if self.last.len() >= REMEMBERED {
+            self.before = std::mem::take(&mut self.last);
+        }
+        true
     }
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use bus::{Bus, Producer, TableHandle};
+use bus::{Bus, Error, Producer, TableHandle};
 use common::deadletter::v1::dead_letter_service_server::DeadLetterService;
 use common::deadletter::v1::{
     CountRawRequest, CountRawResponse, DeadLetter, Found, GetRequest, GetResponse, ListReplaysRequest,
@@ -16,11 +16,14 @@ use common::deadletter::v1::{
 use common::identity::Id;
 use futures_util::{Stream, TryStreamExt as _};
 use service::Host;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
+use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use tracing::Instrument as _;
 
+use super::index::{self, Progress};
+use super::indexer::Letters;
 use super::page::{self, Page, Place};
 use super::plan::{self, Aim, Limits, Refusal, Way};
 use super::replay::Again;
@@ -41,6 +44,9 @@ const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 const FASTEST: u32 = 100_000;
 /// How many may read the topic at once: each has a reader of its own. Others wait.
 const READERS: usize = 4;
+/// What is read for one page, and for how long, before it is answered with what was found and the place to go on.
+const MOST_READ: u64 = 50_000;
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Answers that wait for a slow client.
 const AHEAD: usize = 4;
 /// The longest name of who asks.
@@ -70,6 +76,7 @@ pub struct DeadLetters {
 #[derive(Debug)]
 struct Inner {
     bus: Bus,
+    letters: Letters,
     producer: Producer,
     store: Arc<dyn RegistrationStore>,
     host: Host,
@@ -82,15 +89,52 @@ impl DeadLetters {
     /// Replays run as tasks of the host, and end with it.
     pub fn new(bus: Bus, producer: Producer, store: Arc<dyn RegistrationStore>, host: Host, stage: Stage) -> Self {
         let (reading, replaying) = (Semaphore::new(READERS), Arc::new(Semaphore::new(1)));
-        Self { inner: Arc::new(Inner { bus, producer, store, host, stage, reading, replaying }) }
+        let letters = Letters::new(&bus);
+        let (following, until) = (letters.clone(), host.shutdown().clone());
+        host.tasks().spawn(async move { until.run_until_cancelled(following.follow()).await });
+        Self { inner: Arc::new(Inner { bus, letters, producer, store, host, stage, reading, replaying }) }
     }
 }
 
 impl Inner {
-    /// Reads what is selected.
-    async fn read(&self, filter: &Filter, see: impl FnMut(&bus::Stored, DeadLetter)) -> Result<(), Status> {
-        let _reading = self.reading.acquire().await.map_err(|_| Status::unavailable("processing ends"))?;
-        Scan::each(&self.bus, filter, see).await.map_err(|error| bus_failed(&error))
+    /// One of those who may read the topic.
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Status> {
+        self.reading.acquire().await.map_err(|_| Status::unavailable("processing ends"))
+    }
+
+    /// The newest, with how many were read for them.
+    async fn page(&self, filter: &Filter, size: usize, before: Option<&Place>) -> Result<(Page, u64), Error> {
+        let mut spans = self.letters.spans();
+        let ranges = scan::meant(&self.letters, &mut spans, filter).await?;
+        let (mut page, mut read, began) = (Page::new(size, &ranges, before), 0, Instant::now());
+        while read < MOST_READ && began.elapsed() < PATIENCE {
+            let wanted = page.wants(|piece| self.letters.index().may_have(filter, piece));
+            let Some(piece) = wanted else { break };
+            let (mut found, mut next) = (Vec::new(), piece.from);
+            while next < piece.until {
+                let span = spans.read(piece.partition, next, piece.until).await?;
+                (next, read) = (span.next, read + span.records.len() as u64);
+                let meant = span.records.iter().filter_map(|stored| {
+                    let letter = index::letter(stored).filter(|letter| filter.fits(letter))?;
+                    Some((stored.coordinates.offset, scan::found(stored, letter, false)))
+                });
+                found.extend(meant);
+            }
+            page.add(piece, found);
+        }
+        Ok((page, read))
+    }
+
+    /// Counts, with how many were read for them, and how far the index is.
+    async fn counts(&self, filter: &Filter) -> Result<(Stats, u64, Progress), Error> {
+        let progress = self.letters.catch_up(PATIENCE).await?;
+        let mut stats = Stats::default();
+        let to_read = self.letters.index().count(filter, &mut stats);
+        let mut scan = Scan::of(self.letters.spans(), filter, to_read);
+        while let Some((_, letter)) = scan.next().await? {
+            stats.add(&letter);
+        }
+        Ok((stats, scan.read(), progress))
     }
 
     async fn limits(&self) -> Result<Limits, Status> {
@@ -176,6 +220,7 @@ impl Inner {
         let (answers, stream) = mpsc::channel(AHEAD);
         let tools = Tools {
             bus: self.bus.clone(),
+            letters: self.letters.clone(),
             producer: self.producer.clone(),
             store: Arc::clone(&self.store),
             limits,
@@ -229,10 +274,12 @@ impl DeadLetterService for DeadLetters {
         let ListRequest { selection, page_size, page_token } = request.into_inner();
         let filter = Filter::new(&selection.unwrap_or_default()).map_err(invalid)?;
         let size = page::size(page_size).map_err(invalid)?;
-        let mut page = Page::new(size, Place::of_token(&page_token).map_err(invalid)?);
-        self.inner.read(&filter, |stored, letter| page.add(scan::found(stored, letter, false))).await?;
+        let before = Place::of_token(&page_token).map_err(invalid)?;
+        let _turn = self.inner.turn().await?;
+        let page = self.inner.page(&filter, size, before.as_ref()).await;
+        let (page, read) = page.map_err(|error| bus_failed(&error))?;
         let (found, next_page_token) = page.done();
-        Ok(Response::new(ListResponse { found, next_page_token, ..ListResponse::default() }))
+        Ok(Response::new(ListResponse { found, next_page_token, read }))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
@@ -240,8 +287,13 @@ impl DeadLetterService for DeadLetters {
         select::check_id("id", &id).map_err(invalid)?;
         let selection = common::deadletter::v1::Selection { ids: vec![id.clone()], ..Default::default() };
         let filter = Filter::new(&selection).map_err(invalid)?;
+        let turn = self.inner.turn().await?;
         let mut found: Option<Found> = None;
-        self.inner.read(&filter, |stored, letter| found = Some(scan::found(stored, letter, true))).await?;
+        let scanned = Scan::each(&self.inner.letters, &filter, |stored, letter| {
+            found = Some(scan::found(stored, letter, true));
+        });
+        scanned.await.map_err(|error| bus_failed(&error))?;
+        drop(turn);
         let Some(Found { dead_letter: Some(letter), .. }) = &found else {
             let message = format!("there is no dead letter {id}: it may have had its time, or never was");
             return Err(Status::not_found(message));
@@ -255,10 +307,13 @@ impl DeadLetterService for DeadLetters {
 
     async fn stats(&self, request: Request<StatsRequest>) -> Result<Response<StatsResponse>, Status> {
         let filter = Filter::new(&request.into_inner().selection.unwrap_or_default()).map_err(invalid)?;
-        let mut stats = Stats::default();
-        self.inner.read(&filter, |_, letter| stats.add(&letter)).await?;
+        let turn = self.inner.turn().await?;
+        let counts = self.inner.counts(&filter).await;
+        let (stats, read, progress) = counts.map_err(|error| bus_failed(&error))?;
+        drop(turn);
         let replayed = self.inner.store.replayed().await.map_err(|error| store_failed(&error))?;
-        Ok(Response::new(stats.done(replayed)))
+        let counted = StatsResponse { counted: progress.done, to_count: progress.all, read, ..stats.done(replayed) };
+        Ok(Response::new(counted))
     }
 
     type ReplayStream = Answers<ReplayResponse>;

@@ -7,10 +7,15 @@ use common::time::from_millis;
 
 use super::select::millis;
 
-const HOUR_MS: i64 = 3_600_000;
+pub(crate) const HOUR_MS: i64 = 3_600_000;
 
 /// Stage, reason, source, endpoint.
-type Kind = (String, String, String, String);
+pub(crate) type Kind = (String, String, String, String);
+
+/// The kind of a letter.
+pub(crate) fn kind_of(letter: &DeadLetter) -> Kind {
+    (letter.stage.clone(), letter.reason.clone(), letter.source.clone(), letter.endpoint.clone())
+}
 
 /// Counts letters.
 #[derive(Debug, Default)]
@@ -20,26 +25,50 @@ pub struct Stats {
     hours: BTreeMap<i64, u64>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Counted {
-    count: u64,
-    refused_again: u64,
-    first: i64,
-    last: i64,
+/// Letters that were counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) count: u64,
+    pub(crate) refused_again: u64,
+    /// When the first and the last of them were refused.
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+}
+
+impl Counted {
+    pub(crate) fn none(at: i64) -> Self {
+        Self { count: 0, refused_again: 0, first: at, last: at }
+    }
+
+    pub(crate) fn add(&mut self, letter: &DeadLetter, at: i64) {
+        self.merge(Self { count: 1, refused_again: u64::from(letter.attempts > 1), first: at, last: at });
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.refused_again += other.refused_again;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
 }
 
 impl Stats {
     /// Counts one.
     pub fn add(&mut self, letter: &DeadLetter) {
         let at = millis(letter);
-        self.count += 1;
-        *self.hours.entry(at.div_euclid(HOUR_MS)).or_default() += 1;
-        let kind = (letter.stage.clone(), letter.reason.clone(), letter.source.clone(), letter.endpoint.clone());
-        let counted = self.kinds.entry(kind).or_insert(Counted { count: 0, refused_again: 0, first: at, last: at });
-        counted.count += 1;
-        counted.refused_again += u64::from(letter.attempts > 1);
-        counted.first = counted.first.min(at);
-        counted.last = counted.last.max(at);
+        let mut one = Counted::none(at);
+        one.add(letter, at);
+        self.merge(&kind_of(letter), at.div_euclid(HOUR_MS), one);
+    }
+
+    /// Adds letters of one kind and hour that were counted before.
+    pub(crate) fn merge(&mut self, kind: &Kind, hour: i64, counted: Counted) {
+        self.count += counted.count;
+        *self.hours.entry(hour).or_default() += counted.count;
+        match self.kinds.get_mut(kind) {
+            Some(known) => known.merge(counted),
+            None => drop(self.kinds.insert(kind.clone(), counted)),
+        }
     }
 
     /// What was counted, beside the number of replays and of what they sent.

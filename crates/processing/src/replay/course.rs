@@ -39,6 +39,7 @@ pub(crate) struct Order {
 #[derive(Debug)]
 pub(crate) struct Tools {
     pub(crate) bus: Bus,
+    pub(crate) letters: crate::dead_letters::indexer::Letters,
     pub(crate) producer: Producer,
     pub(crate) store: Arc<dyn RegistrationStore>,
     pub(crate) limits: Limits,

@@ -128,7 +128,7 @@ impl Course<Raw> {
             let (log, topic) = (at.log.into(), at.topic.into());
             found.insert(Coordinates { log, topic, partition: at.partition, offset: at.offset });
         };
-        Scan::each(&self.tools.bus, &filter, note).await?;
+        Scan::each(&self.tools.letters, &filter, note).await?;
         Ok(found)
     }
 

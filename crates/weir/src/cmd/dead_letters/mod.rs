@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
-use common::deadletter::v1::{GetRequest, ListReplaysRequest, ListRequest, Selection, StatsRequest};
+use common::deadletter::v1::{GetRequest, ListReplaysRequest, ListRequest, Selection, StatsRequest, StatsResponse};
 use processing::dead_letters::select;
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -181,8 +181,7 @@ impl DeadLetters {
                 Ok(ExitCode::SUCCESS)
             }
             Command::Stats(args) => {
-                let request = StatsRequest { selection: Some(args.select.selection()) };
-                let answer = client.stats(request).await.map_err(said("counting them"))?.into_inner();
+                let answer = stats(&mut client, &args.select).await?;
                 if args.json {
                     let name = "weir.deadletter.v1.StatsResponse";
                     out::say(&format!("{:#}", Decoder::new()?.value(name, &answer.encode_to_vec())?));
@@ -198,26 +197,50 @@ impl DeadLetters {
 }
 
 async fn list(client: &mut Client, args: ListArgs) -> anyhow::Result<ExitCode> {
-    let request =
-        ListRequest { selection: Some(args.select.selection()), page_size: args.count, page_token: args.page };
-    let answer = client.list(request).await.map_err(said("listing them"))?.into_inner();
+    let (mut found, mut page) = (Vec::new(), args.page);
+    // Where few of very many are meant, an answer has fewer than were asked for and says where to go on.
+    loop {
+        let left = args.count.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
+        let request =
+            ListRequest { selection: Some(args.select.selection()), page_size: left, page_token: page.clone() };
+        let answer = client.list(request).await.map_err(said("listing them"))?.into_inner();
+        found.extend(answer.found);
+        page = answer.next_page_token;
+        if page.is_empty() || found.len() >= args.count as usize {
+            break;
+        }
+    }
     if args.json {
         let decoder = Decoder::new()?;
-        for found in &answer.found {
+        for found in &found {
             if !out::line(&show::json(&decoder, found)?.to_string()) {
                 return Ok(ExitCode::SUCCESS);
             }
         }
-    } else if !answer.found.is_empty() {
-        out::say(show::table(&answer.found).trim_end());
+    } else if !found.is_empty() {
+        out::say(show::table(&found).trim_end());
     }
-    if answer.found.is_empty() {
+    if found.is_empty() {
         out::complain("there are none");
     }
-    if !answer.next_page_token.is_empty() {
-        out::complain(&format!("there are older ones: the same with --page {}", answer.next_page_token));
+    if !page.is_empty() {
+        out::complain(&format!("there are older ones: the same with --page {page}"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// All of them, also where they are still being counted.
+async fn stats(client: &mut Client, select: &SelectArgs) -> anyhow::Result<StatsResponse> {
+    loop {
+        let request = StatsRequest { selection: Some(select.selection()) };
+        let answer = client.stats(request).await.map_err(said("counting them"))?.into_inner();
+        // An older server counts all of them each time, and does not say how many.
+        if answer.counted >= answer.to_count {
+            return Ok(answer);
+        }
+        let (counted, all) = (out::count(answer.counted), out::count(answer.to_count));
+        out::complain(&format!("{counted} of {all} are counted by now"));
+    }
 }
 
 async fn replays(client: &mut Client, args: ReplaysArgs) -> anyhow::Result<ExitCode> {
