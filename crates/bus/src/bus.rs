@@ -10,7 +10,8 @@ use crate::backend::Backend;
 use crate::claims::{Clock, system_clock};
 use crate::threads::blocking;
 use crate::{
-    Claims, Consumer, Error, Lookup, Producer, Reader, Settings, Spans, Start, Table, TopicProblem, TopicSpec,
+    Claims, Consumer, Error, Group, Keeping, Lookup, Producer, Reader, Settings, Spans, Start, Table, TopicProblem,
+    TopicSpec,
 };
 
 /// How long one question to the log may take.
@@ -180,6 +181,37 @@ impl Bus {
         .await
     }
 
+    /// All groups of this installation that have committed an offset, and where they stand.
+    pub async fn groups(&self) -> Result<Vec<Group>, Error> {
+        self.ask(|backend| match backend {
+            Backend::Kafka(kafka) => crate::kafka::operate::groups(kafka),
+            Backend::Embedded(embedded) => embedded.groups(),
+        })
+        .await
+    }
+
+    /// Deletes a group without running members: what it has read is forgotten. An operator's decision; the embedded log
+    /// keeps records for it no longer.
+    pub async fn delete_group(&self, group: &str) -> Result<(), Error> {
+        match &self.backend {
+            Backend::Kafka(kafka) => crate::kafka::operate::delete_group(kafka, group).await,
+            Backend::Embedded(embedded) => {
+                let (embedded, group) = (embedded.clone(), group.to_owned());
+                blocking(move || embedded.delete_group(&group)).await
+            }
+        }
+    }
+
+    /// The offset of each partition of a topic at which a reader would begin.
+    pub async fn offsets_at(&self, topic: &str, start: Start) -> Result<Vec<i64>, Error> {
+        let topic = topic.to_owned();
+        self.ask(move |backend| match backend {
+            Backend::Kafka(kafka) => crate::kafka::operate::offsets_at(kafka, &topic, &start),
+            Backend::Embedded(embedded) => embedded.offsets_at(&topic, &start),
+        })
+        .await
+    }
+
     /// Deletes the records of a partition that stand before an offset. An operator's decision; they are gone.
     pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<(), Error> {
         match &self.backend {
@@ -188,6 +220,14 @@ impl Bus {
                 let (embedded, topic) = (embedded.clone(), topic.to_owned());
                 blocking(move || embedded.delete_records(&topic, partition, before)).await
             }
+        }
+    }
+
+    /// How the embedded log keeps its records; none where the log is Kafka's. Asks nobody.
+    pub fn keeping(&self) -> Option<Keeping> {
+        match &self.backend {
+            Backend::Kafka(_) => None,
+            Backend::Embedded(embedded) => Some(embedded.keeping()),
         }
     }
 

@@ -61,7 +61,8 @@ pub enum Error {
     /// A stored offset is not on the log: records were lost, or the log is another one. The partition stands still.
     #[error(
         "{group}: offset {offset} of {topic}/{partition} is not on the log, which has {low} to {high}: records are missing or the \
-         topic was replaced; decide what to do and set the group's offset by hand, it is never reset by itself"
+         topic was replaced; decide what to do, then set where it goes on with `weir groups set GROUP TOPIC --partition {partition} --to \
+         earliest` (or latest, an offset, a time), it is never reset by itself"
     )]
     OutOfRange {
         /// The consumer group, or `reader`.

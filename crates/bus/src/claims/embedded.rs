@@ -11,16 +11,19 @@
 //! ff | seconds since 1970: 4 bytes | what follows the tag of a place
 //! ```
 //!
+//! The time is that by which things are [removed](crate::timekeeper), and not the wall clock's: a clock that is wrong for a
+//! minute must neither remove a claim nor make it expire.
+//!
 //! Older ones (milliseconds in 8 bytes, of which the first is 0, and a text) are read until they have expired.
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fjall::config::PartitioningPolicy;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
 use super::place::TAG;
 use super::reach::{self, Reach};
@@ -28,6 +31,7 @@ use super::{Clock, Key};
 use crate::Error;
 use crate::embedded::{Disk, Log};
 use crate::threads::{blocking, lock};
+use crate::timekeeper::{Now, Timekeeper};
 
 /// What is held of the newest claims in memory: in the files of a log, and in a folder of their own. The process takes
 /// some times as much.
@@ -40,6 +44,9 @@ const JOURNALS: u64 = 64 * 1024 * 1024;
 const SWEEP: usize = 4;
 /// Stands there once the claims are whole. A process that ends while it restores them leaves none.
 const COMPLETE: &str = "complete";
+/// The time, beside it, and how often it is kept there.
+const TIME: &str = "time";
+const KEEP_TIME: i64 = 60_000;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Embedded {
@@ -57,7 +64,9 @@ struct Inner {
     /// Since when they are whole, in milliseconds since 1970; 0: since longer than was written down.
     begun: AtomicU64,
     ttl_ms: u64,
-    clock: Clock,
+    time: Arc<Timekeeper>,
+    /// When the time was last kept. None: the log keeps it.
+    kept: Option<AtomicI64>,
     is_new: bool,
     /// The first writer wins: one at a time. Holds where the next look for expired claims begins.
     writing: Arc<Mutex<Vec<u8>>>,
@@ -84,11 +93,13 @@ impl Embedded {
         let claims = database.keyspace("claims", || options(IN_MEMORY_ALONE)).map_err(failed)?;
         let marks = database.keyspace("marks", KeyspaceCreateOptions::default).map_err(failed)?;
         let disk = Disk::of(shown.clone());
-        Self::of(shown, (database, claims), (marks, COMPLETE.to_owned()), (ttl, clock), Arc::default(), (None, disk))
+        let stored = marks.get(TIME).map_err(failed)?;
+        let time = Arc::new(Timekeeper::new(clock, stored.as_deref()));
+        Self::of(shown, (database, claims), (marks, COMPLETE.to_owned()), (ttl, time), Arc::default(), (None, disk))
     }
 
     /// Opens the claims of this name in the files of a log. Blocks.
-    pub(crate) fn within(log: Arc<Log>, name: &Path, ttl: Duration, clock: Clock) -> Result<Self, Error> {
+    pub(crate) fn within(log: Arc<Log>, name: &Path, ttl: Duration) -> Result<Self, Error> {
         let name = name.display().to_string();
         let folder: Arc<str> = format!("{}, {name}", log.files.folder).into();
         let (database, marks) = (log.files.database.clone(), log.files.meta.clone());
@@ -96,15 +107,15 @@ impl Embedded {
         let claims = database.keyspace(&mark, || options(IN_MEMORY)).map_err(|error| failed(&folder, &error))?;
         // Several buses may open them, and write to them one at a time.
         let writing = lock(&log.claims).entry(name).or_default().clone();
-        let disk = log.disk.clone();
-        Self::of(folder, (database, claims), (marks, mark), (ttl, clock), writing, (Some(log), disk))
+        let (disk, time) = (log.disk.clone(), log.time.clone());
+        Self::of(folder, (database, claims), (marks, mark), (ttl, time), writing, (Some(log), disk))
     }
 
     fn of(
         folder: Arc<str>,
         (database, claims): (Database, Keyspace),
         (marks, mark): (Keyspace, String),
-        (ttl, clock): (Duration, Clock),
+        (ttl, time): (Duration, Arc<Timekeeper>),
         writing: Arc<Mutex<Vec<u8>>>,
         (log, disk): (Option<Arc<Log>>, Arc<Disk>),
     ) -> Result<Self, Error> {
@@ -119,7 +130,8 @@ impl Embedded {
             complete: AtomicBool::new(marked.is_some()),
             begun: AtomicU64::new(begun.unwrap_or_default()),
             ttl_ms: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
-            clock,
+            time,
+            kept: log.is_none().then(AtomicI64::default),
             is_new: marked.is_none(),
             writing,
             _log: log,
@@ -233,7 +245,8 @@ impl Inner {
 
     fn claim(&self, entries: Vec<(Key, Vec<u8>)>) -> fjall::Result<Vec<Option<Vec<u8>>>> {
         let mut cursor = lock(&self.writing);
-        let now = self.clock.millis();
+        let Now { sure: now, latest } = self.time.now();
+        let (now, latest) = (now.max(0).unsigned_abs(), latest.max(0).unsigned_abs());
         let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
         let mut fresh: HashMap<Key, Vec<u8>> = HashMap::new();
         let mut answers = Vec::with_capacity(entries.len());
@@ -245,7 +258,7 @@ impl Inner {
             }
             let before = self.claims.get(key)?.and_then(|stored| self.living(&stored, now));
             if before.is_none() {
-                batch.insert(&self.claims, key, stored(now, &value));
+                batch.insert(&self.claims, key, stored(latest, &value));
                 fresh.insert(key, value);
             }
             answers.push(before);
@@ -263,12 +276,28 @@ impl Inner {
         if seen < looks {
             cursor.clear();
         }
+        self.keep_time(&mut batch);
         batch.commit()?;
         Ok(answers)
     }
 
+    /// Now and then. What the process missed of it is asked of the wall clock at the next start.
+    fn keep_time(&self, batch: &mut OwnedWriteBatch) {
+        let Some(kept) = &self.kept else { return };
+        let now = self.time.now().sure;
+        if now.saturating_sub(kept.load(Ordering::Relaxed)) >= KEEP_TIME {
+            kept.store(now, Ordering::Relaxed);
+            batch.insert(&self.marks, TIME, self.time.stored());
+        }
+    }
+
+    /// By which claims expire.
+    fn now(&self) -> u64 {
+        self.time.now().sure.max(0).unsigned_abs()
+    }
+
     fn are_claimed(&self, keys: &[Key]) -> fjall::Result<Vec<bool>> {
-        let now = self.clock.millis();
+        let now = self.now();
         let look = |key: &Key| Ok(self.claims.get(key)?.is_some_and(|stored| self.living(&stored, now).is_some()));
         keys.iter().map(look).collect()
     }
@@ -278,10 +307,11 @@ impl Inner {
         if self.complete.load(Ordering::Acquire) {
             return Ok(());
         }
-        let now = self.clock.millis();
+        let now = self.now();
         self.database.persist(PersistMode::SyncAll)?;
         let mut batch = self.database.batch().durability(Some(PersistMode::Buffer));
         batch.insert(&self.marks, self.mark.as_str(), now.to_be_bytes());
+        self.keep_time(&mut batch);
         batch.commit()?;
         self.begun.store(now, Ordering::Release);
         self.complete.store(true, Ordering::Release);
@@ -300,7 +330,7 @@ impl Inner {
 
     /// Keys are hashes: the first claims behind some keys by chance are claims by chance.
     fn reach(&self) -> fjall::Result<Reach> {
-        let now = self.clock.millis();
+        let now = self.now();
         let mut oldest = None;
         for _ in 0..reach::SAMPLES {
             let from = fastrand::u128(..).to_be_bytes();

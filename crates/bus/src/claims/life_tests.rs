@@ -113,3 +113,37 @@ async fn how_far_they_reach() {
     now.fetch_add(2 * DAY, Ordering::SeqCst);
     assert_eq!(days(&claims).await, (8, Some(2)), "the first has expired");
 }
+
+/// 40 days ahead for a minute, or 8: no claim is removed, and none is ignored.
+#[tokio::test]
+async fn a_clock_that_is_wrong_for_a_minute_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (now, clock) = clock();
+    let monotonic = now.load(Ordering::SeqCst);
+    let ran = Arc::new(std::sync::atomic::AtomicU64::new(monotonic));
+    let shared = ran.clone();
+    let clock = clock.with_monotonic(move || Duration::from_secs(shared.load(Ordering::SeqCst)));
+    let claims = fresh(folder.path(), clock.clone()).await;
+    let (here, there) = (at(1), at(2));
+    let asked: Vec<_> = (0..100).map(|id| claim(id, &here)).collect();
+    claims.claim("s", &asked).await.unwrap();
+    let again: Vec<_> = (0..100).map(|id| claim(id, &there)).collect();
+    for days in [40, 8] {
+        now.fetch_add(days * DAY, Ordering::SeqCst);
+        assert_eq!(claims.claim("s", &again).await.unwrap(), [Verdict::Duplicate; 100], "{days}");
+        // What is claimed meanwhile lasts as long as any, whoever is right.
+        assert_eq!(claims.claim("s", &[claim(1000 + days, &here)]).await.unwrap(), [Verdict::First]);
+        now.fetch_sub(days * DAY, Ordering::SeqCst);
+        assert_eq!(claims.claim("s", &again).await.unwrap(), [Verdict::Duplicate; 100], "{days}");
+        assert_eq!(claims.claim("s", &[claim(1000 + days, &there)]).await.unwrap(), [Verdict::Duplicate]);
+    }
+    drop(claims);
+    // Opened with such a clock.
+    now.fetch_add(40 * DAY, Ordering::SeqCst);
+    let claims = Claims::open(&backend(folder.path()), clock).await.unwrap();
+    assert_eq!(claims.claim("s", &again).await.unwrap(), [Verdict::Duplicate; 100]);
+    // It was right after all.
+    now.fetch_add(3600, Ordering::SeqCst);
+    ran.fetch_add(3600, Ordering::SeqCst);
+    assert_eq!(claims.claim("s", &again).await.unwrap(), [Verdict::First; 100]);
+}

@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use common::identity::Id;
 use sha2::{Digest as _, Sha256};
@@ -51,19 +51,35 @@ pub enum Verdict {
     Duplicate,
 }
 
-/// Tells the time; claims expire by it.
+/// Tells the time: that of the wall, which may be set, and one that only goes on. Claims and records expire by both.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+pub struct Clock {
+    wall: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    monotonic: Arc<dyn Fn() -> Duration + Send + Sync>,
+}
 
 impl Clock {
-    /// A clock of one's own.
+    /// A clock of one's own. Where it goes on, the time really passes: it is never taken for one that was set.
     pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
+        let wall = Arc::new(now);
+        let monotonic = wall.clone();
+        let monotonic = move || monotonic().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { wall, monotonic: Arc::new(monotonic) }
+    }
+
+    /// The same with a monotonic time beside it, so that the clock can be set.
+    #[must_use]
+    pub fn with_monotonic(self, monotonic: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self { monotonic: Arc::new(monotonic), ..self }
     }
 
     pub(crate) fn millis(&self) -> u64 {
-        let since = (self.0)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = (self.wall)().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn monotonic(&self) -> Duration {
+        (self.monotonic)()
     }
 }
 
@@ -75,7 +91,8 @@ impl fmt::Debug for Clock {
 
 #[allow(clippy::disallowed_methods, reason = "this crate stands below service::clock; tests give a clock of their own")]
 pub(crate) fn system_clock() -> Clock {
-    Clock::new(SystemTime::now)
+    let began = Instant::now();
+    Clock::new(SystemTime::now).with_monotonic(move || began.elapsed())
 }
 
 /// What claims are kept in, as far as health is concerned.
@@ -121,7 +138,7 @@ impl Claims {
                 };
                 let own = settings.data_dir.join(&folder);
                 let open = move || match log {
-                    Some(log) => Embedded::within(log, &folder, ttl, clock),
+                    Some(log) => Embedded::within(log, &folder, ttl),
                     None => Embedded::open(&own, ttl, clock),
                 };
                 crate::threads::blocking(open).await.map(Store::Embedded)?

@@ -241,7 +241,7 @@ impl Member {
         if puts.is_empty() {
             return Ok(());
         }
-        self.embedded.log.queue.change(Change { puts, removals: Vec::new() })
+        self.embedded.log.queue.change(Change { puts, ..Change::default() })
     }
 
     /// Reads while there is room. True: there is more, and room for it.

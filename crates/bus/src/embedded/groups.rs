@@ -75,8 +75,8 @@ impl Groups {
         }
     }
 
-    pub(super) fn has_members(&self, group: &str) -> bool {
-        lock(&self.inside).groups.contains_key(group)
+    pub(super) fn members(&self, group: &str) -> usize {
+        lock(&self.inside).groups.get(group).map_or(0, |group| group.members.len())
     }
 
     /// What is to be a member's, if that may have changed since it looked last.

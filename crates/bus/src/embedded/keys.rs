@@ -9,6 +9,8 @@
 //! | | `topic/` and the name | number `u32`, partitions `u32`, settings as pairs of texts |
 //! | | `range/`, topic number `u32`, partition `u32` | the first offset and the one after the last, `i64` each |
 //! | | `group/`, the group's name, a zero byte, topic number `u32`, partition `u32` | offset `i64`, metadata |
+//! | | `mark/`, topic number `u32`, partition `u32`, an end that the partition had, `u64` | [`Mark`] |
+//! | | `time` | the time by which things are removed: [`timekeeper`](crate::timekeeper) |
 //!
 //! A text within a value has its length before it, as `u32`.
 
@@ -24,6 +26,8 @@ pub(super) const FORMAT_KEY: &[u8] = b"format";
 pub(super) const IDENTITY: &[u8] = b"identity";
 pub(super) const NEXT_TOPIC: &[u8] = b"next";
 pub(super) const TOPICS: &[u8] = b"topic/";
+pub(super) const GROUPS: &[u8] = b"group/";
+pub(super) const TIME: &[u8] = b"time";
 
 /// Flags of a record: what it has.
 const HAS_KEY: u8 = 1;
@@ -63,7 +67,52 @@ pub(super) fn read_range(value: &[u8]) -> Option<(i64, i64)> {
 
 /// Names hold no zero byte, so no group's name is the beginning of another key.
 pub(super) fn group_key(group: &str, topic: u32, partition: u32) -> Vec<u8> {
-    [b"group/", group.as_bytes(), &[0], &topic.to_be_bytes(), &partition.to_be_bytes()].concat()
+    [GROUPS, group.as_bytes(), &[0], &topic.to_be_bytes(), &partition.to_be_bytes()].concat()
+}
+
+/// The keys of one group begin with this.
+pub(super) fn group_prefix(group: &str) -> Vec<u8> {
+    [GROUPS, group.as_bytes(), &[0]].concat()
+}
+
+/// The group's name, the topic's number and the partition.
+pub(super) fn read_group_key(key: &[u8]) -> Option<(&str, u32, u32)> {
+    let (rest, partition) = key.strip_prefix(GROUPS)?.split_last_chunk::<4>()?;
+    let (rest, topic) = rest.split_last_chunk::<4>()?;
+    let group = std::str::from_utf8(rest.strip_suffix(&[0])?).ok()?;
+    Some((group, u32::from_be_bytes(*topic), u32::from_be_bytes(*partition)))
+}
+
+/// A moment of a partition: what was there then, and when that was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// Where the partition ended.
+    pub(super) end: i64,
+    /// Not later than this by the time to remove.
+    pub(super) at: i64,
+    /// No record that came since the mark before has a later time of its own. [`i64::MAX`]: not known.
+    pub(super) newest: i64,
+}
+
+/// The keys of one partition's marks begin with this.
+pub(super) fn mark_prefix(topic: u32, partition: u32) -> Vec<u8> {
+    [&b"mark/"[..], &topic.to_be_bytes(), &partition.to_be_bytes()].concat()
+}
+
+pub(super) fn mark_key(topic: u32, partition: u32, end: i64) -> Vec<u8> {
+    [&mark_prefix(topic, partition)[..], &end.unsigned_abs().to_be_bytes()].concat()
+}
+
+impl Mark {
+    pub(super) fn write(self) -> Vec<u8> {
+        [self.at.to_be_bytes(), self.newest.to_be_bytes()].concat()
+    }
+
+    pub(super) fn read(key: &[u8], value: &[u8]) -> Option<Self> {
+        let end = i64::try_from(u64::from_be_bytes(*key.last_chunk::<8>()?)).ok()?;
+        let mut rest = value;
+        Some(Self { end, at: i64::from_be_bytes(take(&mut rest)?), newest: i64::from_be_bytes(take(&mut rest)?) })
+    }
 }
 
 pub(super) fn committed(offset: i64, metadata: &str) -> Vec<u8> {

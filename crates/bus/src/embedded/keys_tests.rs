@@ -49,6 +49,21 @@ proptest! {
     fn what_is_cut_or_changed_is_no_reason_to_stop(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
         let _ = (read_record(&Bytes::from(bytes.clone())), TopicRow::read(&bytes));
         let _ = (read_range(&bytes), read_committed(&bytes), offset(&bytes));
+        let _ = (read_group_key(&bytes), Mark::read(&bytes, &bytes));
+    }
+
+    #[test]
+    fn groups_and_marks_come_back_as_they_were(
+        group in "[a-z.]{1,20}",
+        (topic, partition) in any::<(u32, u32)>(),
+        (end, at, newest) in (0..i64::MAX, any::<i64>(), any::<i64>()),
+    ) {
+        let key = group_key(&group, topic, partition);
+        prop_assert!(key.starts_with(&group_prefix(&group)));
+        prop_assert_eq!(read_group_key(&key), Some((group.as_str(), topic, partition)));
+        let (key, mark) = (mark_key(topic, partition, end), Mark { end, at, newest });
+        prop_assert!(key.starts_with(&mark_prefix(topic, partition)));
+        prop_assert_eq!(Mark::read(&key, &mark.write()), Some(mark));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! * [`consumer`]: the thread of a group's member; [`groups`]: who has which partition; [`trial`]: commits around
 //!   records that are tried one at a time
 //! * [`reader`]: reading without a group; [`topics`]: creating and checking topics; [`operate`]: what an operator decides
-//! * [`keeper`]: removes what has had its time
+//! * [`keeper`]: removes what has had its time; [`marks`]: how far a partition went, and when
 //! * [`owner`]: one process has the log, and all buses of it share it
 //!
 //! ```text
@@ -25,7 +25,9 @@ use tokio::sync::watch;
 
 use crate::claims::Clock;
 use crate::gate::Gate;
+use crate::keeping::{Keeping, Unread};
 use crate::threads::{lock, thread};
+use crate::timekeeper::{self, Timekeeper};
 use crate::{Error, Settings};
 
 mod begin;
@@ -34,6 +36,7 @@ mod disk;
 mod groups;
 mod keeper;
 mod keys;
+mod marks;
 pub(crate) mod operate;
 mod owner;
 mod partitioner;
@@ -86,6 +89,10 @@ pub(crate) struct Log {
     pub(crate) disk: Arc<Disk>,
     #[cfg(test)]
     held: Arc<Mutex<()>>,
+    /// By which is removed what has had its time.
+    pub(crate) time: Arc<Timekeeper>,
+    /// What is kept beyond its time, as it was found last.
+    pub(crate) unread: Mutex<Vec<Unread>>,
     /// What all consumers of this process pass.
     pub(crate) gate: Arc<Gate>,
     /// For each claims' store in it, by its name: one writer at a time, and where it looks next for expired claims.
@@ -127,6 +134,17 @@ impl Embedded {
         lock(&self.log.state).clone().map_or(Ok(()), Err)
     }
 
+    /// What is to be known of how records are kept.
+    pub(crate) fn keeping(&self) -> Keeping {
+        let own = |unread: &Unread| {
+            let prefix = &self.settings.topic_prefix;
+            let (group, topic) = (unread.group.strip_prefix(prefix)?, unread.topic.strip_prefix(prefix)?);
+            Some(Unread { group: group.into(), topic: topic.into(), ..unread.clone() })
+        };
+        let unread = lock(&self.log.unread).iter().filter_map(own).collect();
+        Keeping { clock_jumped_by: self.log.time.jump().map(timekeeper::shown), unread }
+    }
+
     /// A topic by its name without the prefix.
     fn topic(&self, name: &str) -> Result<Arc<Topic>, Error> {
         let full = self.settings.full_name(name);
@@ -145,6 +163,9 @@ impl Log {
         let store::Opened { files, uuid, topics, next_topic } = Files::open(folder)?;
         let (queue, groups, state) = (Arc::<Queue>::default(), Arc::<Groups>::default(), Arc::default());
         groups.topics(topics.values().map(|topic| partitions(topic)));
+        let topics = RwLock::new(topics);
+        let time = Arc::new(time(&files, &topics, clock.clone())?);
+        files.mark_old(&topics, time.now().latest)?;
         let (shown, see) = watch::channel(0);
         let disk = Disk::of(files.folder.clone());
         #[cfg(test)]
@@ -155,11 +176,10 @@ impl Log {
             groups: groups.clone(),
             shown,
             state: Arc::clone(&state),
-            clock: clock.clone(),
+            clock,
             disk: disk.clone(),
             #[cfg(test)]
             held: Arc::clone(&held),
-            stamps: HashMap::new(),
             stopped: None,
         };
         let thread = thread("weir-log", move || writer.run())?;
@@ -168,7 +188,7 @@ impl Log {
             keeper: keeper::Keeper::default(),
             files,
             uuid,
-            topics: RwLock::new(topics),
+            topics,
             next_topic: Mutex::new(next_topic),
             forgetting: Mutex::new(()),
             queue,
@@ -178,11 +198,13 @@ impl Log {
             disk,
             #[cfg(test)]
             held,
+            time,
+            unread: Mutex::default(),
             gate: Arc::default(),
             claims: Mutex::default(),
             _closing: closing,
         });
-        log.keeper.start(Arc::downgrade(&log), clock)?;
+        log.keeper.start(Arc::downgrade(&log))?;
         Ok(log)
     }
 
@@ -194,6 +216,16 @@ impl Log {
     fn topic(&self, full: &str) -> Option<Arc<Topic>> {
         self.topics.read().unwrap_or_else(PoisonError::into_inner).get(full).cloned()
     }
+}
+
+/// Goes on from what was kept. A log of an older version has kept nothing: there its records tell the time.
+fn time(files: &Files, topics: &Topics, clock: Clock) -> Result<Timekeeper, Error> {
+    if let Some(stored) = files.get(keys::TIME)? {
+        return Ok(Timekeeper::new(clock, Some(&stored)));
+    }
+    let wall = i64::try_from(clock.millis()).unwrap_or(i64::MAX);
+    let last = files.last_written(topics, wall)?.map(|last| timekeeper::stored(last, last));
+    Ok(Timekeeper::new(clock, last.as_ref().map(|stored| &stored[..])))
 }
 
 fn partitions(topic: &Topic) -> (Arc<str>, i32) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::Embedded;
-use super::store::{Limit, Topic};
+use super::store::{Files, Limit, Topic};
 use crate::content::Content;
 use crate::threads::blocking;
 use crate::{Coordinates, Error, Start, Stored};
@@ -38,6 +38,19 @@ impl Embedded {
             headers: content.headers,
             produced_at_ms: content.produced_at_ms,
         }
+    }
+}
+
+impl Files {
+    /// Where reading a partition begins.
+    pub(super) fn begin(&self, topic: &Topic, partition: i32, start: &Start) -> Result<i64, Error> {
+        let (low, end) = topic.range(partition).unwrap_or_default();
+        Ok(match start {
+            Start::Beginning => low,
+            Start::End => end,
+            Start::LastN(n) => end.saturating_sub(i64::try_from(*n).unwrap_or(i64::MAX)).max(low),
+            Start::AtTime(time) => self.first_at(topic, partition, common::time::to_millis(time))?,
+        })
     }
 }
 
@@ -81,13 +94,8 @@ impl Reader {
             let mut cursors = Vec::new();
             for topic in topics {
                 for partition in 0..i32::try_from(topic.parts.len()).unwrap_or(i32::MAX) {
-                    let (low, end) = topic.range(partition).unwrap_or_default();
-                    let next = match &start {
-                        Start::Beginning => low,
-                        Start::End => end,
-                        Start::LastN(n) => end.saturating_sub(i64::try_from(*n).unwrap_or(i64::MAX)).max(low),
-                        Start::AtTime(time) => log.files.first_at(&topic, partition, common::time::to_millis(time))?,
-                    };
+                    let (_, end) = topic.range(partition).unwrap_or_default();
+                    let next = log.files.begin(&topic, partition, &start)?;
                     cursors.push(Cursor { topic: topic.clone(), partition, next, until: end, stopped: false });
                 }
             }

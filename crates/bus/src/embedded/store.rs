@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use bytes::Bytes;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -51,14 +51,32 @@ pub(super) struct Topic {
 pub(super) struct Part {
     pub(super) low: AtomicI64,
     pub(super) end: AtomicI64,
+    /// No record that came since the last mark has a later time. It moves with the end.
+    pub(super) newest: Mutex<i64>,
 }
 
 impl Topic {
     pub(super) fn new(name: Arc<str>, row: TopicRow, ranges: Vec<(i64, i64)>) -> Self {
-        let part = |(low, end)| Part { low: AtomicI64::new(low), end: AtomicI64::new(end) };
+        // What came before the log was opened is not known.
+        let newest = |end| Mutex::new(if end == 0 { i64::MIN } else { i64::MAX });
+        let part = |(low, end)| Part { low: AtomicI64::new(low), end: AtomicI64::new(end), newest: newest(end) };
         let limit = row.config.iter().find(|(key, _)| key == "max.message.bytes");
         let max_record_bytes = limit.and_then(|(_, value)| value.parse().ok()).unwrap_or(usize::MAX);
         Self { name, row, max_record_bytes, parts: ranges.into_iter().map(part).collect() }
+    }
+
+    pub(super) fn setting(&self, key: &str) -> Option<&str> {
+        self.row.config.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn is_compacted(&self) -> bool {
+        self.setting("cleanup.policy") == Some("compact")
+    }
+
+    /// For how many milliseconds it keeps its records.
+    pub(super) fn retention(&self) -> Option<i64> {
+        let retention = || self.setting("retention.ms")?.parse().ok().filter(|ms| *ms >= 0);
+        if self.is_compacted() { None } else { retention() }
     }
 
     /// None where there is no such partition.
@@ -185,17 +203,12 @@ impl Files {
     }
 
     /// The last record of a partition.
-    fn last(&self, topic: u32, partition: u32) -> Result<Option<(i64, Bytes)>, Error> {
+    pub(super) fn last(&self, topic: u32, partition: u32) -> Result<Option<(i64, Bytes)>, Error> {
         let (from, to) = (keys::record_key(topic, partition, 0), keys::record_key(topic, partition, i64::MAX));
         self.records.range(from..=to).next_back().map(|entry| self.entry(entry)).transpose()
     }
 
-    /// When the last record of a partition was produced.
-    pub(super) fn last_stamp(&self, topic: u32, partition: u32) -> Result<i64, Error> {
-        Ok(self.last(topic, partition)?.and_then(|(_, value)| keys::produced_at(&value)).unwrap_or(0))
-    }
-
-    fn entry(&self, entry: fjall::Guard) -> Result<(i64, Bytes), Error> {
+    pub(super) fn entry(&self, entry: fjall::Guard) -> Result<(i64, Bytes), Error> {
         let (key, value) = entry.into_inner().map_err(|error| failed(&self.folder, &error))?;
         let offset = keys::offset(&key).ok_or_else(|| self.broken("the key of a record cannot be read"))?;
         // Copied: what is borrowed of the files would keep the whole block in memory.
@@ -239,30 +252,6 @@ impl Files {
                 Err(Error::OutOfRange { group, topic, partition, offset: from, low, high })
             }
         }
-    }
-
-    /// The first record at an offset or after it that was produced at this time or later; the end, where none was.
-    /// Within a partition times never go back.
-    pub(super) fn first_at(&self, topic: &Topic, partition: i32, millis: i64) -> Result<i64, Error> {
-        let Some((mut from, end)) = topic.range(partition) else { return Ok(0) };
-        let mut to = end;
-        while from < to {
-            let middle = from + (to - from) / 2;
-            // A gap is passed: what counts is the next record there is.
-            match self.stamp_after(topic, partition, middle, end)? {
-                Some((offset, stamp)) if stamp < millis => from = offset + 1,
-                _ => to = middle,
-            }
-        }
-        Ok(from)
-    }
-
-    fn stamp_after(&self, topic: &Topic, partition: i32, from: i64, end: i64) -> Result<Option<(i64, i64)>, Error> {
-        let number = u32::try_from(partition).unwrap_or_default();
-        let range = keys::record_key(topic.row.number, number, from)..keys::record_key(topic.row.number, number, end);
-        let Some(entry) = self.records.range(range).next() else { return Ok(None) };
-        let (offset, value) = self.entry(entry)?;
-        Ok(Some((offset, keys::produced_at(&value).unwrap_or(0))))
     }
 
     /// Where a group stands, and the metadata that it committed.

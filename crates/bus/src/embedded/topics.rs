@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::keys::{self, TopicRow};
 use super::store::Topic;
 use super::writer::Change;
-use super::{Embedded, Log, partitions};
+use super::{Embedded, Log, marks, partitions};
 use crate::threads::lock;
 use crate::topics::{Found, check, missing, shape};
 use crate::{Error, TopicProblem, TopicSpec};
@@ -75,6 +75,7 @@ impl Log {
             let row = TopicRow { number, partitions: u32::try_from(count).unwrap_or(1), config };
             number += 1;
             puts.push((keys::topic_key(&name), row.write()));
+            puts.extend(marks::first(row.number, row.partitions, self.time.now().latest));
             let ranges = vec![(0, 0); row.partitions as usize];
             created.push(Arc::new(Topic::new(name.into(), row, ranges)));
         }
@@ -82,7 +83,7 @@ impl Log {
             return Ok(());
         }
         puts.push((keys::NEXT_TOPIC.to_vec(), number.to_be_bytes().to_vec()));
-        self.queue.change(Change { puts, removals: Vec::new() })?;
+        self.queue.change(Change { puts, ..Change::default() })?;
         *next = number;
         let new = created.iter().map(|topic| (topic.name.clone(), topic.clone()));
         self.topics.write().unwrap_or_else(PoisonError::into_inner).extend(new);

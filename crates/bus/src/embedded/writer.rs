@@ -43,6 +43,8 @@ pub(super) struct Append {
 pub(super) struct Change {
     /// Entries of `meta`.
     pub(super) puts: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys of `meta` that go.
+    pub(super) gone: Vec<Vec<u8>>,
     /// Records that go.
     pub(super) removals: Vec<[u8; 16]>,
 }
@@ -172,8 +174,6 @@ pub(super) struct Writer {
     /// Whoever holds it keeps the thread between two batches.
     #[cfg(test)]
     pub(super) held: Arc<Mutex<()>>,
-    /// When the last record of a partition was produced.
-    pub(super) stamps: HashMap<(u32, u32), i64>,
     /// The store takes nothing any more. What it wrote last may be on the disk, or not.
     pub(super) stopped: Option<Error>,
 }
@@ -218,9 +218,9 @@ impl Writer {
                 }
             }
             match self.write(&mut appends, changes) {
-                Ok(offsets) => {
+                Ok((offsets, stamp)) => {
                     let written = appends.into_iter().zip(offsets).collect();
-                    self.show(&written);
+                    self.show(&written, stamp);
                     tell(written);
                     // Somebody may have stopped waiting.
                     waiting.into_iter().for_each(|done| drop(done.send(Ok(()))));
@@ -239,8 +239,8 @@ impl Writer {
         }
     }
 
-    /// Writes all of it and waits for the disk. Says at which offsets the records stand.
-    fn write(&mut self, appends: &mut [Append], changes: Vec<Change>) -> Result<Vec<i64>, Error> {
+    /// Writes all of it and waits for the disk. Says at which offsets the records stand, and the time that they have.
+    fn write(&mut self, appends: &mut [Append], changes: Vec<Change>) -> Result<(Vec<i64>, i64), Error> {
         if let Some(stopped) = &self.stopped {
             return Err(stopped.clone());
         }
@@ -271,8 +271,9 @@ impl Writer {
         }
     }
 
-    fn batch(&mut self, appends: &mut [Append], changes: Vec<Change>) -> Result<Vec<i64>, Error> {
-        let now = i64::try_from(self.clock.millis()).unwrap_or(i64::MAX);
+    fn batch(&mut self, appends: &mut [Append], changes: Vec<Change>) -> Result<(Vec<i64>, i64), Error> {
+        // What the clock says, also where it is wrong: what is removed, and where, is not decided by it.
+        let stamp = i64::try_from(self.clock.millis()).unwrap_or(i64::MAX);
         let mut batch = self.files.database.batch().durability(Some(PersistMode::SyncData));
         let mut next: HashMap<(u32, u32), i64> = HashMap::new();
         let mut offsets = Vec::with_capacity(appends.len());
@@ -281,22 +282,14 @@ impl Writer {
             let place = (topic.row.number, partition);
             let end = || topic.parts.get(partition as usize).map_or(0, |part| part.end.load(Ordering::Acquire));
             let offset = next.entry(place).or_insert_with(end);
-            let stamp = match self.stamps.get_mut(&place) {
-                Some(stamp) => stamp,
-                None => {
-                    let last = self.files.last_stamp(topic.row.number, partition)?;
-                    self.stamps.entry(place).or_insert(last)
-                }
-            };
-            // Looking up by time needs them in order, whatever the clock does.
-            *stamp = now.max(*stamp);
             let mut value = std::mem::take(&mut append.value);
-            keys::stamp(&mut value, *stamp);
+            keys::stamp(&mut value, stamp);
             batch.insert(&self.files.records, keys::record_key(topic.row.number, partition, *offset), value);
             offsets.push(*offset);
             *offset += 1;
         }
-        for Change { puts, removals } in changes {
+        for Change { puts, gone, removals } in changes {
+            gone.into_iter().for_each(|key| batch.remove(&self.files.meta, key));
             puts.into_iter().for_each(|(key, value)| batch.insert(&self.files.meta, key, value));
             removals.into_iter().for_each(|key| batch.remove(&self.files.records, key));
         }
@@ -304,17 +297,19 @@ impl Writer {
             let reason = format!("writing failed and it has stopped, restart it when the cause is gone: {error}");
             self.files.broken(&reason)
         })?;
-        Ok(offsets)
+        Ok((offsets, stamp))
     }
 
     /// It is durable: readers and consumers may have it.
-    fn show(&self, written: &Written) {
+    fn show(&self, written: &Written, stamp: i64) {
         if written.is_empty() {
             return;
         }
         let mut topics: HashSet<&str> = HashSet::new();
         for (append, offset) in written {
             if let Some(part) = append.topic.parts.get(append.partition as usize) {
+                let mut newest = lock(&part.newest);
+                *newest = stamp.max(*newest);
                 part.end.store(offset + 1, Ordering::Release);
             }
             topics.insert(&append.topic.name);

@@ -7,9 +7,9 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::Kafka;
 use super::client::{Events, unusable};
-use crate::Error;
+use super::{Kafka, topics};
+use crate::{Error, Group, GroupPlace, Start};
 
 const ASK: Duration = Duration::from_secs(10);
 
@@ -48,6 +48,66 @@ pub(crate) fn set_group_offset(
     let mut offsets = TopicPartitionList::new();
     offsets.add_partition_offset(&kafka.settings.full_name(topic), partition, Offset::Offset(offset)).map_err(away)?;
     member(kafka, group)?.commit(&offsets, CommitMode::Sync).map_err(away)
+}
+
+/// All groups of this installation that have committed. Blocks.
+pub(crate) fn groups(kafka: &Kafka) -> Result<Vec<Group>, Error> {
+    let away = |error: KafkaError| kafka.away(&error.to_string());
+    let prefix = &kafka.settings.topic_prefix;
+    let known = kafka.asking.fetch_group_list(None, ASK).map_err(away)?;
+    let ranges = topics::ranges(kafka, ASK)?;
+    let mut groups = Vec::new();
+    for known in known.groups() {
+        let Some(name) = known.name().strip_prefix(prefix) else { continue };
+        let mut asked = TopicPartitionList::new();
+        for (topic, partition) in ranges.keys() {
+            asked.add_partition(topic, *partition);
+        }
+        let answer = member(kafka, name)?.committed_offsets(asked, ASK).map_err(away)?;
+        let mut places = Vec::new();
+        for element in answer.elements() {
+            let (topic, partition) = (element.topic(), element.partition());
+            let range = ranges.get(&(topic.to_owned(), partition));
+            let (Offset::Offset(committed), Some((low, end))) = (element.offset(), range) else { continue };
+            let topic = topic.strip_prefix(prefix).unwrap_or(topic).to_owned();
+            places.push(GroupPlace { topic, partition, committed, low: *low, end: *end });
+        }
+        places.sort();
+        // Others may use the cluster too: their groups are none of ours.
+        if !places.is_empty() {
+            groups.push(Group { name: name.to_owned(), members: known.members().len(), places });
+        }
+    }
+    groups.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(groups)
+}
+
+/// Where a reader of each partition would begin. Blocks.
+pub(crate) fn offsets_at(kafka: &Kafka, topic: &str, start: &Start) -> Result<Vec<i64>, Error> {
+    let full = kafka.settings.full_name(topic);
+    let metadata = kafka.asking.fetch_metadata(Some(&full), ASK).map_err(|error| kafka.away(&error.to_string()))?;
+    let there = metadata.topics().iter().find(|found| found.name() == full && found.error().is_none());
+    let partitions = there.map(|found| found.partitions().iter().map(|partition| partition.id()).collect::<Vec<_>>());
+    let mut partitions =
+        partitions.filter(|all| !all.is_empty()).ok_or(Error::NoTopic { topic: full.as_str().into() })?;
+    partitions.sort_unstable();
+    let positions = super::reader::positions(&kafka.asking, &full, &partitions, start);
+    let positions = positions.map_err(|error| kafka.away(&error.to_string()))?;
+    Ok(partitions.iter().map(|partition| positions.get(partition).copied().unwrap_or_default()).collect())
+}
+
+pub(crate) async fn delete_group(kafka: &Kafka, group: &str) -> Result<(), Error> {
+    let full = kafka.settings.full_name(group);
+    let away = |error: String| {
+        kafka.away(&format!(
+            "the group {full} was not deleted, there has to be one, and its members must be stopped: {error}"
+        ))
+    };
+    let admin: AdminClient<Events> =
+        kafka.config()?.create_with_context(Events::new("admin")).map_err(|error| unusable("admin client", &error))?;
+    let options = AdminOptions::new().request_timeout(Some(ASK)).operation_timeout(Some(ASK));
+    let answer = admin.delete_groups(&[&full], &options).await.map_err(|error| away(error.to_string()))?;
+    answer.into_iter().try_for_each(|deleted| deleted.map(drop).map_err(|(_, code)| away(code.to_string())))
 }
 
 pub(crate) async fn delete_records(kafka: &Kafka, topic: &str, partition: i32, before: i64) -> Result<(), Error> {

@@ -113,7 +113,7 @@ pub(super) fn create(kafka: &Kafka) -> Result<BaseConsumer<Events>, Error> {
     config.create_with_context(Events::new("reader")).map_err(|error| unusable("reader", &error))
 }
 
-fn positions(
+pub(super) fn positions(
     consumer: &BaseConsumer<Events>,
     topic: &str,
     partitions: &[i32],

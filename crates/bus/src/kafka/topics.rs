@@ -69,6 +69,31 @@ pub(crate) fn with_records(kafka: &Kafka, topics: Vec<String>, limit: Duration) 
     Ok(topics.into_iter().filter(|name| filled.contains(kafka.settings.full_name(name).as_str())).collect())
 }
 
+/// The first offset and the one after the last of every partition of this installation, by full names. Blocks at most
+/// thrice `limit`.
+pub(super) fn ranges(kafka: &Kafka, limit: Duration) -> Result<HashMap<(String, i32), (i64, i64)>, Error> {
+    let away = |error: KafkaError| kafka.away(&error.to_string());
+    let ask = |of: Offset, found: &HashMap<String, Found>| {
+        let mut asked = TopicPartitionList::new();
+        for (name, found) in found {
+            for partition in 0..i32::try_from(found.partitions).unwrap_or(i32::MAX) {
+                asked.add_partition_offset(name, partition, of).map_err(away)?;
+            }
+        }
+        if asked.count() == 0 { Ok(HashMap::new()) } else { offsets(kafka, &asked, limit).map_err(away) }
+    };
+    let mut found = find(kafka, limit)?;
+    found.retain(|name, _| !name.starts_with("__") && name.starts_with(&kafka.settings.topic_prefix));
+    let (first, mut last) = (ask(Offset::Beginning, &found)?, ask(Offset::End, &found)?);
+    kafka.serve_asking();
+    let number = |offset: Offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
+    let range = |(place, low): ((String, i32), Offset)| {
+        let end = last.remove(&place).map_or(0, number);
+        (place, (number(low), end))
+    };
+    Ok(first.into_iter().map(range).collect())
+}
+
 /// Offsets by "time": those of the beginning and of the end are asked for in the same way.
 fn offsets(kafka: &Kafka, asked: &TopicPartitionList, limit: Duration) -> KafkaResult<HashMap<(String, i32), Offset>> {
     let mut offsets = HashMap::new();
