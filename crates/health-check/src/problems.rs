@@ -201,8 +201,18 @@ fn advice(check: &str) -> &'static str {
         ),
         (
             "_partitions",
-            "Decide whether what is missing may be given up, then set the group's offset as docs/operations.md says. \
-             Offsets are never skipped by themselves.",
+            "Decide whether what is missing may be given up, then set where the group goes on: weir groups set. Offsets are \
+             never skipped by themselves.",
+        ),
+        (
+            "_clock",
+            "See to the clock of the machine (its time service). Nothing is lost: what is removed by time waits for an hour in \
+             which the clock is right.",
+        ),
+        (
+            "_unread",
+            "See why the group does not read: weir groups list, and the checks of its stage. One that nobody runs any more: \
+             weir groups delete. What it has not read is kept, until the disk is full.",
         ),
         (
             "_dead_letter_storm",

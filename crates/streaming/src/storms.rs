@@ -28,7 +28,7 @@ impl Storms {
         let Some(until) = until.map(|until| until.min(now + LONGEST)).filter(|until| *until > now) else { return };
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         held.retain(|_, until| *until > now);
-        let before = held.get(&storm.endpoint).copied();
+        let before = held.get(&storm.endpoint).copied().filter(|until| *until <= now + LONGEST);
         if before.is_none() {
             tracing::warn!(
                 endpoint = storm.endpoint,
@@ -42,13 +42,18 @@ impl Storms {
     /// For how long an endpoint is still held back; `None`: it is not.
     pub(crate) fn left(&self, endpoint: &str, now: SystemTime) -> Option<Duration> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.get(endpoint)?.duration_since(now).ok().filter(|left| !left.is_zero())
+        // What would last for longer was said while the clock was ahead, and is over.
+        held.get(endpoint)?.duration_since(now).ok().filter(|left| !left.is_zero() && *left <= LONGEST)
     }
 
     /// The endpoints that are held back, for health.
     pub(crate) fn held(&self, now: SystemTime) -> Vec<String> {
         let held = self.held.read().unwrap_or_else(PoisonError::into_inner);
-        let mut names: Vec<_> = held.iter().filter(|(_, until)| **until > now).map(|(name, _)| name.clone()).collect();
+        let mut names: Vec<_> = held
+            .iter()
+            .filter(|(_, until)| **until > now && **until <= now + LONGEST)
+            .map(|(name, _)| name.clone())
+            .collect();
         names.sort();
         names
     }
@@ -103,6 +108,19 @@ mod tests {
         // Nobody says that it is over.
         assert_eq!(storms.left("a", at(60)), None);
         assert_eq!(storms.held(at(60)), [""; 0]);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_holds_nobody_back_for_days() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        let ahead = now + Duration::from_secs(40 * 24 * 3600);
+        let storms = Storms::default();
+        storms.apply(storm("a", ahead + Duration::from_secs(60)), ahead);
+        assert_eq!(storms.held(ahead), ["a"]);
+        // It is set right.
+        assert_eq!((storms.left("a", now), storms.held(now)), (None, Vec::new()));
+        storms.apply(storm("a", now + Duration::from_secs(30)), now);
+        assert_eq!(storms.left("a", now), Some(Duration::from_secs(30)));
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn accepted_at(delivery_id: &str, now: SystemTime) -> Option<Timestamp> {
 }
 
 /// The delivery on its raw topic.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Found {
     /// The record.
     pub record: Stored,
@@ -120,11 +120,6 @@ impl Trace {
             }
         }
         Self { found, events, refused, lake: None }
-    }
-
-    /// When the delivery was written to its raw topic.
-    pub fn produced_at_ms(&self) -> i64 {
-        self.found.record.produced_at_ms
     }
 
     /// The topics, without prefix, on which something of it can be.

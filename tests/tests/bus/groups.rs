@@ -101,3 +101,40 @@ pub(crate) async fn late_acks_of_a_revoked_partition_are_ignored(log: &Log) {
     assert_eq!(seen, expected, "nothing of the moved partition is lost");
     drop(first);
 }
+
+pub(crate) async fn operators_see_and_set_where_groups_stand(log: &Log) {
+    let bus = log.with_topic(2, |_| {}).await;
+    let sent = produce_keyed(&bus, 0..50, |n| n.to_string()).await;
+    let end = |partition| sent.iter().filter(|at| at.partition == partition).map(|at| at.offset + 1).max().unwrap_or(0);
+    assert_eq!(bus.groups().await.unwrap(), []);
+    let mut consumer = consumer(&bus);
+    take_all(&mut consumer, (0..50).collect()).await;
+    let groups = bus.groups().await.unwrap();
+    assert_eq!((groups.len(), groups[0].name.as_str(), groups[0].members), (1, GROUP, 1));
+    // While somebody reads nothing is set and nothing deleted.
+    assert!(bus.set_group_offset(GROUP, TOPIC, 0, 0).await.is_err());
+    assert!(bus.delete_group(GROUP).await.is_err());
+    within("the end", consumer.close(Duration::from_secs(10))).await.unwrap();
+
+    let place = |partition, committed: i64| bus::GroupPlace {
+        topic: TOPIC.to_owned(),
+        partition,
+        committed,
+        low: 0,
+        end: end(partition),
+    };
+    let read = bus::Group { name: GROUP.to_owned(), members: 0, places: vec![place(0, end(0)), place(1, end(1))] };
+    assert_eq!(bus.groups().await.unwrap(), [read]);
+    assert_eq!(bus.offsets_at(TOPIC, bus::Start::Beginning).await.unwrap(), [0, 0]);
+    assert_eq!(bus.offsets_at(TOPIC, bus::Start::End).await.unwrap(), [end(0), end(1)]);
+    assert_eq!(bus.offsets_at(TOPIC, bus::Start::LastN(1)).await.unwrap(), [end(0) - 1, end(1) - 1]);
+    bus.set_group_offset(GROUP, TOPIC, 0, 3).await.unwrap();
+    bus.set_group_offset(GROUP, TOPIC, 1, end(1) + 5).await.unwrap();
+    let places = bus.groups().await.unwrap().remove(0).places;
+    assert_eq!(places, [place(0, 3), place(1, end(1) + 5)]);
+    assert_eq!((places[0].lag(), places[0].is_out_of_range()), (end(0) - 3, false));
+    assert_eq!((places[1].lag(), places[1].is_out_of_range()), (0, true));
+    bus.delete_group(GROUP).await.unwrap();
+    assert_eq!(bus.groups().await.unwrap(), []);
+    assert!(bus.delete_group(GROUP).await.is_err(), "there is none");
+}

@@ -14,6 +14,7 @@ use crate::settings::Settings;
 
 pub mod acls;
 pub mod dead_letters;
+pub mod groups;
 pub mod health;
 pub mod job;
 pub mod lake;
@@ -27,6 +28,7 @@ pub mod tail;
 pub mod topics;
 pub mod trace;
 pub mod up;
+mod up_log;
 mod up_simulation;
 
 /// The arguments of `weir`.
@@ -59,6 +61,7 @@ enum Command {
     Lake(lake::LakeCommand),
     DeadLetters(dead_letters::DeadLetters),
     Replay(replay::Replay),
+    Groups(groups::GroupsCommand),
     Rebuild(rebuild::Rebuild),
     Job(job::Job),
     Health(health::Health),
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Lake(lake) => run(|shutdown| lake.run(shutdown)),
         Command::DeadLetters(dead_letters) => run(|shutdown| dead_letters.run(shutdown)),
         Command::Replay(replay) => run(|shutdown| replay.run(shutdown)),
+        Command::Groups(groups) => run(|_| groups.run()),
         Command::Rebuild(rebuild) => run(|shutdown| rebuild.run(shutdown)),
         Command::Job(job) => run(|shutdown| job.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),

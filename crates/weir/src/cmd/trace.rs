@@ -13,7 +13,8 @@ use crate::out;
 use crate::records::{Reading, Records};
 use crate::trace::{Found, Trace, accepted_at};
 
-/// The log's clock and the door's may differ by so much.
+/// The log's clock and the door's may differ by so much. Where one was set meanwhile they differ by anything: what is not
+/// found from a time on is looked for from the beginning.
 const SLACK_SECONDS: i64 = 60;
 
 /// Say what became of a delivery, from the door to the lake
@@ -78,23 +79,8 @@ impl TraceCommand {
     async fn trace(&self) -> anyhow::Result<Option<Trace>> {
         let settings = self.grpc.settings()?;
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
-        let topics = records.topics().await?;
-        let start = match self.from.or_else(|| accepted_at(&self.delivery_id, service::clock::now())) {
-            Some(time) => Start::AtTime(Timestamp { seconds: time.seconds - SLACK_SECONDS, nanos: 0 }),
-            None => Start::Beginning,
-        };
-        let Some(mut trace) = self.find(&records, &topics, start).await? else { return Ok(None) };
-        // Whatever came of it was produced after it.
-        let since = Start::AtTime(Timestamp { seconds: trace.produced_at_ms() / 1000 - SLACK_SECONDS, nanos: 0 });
-        let derived: Vec<_> = trace.topics().into_iter().filter(|topic| topics.contains(topic)).collect();
-        if !derived.is_empty() {
-            let mut reading = records.read(&derived, since, false).await?;
-            while !trace.is_found_on_topics()
-                && let Some(record) = reading.next_until_end().await?
-            {
-                trace.take(&record, &settings.bus.topic_prefix);
-            }
-        }
+        let prefix = &settings.bus.topic_prefix;
+        let Some(mut trace) = self.on_topics(&records, prefix).await? else { return Ok(None) };
         let ids = trace.activity_ids();
         if !ids.is_empty() {
             let day = trace.day();
@@ -111,7 +97,29 @@ impl TraceCommand {
         Ok(Some(trace))
     }
 
-    async fn find(&self, records: &Records, topics: &[String], start: Start) -> anyhow::Result<Option<Trace>> {
+    /// The delivery, and what came of it as far as topics have it.
+    async fn on_topics(&self, records: &Records, prefix: &str) -> anyhow::Result<Option<Trace>> {
+        let topics = records.topics().await?;
+        let start = match self.from.or_else(|| accepted_at(&self.delivery_id, service::clock::now())) {
+            Some(time) => Start::AtTime(Timestamp { seconds: time.seconds - SLACK_SECONDS, nanos: 0 }),
+            None => Start::Beginning,
+        };
+        let mut found = self.find(records, &topics, start.clone()).await?;
+        if found.is_none() && self.from.is_none() && start != Start::Beginning {
+            found = self.find(records, &topics, Start::Beginning).await?;
+        }
+        let Some(found) = found else { return Ok(None) };
+        // Whatever came of it was produced after it: by most clocks at a later time.
+        let since = (found.record.produced_at_ms / 1000).saturating_sub(SLACK_SECONDS);
+        let since = Start::AtTime(Timestamp { seconds: since, nanos: 0 });
+        let mut trace = follow(records, &topics, Trace::new(found.clone()), since, prefix).await?;
+        if !trace.is_found_on_topics() {
+            trace = follow(records, &topics, Trace::new(found), Start::Beginning, prefix).await?;
+        }
+        Ok(Some(trace))
+    }
+
+    async fn find(&self, records: &Records, topics: &[String], start: Start) -> anyhow::Result<Option<Found>> {
         let raw: Vec<_> = topics.iter().filter(|topic| topic.starts_with("raw.")).cloned().collect();
         if raw.is_empty() {
             return Ok(None);
@@ -126,9 +134,34 @@ impl TraceCommand {
             if let Ok(delivery) = Delivery::decode(payload.clone())
                 && delivery.delivery_id == self.delivery_id
             {
-                return Ok(Some(Trace::new(Found { record, delivery })));
+                return Ok(Some(Found { record, delivery }));
             }
         }
         Ok(None)
     }
 }
+
+/// Looks for what came of a delivery, from there on.
+async fn follow(
+    records: &Records,
+    topics: &[String],
+    mut trace: Trace,
+    start: Start,
+    prefix: &str,
+) -> anyhow::Result<Trace> {
+    let derived: Vec<_> = trace.topics().into_iter().filter(|topic| topics.contains(topic)).collect();
+    if derived.is_empty() {
+        return Ok(trace);
+    }
+    let mut reading = records.read(&derived, start, false).await?;
+    while !trace.is_found_on_topics()
+        && let Some(record) = reading.next_until_end().await?
+    {
+        trace.take(&record, prefix);
+    }
+    Ok(trace)
+}
+
+#[cfg(test)]
+#[path = "trace_tests.rs"]
+mod tests;

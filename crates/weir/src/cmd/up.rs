@@ -144,6 +144,7 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     if settings.bus.kafka.brokers.is_empty() {
         // Nobody else can reach the log.
         routes = routes.add_service(records::service::Service::server(bus.clone(), &host));
+        routes = routes.add_service(records::groups::Service::server(bus.clone()));
     }
     let addresses = host.serve_with(routes, Some(health_check.pages())).await?;
     let grpc = settings.grpc_url(&addresses.grpc.to_string());
@@ -162,7 +163,9 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     let after = CancellationToken::new();
     let (lines, shown) = mpsc::channel(16);
     let mut sides = JoinSet::new();
-    if !settings.bus.kafka.brokers.is_empty() {
+    if settings.bus.kafka.brokers.is_empty() {
+        sides.spawn(super::up_log::Checks::new(host.health()).watch(bus.clone()));
+    } else {
         sides.spawn(tell_broker(bus.clone(), lines.clone(), after.clone()));
     }
     let screen = Screen::new();

@@ -6,9 +6,10 @@
 //!                              └─ the log's folder            the embedded log while nothing runs
 //! ```
 //!
-//! * [`service`]: what `weir up` answers
+//! * [`service`]: what `weir up` answers; [`groups`]: where consumer groups stand, by the same ways
 //! * [`wire`]: records as they go over gRPC
 
+pub mod groups;
 pub mod service;
 pub mod wire;
 
@@ -39,12 +40,14 @@ pub enum Records {
     Grpc(LogServiceClient<Channel>),
 }
 
-impl Records {
-    /// Finds the log. `grpc`: where `weir up` answers, if it is not where the settings say.
-    ///
-    /// # Errors
-    /// When nobody answers and there is no log; the message says what was tried.
-    pub async fn open(settings: &Settings, grpc: Option<&str>) -> anyhow::Result<Self> {
+/// Where the log is.
+enum Log {
+    Bus(Box<Bus>),
+    Grpc(Channel),
+}
+
+impl Log {
+    async fn find(settings: &Settings, grpc: Option<&str>) -> anyhow::Result<Self> {
         let dial = Dial::new("grpc.client", &settings.grpc.client);
         if !settings.bus.kafka.brokers.is_empty() {
             let bus = Bus::open(&settings.bus)?;
@@ -59,10 +62,7 @@ impl Records {
         }
         let url = grpc.map_or_else(|| settings.grpc_url(&settings.grpc.listen), ToOwned::to_owned);
         let unreachable = match crate::register::channel(&dial, &url).await {
-            Ok(channel) => {
-                let client = LogServiceClient::new(channel).max_decoding_message_size(wire::LARGEST);
-                return Ok(Self::Grpc(client));
-            }
+            Ok(channel) => return Ok(Self::Grpc(channel)),
             Err(error) => error,
         };
         // Nothing runs: then nobody else has the log open.
@@ -71,6 +71,19 @@ impl Records {
         }
         Err(unreachable).with_context(|| {
             format!("and there is no log in {} (setting bus.data_dir)", settings.bus.data_dir.display())
+        })
+    }
+}
+
+impl Records {
+    /// Finds the log. `grpc`: where `weir up` answers, if it is not where the settings say.
+    ///
+    /// # Errors
+    /// When nobody answers and there is no log; the message says what was tried.
+    pub async fn open(settings: &Settings, grpc: Option<&str>) -> anyhow::Result<Self> {
+        Ok(match Log::find(settings, grpc).await? {
+            Log::Bus(bus) => Self::Bus(bus),
+            Log::Grpc(channel) => Self::Grpc(LogServiceClient::new(channel).max_decoding_message_size(wire::LARGEST)),
         })
     }
 

@@ -133,7 +133,7 @@ impl Batch {
     }
 }
 
-fn status(error: bus::Error) -> Status {
+pub(super) fn status(error: bus::Error) -> Status {
     let text = error.to_string();
     match error {
         bus::Error::NoTopic { .. } => Status::not_found(text),

@@ -1,0 +1,130 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use bus::{Bus, Clock, Headers, Record, TopicKind, TopicSpec};
+use clap::Parser as _;
+use serde_json::Value;
+
+use super::*;
+
+const HOUR: i64 = 3_600_000;
+const BODY: &str = r#"{"action":"created","starred_at":"2026-01-31T23:59:58Z",
+    "repository":{"id":1,"name":"r","full_name":"o/r","owner":{"id":2,"login":"o"}},"sender":{"id":NUMBER,"login":"ann"}}"#;
+
+#[derive(clap::Parser)]
+struct Arguments {
+    #[command(flatten)]
+    trace: TraceCommand,
+}
+
+/// An installation whose clock is set.
+struct World {
+    records: Records,
+    bus: Bus,
+    millis: Arc<AtomicI64>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut settings = crate::settings::Settings::load(None).unwrap().bus;
+        settings.data_dir = folder.path().to_owned();
+        settings.kafka.brokers.clear();
+        settings.create_topics = true;
+        settings.producer.linger_ms = 0;
+        let millis = Arc::new(AtomicI64::new(service_now()));
+        let shared = millis.clone();
+        let wall = move || UNIX_EPOCH + Duration::from_millis(shared.load(Ordering::SeqCst).unsigned_abs());
+        let bus = Bus::open_with_clock(&settings, Clock::new(wall).with_monotonic(|| Duration::ZERO)).unwrap();
+        let kind = TopicKind::Log { retention: Duration::from_secs(7 * 24 * 3600) };
+        let names = ["raw.github", "events.github.star", "activities", "activities.enriched", "dead-letters"];
+        let specs = names.map(|name| TopicSpec { name: name.to_owned(), kind });
+        assert_eq!(bus.prepare_topics(&specs).await.unwrap(), []);
+        Self { records: Records::Bus(Box::new(bus.clone())), bus, millis, _folder: folder }
+    }
+
+    fn set_clock(&self, by: i64) {
+        self.millis.fetch_add(by, Ordering::SeqCst);
+    }
+
+    async fn send(&self, topic: &str, headers: Headers, payload: Vec<u8>) {
+        let record = Record::encoded(topic, headers.id.clone(), payload, headers);
+        self.bus.producer().unwrap().try_send(record).unwrap().await.unwrap();
+    }
+
+    /// The door takes one in.
+    async fn deliver(&self, number: usize) -> Delivery {
+        let millis = self.millis.fetch_add(1000, Ordering::SeqCst);
+        let header = |name: &str, value: String| common::raw::v1::Header { name: name.into(), value };
+        let delivery = Delivery {
+            delivery_id: format!("{millis:012x}{number:020x}"),
+            source: "github".into(),
+            endpoint: "shop".into(),
+            tenant: "acme".into(),
+            scheme: "hub-sha256".into(),
+            received_at: Some(common::time::from_millis(millis)),
+            headers: vec![
+                header("x-github-event", "star".into()),
+                header("x-github-delivery", format!("0d0e0f10-0000-11f0-8000-{number:012x}")),
+            ],
+            body: BODY.replace("NUMBER", &(number + 3).to_string()).into_bytes().into(),
+            ..Delivery::default()
+        };
+        self.send("raw.github", Headers { id: number.to_string(), ..Headers::default() }, delivery.encode_to_vec())
+            .await;
+        delivery
+    }
+
+    /// The stages make of it what has to come of it.
+    async fn process(&self, delivery: &Delivery) {
+        let trace = self.trace(&delivery.delivery_id).await;
+        let trace = trace.unwrap_or_else(|| panic!("{} is not found", delivery.delivery_id)).json();
+        let event = &trace["events"][0];
+        assert!(event.is_object(), "{trace}");
+        let id = |of: &Value| Headers { id: of["id"].as_str().unwrap().to_owned(), ..Headers::default() };
+        self.send("events.github.star", id(event), Vec::new()).await;
+        self.send("activities", id(&event["activities"][0]), Vec::new()).await;
+        self.send("activities.enriched", id(&event["activities"][0]), Vec::new()).await;
+        self.set_clock(1000);
+    }
+
+    async fn trace(&self, id: &str) -> Option<Trace> {
+        let command = Arguments::parse_from(["trace", id]).trace;
+        command.on_topics(&self.records, "").await.unwrap()
+    }
+}
+
+fn service_now() -> i64 {
+    common::time::to_millis(&service::clock::timestamp())
+}
+
+/// The clock is two hours ahead for a while, and right again: each delivery is found, with all that came of it, also what
+/// was worked on after the clock was set back.
+#[tokio::test]
+async fn every_delivery_is_found_although_the_clock_was_set() {
+    let world = World::new().await;
+    let (mut all, mut waiting) = (Vec::new(), Vec::new());
+    for number in 0..16 {
+        match number {
+            5 => world.set_clock(2 * HOUR),
+            11 => world.set_clock(-2 * HOUR),
+            _ => {}
+        }
+        waiting.push(world.deliver(number).await);
+        // What came just before the clock was set is worked on after it.
+        if ![4, 10].contains(&number) {
+            for delivery in std::mem::take(&mut waiting) {
+                world.process(&delivery).await;
+                all.push(delivery.delivery_id);
+            }
+        }
+    }
+    assert_eq!(all.len(), 16);
+    for id in all {
+        let trace = world.trace(&id).await.unwrap();
+        assert!(trace.is_found_on_topics(), "{}", trace.pretty());
+    }
+    assert!(world.trace(&"0".repeat(32)).await.is_none());
+}

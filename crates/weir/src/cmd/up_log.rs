@@ -1,0 +1,72 @@
+//! What `weir up` says of how the embedded log keeps its records.
+
+use std::time::Duration;
+
+use bus::{Bus, Keeping, Unread};
+use service::{Action, CheckHandle, CheckSpec, Health};
+
+/// The log looks once a minute.
+const LOOK: Duration = Duration::from_secs(5);
+/// How many partitions a message names.
+const NAMED: usize = 3;
+
+/// The checks of the embedded log. Neither keeps deliveries out: nothing is lost.
+pub(super) struct Checks {
+    clock: CheckHandle,
+    unread: CheckHandle,
+}
+
+impl Checks {
+    pub(super) fn new(health: &Health) -> Self {
+        let check = |name| {
+            let action = Action::Ticket;
+            health.check(CheckSpec { name, action, gates_readiness: false, unit: "", threshold: None })
+        };
+        Self { clock: check("embedded_clock"), unread: check("embedded_unread") }
+    }
+
+    /// For ever.
+    pub(super) async fn watch(self, bus: Bus) {
+        loop {
+            if let Some(keeping) = bus.keeping() {
+                self.look(&keeping);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn look(&self, keeping: &Keeping) {
+        match &keeping.clock_jumped_by {
+            Some(jump) => self.clock.warn(format!(
+                "the clock jumped by {jump}, or the machine slept: nothing is removed for it until the clock has been \
+                 right for an hour"
+            )),
+            None => self.clock.ok("goes as it should"),
+        }
+        let mut unread: Vec<&Unread> = keeping.unread.iter().collect();
+        unread.sort_by_key(|unread| std::cmp::Reverse(unread.age));
+        let Some(oldest) = unread.first() else {
+            return self.unread.ok("every group has read what is half its time old");
+        };
+        let told: Vec<String> = unread.iter().take(NAMED).map(|unread| told(unread)).collect();
+        let more = unread.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        let message = format!("{}{more}; it is kept until it is read", told.join("; "));
+        if oldest.is_over() { self.unread.fail(message) } else { self.unread.warn(message) }
+    }
+}
+
+fn told(unread: &Unread) -> String {
+    let Unread { group, topic, partition, records, age, retention } = unread;
+    let days = |time: &Duration| time.as_secs_f64() / 86_400.0;
+    format!(
+        "{group} has not read {records} records of {topic}/{partition}, the first for {:.1} days, and the topic keeps them \
+         for {:.1}",
+        days(age),
+        days(retention)
+    )
+}
+
+#[cfg(test)]
+#[path = "up_log_tests.rs"]
+mod tests;
