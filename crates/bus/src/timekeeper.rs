@@ -114,6 +114,25 @@ impl Timekeeper {
     }
 }
 
+/// Watches the wall clock of somebody else, by the monotonic one of this process.
+#[derive(Debug, Default)]
+pub(crate) struct Watch(Mutex<Option<State>>);
+
+impl Watch {
+    /// By how many milliseconds it has jumped forwards since it was looked at last, where that is much.
+    pub(crate) fn forwards(&self, wall: i64, monotonic: Duration) -> Option<i64> {
+        let mut state = lock(&self.0);
+        let Some(state) = &mut *state else {
+            *state = Some(State::open(wall, monotonic, None).0);
+            return None;
+        };
+        match state.look(wall, monotonic) {
+            Some(Found::Jumped(jump)) if jump > AWAY => Some(jump),
+            _ => None,
+        }
+    }
+}
+
 /// The time, and what the wall clock said at it, as they are kept.
 pub(crate) fn stored(time: i64, wall: i64) -> [u8; 16] {
     let mut value = [0; 16];

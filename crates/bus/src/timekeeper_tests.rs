@@ -142,6 +142,23 @@ fn parts_of_a_millisecond_are_not_lost() {
 }
 
 #[test]
+fn the_clock_of_somebody_else_is_watched() {
+    let watch = Watch::default();
+    let table = [
+        (0, 0, None),
+        (15_000, 15_000, None),
+        (HOUR, 30_000, None),
+        (40 * DAY, 45_000, Some(40 * DAY - 45_000)),
+        (40 * DAY + 15_000, 60_000, None),
+        (75_000, 75_000, None),
+        (-DAY, 90_000, None),
+    ];
+    for (wall, monotonic, forwards) in table {
+        assert_eq!(watch.forwards(START + wall, at(monotonic)), forwards, "{wall}");
+    }
+}
+
+#[test]
 fn for_people() {
     for (jump, text) in [(75_000, "+1 min 15 s"), (-2 * HOUR, "-2 h 0 min"), (40 * DAY + HOUR, "+40 days 1 h")] {
         assert_eq!(shown(jump), text);

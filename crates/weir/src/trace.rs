@@ -331,7 +331,7 @@ fn place(at: &Coordinates) -> String {
 fn show(seen: Option<&Seen>, topic: &str) -> String {
     let Some(seen) = seen else { return format!("{topic}   not there") };
     let times = if seen.times > 1 { format!(", {} times", seen.times) } else { String::new() };
-    format!("{}   +{} ms{times}", place(&seen.at), seen.after_ms)
+    format!("{}   {:+} ms{times}", place(&seen.at), seen.after_ms)
 }
 
 fn rows(rows: usize) -> String {

@@ -16,6 +16,7 @@ use super::reach::{Evictions, Reach, SAMPLES, Told};
 use super::{AGAIN, ClaimsState, Clock, Key};
 use crate::kafka::client::first_line;
 use crate::threads::lock;
+use crate::timekeeper::{self, Watch};
 use crate::{Error, Settings};
 
 /// Deletes the claim where it is one of the values.
@@ -61,8 +62,8 @@ const LEAST: &str = "\
     end \
     return least";
 
-/// The answer to INFO, what is noted of evictions, the epoch, and the least time to live.
-type Looked = (String, Option<String>, Option<String>, Option<u64>);
+/// The answer to INFO, what is noted of evictions, the epoch, the least time to live, and the seconds of its clock.
+type Looked = (String, Option<String>, Option<String>, Option<u64>, (i64, i64));
 
 /// What is noted of evictions, for all who use this server: they are counted for the whole of it. It has no time to
 /// live, so that most policies leave it where it is.
@@ -95,6 +96,8 @@ pub(crate) struct Redis {
     epoch: Mutex<Option<String>>,
     is_new: bool,
     away: Mutex<Option<String>>,
+    /// The clock of the server, by which claims expire there.
+    servers: Watch,
 }
 
 impl std::fmt::Debug for Redis {
@@ -144,6 +147,7 @@ impl Redis {
             epoch: Mutex::new(None),
             is_new: false,
             away: Mutex::new(None),
+            servers: Watch::default(),
         };
         let mut look = redis::pipe();
         look.cmd("GET").arg(&store.epoch_key);
@@ -243,9 +247,15 @@ impl Redis {
         let (_, mut connection) = lock(&self.connection).clone();
         let mut look = redis::pipe();
         look.cmd("INFO").cmd("GET").arg(EVICTED_KEY).cmd("GET").arg(&self.epoch_key);
-        look.cmd("EVAL").arg(LEAST).arg(0).arg(SAMPLES);
+        look.cmd("EVAL").arg(LEAST).arg(0).arg(SAMPLES).cmd("TIME");
         let answer: RedisResult<Looked> = look.query_async(&mut connection).await;
-        let (info, noted, epoch, least) = answer.map_err(|error| failed(error.to_string()))?;
+        let (info, noted, epoch, least, (seconds, _)) = answer.map_err(|error| failed(error.to_string()))?;
+        if let Some(jump) = self.servers.forwards(seconds.saturating_mul(1000), self.clock.monotonic()) {
+            // What has expired by it is gone. What came of it is still there, and restores it.
+            *lock(&self.epoch) = None;
+            let jump = timekeeper::shown(jump);
+            tracing::error!(store = %self.shown, jump, "the clock of the claims' store jumped, and claims may have expired by it: they must be rebuilt");
+        }
         let told = Told::read(&info).ok_or_else(|| failed("INFO tells nothing of memory and evictions".to_owned()))?;
         let now = self.clock.millis();
         let evictions = Evictions::of(&told, noted.as_deref(), now);
