@@ -39,6 +39,8 @@ pub(crate) enum Act {
     RebuildWithoutABroker,
     /// The disk of the lake is full, and is not any more.
     FullDisk,
+    /// The clock of an installation on the embedded log is set.
+    SetClock,
     /// Offsets are committed before what came of their records was delivered: must be found out.
     CommitEarly,
     /// Ids are marked as seen, without where: must be found out.
@@ -208,6 +210,8 @@ fn of_one_version() -> Vec<Case> {
             .with(Options { processing: storms::OF_ALL, ..Options::default() }),
         Case::new("topic-replaced", "the topic between processing and enricher is deleted and made again", vec![])
             .act(Act::ReplaceTopic),
+        Case::new("clock-set", "the clock is 40 days ahead for a minute, then two hours, and right again", vec![])
+            .act(Act::SetClock),
         Case::new("disk-full", "the disk of the lake is full", vec![])
             .act(Act::FullDisk)
             .with(Options { lake_mebibytes: Some(64), ..Options::default() }),
@@ -226,6 +230,11 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
         Act::RebuildWithoutABroker => rebuild_without_a_broker(run).await,
         Act::FullDisk => full_disk(run).await,
         Act::ReplaceTopic => crate::replaced::topic(run).await,
+        Act::SetClock => {
+            crate::clock::set().await?;
+            run.ended(Moment::now());
+            Ok(())
+        }
         Act::CommitEarly => crate::control::commit_early(run).await,
         Act::ForgetPlaces => crate::control::forget_places(run).await,
     }

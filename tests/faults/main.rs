@@ -11,6 +11,7 @@
 
 mod cases;
 mod check;
+mod clock;
 mod control;
 mod fault;
 mod ledger;
