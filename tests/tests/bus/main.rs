@@ -70,6 +70,7 @@ macro_rules! promises {
             groups::late_acks_of_a_revoked_partition_are_ignored,
             groups::operators_see_and_set_where_groups_stand,
             read::starts_where_it_is_told,
+            read::parts_are_read_in_any_order,
             read::ends_at_the_end_as_it_was,
             read::passes_over_deleted_records,
             read::finds_single_records,

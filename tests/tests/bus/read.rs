@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bus::{Error, Headers, Reader, Record, Start, TopicKind, TopicSpec};
+use bus::{Error, Headers, Range, Reader, Record, Spans, Start, TopicKind, TopicSpec};
 use common::registration::v1::Registration;
 use common::topics::REGISTRATIONS;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,49 @@ pub(crate) async fn starts_where_it_is_told(log: &Log) {
     produce(&bus, 10..11).await;
     assert_eq!(within("the new record", end.next()).await.unwrap().coordinates.offset, 10);
     assert!(matches!(bus.reader(&["nothing".to_owned()], Start::End).await, Err(Error::NoTopic { .. })));
+}
+
+/// All of a part, however many times it has to be asked for.
+async fn part(spans: &mut Spans, mut from: i64, until: i64) -> Vec<i64> {
+    let mut offsets = Vec::new();
+    while from < until {
+        let span = within("a part", spans.read(0, from, until)).await.unwrap();
+        assert!(span.next > from, "it goes on");
+        from = span.next;
+        offsets.extend(span.records.iter().map(|record| record.coordinates.offset));
+    }
+    offsets
+}
+
+pub(crate) async fn parts_are_read_in_any_order(log: &Log) {
+    let bus = log.with_topic(1, |_| {}).await;
+    let mut spans = bus.spans(TOPIC);
+    assert_eq!(spans.ranges().await.unwrap(), [Range { partition: 0, low: 0, end: 0 }]);
+    produce(&bus, 0..3000).await;
+    let range = Range { partition: 0, low: 0, end: 3000 };
+    assert_eq!(spans.ranges().await.unwrap(), [range]);
+    // From the end to the beginning, then all of it.
+    for from in [2990, 2980, 1500, 1490, 0] {
+        assert_eq!(part(&mut spans, from, from + 10).await, (from..from + 10).collect::<Vec<_>>());
+    }
+    assert_eq!(part(&mut spans, 0, 3000).await, (0..3000).collect::<Vec<_>>());
+    assert_eq!(part(&mut spans, 5, 5).await, [0i64; 0]);
+    let time = spans.read(0, 1000, 1001).await.unwrap().records[0].produced_at_ms;
+    let at = |millis| common::time::from_millis(millis);
+    let [found] = spans.first_at(&[range], &at(time)).await.unwrap()[..] else { panic!() };
+    assert!((0..=1000).contains(&found.low) && found.end == 3000, "{found:?}");
+    if found.low > 0 {
+        let before = spans.read(0, found.low - 1, found.low).await.unwrap().records[0].produced_at_ms;
+        assert!(before < time, "the first of that time");
+    }
+    assert_eq!(spans.first_at(&[range], &at(time + 3_600_000)).await.unwrap(), [Range { low: 3000, ..range }]);
+
+    // What has had its time is passed over.
+    bus.delete_records(TOPIC, 0, 100).await.unwrap();
+    assert_eq!(spans.ranges().await.unwrap(), [Range { low: 100, ..range }]);
+    assert_eq!(part(&mut spans, 90, 110).await, (100..110).collect::<Vec<_>>());
+    assert_eq!(part(&mut spans, 10, 20).await, [0i64; 0]);
+    assert!(matches!(bus.spans("nothing").ranges().await, Err(Error::NoTopic { .. })));
 }
 
 pub(crate) async fn ends_at_the_end_as_it_was(log: &Log) {

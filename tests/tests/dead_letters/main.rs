@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
 
 mod commands;
+mod kept;
 mod look;
+mod many;
 mod place;
 mod raw;
 mod refusals;
@@ -18,6 +20,10 @@ macro_rules! suite {
                 @tests $log,
                 look::letters_are_listed_in_pages_shown_and_counted,
                 look::what_cannot_be_asked_is_said,
+                kept::an_event_larger_than_its_record_leaves_the_bytes_as_they_came,
+                kept::what_would_take_too_much_memory_is_kept_whole_and_can_be_read_later,
+                kept::little_memory_slows_down_and_stops_nothing,
+                many::what_is_asked_of_very_many_reads_little,
                 replay::after_the_fix_comes_what_had_come_without_the_fault,
                 replay::an_item_that_an_older_version_refused_comes_with_its_id,
                 replay::what_is_refused_again_is_a_new_letter_with_one_more_attempt,
