@@ -22,10 +22,10 @@ macro_rules! kinds {
             delivery: &Delivery,
             tenants: &dyn Tenants,
             object: Object,
-        ) -> Result<Event, Draft> {
+        ) -> Result<Event, Box<Draft>> {
             match kind {
                 $($name => Ok(typed::<proto::$message>(draft, delivery, tenants, object)),)+
-                _ => Err(draft),
+                _ => Err(Box::new(draft)),
             }
         }
     };

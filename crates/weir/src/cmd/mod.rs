@@ -13,6 +13,7 @@ use crate::out;
 use crate::settings::Settings;
 
 pub mod acls;
+mod ask;
 pub mod dead_letters;
 pub mod groups;
 pub mod health;

@@ -1,6 +1,5 @@
 //! `weir register`: endpoints and accounts.
 
-use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -192,7 +191,7 @@ impl SecretArgs {
             out::complain("weir: a secret on the command line can be seen by others; --secret-file is safer");
             secret.clone()
         } else {
-            ask()?
+            super::ask::secret()?
         };
         source.check_secret(&value).map_err(|wrong| anyhow::anyhow!("the secret {wrong}"))?;
         Ok(PlainSecret { value, expires_at: None })
@@ -202,26 +201,6 @@ impl SecretArgs {
 #[allow(clippy::disallowed_methods, reason = "the variable is no setting: the user names it for its secret")]
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Asks for the secret where somebody is there to ask, without showing it; else reads it from standard input.
-fn ask() -> anyhow::Result<String> {
-    use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-    let stdin = std::io::stdin();
-    let mut text = String::new();
-    if !stdin.is_terminal() {
-        stdin.lock().take(64 << 10).read_to_string(&mut text).context("cannot read the secret from standard input")?;
-        return Ok(text.lines().next().unwrap_or_default().to_owned());
-    }
-    out::complain("Secret (it is not shown while you type):");
-    let shown = tcgetattr(&stdin).context("cannot ask for the secret: use --secret-file")?;
-    let mut hidden = shown.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
-    let read = stdin.read_line(&mut text);
-    tcsetattr(&stdin, OptionalActions::Flush, &shown)?;
-    read.context("cannot read the secret")?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 impl Register {
