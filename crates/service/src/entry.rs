@@ -4,7 +4,7 @@ mod healthcheck;
 
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,11 +13,14 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::lifecycle::{EXIT_BAD_SETTINGS, EXIT_FAILED, End, Signals, supervise};
-use crate::{Host, Settings, SettingsError, descriptors, load, print, telemetry};
+use crate::lifecycle::{EXIT_BAD_SETTINGS, EXIT_FAILED, End, supervise};
+use crate::signals::Signals;
+use crate::{Host, Settings, SettingsError, descriptors, escape, load, print, telemetry};
 
 /// What a second of patience buys at the end: the last spans.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+/// See [`complain`].
+const COMPLAINT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The flags that every service has. Can be flattened into the arguments of another command.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -52,7 +55,7 @@ enum Command {
 }
 
 /// `main` of a service: reads flags and settings, sets up telemetry, calls `run` with the settings and the host, and
-/// ends by itself or by SIGTERM or SIGINT within `shutdown.deadline_ms`. `defaults` are TOML texts.
+/// ends by itself or by SIGTERM, SIGINT or SIGHUP within `shutdown.deadline_ms`. `defaults` are TOML texts.
 ///
 /// Exit codes: 0; [`EXIT_FAILED`](crate::EXIT_FAILED), [`EXIT_BAD_SETTINGS`](crate::EXIT_BAD_SETTINGS),
 /// [`EXIT_DEADLINE`](crate::EXIT_DEADLINE), [`EXIT_SECOND_SIGNAL`](crate::EXIT_SECOND_SIGNAL).
@@ -66,12 +69,7 @@ pub fn main<S: Settings, Fut: Future<Output = anyhow::Result<()>>>(
     let parsed = command.try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches));
     let arguments = match parsed {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help goes to standard output, and is no error.
-            let code = if error.use_stderr() { EXIT_BAD_SETTINGS } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return usage(&error),
     };
     match arguments.command {
         None => main_with(name, defaults, &arguments.flags, run),
@@ -150,17 +148,26 @@ fn start<S: Settings, Fut: Future<Output = anyhow::Result<()>>>(
     drop(entered);
     if matches!(end, End::Deadline | End::SecondSignal) {
         if end == End::Deadline {
-            telemetry.flush(FLUSH_LIMIT);
+            telemetry.send_spans(FLUSH_LIMIT);
         }
+        drop(telemetry);
         // Nothing more is dropped or waited for: whatever hangs would hang here too.
         std::process::exit(end.exit_code().into());
     }
     drop(service);
     stop.cancel();
     let _ = runtime.block_on(forwarding);
-    telemetry.flush(FLUSH_LIMIT);
+    telemetry.send_spans(FLUSH_LIMIT);
     tracing::info!(service = name, "ended");
+    drop(telemetry);
     Ok(end)
+}
+
+/// Prints what clap has to say. Help and version are no errors; what is wrong with arguments is what is wrong with
+/// settings.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print().and_then(|()| std::io::stdout().flush());
+    if error.use_stderr() { ExitCode::from(EXIT_BAD_SETTINGS) } else { written(printed) }
 }
 
 fn bad_settings(error: &SettingsError) -> ExitCode {
@@ -170,13 +177,33 @@ fn bad_settings(error: &SettingsError) -> ExitCode {
     ExitCode::from(EXIT_BAD_SETTINGS)
 }
 
-/// To standard output; a reader that went away is no reason to fail.
+/// To standard output.
 fn say(text: &str) -> ExitCode {
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    ExitCode::SUCCESS
+    let mut out = std::io::stdout();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
-/// To standard error, before there is a log.
-fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+/// A reader of standard output that went away is no reason to fail; a full disk is.
+fn written(result: std::io::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            complain(&format!("cannot write to standard output: {error}"));
+            ExitCode::from(EXIT_FAILED)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// To standard error, where there is no log: before it is set up, and after its end. Where nobody reads it that is
+/// given up after two seconds, so that the process ends all the same.
+pub fn complain(text: &str) {
+    let line = format!("{}\n", escape::lines(text));
+    let (done, ended) = std::sync::mpsc::channel();
+    let writing = std::thread::Builder::new().spawn(move || {
+        let _ = std::io::stderr().write_all(line.as_bytes());
+        let _ = done.send(());
+    });
+    if writing.is_ok() {
+        let _ = ended.recv_timeout(COMPLAINT_LIMIT);
+    }
 }

@@ -8,8 +8,10 @@
 //! * [`digest_json`]: the digest as JSON
 //! * [`http`]: the accept loop under every HTTP server, with the limits a public port needs
 //! * [`seal`]: secrets that are stored
+//! * [`signals`]: the signals that ask a process to end
 //! * [`tls`]: TLS, for what listens and for what connects
 //! * [`trace`]: trace context in and out of headers
+//! * [`escape`]: text of others on its way to a terminal
 //! * [`clock`]: the one place that reads the clock
 
 mod admin;
@@ -19,6 +21,7 @@ pub mod counts;
 mod descriptors;
 pub mod digest_json;
 mod entry;
+pub mod escape;
 mod grpc;
 pub mod health;
 pub mod host;
@@ -27,13 +30,14 @@ mod lifecycle;
 mod metrics_page;
 pub mod seal;
 pub mod settings;
+pub mod signals;
 mod telemetry;
 pub mod tls;
 pub mod trace;
 
 pub use bind::bind;
 pub use counts::{Counts, HopCounts, Taken, What};
-pub use entry::{Flags, environment, main, main_with};
+pub use entry::{Flags, complain, environment, main, main_with, usage};
 pub use health::{Action, CheckHandle, CheckSpec, Digest, Health, State};
 pub use host::{Addresses, Host};
 pub use http::HttpLimits;

@@ -7,9 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::Host;
 
@@ -42,31 +40,6 @@ impl End {
             End::Failed => EXIT_FAILED,
             End::Deadline => EXIT_DEADLINE,
             End::SecondSignal => EXIT_SECOND_SIGNAL,
-        }
-    }
-}
-
-/// SIGTERM and SIGINT, by name.
-pub(crate) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(crate) fn listen() -> std::io::Result<Signals> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    /// Passes them on until `stop` is cancelled.
-    pub(crate) async fn forward(mut self, to: mpsc::Sender<&'static str>, stop: CancellationToken) {
-        loop {
-            let name = tokio::select! {
-                _ = self.terminate.recv() => "SIGTERM",
-                _ = self.interrupt.recv() => "SIGINT",
-                () = stop.cancelled() => return,
-            };
-            // Full: as many have been asked for as matter.
-            let _ = to.try_send(name);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Logs and traces.
 
 mod json;
+mod lines;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal as _};
@@ -21,15 +22,18 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::lifecycle::panic_message;
+use crate::telemetry::lines::Rest;
 use crate::{LogFormat, TelemetrySettings};
 
 /// For one request to the collector.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For log lines that are not written yet at the end. Who reads them gets them in a moment; who does not, never.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// What has to be flushed at the end.
-#[derive(Debug)]
+/// What has to be flushed at the end. Dropping it waits for the last log lines.
 pub(crate) struct Telemetry {
     provider: Option<SdkTracerProvider>,
+    lines: Rest,
 }
 
 /// Sets up logs, traces where a collector is set, and the log lines of panics. Must be called within a tokio runtime.
@@ -44,25 +48,29 @@ pub(crate) fn init(service: &'static str, settings: &TelemetrySettings) -> anyho
             // Events stay in the log, with the id of their trace.
             .with_filter(filter_fn(|metadata| metadata.is_span() && *metadata.level() <= LevelFilter::INFO))
     });
-    tracing_subscriber::registry().with(traces).with(logs(settings)?).try_init().context("logs were set up before")?;
+    let (logs, lines) = logs(settings)?;
+    tracing_subscriber::registry().with(traces).with(logs).try_init().context("logs were set up before")?;
     log_panics();
-    Ok(Telemetry { provider })
+    Ok(Telemetry { provider, lines })
 }
 
 /// Log lines to standard error. Spans are none of its business: where traces are not exported nobody wants them, and
 /// they are disabled where they are made.
-fn logs<S>(settings: &TelemetrySettings) -> anyhow::Result<Box<dyn Layer<S> + Send + Sync>>
+fn logs<S>(settings: &TelemetrySettings) -> anyhow::Result<(Box<dyn Layer<S> + Send + Sync>, Rest)>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     let levels = EnvFilter::try_new(&settings.log).context("telemetry.log is no filter for log lines")?;
     let filter = levels.and(filter_fn(|metadata| metadata.is_event()));
-    Ok(match settings.log_format {
-        LogFormat::Json => fmt::layer().event_format(json::Json).with_writer(io::stderr).with_filter(filter).boxed(),
-        LogFormat::Text => {
-            fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).with_filter(filter).boxed()
-        }
-    })
+    let colours = settings.log_format == LogFormat::Text && io::stderr().is_terminal();
+    let (lines, rest) = lines::to(io::stderr(), colours);
+    // What cannot be formatted would be told on standard error by whoever logs.
+    let layer = fmt::layer().log_internal_errors(false).with_ansi(colours).with_writer(lines);
+    let layer = match settings.log_format {
+        LogFormat::Json => layer.event_format(json::Json).with_filter(filter).boxed(),
+        LogFormat::Text => layer.with_filter(filter).boxed(),
+    };
+    Ok((layer, rest))
 }
 
 fn provider(service: &'static str, settings: &TelemetrySettings, endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
@@ -88,12 +96,19 @@ fn provider(service: &'static str, settings: &TelemetrySettings, endpoint: &str)
 }
 
 impl Telemetry {
-    /// Sends what waits, within the limit. Must be called outside of asynchronous code, with the runtime still there.
-    pub(crate) fn flush(self, limit: Duration) {
-        let Some(provider) = self.provider else { return };
+    /// Sends the spans that wait, within the limit. Must be called outside of asynchronous code, with the runtime still
+    /// there.
+    pub(crate) fn send_spans(&self, limit: Duration) {
+        let Some(provider) = &self.provider else { return };
         if let Err(error) = provider.shutdown_with_timeout(limit) {
             tracing::warn!(%error, "the last spans were not sent");
         }
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        self.lines.wait(LAST_LINES);
     }
 }
 

@@ -2,109 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what is wrong by panicking")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::io::Read as _;
+use std::process::{Command, Stdio};
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 
-/// Longer than anything here takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+mod support;
 
-/// The example, which `cargo test` builds beside the tests.
-fn smallest() -> Command {
-    let mut path: PathBuf = std::env::current_exe().unwrap();
-    path.pop();
-    path.set_file_name("examples");
-    path.push("smallest");
-    assert!(path.exists(), "{} is not there: cargo build -p service --example smallest", path.display());
-    let mut command = Command::new(path);
-    command.env_clear();
-    command.env("WEIR__ADMIN__LISTEN", "127.0.0.1:0").env("WEIR__GRPC__LISTEN", "127.0.0.1:0");
-    command
-}
-
-fn run(command: &mut Command) -> Output {
-    command.stdin(Stdio::null()).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// A service that runs; killed when dropped.
-struct Running {
-    child: Child,
-    lines: mpsc::Receiver<String>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Running {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = child.stderr.take().unwrap();
-        let (to_test, lines) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines() {
-                let Ok(line) = line else { return };
-                if to_test.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Running { child, lines }
-    }
-
-    /// The next log line that fits. Every line has to be a JSON object.
-    fn wait_for(&self, fits: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE).expect("the line does not come");
-            let json: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            if fits(&json) {
-                return json;
-            }
-        }
-    }
-
-    fn wait_for_message(&self, message: &str) -> Value {
-        self.wait_for(|line| line["message"] == message)
-    }
-
-    fn address(&self, setting: &str) -> String {
-        let line = self.wait_for(|line| line["message"] == "listening" && line["setting"] == setting);
-        line["address"].as_str().unwrap().to_owned()
-    }
-
-    fn signal(&self, name: &str) {
-        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn exit_code(&mut self) -> i32 {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code().expect("ended by a signal");
-            }
-            assert!(Instant::now() < until, "it does not end");
-            // Lines have to be taken while it is waited for, else a full pipe would hold it up.
-            let _ = self.lines.recv_timeout(Duration::from_millis(20));
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use support::{PATIENCE, Running, run, smallest, text};
 
 #[test]
 fn bad_settings_have_their_own_code_and_say_everything() {
@@ -305,4 +214,25 @@ async fn a_collector_that_is_not_there_holds_nothing_up() {
         running.signal("TERM");
         assert_eq!(running.exit_code(), 0);
     });
+}
+
+#[test]
+fn a_closed_terminal_is_a_shutdown_and_nohup_is_obeyed() {
+    let mut running = Running::start(&mut smallest());
+    running.wait_for_message("round done");
+    running.signal("HUP");
+    assert_eq!(running.wait_for_message("shutting down")["signal"], "SIGHUP");
+    running.wait_for_message("ended");
+    assert_eq!(running.exit_code(), 0);
+
+    let program = smallest();
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\""]).arg(program.get_program());
+    command.env("WEIR__ADMIN__LISTEN", "127.0.0.1:0").env("WEIR__GRPC__LISTEN", "127.0.0.1:0");
+    let mut running = Running::start(&mut command);
+    running.wait_for_message("round done");
+    running.signal("HUP");
+    running.signal("TERM");
+    assert_eq!(running.wait_for_message("shutting down")["signal"], "SIGTERM", "that of the terminal was ignored");
+    assert_eq!(running.exit_code(), 0);
 }
