@@ -157,6 +157,26 @@ async fn who_sends_no_preface_is_closed() {
 }
 
 #[tokio::test]
+async fn a_client_that_stopped_does_not_hold_the_end_up() {
+    use tokio::io::AsyncWriteExt as _;
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let host = test_host("stopped");
+    let address = host.serve(Routes::default()).await.unwrap().grpc;
+    // As a client that was stopped: it says hello, and answers nothing any more.
+    let mut stopped = TcpStream::connect(address).await.unwrap();
+    stopped.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+    stopped.write_all(SETTINGS).await.unwrap();
+    let mut hello = [0];
+    stopped.read_exact(&mut hello).await.unwrap();
+    let begun = std::time::Instant::now();
+    tokio::time::timeout(PATIENCE, host.close()).await.expect("it is waited for");
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(PATIENCE, stopped.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok(), "still open");
+}
+
+#[tokio::test]
 async fn messages_have_a_size() {
     let mut settings = test_host("size").settings().clone();
     settings.grpc.max_message_bytes = 1024;

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::either::Either;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 use crate::http::accept;
@@ -28,20 +29,24 @@ struct Accepting {
     tls: Option<ServerTls>,
     permits: Arc<Semaphore>,
     timeout: Duration,
+    cut: CancellationToken,
     /// Under way beside each other: one slow client keeps nobody else out. They have their place of the connections.
     handshakes: FuturesUnordered<Handshake>,
 }
 
 /// Accepts for ever. A connection that has not sent its preface within `preface_timeout` is closed: before it pings do
-/// not work, so nothing else would notice. A handshake may take as long before.
+/// not work, so nothing else would notice. A handshake may take as long before. When `cut` is cancelled every connection
+/// fails, whatever its client does.
 pub(super) fn accept_all(
     listener: TcpListener,
     tls: Option<ServerTls>,
     max_connections: usize,
     preface_timeout: Duration,
+    cut: CancellationToken,
 ) -> impl Stream<Item = io::Result<Capped>> {
     let permits = Arc::new(Semaphore::new(max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let accepting = Accepting { listener, tls, permits, timeout: preface_timeout, handshakes: FuturesUnordered::new() };
+    let handshakes = FuturesUnordered::new();
+    let accepting = Accepting { listener, tls, permits, timeout: preface_timeout, cut, handshakes };
     stream::unfold(accepting, |mut accepting| async move {
         let accepted = accepting.next().await;
         Some((accepted, accepting))
@@ -54,15 +59,15 @@ impl Accepting {
             tokio::select! {
                 (stream, peer, permit) = accept(&self.listener, &self.permits) => {
                     stream.set_nodelay(true)?;
+                    let (timeout, cut) = (self.timeout, self.cut.clone());
                     let Some(tls) = self.tls.clone() else {
-                        return Ok(Capped::new(Either::Left(stream), Peer::default(), self.timeout, permit));
+                        return Ok(Capped::new(Either::Left(stream), Peer::default(), timeout, cut, permit));
                     };
-                    let timeout = self.timeout;
                     self.handshakes.push(Box::pin(async move {
                         match tls.accept(stream, timeout).await {
                             Ok(stream) => {
                                 let names = client_names(&stream).unwrap_or_default().into();
-                                Some(Capped::new(Either::Right(Box::new(stream)), Peer { names }, timeout, permit))
+                                Some(Capped::new(Either::Right(Box::new(stream)), Peer { names }, timeout, cut, permit))
                             }
                             Err(error) => {
                                 // Strangers decide how often this happens.
@@ -102,6 +107,7 @@ pub(super) struct Capped {
     peer: Peer,
     read: usize,
     preface: Limit,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -110,11 +116,20 @@ impl Capped {
         stream: Either<TcpStream, Box<Tls>>,
         peer: Peer,
         preface_timeout: Duration,
+        cut: CancellationToken,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let mut preface = Limit::default();
         preface.arm(preface_timeout);
-        Self { stream, peer, read: 0, preface, _permit: permit }
+        Self { stream, peer, read: 0, preface, cut: Box::pin(cut.cancelled_owned()), _permit: permit }
+    }
+
+    /// Pending as long as it may live. Asked where a read or a write has to wait, so that its task is woken.
+    fn is_cut<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        match self.cut.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "cut off at the shutdown"))),
+            Poll::Pending => Poll::Pending,
+        }
     }
 }
 
@@ -136,13 +151,14 @@ impl AsyncRead for Capped {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "no HTTP/2 preface")));
             }
         }
-        read
+        if read.is_pending() { this.is_cut(cx) } else { read }
     }
 }
 
 impl AsyncWrite for Capped {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_pending() { self.is_cut(cx) } else { written }
     }
 
     fn poll_write_vectored(
@@ -150,7 +166,8 @@ impl AsyncWrite for Capped {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        if written.is_pending() { self.is_cut(cx) } else { written }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -158,10 +175,12 @@ impl AsyncWrite for Capped {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_pending() { self.is_cut(cx) } else { flushed }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
+        if ended.is_pending() { self.is_cut(cx) } else { ended }
     }
 }
