@@ -1,6 +1,7 @@
 //! One process: its servers, its health, its tasks and its shutdown.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use crate::tls::expiry::Certificates;
 use crate::tls::{Dial, ServerTls};
 use crate::{Counts, Health, HostSettings, HttpLimits, admin, bind, grpc, http, metrics_page};
 
@@ -45,6 +47,7 @@ struct Inner {
     /// Stops the admin server: it goes on answering while the service drains.
     stop: CancellationToken,
     servers: TaskTracker,
+    certificates: Certificates,
 }
 
 impl Host {
@@ -62,6 +65,7 @@ impl Host {
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
                 servers: TaskTracker::new(),
+                certificates: Certificates::default(),
             }),
         }
     }
@@ -88,6 +92,12 @@ impl Host {
     #[must_use]
     pub fn dial(&self) -> Dial {
         Dial::new("grpc.client", &self.inner.settings.grpc.client)
+    }
+
+    /// Watches when a certificate of one's own ends: the check `certificates` warns seven days before and fails after.
+    /// `setting` is what names the file. Those of `[admin.tls]`, `[grpc.tls]` and `[grpc.client]` are watched anyway.
+    pub fn watch_certificate(&self, setting: &str, file: &Path) {
+        self.inner.certificates.add(setting, file);
     }
 
     /// Cancelled when intake has to stop.
@@ -147,6 +157,11 @@ impl Host {
             }
         });
         self.inner.servers.spawn(upkeep(self.inner.stop.clone()));
+        self.watch_certificate("admin.tls.certificate_file", &settings.admin.tls.certificate_file);
+        self.watch_certificate("grpc.tls.certificate_file", &settings.grpc.tls.certificate_file);
+        self.watch_certificate("grpc.client.certificate_file", &settings.grpc.client.certificate_file);
+        let (certificates, health) = (self.inner.certificates.clone(), self.inner.health.clone());
+        self.inner.servers.spawn(certificates.watch(health, self.inner.stop.clone()));
         Ok(addresses)
     }
 

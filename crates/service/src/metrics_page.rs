@@ -89,6 +89,10 @@ pub(crate) fn describe() {
     metrics::describe_counter!("weir_http_unserved_total", "connections that came to no request, by reason");
     metrics::describe_counter!("weir_http_cut_off_total", "connections ended because the client was too slow");
     metrics::describe_counter!("weir_http_panics_total", "connections ended because a handler panicked");
+    metrics::describe_gauge!(
+        "weir_certificate_expires_seconds",
+        "when a certificate of one's own ends, in seconds since 1970, by the setting that names its file"
+    );
     metrics::describe_counter!("weir_log_lines_dropped_total", "log lines that nobody took from standard error");
     // There before the first is lost.
     metrics::counter!("weir_log_lines_dropped_total").increment(0);

@@ -8,6 +8,7 @@
 //! may bring another one, and then no default can be told.
 
 mod client;
+pub(crate) mod expiry;
 mod files;
 pub mod names;
 mod pinned;
