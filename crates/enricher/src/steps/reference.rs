@@ -2,6 +2,7 @@
 
 mod table;
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -25,11 +26,15 @@ pub struct Reference {
     seen: Mutex<Seen>,
 }
 
-/// What a file looks like from outside: another one is another file.
+/// What a file looks like from outside: another one is another file. Size and time of change are what whoever writes it
+/// may set (`rsync -t`, `tar`, a build that is the same each time); the number of the file and the time at which the
+/// system last noted a change of it are not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Look {
     bytes: u64,
     modified: Option<SystemTime>,
+    file: (u64, u64),
+    noted: (i64, i64),
 }
 
 #[derive(Debug, Default)]
@@ -109,7 +114,12 @@ impl Reference {
 
     fn look_from_outside(&self) -> std::io::Result<Look> {
         let file = std::fs::metadata(&self.path)?;
-        Ok(Look { bytes: file.len(), modified: file.modified().ok() })
+        Ok(Look {
+            bytes: file.len(),
+            modified: file.modified().ok(),
+            file: (file.dev(), file.ino()),
+            noted: (file.ctime(), file.ctime_nsec()),
+        })
     }
 
     /// What it is like: a message, and where something is wrong whether it has failed or only may.

@@ -125,3 +125,33 @@ async fn parquet_is_read_too() {
     assert!(reference.health().unwrap_err().0.contains("cannot be used"));
     assert_eq!(find(&reference, "7"), r#"{"name": "Acme"}"#);
 }
+
+#[tokio::test]
+async fn a_file_of_the_same_size_and_time_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pages.csv");
+    let reference = step(&path, |_| {});
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let back = |path: &Path| std::fs::File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
+    put(&path, "page,name\n7,Acme\n");
+    back(&path);
+    reference.look().await;
+    assert_eq!(find(&reference, "7"), r#"{"name": "Acme"}"#);
+
+    // As `rsync -t` or an image that is built the same way each time: another file in its place.
+    let other = folder.path().join("other.csv");
+    std::fs::write(&other, "page,name\n7,Weir\n").unwrap();
+    back(&other);
+    std::fs::rename(&other, &path).unwrap();
+    reference.look().await;
+    assert_eq!(find(&reference, "7"), r#"{"name": "Weir"}"#);
+
+    // The same file, written anew in its place.
+    let before = std::fs::metadata(&path).unwrap();
+    std::fs::write(&path, "page,name\n7,Dams\n").unwrap();
+    back(&path);
+    let after = std::fs::metadata(&path).unwrap();
+    assert_eq!((before.len(), before.modified().unwrap()), (after.len(), after.modified().unwrap()));
+    reference.look().await;
+    assert_eq!(find(&reference, "7"), r#"{"name": "Dams"}"#);
+}
