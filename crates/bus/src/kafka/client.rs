@@ -1,16 +1,19 @@
 //! How every client of librdkafka is configured, and what becomes of its logs and statistics.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, ClientContext};
 
 use super::addresses::Addresses;
 use super::lock;
+use super::outage::Outage;
 use super::refusal::Refusal;
 use crate::{Error, Settings};
 
@@ -80,7 +83,14 @@ pub(crate) struct Events {
     up: AtomicUsize,
     /// Why brokers do not let this client in; none: nothing is known against it.
     refusal: Mutex<Option<Refusal>>,
+    /// It reaches no broker.
+    down: AtomicBool,
+    /// Why a connection failed last, with the address.
+    failed: Mutex<String>,
 }
+
+/// The log is the process's, and so is what it says of brokers that are away.
+static OUTAGE: Mutex<Outage> = Mutex::new(Outage::new());
 
 impl Events {
     pub(crate) fn new(client: &str) -> Self {
@@ -89,6 +99,8 @@ impl Events {
             addresses: Addresses::default(),
             up: AtomicUsize::new(0),
             refusal: Mutex::default(),
+            down: AtomicBool::new(false),
+            failed: Mutex::default(),
         }
     }
 
@@ -113,6 +125,12 @@ impl Events {
         self.addresses.on_stats(statistics);
         if up > 0 {
             self.is_let_in();
+            self.is_not_down();
+            // Taken apart from the line, so that nobody waits for it with the lock.
+            let line = lock(&OUTAGE).up(Instant::now());
+            if let Some(line) = line {
+                line.write(&self.client);
+            }
         }
     }
 
@@ -137,6 +155,22 @@ impl Events {
         }
     }
 
+    fn is_not_down(&self) {
+        if self.down.swap(false, Ordering::Relaxed) {
+            lock(&OUTAGE).not_down();
+        }
+    }
+
+    fn is_down(&self, reason: &str) {
+        let failed = lock(&self.failed).clone();
+        let reason = if failed.is_empty() { reason } else { &failed };
+        let first = !self.down.swap(true, Ordering::Relaxed);
+        let line = lock(&OUTAGE).down(Instant::now(), reason, first);
+        if let Some(line) = line {
+            line.write(&self.client);
+        }
+    }
+
     fn note(&self, refusal: Refusal) {
         // Each attempt fails anew; once is enough to be told.
         let known = lock(&self.refusal).replace(refusal.clone());
@@ -149,11 +183,23 @@ impl Events {
         let client = self.client.as_str();
         if let Some(refusal) = Refusal::of(error.rdkafka_error_code(), reason) {
             self.note(refusal);
-        } else if error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::AllBrokersDown) {
-            tracing::warn!(client, "no broker is reachable, trying again");
+        } else if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.is_down(reason);
         } else {
+            if matches!(
+                error.rdkafka_error_code(),
+                Some(RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::Resolve)
+            ) {
+                reason.clone_into(&mut lock(&self.failed));
+            }
             tracing::debug!(client, %error, reason, "kafka client reported an error");
         }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.is_not_down();
     }
 }
 

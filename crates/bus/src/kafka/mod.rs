@@ -30,6 +30,7 @@ pub(crate) mod joining;
 pub(crate) mod lookup;
 pub(crate) mod message;
 pub(crate) mod operate;
+mod outage;
 pub(crate) mod producer;
 pub(crate) mod reader;
 pub(crate) mod refusal;
