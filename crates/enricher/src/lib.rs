@@ -75,6 +75,7 @@ impl Enricher {
     /// When a setting does not do; the message names it.
     pub async fn new(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
         let bus = Bus::open(&settings.bus()).context("opening the bus")?;
+        host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer().context("opening the producer")?;
         let lake = Lake::open(&settings.lake).context("opening the lake")?;
         let checks = Checks::new(host.health(), Duration::from_millis(settings.enricher.stalled_after_ms));
