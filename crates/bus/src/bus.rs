@@ -1,5 +1,6 @@
 //! Opening the bus.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use crate::backend::Backend;
 use crate::claims::{Clock, system_clock};
 use crate::threads::blocking;
 use crate::{
-    Claims, Consumer, Error, Group, Keeping, Lookup, Producer, Reader, Settings, Spans, Start, Table, TopicProblem,
-    TopicSpec,
+    Claims, Consumer, Error, Group, Keeping, Kept, Lookup, Producer, Reader, Settings, Spans, Start, Table,
+    TopicProblem, TopicSpec,
 };
 
 /// How long one question to the log may take.
@@ -83,12 +84,30 @@ impl Bus {
     /// Creates what is missing where `create_topics` is set, and reports what is missing or unsafe. An error says that
     /// the log could not be asked: ask again.
     pub async fn prepare_topics(&self, topics: &[TopicSpec]) -> Result<Vec<TopicProblem>, Error> {
+        self.look_at_topics(topics, true).await
+    }
+
+    /// Reports what is missing or unsafe, and creates nothing: for another look at what was prepared.
+    pub async fn check_topics(&self, topics: &[TopicSpec]) -> Result<Vec<TopicProblem>, Error> {
+        self.look_at_topics(topics, false).await
+    }
+
+    async fn look_at_topics(&self, topics: &[TopicSpec], may_create: bool) -> Result<Vec<TopicProblem>, Error> {
         match &self.backend {
-            Backend::Kafka(kafka) => crate::kafka::topics::prepare(kafka, topics).await,
+            Backend::Kafka(kafka) => crate::kafka::topics::prepare(kafka, topics, may_create).await,
             Backend::Embedded(embedded) => {
                 let (embedded, topics) = (embedded.clone(), topics.to_vec());
-                blocking(move || embedded.prepare(&topics)).await
+                blocking(move || embedded.prepare(&topics, may_create)).await
             }
+        }
+    }
+
+    /// For how long, and how much, topics keep their records, as far as they say it. Names are with the prefix, as in
+    /// [`Lag`](crate::Lag).
+    pub async fn kept(&self, topics_full: &[String]) -> Result<HashMap<String, Kept>, Error> {
+        match &self.backend {
+            Backend::Kafka(kafka) => crate::kafka::topics::kept(kafka, topics_full).await,
+            Backend::Embedded(embedded) => Ok(embedded.kept(topics_full)),
         }
     }
 

@@ -66,4 +66,4 @@ pub use settings::{DEFAULTS, Settings};
 pub use spans::{Range, Span, Spans};
 pub use stalls::Stalls;
 pub use table::{Table, TableHandle};
-pub use topics::{TopicKind, TopicProblem, TopicSpec, shape};
+pub use topics::{Kept, TopicKind, TopicProblem, TopicSpec, shape};

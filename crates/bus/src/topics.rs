@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::Settings;
 
+mod removals;
+
 /// A topic that a service needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
@@ -25,6 +27,11 @@ pub enum TopicKind {
     Compacted,
 }
 
+/// By how much the clock of a producer may be wrong, at most: Kafka removes by the time that the producer gave.
+const CLOCKS: Duration = Duration::from_secs(24 * 3600);
+/// How long the removal of a key stays to be seen in a compacted topic.
+const TOMBSTONES_MS: i64 = 24 * 3600 * 1000;
+
 /// What is wrong with a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicProblem {
@@ -34,6 +41,50 @@ pub struct TopicProblem {
     pub problem: String,
     /// Whether the service is not ready while it stands.
     pub blocks: bool,
+    /// Whether records are removed before their time while it stands: who reads them must not wait until it is mended.
+    pub expires: bool,
+}
+
+impl TopicProblem {
+    /// All of them in one text, the topics with the same problem together.
+    pub fn text(problems: &[TopicProblem]) -> String {
+        let mut grouped: Vec<(&str, Vec<&str>)> = Vec::new();
+        for TopicProblem { topic, problem, .. } in problems {
+            match grouped.iter_mut().find(|(known, _)| known == problem) {
+                Some((_, topics)) => topics.push(topic),
+                None => grouped.push((problem, vec![topic])),
+            }
+        }
+        let told = grouped.iter().map(|(problem, topics)| {
+            let named = topics[..topics.len().min(NAMED)].join(", ");
+            match topics.len().saturating_sub(NAMED) {
+                0 => format!("{named}: {problem}"),
+                more => format!("{named} and {more} more: {problem}"),
+            }
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// How many topics with the same problem are named.
+const NAMED: usize = 3;
+
+/// What a topic keeps of its records, whether they were read or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// How long; none: for ever.
+    pub time: Option<Duration>,
+    /// How much in a partition; none: all.
+    pub bytes: Option<u64>,
+}
+
+impl Kept {
+    pub(crate) fn read(value: impl Fn(&str) -> Option<String>) -> Self {
+        let number = |key: &str| value(key).and_then(|value| value.parse::<u64>().ok());
+        let deletes = value("cleanup.policy").is_some_and(|policy| policy.contains("delete"));
+        let of = |key: &str| number(key).filter(|_| deletes);
+        Self { time: of("retention.ms").map(Duration::from_millis), bytes: of("retention.bytes") }
+    }
 }
 
 /// A topic as it is.
@@ -44,20 +95,29 @@ pub(crate) struct Found {
     pub(crate) replicas: usize,
 }
 
-/// What a topic is created with: partitions and configuration, named as Kafka names it.
+/// What a topic is created with: partitions and configuration, named as Kafka names it. What removes records is set in
+/// any case, whatever the brokers have by default.
 pub fn shape(settings: &Settings, spec: &TopicSpec) -> (i32, Vec<(&'static str, String)>) {
     let mut config = vec![("max.message.bytes", settings.producer.max_record_bytes.to_string())];
     if settings.replication_factor > 1 {
         config.push(("min.insync.replicas", "2".to_owned()));
     }
+    let unlimited = ("retention.bytes", "-1".to_owned());
     match spec.kind {
         TopicKind::Log { retention } => {
+            let clocks = CLOCKS.min(retention / 2).as_millis().to_string();
             config.push(("cleanup.policy", "delete".to_owned()));
             config.push(("retention.ms", retention.as_millis().to_string()));
+            config.push(unlimited);
+            config.push(("message.timestamp.type", "CreateTime".to_owned()));
+            config.push(("message.timestamp.before.max.ms", clocks.clone()));
+            config.push(("message.timestamp.after.max.ms", clocks));
             (settings.partitions, config)
         }
         TopicKind::Compacted => {
             config.push(("cleanup.policy", "compact".to_owned()));
+            config.push(("delete.retention.ms", TOMBSTONES_MS.to_string()));
+            config.push(unlimited);
             (1, config)
         }
     }
@@ -82,6 +142,19 @@ pub(crate) fn missing(settings: &Settings, spec: &TopicSpec) -> TopicProblem {
         topic: settings.full_name(&spec.name),
         problem: format!("{absent}: create it with {wanted}, or set bus.create_topics{allow}"),
         blocks: true,
+        expires: false,
+    }
+}
+
+/// A topic whose configuration may not be read: what it does with its records is not known.
+pub(crate) fn hidden(settings: &Settings, spec: &TopicSpec, reason: &str) -> TopicProblem {
+    TopicProblem {
+        topic: settings.full_name(&spec.name),
+        problem: format!(
+            "its configuration cannot be read ({reason}), and is not checked: allow DescribeConfigs, as `weir acls` says"
+        ),
+        blocks: false,
+        expires: false,
     }
 }
 
@@ -95,7 +168,7 @@ pub(crate) fn check(
 ) -> Vec<TopicProblem> {
     let mut problems = Vec::new();
     let mut problem = |problem: String, blocks: bool| {
-        problems.push(TopicProblem { topic: settings.full_name(&spec.name), problem, blocks });
+        problems.push(TopicProblem { topic: settings.full_name(&spec.name), problem, blocks, expires: false });
     };
     let number = |key: &str| value(key).and_then(|value| value.parse::<i64>().ok());
 
@@ -115,6 +188,14 @@ pub(crate) fn check(
                 true,
             );
         }
+        if value("unclean.leader.election.enable").is_some_and(|value| value == "true") {
+            problem(
+                "has unclean.leader.election.enable=true: a replica that lacks what was acknowledged may become the \
+                 leader; set it to false"
+                    .to_owned(),
+                true,
+            );
+        }
     }
     let largest = i64::try_from(settings.producer.max_record_bytes).unwrap_or(i64::MAX);
     if let Some(max) = number("max.message.bytes").filter(|max| *max < largest) {
@@ -125,31 +206,16 @@ pub(crate) fn check(
             true,
         );
     }
-    let policy = value("cleanup.policy").unwrap_or_default();
-    match spec.kind {
-        TopicKind::Compacted => {
-            if is_known && policy != "compact" {
-                problem(format!("has cleanup.policy={policy}: registrations would be lost; set it to compact"), true);
-            }
-            if found.partitions != 1 {
-                problem(
-                    format!(
-                        "has {} partitions: it must have one, to be read in order; create it anew",
-                        found.partitions
-                    ),
-                    true,
-                );
-            }
-        }
-        TopicKind::Log { retention } => {
-            if policy.contains("compact") {
-                problem(format!("has cleanup.policy={policy}: records would be lost; set it to delete"), true);
-            }
-            let wanted = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
-            if let Some(has) = number("retention.ms").filter(|has| *has >= 0 && *has < wanted) {
-                problem(format!("keeps its records for {has} ms: raise retention.ms to {wanted}"), false);
-            }
-        }
+    if spec.kind == TopicKind::Compacted && found.partitions != 1 {
+        let has = found.partitions;
+        problem(format!("has {has} partitions: it must have one, to be read in order; create it anew"), true);
+    }
+    if is_known {
+        problems.extend(removals::check(settings, spec, &value));
     }
     problems
 }
+
+#[cfg(test)]
+#[path = "topics_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bus::{Bus, ConsumerState, Producer};
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
-use stage::{ClaimChecks, LogChecks, Progress};
+use stage::{ClaimChecks, LogChecks, Progress, Retention};
 use tokio_util::sync::CancellationToken;
 
 use crate::STAGE;
@@ -22,6 +22,7 @@ pub(crate) struct Checks {
     pub(crate) log: LogChecks,
     pub(crate) claims: ClaimChecks,
     progress: Progress,
+    retention: Retention,
     lake: CheckHandle,
     /// The last file was not taken, which a store that answers questions does not disprove.
     put_failed: Arc<AtomicBool>,
@@ -37,6 +38,7 @@ impl Checks {
             log: LogChecks::new(health, "enricher_log", "enricher_topics"),
             claims: ClaimChecks::new(health, "enricher_claims", "enricher_claims_reach", "the topics come"),
             progress: Progress::new(health, "enricher_progress", "enricher_partitions", STAGE, stalled_after),
+            retention: Retention::new(health, "enricher_retention", STAGE),
             lake: check("enricher_lake"),
             put_failed: Arc::default(),
             requests: check("enricher_load_requests"),
@@ -94,8 +96,15 @@ impl Checks {
         every: Duration,
         until: CancellationToken,
     ) {
+        let states = [consumer.clone()];
         let consumers = [("activities", consumer)];
-        let both = async { tokio::join!(self.progress.watch(&consumers, every), shared.claims.watch(every)) };
-        let _ = until.run_until_cancelled(both).await;
+        let all = async {
+            tokio::join!(
+                self.progress.watch(&consumers, every),
+                self.retention.watch(&shared.bus, &states),
+                shared.claims.watch(every)
+            )
+        };
+        let _ = until.run_until_cancelled(all).await;
     }
 }

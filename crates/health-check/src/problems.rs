@@ -196,6 +196,11 @@ fn advice(check: &str) -> &'static str {
              again after its claim was thrown away comes out twice, under one id.",
         ),
         (
+            "_retention",
+            "What waits is removed unread before long: give the stage what it lacks (see its other checks), add instances; \
+             meanwhile raise retention.ms of the topic, so that nothing goes.",
+        ),
+        (
             "_progress",
             "Look at its other checks and at its log; if these say nothing, restart it: its work comes again.",
         ),

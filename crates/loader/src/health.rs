@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bus::{Bus, ConsumerState, Producer};
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
-use stage::{LogChecks, Partitions};
+use stage::{LogChecks, Partitions, Retention};
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::Decision;
@@ -20,6 +20,7 @@ pub(crate) struct Checks {
     held: CheckHandle,
     progress: CheckHandle,
     partitions: Partitions,
+    retention: Retention,
     upkeep: CheckHandle,
 }
 
@@ -38,6 +39,7 @@ impl Checks {
             held: health.check(spec("loader_held", Action::Page, false, Some(hold_warn))),
             progress: health.check(spec("loader_progress", Action::Page, false, Some(stalled_after))),
             partitions: Partitions::new(health, "loader_partitions"),
+            retention: Retention::new(health, "loader_retention", STAGE),
             upkeep: health.check(spec("loader_upkeep", Action::Ticket, false, None)),
         };
         checks.held.ok("no request is held");
@@ -128,8 +130,11 @@ impl Checks {
                 tokio::time::sleep(every).await;
             }
         };
-        let both = async { tokio::join!(self.log.watch(bus, producer, STAGE, every), look) };
-        let _ = until.run_until_cancelled(both).await;
+        let consumers = [consumer.clone()];
+        let all = async {
+            tokio::join!(self.log.watch(bus, producer, STAGE, every), self.retention.watch(bus, &consumers), look)
+        };
+        let _ = until.run_until_cancelled(all).await;
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bus::ConsumerState;
+use bus::{Bus, ConsumerState};
 use service::{Action, CheckHandle, CheckSpec, Health};
-use stage::{ClaimChecks, LogChecks, Progress};
+use stage::{ClaimChecks, LogChecks, Progress, Retention};
 use tokio_util::sync::CancellationToken;
 
 use crate::pipeline::{STAGE, Shared};
@@ -16,6 +16,7 @@ pub(crate) struct Checks {
     pub(crate) log: LogChecks,
     pub(crate) claims: ClaimChecks,
     progress: Progress,
+    retention: Retention,
     registrations: CheckHandle,
     storm: CheckHandle,
     endpoint: CheckHandle,
@@ -35,6 +36,7 @@ impl Checks {
                 "topics and registrations come",
             ),
             progress: Progress::new(health, "processing_progress", "processing_partitions", STAGE, stalled_after),
+            retention: Retention::new(health, "processing_retention", STAGE),
             registrations: check("processing_registrations", true),
             storm: check("processing_dead_letter_storm", false),
             endpoint: check("processing_endpoint_dead_letters", false),
@@ -75,6 +77,7 @@ impl Checks {
     /// Looks at the consumers and the claims' store until it is cancelled.
     pub(crate) async fn watch_stage(
         &self,
+        bus: &Bus,
         consumers: &[(&'static str, ConsumerState)],
         shared: &Shared,
         every: Duration,
@@ -93,7 +96,11 @@ impl Checks {
                 tokio::time::sleep(every).await;
             }
         };
-        let all = async { tokio::join!(look, self.progress.watch(consumers, every), shared.claims.watch(every)) };
+        let states: Vec<_> = consumers.iter().map(|(_, state)| state.clone()).collect();
+        let consuming = async {
+            tokio::join!(self.progress.watch(consumers, every), self.retention.watch(bus, &states));
+        };
+        let all = async { tokio::join!(look, consuming, shared.claims.watch(every)) };
         let _ = shutdown.run_until_cancelled(all).await;
     }
 }

@@ -342,8 +342,9 @@ impl Stage {
         self.host.counts().watch_queues(queues);
         let every = Duration::from_millis(settings.health_interval_ms);
         let (checks, watched, until) = (self.checks.clone(), Arc::clone(&shared), after.clone());
+        let bus = self.bus.clone();
         let watching =
-            self.host.tasks().spawn(async move { checks.watch_stage(&states, &watched, every, until).await });
+            self.host.tasks().spawn(async move { checks.watch_stage(&bus, &states, &watched, every, until).await });
         let hold = Duration::from_millis(settings.storm.hold_ms);
         self.host.tasks().spawn(warn::run(Arc::clone(&shared), every, hold, after.clone()));
         let threads = settings.parse_threads();

@@ -209,6 +209,15 @@ impl CheckHandle {
         self.set(State::Unknown, message.into());
     }
 
+    /// Whether the service is not ready while it fails or is unknown, from now on.
+    pub fn gates_readiness(&self, gates: bool) {
+        self.health.change(|checks| {
+            if let Some(entry) = checks.get_mut(self.name) {
+                entry.spec.gates_readiness = gates;
+            }
+        });
+    }
+
     /// The measured value, shown with the next state.
     pub fn value(&self, value: f64) {
         self.health.change(|checks| {

@@ -5,11 +5,13 @@ mod claims;
 mod log;
 mod progress;
 mod rebuild;
+mod retention;
 
 pub use claims::{ClaimChecks, StageClaims};
 pub use log::LogChecks;
 pub use progress::{Partitions, Progress};
 pub use rebuild::{Claimed, Outputs};
+pub use retention::Retention;
 
 use std::time::Duration;
 

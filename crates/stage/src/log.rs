@@ -1,17 +1,23 @@
 //! The log and its topics.
 
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bus::{Bus, Error, Producer, TopicProblem, TopicSpec};
 use service::{Action, CheckHandle, CheckSpec, Health};
 
 use crate::RETRY;
 
+/// How often topics are looked at again that were as they should be: others alter them while the stage runs.
+const LOOK: Duration = Duration::from_secs(60);
+
 /// What a stage says of the log and of the topics on it: it is not ready without them.
 #[derive(Debug, Clone)]
 pub struct LogChecks {
     log: CheckHandle,
     topics: CheckHandle,
+    /// The topics, once the stage has what it needs of them.
+    prepared: Arc<OnceLock<Vec<TopicSpec>>>,
 }
 
 impl LogChecks {
@@ -21,15 +27,17 @@ impl LogChecks {
         let check = |name| {
             health.check(CheckSpec { name, action: Action::Page, gates_readiness: true, unit: "", threshold: None })
         };
-        Self { log: check(log), topics: check(topics) }
+        Self { log: check(log), topics: check(topics), prepared: Arc::default() }
     }
 
-    /// Creates or checks the topics until nothing about them is in the way.
+    /// Creates or checks the topics until nothing about them is in the way. Where records are removed before their time it
+    /// does not wait, although the stage is not ready: the longer it waited, the more would go unread.
     pub async fn prepare(&self, bus: &Bus, wanted: &[TopicSpec]) {
         loop {
             let outcome = bus.prepare_topics(wanted).await;
             self.topics(&outcome);
-            if outcome.is_ok_and(|problems| !problems.iter().any(|problem| problem.blocks)) {
+            if outcome.is_ok_and(|problems| problems.iter().all(|problem| problem.expires || !problem.blocks)) {
+                let _ = self.prepared.set(wanted.to_vec());
                 return;
             }
             tokio::time::sleep(RETRY).await;
@@ -41,9 +49,7 @@ impl LogChecks {
             Err(error) => self.topics.fail(error.to_string()),
             Ok(problems) if problems.is_empty() => self.topics.ok("all there"),
             Ok(problems) => {
-                let text: Vec<String> =
-                    problems.iter().map(|problem| format!("{}: {}", problem.topic, problem.problem)).collect();
-                let text = text.join("; ");
+                let text = TopicProblem::text(problems);
                 if problems.iter().any(|problem| problem.blocks) {
                     self.topics.fail(text);
                 } else {
@@ -53,9 +59,23 @@ impl LogChecks {
         }
     }
 
-    /// Looks at the log, and at what the stage sends to it, for ever.
+    /// Another look, once they were prepared. A stage that has been ready stays so: what others do to its topics is told,
+    /// and must not stop what still goes on.
+    async fn look_again(&self, bus: &Bus) {
+        let Some(wanted) = self.prepared.get() else { return };
+        // That the log does not answer is told by another check.
+        let Ok(problems) = bus.check_topics(wanted).await else { return };
+        let blocked = problems.iter().any(|problem| problem.blocks);
+        self.topics(&Ok(problems));
+        if !blocked {
+            self.topics.gates_readiness(false);
+        }
+    }
+
+    /// Looks at the log, at what the stage sends to it, and at its topics, for ever.
     pub async fn watch(&self, bus: &Bus, producer: &Producer, stage: &'static str, every: Duration) {
         let limit = every.max(Duration::from_secs(2));
+        let mut looked: Option<Instant> = None;
         loop {
             let state = producer.state();
             match (bus.ping(limit).await, state.fatal) {
@@ -65,6 +85,10 @@ impl LogChecks {
             }
             metrics::gauge!("weir_producer_in_flight_records", "stage" => stage).set(state.in_flight_records as f64);
             metrics::gauge!("weir_producer_in_flight_bytes", "stage" => stage).set(state.in_flight_bytes as f64);
+            if self.prepared.get().is_some() && looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+                self.look_again(bus).await;
+                looked = Some(Instant::now());
+            }
             tokio::time::sleep(every).await;
         }
     }

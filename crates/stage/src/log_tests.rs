@@ -7,8 +7,12 @@ use super::*;
 fn a_stage_is_not_ready_without_its_topics() {
     let health = Health::new("loader", CancellationToken::new());
     let checks = LogChecks::new(&health, "loader_log", "loader_topics");
-    let problem =
-        |topic: &str, problem: &str, blocks| TopicProblem { topic: topic.into(), problem: problem.into(), blocks };
+    let problem = |topic: &str, problem: &str, blocks| TopicProblem {
+        topic: topic.into(),
+        problem: problem.into(),
+        blocks,
+        expires: false,
+    };
     let table = [
         (Ok(vec![]), State::Ok, "all there"),
         (Ok(vec![problem("loads", "kept for 1 day", false)]), State::Warning, "loads: kept for 1 day"),

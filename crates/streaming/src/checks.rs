@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::{Bus, ProducerState, TopicKind, TopicSpec};
+use bus::{Bus, ProducerState, TopicKind, TopicProblem, TopicSpec};
 use common::topics::{DEAD_LETTERS, REGISTRATIONS, STORMS, raw, raw_bulk};
 use service::{Action, CheckHandle, CheckSpec, Health, clock};
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -23,6 +23,8 @@ const NAMED: usize = 5;
 /// Between two attempts to prepare the topics, and between two looks at topics that have a problem.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// Between two looks at topics that are as they should be: others alter them while the door runs.
+const LOOK: Duration = Duration::from_secs(60);
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -143,30 +145,38 @@ impl Checks {
         if fullest.1 >= SATURATED { self.saturation.warn(message) } else { self.saturation.ok(message) }
     }
 
-    /// Creates or checks the topics until nothing is wrong with them.
+    /// Creates or checks the topics, and goes on looking at them. A door that has been ready stays so: what others do to its
+    /// topics is told, and must not stop what still goes on.
     pub(crate) async fn prepare_topics(&self, bus: &Bus) {
         let topics = topics();
+        let mut prepared = false;
         loop {
-            match bus.prepare_topics(&topics).await {
+            let looked = if prepared { bus.check_topics(&topics).await } else { bus.prepare_topics(&topics).await };
+            let again = match looked {
+                // That the log does not answer is told by another check.
+                Err(_) if prepared => LOOK_AGAIN,
                 Err(error) => {
                     self.topics.fail(error.to_string());
-                    sleep(PREPARE_AGAIN).await;
-                }
-                Ok(problems) if problems.is_empty() => {
-                    return self.topics.ok(format!("all {} are as they should be", topics.len()));
+                    PREPARE_AGAIN
                 }
                 Ok(problems) => {
-                    let message: Vec<_> =
-                        problems.iter().take(NAMED).map(|p| format!("{}: {}", p.topic, p.problem)).collect();
-                    let message = message.join("; ");
-                    if problems.iter().any(|problem| problem.blocks) {
-                        self.topics.fail(message);
+                    let blocked = problems.iter().any(|problem| problem.blocks);
+                    let text = TopicProblem::text(&problems);
+                    if problems.is_empty() {
+                        self.topics.ok(format!("all {} are as they should be", topics.len()));
+                    } else if blocked {
+                        self.topics.fail(text);
                     } else {
-                        self.topics.warn(message);
+                        self.topics.warn(text);
                     }
-                    sleep(LOOK_AGAIN).await;
+                    if !blocked && !prepared {
+                        prepared = true;
+                        self.topics.gates_readiness(false);
+                    }
+                    if problems.is_empty() { LOOK } else { LOOK_AGAIN }
                 }
-            }
+            };
+            sleep(again).await;
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::wait;
 
 const CREATE_ACLS: i16 = 30;
 const DESCRIBE_ACLS: i16 = 29;
+const CREATE_TOPICS: i16 = 19;
 const DELETE_TOPICS: i16 = 20;
 const KNOWN_WITHIN: Duration = Duration::from_secs(20);
 const LITERAL: u8 = 3;
@@ -64,6 +65,33 @@ impl Acl {
 }
 
 impl Kafka {
+    /// Creates a topic of one partition as somebody does who knows nothing of Weir; blocks. (CreateTopics, version 2.)
+    ///
+    /// # Errors
+    /// The broker does not answer, or refuses it.
+    pub fn create_topic(&self, topic: &str, config: &[(&str, &str)]) -> anyhow::Result<()> {
+        const WITHIN_MS: i32 = 10_000;
+        let mut request = 1i32.to_be_bytes().to_vec();
+        text(&mut request, topic)?;
+        request.extend(1i32.to_be_bytes());
+        request.extend(1i16.to_be_bytes());
+        // It is placed by the broker.
+        request.extend(0i32.to_be_bytes());
+        request.extend(i32::try_from(config.len())?.to_be_bytes());
+        for (key, value) in config {
+            text(&mut request, key)?;
+            text(&mut request, value)?;
+        }
+        request.extend(WITHIN_MS.to_be_bytes());
+        request.push(0);
+        let answer = self.ask(CREATE_TOPICS, 2, &request)?;
+        // It ends with the topic's outcome, and a message that is null where all is well.
+        match answer.last_chunk() {
+            Some([0, 0, 0xff, 0xff]) => Ok(()),
+            _ => bail!("topic {topic} was not created: {}", String::from_utf8_lossy(&answer)),
+        }
+    }
+
     /// Deletes a topic and all that is on it; blocks. (DeleteTopics, version 1.)
     ///
     /// # Errors

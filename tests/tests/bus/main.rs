@@ -16,6 +16,7 @@ mod outage;
 mod process;
 mod produce;
 mod read;
+mod retention;
 mod sharing;
 mod support;
 

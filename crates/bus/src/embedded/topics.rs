@@ -1,5 +1,6 @@
 //! Creating and checking topics. All of it blocks.
 
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 
 use super::keys::{self, TopicRow};
@@ -8,7 +9,7 @@ use super::writer::Change;
 use super::{Embedded, Log, marks, partitions};
 use crate::threads::lock;
 use crate::topics::{Found, check, missing, shape};
-use crate::{Error, TopicProblem, TopicSpec};
+use crate::{Error, Kept, TopicProblem, TopicSpec};
 
 impl Embedded {
     /// All topics of this installation, without the prefix.
@@ -33,12 +34,12 @@ impl Embedded {
         Ok(found)
     }
 
-    pub(crate) fn prepare(&self, specs: &[TopicSpec]) -> Result<Vec<TopicProblem>, Error> {
+    pub(crate) fn prepare(&self, specs: &[TopicSpec], may_create: bool) -> Result<Vec<TopicProblem>, Error> {
         let settings = &self.settings;
         let mut problems = Vec::new();
         let absent: Vec<_> =
             specs.iter().filter(|spec| self.log.topic(&settings.full_name(&spec.name)).is_none()).collect();
-        if settings.create_topics {
+        if may_create && settings.create_topics {
             let wanted = absent.iter().map(|spec| (settings.full_name(&spec.name), shape(settings, spec)));
             self.log.create(wanted.collect())?;
         } else {
@@ -55,6 +56,20 @@ impl Embedded {
             problems.extend(check(settings, spec, found, true, value));
         }
         Ok(problems)
+    }
+}
+
+impl Embedded {
+    /// For how long, and how much, topics that are there keep; with prefix.
+    pub(crate) fn kept(&self, names: &[String]) -> HashMap<String, Kept> {
+        let topics = names.iter().filter_map(|name| self.log.topic(name));
+        let kept = topics.map(|topic| {
+            let config = &topic.row.config;
+            let value = |key: &str| config.iter().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+            // The embedded log knows no limit to the size.
+            (topic.name.to_string(), Kept { bytes: None, ..Kept::read(value) })
+        });
+        kept.collect()
     }
 }
 

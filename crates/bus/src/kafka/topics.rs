@@ -14,8 +14,8 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::{Events, unusable};
 use super::{Kafka, blocking};
-use crate::topics::{Found, check, missing, shape};
-use crate::{Error, TopicProblem, TopicSpec};
+use crate::topics::{Found, check, hidden, missing, shape};
+use crate::{Error, Kept, TopicProblem, TopicSpec};
 
 const ASK: Duration = Duration::from_secs(10);
 /// Before a question that came too early is asked again.
@@ -121,18 +121,27 @@ fn find(kafka: &Kafka, limit: Duration) -> Result<HashMap<String, Found>, Error>
     Ok(found.collect())
 }
 
-pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<Vec<TopicProblem>, Error> {
-    let settings = &kafka.settings;
-    let admin: AdminClient<Events> =
+fn admin(kafka: &Kafka) -> Result<(AdminClient<Events>, AdminOptions), Error> {
+    let admin =
         kafka.config()?.create_with_context(Events::new("admin")).map_err(|error| unusable("admin client", &error))?;
-    let options = AdminOptions::new().request_timeout(Some(ASK)).operation_timeout(Some(ASK));
+    Ok((admin, AdminOptions::new().request_timeout(Some(ASK)).operation_timeout(Some(ASK))))
+}
+
+/// `may_create`: what is missing is created, where the settings allow it.
+pub(crate) async fn prepare(
+    kafka: &Arc<Kafka>,
+    specs: &[TopicSpec],
+    may_create: bool,
+) -> Result<Vec<TopicProblem>, Error> {
+    let settings = &kafka.settings;
+    let (admin, options) = admin(kafka)?;
     let asking = kafka.clone();
     let mut found = blocking(move || find(&asking, ASK)).await?;
     let mut problems = Vec::new();
 
     let absent: Vec<_> = specs.iter().filter(|spec| !found.contains_key(&settings.full_name(&spec.name))).collect();
     let until = Instant::now() + ASK;
-    if settings.create_topics && !absent.is_empty() {
+    if may_create && settings.create_topics && !absent.is_empty() {
         problems = create(kafka, &admin, &options, &absent).await?;
         let created =
             |spec: &&&TopicSpec| !problems.iter().any(|problem| problem.topic == settings.full_name(&spec.name));
@@ -151,8 +160,8 @@ pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<V
 
     let names: Vec<_> =
         specs.iter().map(|spec| settings.full_name(&spec.name)).filter(|name| found.contains_key(name)).collect();
-    let configs = loop {
-        let configs = describe(kafka, &admin, &options, &names).await?;
+    let (configs, refused) = loop {
+        let (configs, refused) = describe(kafka, &admin, &options, &names).await?;
         // A broker that has only just heard of the topic says nothing of it, and every topic has this.
         let is_silent = |config: &&ConfigResource| {
             let policy = config.get("cleanup.policy").and_then(|entry| entry.value.as_deref());
@@ -160,7 +169,7 @@ pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<V
         };
         match configs.iter().find(|(_, config)| is_silent(config)) {
             Some((name, _)) => wait_for(kafka, name, until).await?,
-            None => break configs,
+            None => break (configs, refused),
         }
     };
     for spec in specs {
@@ -169,9 +178,22 @@ pub(crate) async fn prepare(kafka: &Arc<Kafka>, specs: &[TopicSpec]) -> Result<V
             let config = configs.get(&name);
             let value = |key: &str| config?.get(key)?.value.clone();
             problems.extend(check(settings, spec, *found, config.is_some(), value));
+            if let (None, Some(refused)) = (config, &refused) {
+                problems.push(hidden(settings, spec, refused));
+            }
         }
     }
     Ok(problems)
+}
+
+/// For how long, and how much, topics that are there keep; with prefix.
+pub(crate) async fn kept(kafka: &Kafka, names: &[String]) -> Result<HashMap<String, Kept>, Error> {
+    let (admin, options) = admin(kafka)?;
+    let (configs, _) = describe(kafka, &admin, &options, names).await?;
+    let kept = configs
+        .into_iter()
+        .map(|(name, config)| (name, Kept::read(|key| config.get(key).and_then(|entry| entry.value.clone()))));
+    Ok(kept.collect())
 }
 
 /// A topic was created, and the broker that was asked has not heard of it yet.
@@ -183,18 +205,19 @@ async fn wait_for(kafka: &Kafka, topic: &str, until: Instant) -> Result<(), Erro
     Ok(())
 }
 
+/// The configuration of each topic that says it, and why others may not be read.
 async fn describe(
     kafka: &Kafka,
     admin: &AdminClient<Events>,
     options: &AdminOptions,
     names: &[String],
-) -> Result<HashMap<String, ConfigResource>, Error> {
+) -> Result<(HashMap<String, ConfigResource>, Option<String>), Error> {
+    let (mut configs, mut refused) = (HashMap::new(), None);
     if names.is_empty() {
-        return Ok(HashMap::new());
+        return Ok((configs, refused));
     }
     let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     let away = |error: KafkaError| kafka.away(&format!("cannot describe topics: {error}"));
-    let mut configs = HashMap::new();
     for described in admin.describe_configs(&resources, options).await.map_err(away)? {
         match described {
             Ok(config) => {
@@ -202,10 +225,16 @@ async fn describe(
                     configs.insert(name.clone(), config);
                 }
             }
-            Err(code) => tracing::warn!(%code, "a topic's configuration cannot be read, it is not checked"),
+            Err(code) => {
+                tracing::warn!(%code, "a topic's configuration cannot be read, it is not checked");
+                // Another error is that of a topic which is new, or of a broker that is busy.
+                if matches!(code, RDKafkaErrorCode::TopicAuthorizationFailed) {
+                    refused = Some(code.to_string());
+                }
+            }
         }
     }
-    Ok(configs)
+    Ok((configs, refused))
 }
 
 async fn create(
@@ -239,6 +268,7 @@ async fn create(
                 topic,
                 problem: format!("does not exist and cannot be created: {code}; create it, or allow it to be created"),
                 blocks: true,
+                expires: false,
             }),
         }
     }

@@ -1,0 +1,88 @@
+use bus::{Headers, Record, TopicKind, TopicSpec};
+use service::State;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn check(health: &Health) -> common::health::v1::Check {
+    health.digest().checks.into_iter().find(|check| check.name == "loader_retention").unwrap()
+}
+
+/// An embedded log with so many records, which are kept for a day.
+async fn log(folder: &std::path::Path, records: u32) -> Bus {
+    let mut file: toml::Table = toml::from_str(bus::DEFAULTS).unwrap();
+    let mut settings: bus::Settings = file.remove("bus").unwrap().try_into().unwrap();
+    settings.kafka.brokers.clear();
+    settings.create_topics = true;
+    settings.partitions = 1;
+    settings.topic_prefix = "x.".to_owned();
+    settings.data_dir = folder.to_owned();
+    let bus = Bus::open(&settings).unwrap();
+    let topic = TopicSpec { name: "loads".to_owned(), kind: TopicKind::Log { retention: DAY } };
+    assert_eq!(bus.prepare_topics(&[topic]).await.unwrap(), []);
+    let producer = bus.producer().unwrap();
+    for number in 0..records {
+        let record = Record::encoded("loads", "k", number.to_string().into_bytes(), Headers::default());
+        producer.try_send(record).unwrap().await.unwrap();
+    }
+    bus
+}
+
+fn lag(position: i64, records: i64) -> Lag {
+    Lag { topic: "x.loads".into(), partition: 0, position, records }
+}
+
+#[tokio::test]
+async fn what_waits_is_told_before_its_topic_removes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = log(folder.path(), 3).await;
+    let health = Health::new("loader", CancellationToken::new());
+    let retention = Retention::new(&health, "loader_retention", "loader");
+    let table =
+        [(0.1, State::Ok), (0.49, State::Ok), (0.51, State::Warning), (0.79, State::Warning), (0.81, State::Failing)];
+    for (share, state) in table {
+        let now = clock::now() + DAY.mul_f64(share);
+        retention.look(&bus, &mut bus.lookup(), &[lag(1, 2)], &mut Ends::new(), now).await;
+        let check = check(&health);
+        assert_eq!(check.state(), state, "{share}: {check:?}");
+        assert!((check.value.unwrap() - share).abs() < 0.01, "{share}: {check:?}");
+    }
+    let text = check(&health).message;
+    assert!(text.contains("of x.loads/0 2 records wait, the oldest for 19.4 h") && text.contains("24.0 h"), "{text}");
+
+    // What is done, is not there, or belongs to nobody is no danger; nor is a clock that went back.
+    let late = clock::now() + 2 * DAY;
+    for (lags, now) in [(vec![], late), (vec![lag(3, 0)], late), (vec![lag(1, 2)], clock::now() - DAY)] {
+        retention.look(&bus, &mut bus.lookup(), &lags, &mut Ends::new(), now).await;
+        assert_eq!(check(&health).state(), State::Ok, "{lags:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_what_came_since_the_last_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = log(folder.path(), 3).await;
+    let health = Health::new("loader", CancellationToken::new());
+    let retention = Retention::new(&health, "loader_retention", "loader");
+    let (mut ends, late) = (Ends::new(), clock::now() + DAY);
+    retention.look(&bus, &mut bus.lookup(), &[lag(0, 2)], &mut ends, late).await;
+    assert_eq!(check(&health).state(), State::Failing);
+    // Both are done, and one is new.
+    retention.look(&bus, &mut bus.lookup(), &[lag(2, 1)], &mut ends, late).await;
+    assert_eq!(check(&health).state(), State::Ok);
+    // It still waits.
+    retention.look(&bus, &mut bus.lookup(), &[lag(2, 1)], &mut ends, late).await;
+    assert_eq!(check(&health).state(), State::Failing);
+}
+
+#[test]
+fn what_waits_is_compared_with_the_bytes_that_are_kept() {
+    let kept = |bytes| Kept { time: None, bytes };
+    let used = |kept: Kept, sizes: &[f64]| by_bytes(&kept, &lag(0, 100), sizes);
+    assert_eq!(used(kept(None), &[10.0]), None);
+    let used = used(kept(Some(2 * 1024 * 1024)), &[10_000.0, 20_000.0]).unwrap();
+    assert!((used.share - 0.715).abs() < 0.001, "{used:?}");
+    assert!(used.text.contains("about 1.4 MiB, and the topic keeps 2.0 MiB"), "{used:?}");
+}
