@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::compression;
+use crate::kafka::addresses::is_broker;
 pub use crate::secret::SecretUrl;
 
 /// Every setting of `[bus]` with its default, as commented TOML.
@@ -278,9 +279,8 @@ impl Settings {
     fn validate_kafka(&self, check: &mut impl FnMut(bool, &str, &str)) {
         let kafka = &self.kafka;
         for broker in &kafka.brokers {
-            let port =
-                broker.rsplit_once(':').and_then(|(host, port)| port.parse::<u16>().ok().filter(|_| !host.is_empty()));
-            check(port.is_some_and(|port| port > 0), "kafka.brokers", &format!("{broker:?} is not host:port"));
+            let problem = format!("{broker:?} is not host:port, without scheme or path");
+            check(is_broker(broker), "kafka.brokers", &problem);
         }
         check(kafka.session_timeout_ms >= 1000, "kafka.session_timeout_ms", "must be at least 1000");
         check(kafka.delivery_timeout_ms >= 1000, "kafka.delivery_timeout_ms", "must be at least 1000");

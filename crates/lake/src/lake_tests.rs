@@ -38,6 +38,32 @@ fn what_does_not_do_is_named() {
 }
 
 #[test]
+fn what_is_meant_to_be_a_bucket_is_no_folder() {
+    for (root, part) in [
+        ("s3:/bucket/lake", "did you mean s3://bucket/lake?"),
+        ("s3:bucket", "did you mean s3://bucket?"),
+        ("S3://bucket", "did you mean s3://bucket?"),
+        ("s3a://bucket/a", "did you mean s3://bucket/a?"),
+        ("gs:/bucket", "stores by gs: are not known"),
+        ("gs://bucket", "use a folder, or s3://bucket/prefix"),
+        ("abfss://c@a/lake", "stores by abfss: are not known"),
+        ("file:lake", "write the whole path"),
+        ("~/lake", "only a shell understands ~"),
+        ("", "is empty"),
+    ] {
+        let problems = settings(root).validate();
+        assert!(
+            matches!(&problems[..], [(key, problem)] if key == "lake.root" && problem.contains(part)),
+            "{problems:?}"
+        );
+    }
+    for root in ["lake", "./a:b", "a/b:c", "/x:y", "C:/lake", "..", "file:///var/lib/lake", "s3://b"] {
+        assert_eq!(settings(root).validate(), [], "{root}");
+    }
+    assert_eq!(settings("file:///var/lib/lake").parsed_root(), Root::Folder("/var/lib/lake".into()));
+}
+
+#[test]
 fn a_bucket_has_a_prefix_or_none() {
     let bucket = |root: &str| match settings(root).parsed_root() {
         Root::Bucket { bucket, prefix } => (bucket.to_owned(), prefix.to_owned()),

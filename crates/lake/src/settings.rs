@@ -48,7 +48,7 @@ pub(crate) enum Root<'a> {
 impl LakeSettings {
     pub(crate) fn parsed_root(&self) -> Root<'_> {
         let Some(rest) = self.root.strip_prefix("s3://") else {
-            return Root::Folder(PathBuf::from(&self.root));
+            return Root::Folder(PathBuf::from(self.root.strip_prefix("file://").unwrap_or(&self.root)));
         };
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         Root::Bucket { bucket, prefix: prefix.trim_matches('/') }
@@ -62,12 +62,9 @@ impl LakeSettings {
                 problems.push((format!("lake.{key}"), problem));
             }
         };
-        let known = !self.root.contains("://") || self.root.starts_with("s3://");
-        check(
-            known && !self.root.is_empty(),
-            "root",
-            format!("is {:?}; use a folder, or s3://bucket/prefix", self.root),
-        );
+        if let Some(problem) = root_problem(&self.root) {
+            check(false, "root", problem);
+        }
         if let Root::Bucket { bucket, .. } = self.parsed_root() {
             check(!bucket.is_empty(), "root", format!("{:?} names no bucket; use s3://bucket/prefix", self.root));
             check(!self.s3_region.is_empty(), "s3_region", "is empty; use the bucket's, or us-east-1".to_owned());
@@ -91,5 +88,33 @@ impl LakeSettings {
             check((100..=600_000).contains(&value), key, format!("is {value}; use 100 to 600000"));
         }
         problems
+    }
+}
+
+/// A folder that is meant to be a bucket would be gone with the machine.
+fn root_problem(root: &str) -> Option<String> {
+    const USE: &str = "use a folder, or s3://bucket/prefix";
+    if root.is_empty() {
+        return Some(format!("is empty; {USE}"));
+    }
+    if root.starts_with('~') {
+        return Some(format!("is {root:?}, and only a shell understands ~; write the whole path"));
+    }
+    let (scheme, rest) = root.split_once(':')?;
+    // One letter is a drive, and a slash before the colon makes it part of a folder's name.
+    let is_scheme = scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c));
+    if !is_scheme || scheme.starts_with('.') {
+        return None;
+    }
+    match (scheme, rest.starts_with("//")) {
+        ("s3", true) => None,
+        ("file", true) if rest.starts_with("///") => None,
+        ("file", _) => Some(format!("is {root:?}; write the whole path, as file:///var/lib/weir/lake")),
+        (other, _) if ["s3", "s3a", "s3n"].iter().any(|s3| other.eq_ignore_ascii_case(s3)) => {
+            Some(format!("is {root:?}; did you mean s3://{}?", rest.trim_start_matches('/')))
+        }
+        (other, _) => {
+            Some(format!("is {root:?}, and stores by {other}: are not known; {USE}, or ./{root} for a folder"))
+        }
     }
 }

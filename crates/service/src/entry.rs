@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::{EXIT_BAD_SETTINGS, EXIT_FAILED, End, supervise};
+use crate::settings::check_files;
 use crate::signals::Signals;
 use crate::{Host, Settings, SettingsError, descriptors, escape, load, print, telemetry};
 
@@ -95,7 +96,10 @@ pub fn main_with<S: Settings, Fut: Future<Output = anyhow::Result<()>>>(
         Err(error) => return bad_settings(&error),
     };
     if flags.check_config {
-        return say("ok\n");
+        return match check_files(&settings) {
+            Ok(()) => say("ok\n"),
+            Err(error) => bad_settings(&error),
+        };
     }
     if flags.print_config {
         return say(&print(&settings));

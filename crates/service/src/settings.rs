@@ -2,6 +2,7 @@
 
 mod error;
 mod grpc_tls;
+mod kinds;
 mod layers;
 mod load;
 mod secret;
@@ -10,6 +11,7 @@ mod tree;
 
 pub(crate) use grpc_tls::ANYBODY;
 pub use grpc_tls::{AllowSettings, GrpcTlsSettings};
+pub(crate) use load::check_files;
 pub use load::{Fault, Problem, SettingsError, load, print};
 pub use secret::Secret;
 pub use sections::{

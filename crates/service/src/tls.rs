@@ -95,6 +95,21 @@ pub(crate) fn pair(section: &str, certificate: &std::path::Path, key: &std::path
     ))
 }
 
+/// Whether a certificate and its key can be used, and go together.
+pub(crate) fn check_pair(section: &str, settings: &ServerTlsSettings) -> Result<(), Error> {
+    server::check(section, settings)
+}
+
+/// Whether a file has roots that can be trusted.
+pub(crate) fn check_roots(section: &str, key: &str, path: &std::path::Path) -> Result<(), Error> {
+    files::Pem::read(section, key, path)?.roots().map(drop)
+}
+
+/// Whether a file has certificates.
+pub(crate) fn check_certificates(section: &str, key: &str, path: &std::path::Path) -> Result<(), Error> {
+    files::Pem::read(section, key, path)?.certificates().map(drop)
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

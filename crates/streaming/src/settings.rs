@@ -136,7 +136,6 @@ impl StreamingSettings {
                 problems.push(Problem::new(format!("streaming.{key}"), problem, fix));
             }
         };
-        check(!self.listen.is_empty(), "listen", "is empty".into(), "write host:port, for example 127.0.0.1:8080");
         for (key, value, least) in [
             ("max_connections", self.max_connections as u64, 1),
             ("header_timeout_ms", self.header_timeout_ms, 1),
@@ -177,6 +176,7 @@ impl StreamingSettings {
             format!("is {}, and nothing of shutdown.deadline_ms is left for what is under way", self.stop_delay_ms),
             &format!("give less than shutdown.deadline_ms ({})", shutdown.deadline_ms),
         );
+        problems.extend(service::settings::check_listen("streaming.listen", &self.listen));
         problems.extend(self.tls.validate("streaming.tls"));
         let mut names = HashSet::new();
         for (index, endpoint) in self.endpoints.iter().enumerate() {

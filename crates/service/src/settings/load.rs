@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::error::What;
+use super::kinds;
 use super::layers::Layers;
 use super::tree::Node;
 use super::{HostSettings, Settings};
@@ -134,10 +135,15 @@ fn merge(layers: &Layers) -> Result<Node, SettingsError> {
 
 fn checked<S: Settings>(settings: S, tree: &Node) -> Result<S, SettingsError> {
     let host: HostSettings = settings.host();
-    let faults: Vec<Fault> = host
-        .validate()
+    let mut problems: Vec<Problem> = host.validate().into_iter().chain(settings.validate()).collect();
+    for problem in toml::Table::try_from(&settings).map(|table| kinds::values(&table)).unwrap_or_default() {
+        // Who knows the setting says more of it.
+        if !problems.iter().any(|known| known.key == problem.key) {
+            problems.push(problem);
+        }
+    }
+    let faults: Vec<Fault> = problems
         .into_iter()
-        .chain(settings.validate())
         .map(|Problem { key, problem, fix }| Fault {
             origin: tree.origin_of(&key).map(str::to_owned),
             key,
@@ -146,6 +152,17 @@ fn checked<S: Settings>(settings: S, tree: &Node) -> Result<S, SettingsError> {
         })
         .collect();
     if faults.is_empty() { Ok(settings) } else { Err(SettingsError { faults }) }
+}
+
+/// What is wrong with the files that settings name.
+///
+/// # Errors
+/// Every file that is not there or cannot be used, each with its key and the fix.
+pub(crate) fn check_files<S: Settings>(settings: &S) -> Result<(), SettingsError> {
+    let problems = toml::Table::try_from(settings).map(|table| kinds::files(&table)).unwrap_or_default();
+    let faults: Vec<Fault> =
+        problems.into_iter().map(|Problem { key, problem, fix }| Fault { key, origin: None, problem, fix }).collect();
+    if faults.is_empty() { Ok(()) } else { Err(SettingsError { faults }) }
 }
 
 fn read(path: &Path) -> Result<String, Fault> {

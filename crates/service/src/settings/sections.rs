@@ -197,6 +197,9 @@ pub fn check_listen(key: &str, value: &str) -> Option<Problem> {
     let problem = match value.rsplit_once(':') {
         None => format!("{value:?} has no port"),
         Some(("", _)) => format!("{value:?} has no host"),
+        Some((host, _)) if host.contains(|c: char| c.is_whitespace() || c == '/') => {
+            format!("{value:?} is no address")
+        }
         Some((host, _)) if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) => {
             format!("{value:?} is no address: an IPv6 host stands in brackets")
         }

@@ -137,6 +137,11 @@ impl ServerTls {
     }
 }
 
+/// Whether the files can be used, and go together.
+pub(super) fn check(section: &str, settings: &ServerTlsSettings) -> Result<(), Error> {
+    Files::read(section, settings, None)?.config(b"http/1.1").map(drop)
+}
+
 impl Files {
     fn read(section: &str, settings: &ServerTlsSettings, client_ca: Option<&PathBuf>) -> Result<Self, Error> {
         Ok(Self {
