@@ -16,8 +16,11 @@ fn spec(kind: TopicKind) -> TopicSpec {
     TopicSpec { name: "things".to_owned(), kind }
 }
 
+/// Of a topic's configuration; none: it does not say it.
+type Changes<'a> = &'a [(&'a str, Option<&'a str>)];
+
 /// The configuration that Weir gives the topic, and what brokers of Kafka add to it, with changes.
-fn look(kind: TopicKind, replication_factor: i32, changes: &[(&str, Option<&str>)]) -> Vec<TopicProblem> {
+fn look(kind: TopicKind, replication_factor: i32, changes: Changes<'_>) -> Vec<TopicProblem> {
     let settings = settings(replication_factor);
     let spec = spec(kind);
     let (partitions, config) = shape(&settings, &spec);
@@ -63,7 +66,7 @@ fn every_topic_says_that_its_size_is_no_limit() {
 #[test]
 fn whatever_removes_records_before_their_time_blocks_in_production() {
     let month = (30 * DAY_MS).to_string();
-    let table: &[(TopicKind, &[(&str, Option<&str>)], &str)] = &[
+    let table: &[(TopicKind, Changes<'_>, &str)] = &[
         (LOG, &[("retention.bytes", Some("1073741824"))], "retention.bytes=1073741824"),
         (LOG, &[("retention.bytes", Some("0"))], "set it to -1"),
         (LOG, &[("retention.ms", Some("3600000"))], "raise retention.ms to 604800000"),
@@ -102,7 +105,7 @@ fn whatever_removes_records_before_their_time_blocks_in_production() {
 
 #[test]
 fn what_removes_nothing_is_no_problem() {
-    let table: &[(TopicKind, &[(&str, Option<&str>)])] = &[
+    let table: &[(TopicKind, Changes<'_>)] = &[
         (LOG, &[("retention.ms", Some("-1"))]),
         (LOG, &[("remote.storage.enable", Some("true")), ("local.retention.ms", Some("1000"))]),
         (LOG, &[("message.timestamp.type", Some("LogAppendTime")), ("message.timestamp.before.max.ms", None)]),

@@ -89,7 +89,8 @@ fn check_url(key: &str, value: &str) -> Option<Problem> {
     } else if host_port.rsplit_once(':').is_some_and(|(host, port)| {
         let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
         // The last colon of an address of IPv6 without a port is within the brackets.
-        !is_port && !(host.starts_with('[') && port.ends_with(']'))
+        let is_within = host.starts_with('[') && port.ends_with(']');
+        !(is_port || is_within)
     }) {
         "has a port that is none"
     } else if scheme.starts_with("http") && value.parse::<Uri>().is_err() {
