@@ -148,3 +148,56 @@ async fn objects_are_listed_in_the_order_of_their_names() {
     let after = Path::from("t/030.json");
     assert_eq!(listed(store.list_with_offset(Some(&root), &after).try_collect().await.unwrap()), names[31..]);
 }
+
+/// What the library finds, in a folder with others below it.
+#[tokio::test]
+async fn listing_from_a_name_on_finds_what_the_library_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Lake::open(&settings(folder.path().to_str().unwrap())).unwrap().store();
+    let library = object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap();
+    let names =
+        ["1.json", "2.json", "2.checkpoint.parquet", "3.json", "3/a.json", "3/b/c.json", "4/a.json", "_last", "x y"];
+    for name in names {
+        store.put(&Path::from(format!("t/log/{name}")), Bytes::from(name).into()).await.unwrap();
+    }
+    std::fs::create_dir(folder.path().join("t/log/5")).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("t/log/1.json"), folder.path().join("t/log/6.json")).unwrap();
+    let offsets = ["0", "1.json", "2", "2.json", "3", "3.json", "4", "5", "zz"];
+    for offset in offsets {
+        let (root, offset) = (Path::from("t/log"), Path::from(format!("t/log/{offset}")));
+        let listed: Vec<_> = store.list_with_offset(Some(&root), &offset).try_collect().await.unwrap();
+        let mut expected: Vec<_> = library.list_with_offset(Some(&root), &offset).try_collect().await.unwrap();
+        expected.sort_by(|a, b| a.location.cmp(&b.location));
+        assert_eq!(listed, expected, "{offset}");
+    }
+    // Where the name stands elsewhere, and where there is no folder.
+    let (root, offset) = (Path::from("t"), Path::from("t/log/2.json"));
+    let listed: Vec<_> = store.list_with_offset(Some(&root), &offset).try_collect().await.unwrap();
+    assert!(listed.iter().any(|object| object.location == Path::from("t/log/3.json")));
+    let nowhere: Vec<_> =
+        store.list_with_offset(Some(&Path::from("n")), &Path::from("n/1")).try_collect().await.unwrap();
+    assert_eq!(nowhere, []);
+}
+
+/// How long a commit's listing takes among so many old ones; a measurement, to be asked for.
+#[tokio::test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stdout, reason = "it prints what it measured")]
+async fn listing_the_last_of_many_commits() {
+    for count in [200, 20_000, 200_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("t/_delta_log");
+        std::fs::create_dir_all(&log).unwrap();
+        (0..count).for_each(|version| std::fs::write(log.join(format!("{version:020}.json")), "{}").unwrap());
+        let store = Lake::open(&settings(folder.path().to_str().unwrap())).unwrap().store();
+        let library = object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap();
+        let (root, offset) = (Path::from("t/_delta_log"), Path::from(format!("t/_delta_log/{:020}", count - 50)));
+        let began = std::time::Instant::now();
+        let listed: Vec<_> = store.list_with_offset(Some(&root), &offset).try_collect().await.unwrap();
+        let now = began.elapsed();
+        let began = std::time::Instant::now();
+        let before: Vec<_> = library.list_with_offset(Some(&root), &offset).try_collect().await.unwrap();
+        println!("{count} commits, {} wanted: {now:?}, the library {:?}", listed.len(), began.elapsed());
+        assert_eq!(listed.len(), before.len());
+    }
+}

@@ -17,8 +17,9 @@ use futures_util::{StreamExt as _, TryFutureExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result, UploadPart,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    UploadPart,
 };
 
 const NAME: &str = "local folder";
@@ -98,6 +99,35 @@ fn sorted(listed: BoxStream<'static, Result<ObjectMeta>>) -> BoxStream<'static, 
     sorted.try_flatten_stream().boxed()
 }
 
+/// Whether an object would stand in this folder itself.
+fn is_within(folder: &Path, object: &Path) -> bool {
+    object.prefix_match(folder).is_some_and(|parts| parts.count() == 1)
+}
+
+/// The names in a folder that come after another, and whether they are folders. Only names are read: a table's log has
+/// many, of which the last few are wanted.
+fn later(folder: &FilePath, after: &str) -> io::Result<Vec<(String, bool)>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut later = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        // What is no text is no object's name.
+        let Some(name) = entry.file_name().to_str().map(ToOwned::to_owned) else { continue };
+        let kind = entry.file_type()?;
+        let is_folder = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
+        // What is in a folder has its name and a slash before it.
+        let is_later = if is_folder { format!("{name}/").as_str() > after } else { name.as_str() > after };
+        if is_later {
+            later.push((name, is_folder));
+        }
+    }
+    Ok(later)
+}
+
 fn failed(error: io::Error) -> Error {
     Error::Generic { store: NAME, source: error.into() }
 }
@@ -150,7 +180,31 @@ impl ObjectStore for DurableFolder {
     }
 
     fn list_with_offset(&self, prefix: Option<&Path>, offset: &Path) -> BoxStream<'static, Result<ObjectMeta>> {
-        sorted(self.files.list_with_offset(prefix, offset))
+        let Some((folder, after)) = prefix.zip(offset.filename()).filter(|(folder, _)| is_within(folder, offset))
+        else {
+            return sorted(self.files.list_with_offset(prefix, offset));
+        };
+        let (files, folder, after) = (self.files.clone(), folder.clone(), after.to_owned());
+        let listed = async move {
+            let path = files.path_to_filesystem(&folder)?;
+            let later = blocking(move || later(&path, &after).map_err(failed)).await?;
+            let mut objects = Vec::with_capacity(later.len());
+            for (name, is_folder) in later {
+                let location = folder.clone().join(name.as_str());
+                if is_folder {
+                    objects.extend(files.list(Some(&location)).try_collect::<Vec<_>>().await?);
+                    continue;
+                }
+                match files.head(&location).await {
+                    Ok(object) => objects.push(object),
+                    // Removed meanwhile.
+                    Err(Error::NotFound { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok::<_, Error>(stream::iter(objects.into_iter().map(Ok)))
+        };
+        sorted(listed.try_flatten_stream().boxed())
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
