@@ -11,7 +11,7 @@ use crate::backend::Backend;
 use crate::claims::{Clock, system_clock};
 use crate::threads::blocking;
 use crate::{
-    Claims, Consumer, Error, Group, Keeping, Kept, Lookup, Producer, Reader, Settings, Spans, Start, Table,
+    Claims, Consumer, Error, Extent, Group, Keeping, Kept, Lookup, Producer, Reader, Settings, Spans, Start, Table,
     TopicProblem, TopicSpec,
 };
 
@@ -157,6 +157,35 @@ impl Bus {
             Backend::Embedded(embedded) => embedded.topic_identity(&topic),
         })
         .await
+    }
+
+    /// From where to where the partitions of a topic go, in their order. The name is without the prefix. What somebody read
+    /// of the log before cannot lie beyond these ends; where it does, it was read of another log than this one.
+    pub async fn extents(&self, topic: &str) -> Result<Vec<Extent>, Error> {
+        let topic = topic.to_owned();
+        self.ask(move |backend| match backend {
+            Backend::Kafka(kafka) => crate::kafka::extent::ask(kafka, &topic, ASK),
+            Backend::Embedded(embedded) => embedded.extents(&topic),
+        })
+        .await
+    }
+
+    /// Where the partitions of a topic ended before anything came that this process knows of: of the embedded log, when it
+    /// was opened, until [`looked_at_opening`](Self::looked_at_opening); of Kafka, now.
+    pub async fn ends_at_opening(&self, topic: &str) -> Result<Vec<i64>, Error> {
+        if let Backend::Embedded(embedded) = &self.backend
+            && let Some(ends) = embedded.ends_at_opening(topic)?
+        {
+            return Ok(ends);
+        }
+        Ok(self.extents(topic).await?.into_iter().map(|extent| extent.end).collect())
+    }
+
+    /// Whatever was read of the log before it was opened has been compared with where it ended then.
+    pub fn looked_at_opening(&self) {
+        if let Backend::Embedded(embedded) = &self.backend {
+            embedded.looked_at_opening();
+        }
     }
 
     /// Reads topics without a group; names without the prefix.

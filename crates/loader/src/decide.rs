@@ -42,12 +42,24 @@ pub enum Decision {
     },
     /// It waits: its files cannot be used.
     Unusable,
+    /// It waits: what is said to be loaded, or to be loaded, lies beyond the partition's end on the log. So the log is
+    /// not the one that it was read of, and its offsets say nothing about what is in the table.
+    Beyond {
+        /// The offset that the log cannot have given.
+        at: i64,
+    },
+}
+
+/// The version of an application that was found [beyond](Decision::Beyond) the end of its partition, as it stands in the
+/// table from then on: the log may come to that offset again with other records, and must not be believed then either.
+pub fn marked(at: i64) -> i64 {
+    -at
 }
 
 impl Decision {
     /// Whether the request waits.
     pub fn holds(self) -> bool {
-        matches!(self, Decision::Gap { .. } | Decision::Unusable)
+        matches!(self, Decision::Gap { .. } | Decision::Unusable | Decision::Beyond { .. })
     }
 
     /// Whether rows of the request go into the table, or at least its version.
@@ -59,8 +71,12 @@ impl Decision {
 /// Decides about the requests of one application, all for one commit.
 ///
 /// `version` is what the table has for it; none: nothing was loaded yet, and the first request may begin anywhere.
+/// `end` is where its partition ended on the log after the version was read; none: the log does not know the partition.
 /// Answers a decision for each request, in the order given, and the version after the commit.
-pub fn decide(version: Option<i64>, asked: &[Asked]) -> (Vec<Decision>, Option<i64>) {
+///
+/// What lies beyond the end holds all of them, until an operator accepts one: it is loaded whole, what was given before it
+/// counts as loaded, and the others follow on it.
+pub fn decide(version: Option<i64>, end: Option<i64>, asked: &[Asked]) -> (Vec<Decision>, Option<i64>) {
     // By offset and not by arrival: one that came too early goes in as soon as what it waits for is there.
     let mut order: Vec<usize> = (0..asked.len()).collect();
     order.sort_by_key(|n| (asked[*n].range.from, asked[*n].range.to));
@@ -69,8 +85,19 @@ pub fn decide(version: Option<i64>, asked: &[Asked]) -> (Vec<Decision>, Option<i
     // Without a version, a request that cannot be used says where the rows begin: what begins behind it must wait, or
     // its rows would be taken for loaded.
     let mut begins = None;
+    if let Some(at) = beyond(version, end, asked) {
+        let Some(first) = asked.iter().position(|asked| asked.accepted) else {
+            return (vec![Decision::Beyond { at }; asked.len()], version);
+        };
+        order.retain(|n| *n >= first);
+        version = Some(asked[first].range.from);
+    }
     for n in order {
         let Asked { range, unusable, accepted } = asked[n];
+        if end.is_some_and(|end| range.to > end) && !accepted {
+            decisions[n] = Decision::Beyond { at: range.to };
+            continue;
+        }
         decisions[n] = match version.or(begins) {
             Some(version) if range.to <= version => Decision::Skip,
             _ if unusable => Decision::Unusable,
@@ -85,6 +112,16 @@ pub fn decide(version: Option<i64>, asked: &[Asked]) -> (Vec<Decision>, Option<i
         }
     }
     (decisions, version)
+}
+
+/// The furthest offset that the log cannot have given.
+fn beyond(version: Option<i64>, end: Option<i64>, asked: &[Asked]) -> Option<i64> {
+    if let Some(version) = version.filter(|version| *version < 0) {
+        return Some(-version);
+    }
+    let asked = asked.iter().filter(|asked| !asked.accepted).map(|asked| asked.range.to);
+    let furthest = version.into_iter().chain(asked).max()?;
+    end.filter(|end| furthest > *end).map(|_| furthest)
 }
 
 #[cfg(test)]

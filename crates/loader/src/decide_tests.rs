@@ -10,7 +10,7 @@ fn asked(from: i64, to: i64) -> Asked {
 
 fn decided(version: Option<i64>, ranges: &[(i64, i64)]) -> (Vec<Decision>, Option<i64>) {
     let queue: Vec<Asked> = ranges.iter().map(|(from, to)| asked(*from, *to)).collect();
-    decide(version, &queue)
+    decide(version, None, &queue)
 }
 
 #[test]
@@ -47,26 +47,64 @@ fn the_table_of_rules() {
 fn what_cannot_be_used_waits_and_so_does_what_follows() {
     let bad = Asked { unusable: true, ..asked(10, 20) };
     let queue = [bad, asked(20, 30)];
-    assert_eq!(decide(Some(10), &queue), (vec![Decision::Unusable, Decision::Gap { version: 10 }], Some(10)));
+    assert_eq!(decide(Some(10), None, &queue), (vec![Decision::Unusable, Decision::Gap { version: 10 }], Some(10)));
     // Its rows may come by another request, as after a change of owner.
     let queue = [bad, asked(10, 25)];
-    assert_eq!(decide(Some(10), &queue), (vec![Decision::Unusable, Decision::Commit], Some(25)));
-    assert_eq!(decide(Some(25), &[bad]).0, [Decision::Skip]);
+    assert_eq!(decide(Some(10), None, &queue), (vec![Decision::Unusable, Decision::Commit], Some(25)));
+    assert_eq!(decide(Some(25), None, &[bad]).0, [Decision::Skip]);
 }
 
 #[test]
 fn the_first_one_cannot_be_used_and_what_follows_is_not_taken_for_the_first() {
     let bad = Asked { unusable: true, ..asked(10, 20) };
     let queue = [bad, asked(20, 30)];
-    assert_eq!(decide(None, &queue), (vec![Decision::Unusable, Decision::Gap { version: 10 }], None));
+    assert_eq!(decide(None, None, &queue), (vec![Decision::Unusable, Decision::Gap { version: 10 }], None));
     let queue = [bad, asked(10, 15), asked(15, 25)];
-    assert_eq!(decide(None, &queue), (vec![Decision::Unusable, Decision::Commit, Decision::Commit], Some(25)));
+    assert_eq!(decide(None, None, &queue), (vec![Decision::Unusable, Decision::Commit, Decision::Commit], Some(25)));
 }
 
 #[test]
 fn an_operator_can_accept_a_gap() {
     let queue = [Asked { accepted: true, ..asked(15, 20) }, asked(20, 30)];
-    assert_eq!(decide(Some(10), &queue), (vec![Decision::Commit, Decision::Commit], Some(30)));
+    assert_eq!(decide(Some(10), None, &queue), (vec![Decision::Commit, Decision::Commit], Some(30)));
+}
+
+#[test]
+fn what_the_log_cannot_have_given_is_not_believed() {
+    use Decision::{Beyond, Commit, Gap, Skip, Trim};
+    type Case = (&'static str, Option<i64>, Option<i64>, &'static [(i64, i64)], &'static [Decision], Option<i64>);
+    let cases: &[Case] = &[
+        ("the version is where the log ends", Some(20), Some(20), &[(10, 20)], &[Skip], Some(20)),
+        ("the version is beyond the end", Some(26), Some(20), &[(16, 20)], &[Beyond { at: 26 }], Some(26)),
+        ("all of it waits", Some(26), Some(29), &[(16, 29), (29, 40)], &[Beyond { at: 40 }; 2], Some(26)),
+        ("nor is it trimmed", Some(26), Some(25), &[(16, 27)], &[Beyond { at: 27 }], Some(26)),
+        ("marked, and the log has come by", Some(marked(26)), Some(99), &[(16, 20)], &[Beyond { at: 26 }], Some(-26)),
+        ("marked, and the log is not asked", Some(marked(26)), None, &[(30, 40)], &[Beyond { at: 26 }], Some(-26)),
+        ("a request is beyond the end", Some(10), Some(15), &[(10, 16)], &[Beyond { at: 16 }], Some(10)),
+        ("and there is no version", None, Some(15), &[(10, 16)], &[Beyond { at: 16 }], None),
+        ("another log", Some(26), None, &[(16, 20), (20, 30)], &[Skip, Trim { below: 26 }], Some(30)),
+        ("no version", None, Some(20), &[(16, 20)], &[Commit], Some(20)),
+        ("a gap", Some(10), Some(20), &[(16, 20)], &[Gap { version: 10 }], Some(10)),
+    ];
+    for (what, version, end, ranges, decisions, after) in cases {
+        let queue: Vec<Asked> = ranges.iter().map(|(from, to)| asked(*from, *to)).collect();
+        assert_eq!(decide(*version, *end, &queue), (decisions.to_vec(), *after), "{what}");
+    }
+}
+
+#[test]
+fn an_operator_says_which_is_the_first_that_is_not_in_the_table() {
+    use Decision::{Beyond, Commit, Skip};
+    let queue = [asked(12, 16), asked(16, 23), Asked { accepted: true, ..asked(16, 20) }, asked(20, 24)];
+    for version in [26, marked(26)] {
+        let (decisions, after) = decide(Some(version), Some(24), &queue);
+        // What came before it counts as loaded: it is of the life of the log that is gone.
+        assert_eq!((decisions, after), (vec![Skip, Skip, Commit, Commit], Some(24)));
+        // It comes again, and is not loaded twice.
+        assert_eq!(decide(after, Some(24), &queue[2..]), (vec![Skip; 2], Some(24)));
+    }
+    let (decisions, after) = decide(Some(26), Some(22), &queue);
+    assert_eq!((decisions, after), (vec![Skip, Skip, Commit, Beyond { at: 24 }], Some(20)));
 }
 
 /// What loaders do to one application, and how often each offset is in the table.
@@ -78,7 +116,7 @@ struct Lake {
 
 impl Lake {
     fn commit(&mut self, queue: &[Asked]) -> Vec<Decision> {
-        let (decisions, version) = decide(self.version, queue);
+        let (decisions, version) = decide(self.version, None, queue);
         for (asked, decision) in queue.iter().zip(&decisions) {
             let from = match decision {
                 Decision::Commit => asked.range.from,
@@ -166,6 +204,24 @@ proptest! {
         prop_assert!(lake.times.values().all(|times| *times == 1));
     }
 
+    /// Whatever a table says that the log cannot have given: nothing is taken for loaded, and nothing is loaded, until
+    /// somebody says so. Once it is marked, also when the log has come to the same offsets.
+    #[test]
+    fn a_version_beyond_the_log_skips_nothing(
+        version in 1..60_i64,
+        back in 1..60_i64,
+        later in 0..100_i64,
+        ranges in prop::collection::vec((0..60_i64, 1..20_i64), 1..10),
+    ) {
+        let queue: Vec<Asked> = ranges.iter().map(|(from, length)| asked(*from, from + length)).collect();
+        let (decisions, after) = decide(Some(version), Some(version - back), &queue);
+        let beyond = |decisions: &[Decision]| decisions.iter().all(|decision| matches!(decision, Decision::Beyond { .. }));
+        prop_assert!(beyond(&decisions), "not all are held");
+        prop_assert_eq!(after, Some(version));
+        let (decisions, _) = decide(Some(marked(version)), Some(version + later), &queue);
+        prop_assert!(beyond(&decisions), "not all are held once it is marked");
+    }
+
     /// A request is never lost without a word: it is loaded, was loaded, or waits.
     #[test]
     fn what_is_missing_is_never_passed_over(
@@ -173,7 +229,7 @@ proptest! {
         ranges in prop::collection::vec((0..60_i64, 1..20_i64), 0..10),
     ) {
         let queue: Vec<Asked> = ranges.iter().map(|(from, length)| asked(*from, from + length)).collect();
-        let (decisions, after) = decide(version, &queue);
+        let (decisions, after) = decide(version, None, &queue);
         for (asked, decision) in queue.iter().zip(decisions) {
             match decision {
                 Decision::Gap { version } => prop_assert!(asked.range.from > version && after.is_some()),

@@ -9,8 +9,13 @@ use stage::{LogChecks, Partitions, Retention};
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::Decision;
+use crate::ends::Beyond;
 use crate::load::{Looked, Waiting};
 use crate::pipeline::STAGE;
+use crate::table::Error;
+
+/// Why an offset lies beyond the end of its partition.
+const PUT_BACK: &str = "its partition on the log ended before that: the log was put back from a copy or lost its end, and the lake was not";
 
 /// The checks of the loader.
 #[derive(Debug, Clone)]
@@ -52,6 +57,17 @@ impl Checks {
         self.store.fail(format!("{error}; nothing is lost, and nothing is loaded until it answers"));
     }
 
+    /// Nothing is loaded yet, since the table cannot be compared with the log.
+    pub(crate) fn cannot_compare(&self, error: &Error, lasts: bool) {
+        let text = format!("nothing is loaded before the table was compared with the log: {error}");
+        match error {
+            // Of a log that does not answer other checks tell, and of one that refuses none.
+            Error::Log { .. } if lasts => self.held.fail(text),
+            Error::Log { .. } => self.held.warn(text),
+            _ => self.store_failed(error),
+        }
+    }
+
     pub(crate) fn store_ok(&self) {
         self.store.ok("answers");
     }
@@ -67,6 +83,7 @@ impl Checks {
     pub(crate) fn waiting<'a>(
         &self,
         waiting: impl Iterator<Item = &'a Waiting>,
+        beyond: &Beyond,
         loaded: Instant,
         hold_warn: Duration,
         stalled_after: Duration,
@@ -77,7 +94,7 @@ impl Checks {
             let age = waiting.since.elapsed();
             match waiting.held {
                 Some(decision) => {
-                    let at_once = decision == Decision::Unusable;
+                    let at_once = matches!(decision, Decision::Unusable | Decision::Beyond { .. });
                     // What could not be used comes first, then the lowest offset: mostly the others wait for it.
                     let rank = (!at_once, waiting.request.range.from);
                     held.push((rank, at_once || age >= hold_warn, explain(waiting, decision)));
@@ -92,8 +109,16 @@ impl Checks {
         self.held.value(oldest.as_secs_f64());
         held.sort();
         let count = held.len();
-        match held.iter().find(|(_, pages, _)| *pages).or(held.first()) {
-            None => self.held.ok("no request is held"),
+        let pages = held.iter().find(|(_, pages, _)| *pages);
+        let first = pages.or(held.first());
+        match first.filter(|_| pages.is_some() || beyond.is_empty()) {
+            None => match beyond.iter().next() {
+                None => self.held.ok("no request is held"),
+                Some((application, at)) => self.held.fail(format!(
+                    "requests of application {application} will be held: the table has version {at} of it, and {PUT_BACK}. \
+                     docs/lake.md says what to do"
+                )),
+            },
             Some((_, true, text)) => self.held.fail(format!("{count} requests are held: {text}")),
             Some((_, false, text)) => self.held.warn(format!("{count} requests are held: {text}")),
         }
@@ -149,6 +174,12 @@ fn explain(waiting: &Waiting, decision: Decision) -> String {
             "{which} cannot be loaded, because the table has version {version} of the application and nobody asked to \
              load {version} to {from}. Look for that request on topic loads and among the dead letters. If its rows are \
              lost for good, add {id} to loader.accept and restart the loader"
+        ),
+        (Decision::Beyond { at }, _) => format!(
+            "{which} is not loaded, and not taken for loaded: offset {at} of the application is in the table or was asked \
+             for, and {PUT_BACK}. Look whether the rows of {from} to {to} are in the table. Add the id of the first request \
+             whose rows are not to loader.accept and restart the loader: it and what follows is loaded, and what comes before \
+             it counts as loaded. docs/lake.md says how"
         ),
         (_, Looked::Unusable(problem)) => format!(
             "{which} cannot be loaded: {problem}. Put the file back as it was (from a version of the bucket, or a backup), \

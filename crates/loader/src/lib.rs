@@ -21,6 +21,7 @@
 mod compare;
 mod count;
 pub mod decide;
+mod ends;
 mod files;
 mod find;
 mod footer;
@@ -51,6 +52,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::compare::{Comparison, Scope, compare};
 pub use crate::count::{Count, count};
+use crate::ends::Beyond;
 pub use crate::find::find;
 pub use crate::footer::FileError;
 pub use crate::fresh::Fresh;
@@ -61,6 +63,8 @@ pub use crate::reference::{Exported, put_registrations};
 use crate::schedule::Schedule;
 pub use crate::settings::{CompactSettings, DEFAULTS, LOADER_DEFAULTS, LoaderSettings, Settings, VacuumSettings};
 pub use crate::table::Error;
+/// Before what could not be asked is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The topics that the loader reads and writes.
@@ -119,6 +123,10 @@ impl Loader {
         if shutdown.run_until_cancelled(self.topics()).await.is_none() {
             return Ok(());
         }
+        let Some(beyond) = shutdown.run_until_cancelled(self.beyond()).await else { return Ok(()) };
+        let millis = Duration::from_millis;
+        let (hold_warn, stalled) = (self.settings.loader.hold_warn_ms, self.settings.loader.stalled_after_ms);
+        self.checks.waiting(std::iter::empty(), &beyond, Instant::now(), millis(hold_warn), millis(stalled));
         let consumer = self.bus.consumer_of_batches(&self.settings.loader.group, &[LOADS.name().to_owned()]);
         let consumer = consumer.context("consuming the topic loads")?;
         let state = consumer.state();
@@ -142,6 +150,8 @@ impl Loader {
         self.host.tasks().spawn(schedule.run(after.clone()));
         let pipeline = Pipeline {
             settings: self.settings.loader,
+            bus: self.bus,
+            beyond,
             lake: self.lake,
             producer: self.producer.clone(),
             checks: self.checks,
@@ -159,6 +169,24 @@ impl Loader {
             anyhow::bail!("the loader ended by itself");
         }
         Ok(())
+    }
+
+    /// Compares what the table has with the log, before anything is loaded. Waits for both.
+    async fn beyond(&self) -> Beyond {
+        let (began, warn) = (Instant::now(), Duration::from_millis(self.settings.loader.hold_warn_ms));
+        let mut told = false;
+        loop {
+            match ends::look(&self.bus, &self.lake, self.settings.loader.commit_timeout()).await {
+                Ok(beyond) => return beyond,
+                Err(error) => {
+                    self.checks.cannot_compare(&error, began.elapsed() >= warn);
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%error, "versions of the table cannot be compared with the log, trying again");
+                    }
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     /// Waits for the topics.

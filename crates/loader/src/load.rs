@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::Ack;
+use bus::{Ack, Bus};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use service::{Taken, What};
 use tracing::Span;
 
 use crate::decide::{Asked, Decision, decide};
+use crate::ends::{Beyond, Ends};
 use crate::files::{in_table, look};
 use crate::footer::Footer;
 use crate::request::Request;
@@ -61,6 +62,9 @@ pub(crate) struct Loading {
     /// Where the rows of each application begin, of all that waits and not only of what this round looks at: while the
     /// table has no version of it, nothing that begins later may go in, or the earlier rows would be taken for loaded.
     pub(crate) begins: BTreeMap<Arc<str>, i64>,
+    pub(crate) ends: Ends,
+    /// What lies beyond the ends of its partitions.
+    pub(crate) beyond: Beyond,
     /// The version at which the last checkpoint was due.
     pub(crate) checkpointed: Option<u64>,
 }
@@ -79,6 +83,11 @@ pub(crate) struct Round {
 }
 
 impl Loading {
+    pub(crate) fn of(table: Table, bus: &Bus) -> Self {
+        let (queue, begins, beyond) = (Vec::new(), BTreeMap::new(), Beyond::new());
+        Self { table, queue, begins, ends: Ends::of(bus), beyond, checkpointed: None }
+    }
+
     /// Commits what can be committed, and acknowledges it.
     ///
     /// # Errors
@@ -91,8 +100,12 @@ impl Loading {
             }
         }
         self.table.refresh().await?;
+        self.ends.forget();
         for _ in 0..ATTEMPTS {
             let decisions = self.decide(store).await?;
+            if self.mark(&decisions, limit).await? {
+                continue;
+            }
             if self.table.version().is_none()
                 && let Some(parts) = self.nothing_yet(&decisions)
             {
@@ -143,10 +156,10 @@ impl Loading {
     }
 
     /// Writes a checkpoint where one is due: others commit as well, so that no version may be counted on.
-    pub(crate) async fn checkpoint(&mut self, version: u64, every: u64) -> Result<(), Error> {
+    pub(crate) async fn checkpoint(&mut self, version: u64, (every, keep): (u64, u64)) -> Result<(), Error> {
         let due = version / every;
         if self.checkpointed.replace(due).is_some_and(|before| before < due) {
-            self.table.checkpoint().await?;
+            self.table.checkpoint(keep).await?;
         }
         Ok(())
     }
@@ -198,6 +211,8 @@ impl Loading {
         let mut decisions = vec![Decision::Skip; self.queue.len()];
         for (application, waiting) in applications {
             let version = self.table.application(&application).await?;
+            // After the version: it cannot have passed the end.
+            let end = self.end(version, &waiting).await?;
             let version = version.or_else(|| self.begins.get(&application).copied());
             let asked: Vec<Asked> = waiting
                 .iter()
@@ -208,11 +223,51 @@ impl Loading {
                     accepted: waiting.accepted,
                 })
                 .collect();
-            for (n, decision) in waiting.into_iter().zip(decide(version, &asked).0) {
+            self.beyond.remove(&application);
+            for (n, decision) in waiting.into_iter().zip(decide(version, end, &asked).0) {
                 decisions[n] = decision;
+                if let Decision::Beyond { at } = decision {
+                    self.beyond.insert(Arc::clone(&application), at);
+                }
             }
         }
         Ok(decisions)
+    }
+
+    /// Where the partition of these requests ends.
+    async fn end(&mut self, version: Option<i64>, waiting: &[usize]) -> Result<Option<i64>, Error> {
+        let requests = || waiting.iter().filter_map(|n| self.queue.get(*n)).map(|waiting| &waiting.request);
+        let furthest = requests().map(|request| request.range.to).chain(version).max();
+        let (Some(origin), Some(furthest)) = (requests().next().map(|request| request.origin.clone()), furthest) else {
+            return Ok(None);
+        };
+        let end = self.ends.end(&origin, furthest).await;
+        end.map_err(|error| Error::Log { table: self.table.name.clone(), error })
+    }
+
+    /// Marks versions in the table that were found to lie beyond the end of their partition. True: it was read again, and
+    /// everything is to be decided anew.
+    async fn mark(&mut self, decisions: &[Decision], limit: Duration) -> Result<bool, Error> {
+        if self.table.version().is_none() {
+            return Ok(false);
+        }
+        let mut unmarked = Beyond::new();
+        for (n, decision) in decisions.iter().enumerate() {
+            let Decision::Beyond { at } = decision else { continue };
+            let application = Arc::clone(&self.queue[n].request.application);
+            if self.table.application(&application).await?.is_none_or(|version| version >= 0) {
+                unmarked.insert(application, *at);
+            }
+        }
+        if unmarked.is_empty() {
+            return Ok(false);
+        }
+        tracing::error!(
+            table = self.table.name,
+            ?unmarked,
+            "offsets lie beyond the end of their partition: the log was put back, the lake was not"
+        );
+        self.table.mark(&unmarked, limit).await.map(|_| true)
     }
 
     /// Finds the requests whose columns do not go together with the table's; whether there are new ones.

@@ -6,6 +6,7 @@ use lake::{Lake, LakeSettings};
 use crate::table::{Error, Table};
 
 pub mod compact;
+pub(crate) mod log;
 pub mod vacuum;
 
 pub use compact::{Compacted, compact};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bus::dead_letters::{self, Refused};
-use bus::{Consumer, ConsumerState, Incoming, Producer};
+use bus::{Bus, Consumer, ConsumerState, Incoming, Producer};
 use common::load::v1::LoadRequest;
 use lake::Lake;
 use object_store::path::Path;
@@ -13,11 +13,12 @@ use service::{HopCounts, What, trace};
 use tokio_util::sync::CancellationToken;
 
 use crate::LoaderSettings;
+use crate::ends::Beyond;
 use crate::files::in_table;
 use crate::health::Checks;
 use crate::load::{Loading, Looked, Round, Waiting};
 use crate::request::Request;
-use crate::table::Table;
+use crate::table::{Error, Table};
 
 /// The name of the hop and of the stage.
 pub(crate) const STAGE: &str = "loader";
@@ -34,6 +35,7 @@ pub(crate) type Wanted = Arc<Mutex<BTreeSet<Path>>>;
 /// What a loader works with.
 pub(crate) struct Pipeline {
     pub(crate) settings: LoaderSettings,
+    pub(crate) bus: Bus,
     pub(crate) lake: Lake,
     pub(crate) producer: Producer,
     pub(crate) checks: Checks,
@@ -41,6 +43,8 @@ pub(crate) struct Pipeline {
     pub(crate) wanted: Wanted,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tables: BTreeMap<String, Loading>,
+    /// Versions that were found beyond the log at the start, and of which no request has come since.
+    pub(crate) beyond: Beyond,
     /// When something was last loaded.
     pub(crate) loaded: Instant,
 }
@@ -104,9 +108,7 @@ impl Pipeline {
         let table = match self.tables.entry(request.table.clone()) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => match Table::new(&self.lake, &request.table) {
-                Ok(table) => {
-                    entry.insert(Loading { table, queue: Vec::new(), begins: BTreeMap::new(), checkpointed: None })
-                }
+                Ok(table) => entry.insert(Loading::of(table, &self.bus)),
                 Err(error) => return self.refuse(record, "invalid_request", error.to_string()).await,
             },
         };
@@ -167,6 +169,7 @@ impl Pipeline {
     async fn rounds(&mut self, state: &ConsumerState) -> Instant {
         let started = Instant::now();
         let (store, limit) = (self.lake.store(), self.settings.commit_timeout());
+        let log = (self.settings.checkpoint_commits, self.settings.log_commits);
         let mut failed = false;
         for loading in self.tables.values_mut().filter(|loading| !loading.queue.is_empty()) {
             // What belongs to another instance by now is its to load.
@@ -186,7 +189,7 @@ impl Pipeline {
                     if let Some(version) = round.version {
                         self.loaded = Instant::now();
                         told(&loading.table.name, version, &round, &self.counts, started);
-                        if let Err(error) = loading.checkpoint(version, self.settings.checkpoint_commits).await {
+                        if let Err(error) = loading.checkpoint(version, log).await {
                             self.checks.upkeep(Err(format!("checkpoint: {error}")));
                         }
                     }
@@ -194,7 +197,10 @@ impl Pipeline {
                 Err(error) => {
                     failed = true;
                     tracing::warn!(%error, "nothing could be loaded, trying again");
-                    self.checks.store_failed(&error);
+                    // Of a log that does not answer its own checks tell.
+                    if !matches!(error, Error::Log { .. }) {
+                        self.checks.store_failed(&error);
+                    }
                 }
             }
         }
@@ -208,7 +214,14 @@ impl Pipeline {
         let waiting = || self.tables.values().flat_map(|loading| &loading.queue);
         let millis = Duration::from_millis;
         let (hold_warn, stalled) = (millis(self.settings.hold_warn_ms), millis(self.settings.stalled_after_ms));
-        self.checks.waiting(waiting(), self.loaded, hold_warn, stalled);
+        let mut beyond = self.beyond.clone();
+        // Until something of it is loaded.
+        let loaded = |application: &Arc<str>| {
+            self.tables.values().any(|loading| loading.table.known(application).is_some_and(|version| version >= 0))
+        };
+        beyond.retain(|application, _| !loaded(application));
+        beyond.extend(self.tables.values().flat_map(|loading| loading.beyond.clone()));
+        self.checks.waiting(waiting(), &beyond, self.loaded, hold_warn, stalled);
         let mut wanted = BTreeSet::new();
         for loading in self.tables.values() {
             let files = loading.queue.iter().flat_map(|waiting| &waiting.request.files);

@@ -18,6 +18,23 @@ pub(crate) struct File {
     pub(crate) partition: BTreeMap<String, String>,
 }
 
+/// A partition of a topic.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Origin {
+    /// With prefix.
+    pub(crate) topic: Arc<str>,
+    pub(crate) topic_id: Arc<str>,
+    pub(crate) partition: i32,
+}
+
+impl Origin {
+    /// The application of a table's transactions, for this log.
+    pub(crate) fn application(&self, log: &str) -> Arc<str> {
+        let Self { topic, topic_id, partition } = self;
+        format!("weir/{log}/{topic}/{topic_id}/{partition}").into()
+    }
+}
+
 /// A request that can be worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
@@ -25,6 +42,8 @@ pub(crate) struct Request {
     pub(crate) table: String,
     /// The application of the table's transactions: the partition that the rows came from.
     pub(crate) application: Arc<str>,
+    /// That partition.
+    pub(crate) origin: Origin,
     pub(crate) range: Range,
     pub(crate) files: Vec<File>,
     pub(crate) offset_column: String,
@@ -49,7 +68,8 @@ impl Request {
         if *from < 0 || from >= to || *partition < 0 {
             return Err(format!("it covers {from} to {to} of partition {partition}, which is no range"));
         }
-        let application = format!("weir/{log}/{topic}/{topic_id}/{partition}").into();
+        let origin = Origin { topic: topic.as_str().into(), topic_id: topic_id.as_str().into(), partition: *partition };
+        let application = origin.application(log);
         let range = Range { from: *from, to: *to };
         let columns = &message.partition_columns;
         let mut files = Vec::with_capacity(message.files.len());
@@ -77,6 +97,7 @@ impl Request {
             id: message.id,
             table: message.table,
             application,
+            origin,
             range,
             files,
             offset_column: message.offset_column,

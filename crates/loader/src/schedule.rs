@@ -66,7 +66,7 @@ impl Schedule {
         let (mut files, mut bytes) = (0, 0);
         for table in listed(&self.lake).await.map_err(|error| format!("{error:#}"))? {
             let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let done = vacuum::run(&self.lake, &table, retention, &wanted, false).await;
+            let done = vacuum::run(&self.lake, &table, retention, &wanted, now_ms(), false).await;
             let done = done.map_err(|error| format!("vacuum: {error}"))?;
             (files, bytes) = (files + done.files.len(), bytes + done.bytes);
         }

@@ -57,6 +57,8 @@ pub struct LoaderSettings {
     pub accept: Vec<String>,
     /// Commits between two checkpoints.
     pub checkpoint_commits: u64,
+    /// Commits that a table's log keeps.
+    pub log_commits: u64,
     /// Time between two looks of health.
     pub health_interval_ms: u64,
     /// Time without progress after which it stands still.
@@ -110,6 +112,7 @@ impl LoaderSettings {
             ("max_requests", self.max_requests as u64, 1, 100_000),
             ("hold_warn_ms", self.hold_warn_ms, 100, day),
             ("checkpoint_commits", self.checkpoint_commits, 1, 10_000),
+            ("log_commits", self.log_commits, 100, 10_000_000),
             ("health_interval_ms", self.health_interval_ms, 100, day),
             ("stalled_after_ms", self.stalled_after_ms, 100, day),
             ("compact.interval_ms", self.compact.interval_ms, 0, 30 * day),

@@ -3,7 +3,8 @@
 //! A commit is made for exactly the state it was decided on: if anybody else committed meanwhile, its version is taken,
 //! and everything is decided anew. So no rule of conflicts is needed, and none can be wrong.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use deltalake_core::kernel::transaction::{CommitData, PROTOCOL, TransactionError};
@@ -17,6 +18,7 @@ use futures_util::stream::BoxStream;
 use lake::Lake;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
@@ -54,6 +56,15 @@ pub enum Error {
         table: String,
         /// What it asks for.
         problem: String,
+    },
+    /// The log cannot be asked where its partitions end.
+    #[error("table {table}: nothing is loaded until the log says where its partitions end: {error}")]
+    Log {
+        /// Which table.
+        table: String,
+        /// As the bus told it.
+        #[source]
+        error: bus::Error,
     },
     /// A file of it cannot be used.
     #[error("table {table}: {error}")]
@@ -101,6 +112,7 @@ pub(crate) struct Table {
     pub(crate) name: String,
     root: String,
     pub(crate) path: Path,
+    store: Arc<dyn ObjectStore>,
     log: LogStoreRef,
     state: Option<DeltaTable>,
     /// What was read of applications, as of `known_at`.
@@ -123,10 +135,19 @@ impl Table {
             problem: format!("its name makes no location: {error}"),
         })?;
         let store = lake.store();
-        let prefixed = std::sync::Arc::new(PrefixStore::new(store.clone(), path.clone()));
-        let log = default_logstore(prefixed, store, &location, &StorageConfig::default());
+        let prefixed = Arc::new(PrefixStore::new(store.clone(), path.clone()));
+        let log = default_logstore(prefixed, store.clone(), &location, &StorageConfig::default());
         let root = lake.root().to_owned();
-        Ok(Self { name: name.to_owned(), root, path, log, state: None, applications: HashMap::new(), known_at: 0 })
+        Ok(Self {
+            name: name.to_owned(),
+            root,
+            path,
+            store,
+            log,
+            state: None,
+            applications: HashMap::new(),
+            known_at: 0,
+        })
     }
 
     /// Opens a table that has to be there.
@@ -153,7 +174,7 @@ impl Table {
                 }
             }
             None => {
-                if !self.log.is_delta_table_location().await.map_err(|error| self.error(error))? {
+                if !self.exists().await? {
                     return Ok(());
                 }
                 let mut state = DeltaTable::new(self.log.clone());
@@ -163,6 +184,19 @@ impl Table {
             }
         }
         self.catch_up().await
+    }
+
+    /// Whether there is a table. Lists its log only where neither a checkpoint nor the first commit is there: that takes the
+    /// longer, the more commits there are.
+    async fn exists(&self) -> Result<bool, Error> {
+        for name in ["_last_checkpoint", "00000000000000000000.json"] {
+            match self.store.head(&crate::files::in_table(self, &format!("_delta_log/{name}"))).await {
+                Ok(_) => return Ok(true),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.error(error)),
+            }
+        }
+        self.log.is_delta_table_location().await.map_err(|error| self.error(error))
     }
 
     /// Brings what is known of applications up to the version of the state.
@@ -225,6 +259,21 @@ impl Table {
         Ok(version)
     }
 
+    /// When a version was committed, milliseconds since 1970, as the store says; none where its commit is gone.
+    pub(crate) async fn committed_at_ms(&self, version: u64) -> Result<Option<i64>, Error> {
+        let commit = crate::files::in_table(self, &format!("_delta_log/{version:020}.json"));
+        match self.store.head(&commit).await {
+            Ok(object) => Ok(Some(object.last_modified.timestamp_millis())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.error(error)),
+        }
+    }
+
+    /// The version of an application as far as it was asked for, in the state that was last read.
+    pub(crate) fn known(&self, application: &str) -> Option<i64> {
+        self.applications.get(application).copied().flatten()
+    }
+
     /// Tries once to commit, on top of the state that was last read.
     pub(crate) async fn commit(&self, commit: &Commit, limit: Duration) -> Result<(u64, Outcome), Error> {
         let version = self.version().map_or(0, |version| version + 1);
@@ -256,6 +305,20 @@ impl Table {
         Ok(info["commitInfo"][COMMIT_ID] == Value::String(commit.id.clone()))
     }
 
+    /// Marks versions that cannot be, by application, in a commit of its own. False: somebody else committed first, and
+    /// the table was read again.
+    pub(crate) async fn mark(&mut self, beyond: &BTreeMap<Arc<str>, i64>, limit: Duration) -> Result<bool, Error> {
+        let now = Some(crate::files::now_ms());
+        let marks = beyond.iter().map(|(application, version)| {
+            Action::Txn(Transaction::new_with_last_update(application, crate::decide::marked(*version), now))
+        });
+        let commit = Commit::append(marks.collect(), &[]);
+        let (version, outcome) = self.commit(&commit, limit).await?;
+        let marked = matches!(outcome, Outcome::Committed) || self.is_ours(version, &commit).await?;
+        self.refresh().await?;
+        Ok(marked)
+    }
+
     /// The actions that make the table, before its first files.
     pub(crate) fn creating(&self, columns: &StructType, partition_columns: &[String]) -> Result<Vec<Action>, Error> {
         let protocol: Protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
@@ -275,11 +338,11 @@ impl Table {
         Ok(self.snapshot()?.metadata().partition_columns().to_vec())
     }
 
-    /// Writes a checkpoint of the state, and removes what the log no longer needs.
-    pub(crate) async fn checkpoint(&self) -> Result<(), Error> {
+    /// Writes a checkpoint of the state, and removes what the log no longer needs: all but so many commits.
+    pub(crate) async fn checkpoint(&self, keep: u64) -> Result<(), Error> {
         let Some(state) = &self.state else { return Ok(()) };
         checkpoints::create_checkpoint(state, None).await.map_err(|error| self.error(error))?;
-        let removed = checkpoints::cleanup_metadata(state, None).await.map_err(|error| self.error(error))?;
+        let removed = crate::maintain::log::clean(self.store.as_ref(), self, keep).await?;
         tracing::debug!(table = self.name, version = self.version(), removed, "checkpoint written");
         Ok(())
     }

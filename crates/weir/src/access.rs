@@ -102,6 +102,7 @@ pub fn access(settings: &Settings) -> Vec<Access> {
         of("weir-loader")
             .reads(&loads, "its input")
             .group(&settings.loader.group)
+            .asks(&activities, "where its partitions end: no version of a table can lie beyond")
             .writes(&dead_letters, "what it refuses")
             .access,
         // `weir job conservation`; the other jobs ask processing and the lake.
@@ -132,6 +133,10 @@ impl Maker<'_> {
 
     fn checks(self, topics: &[String], why: &'static str) -> Self {
         self.topics(topics, &[Operation::Describe, Operation::DescribeConfigs], why)
+    }
+
+    fn asks(self, topics: &[String], why: &'static str) -> Self {
+        self.topics(topics, &[Operation::Describe], why)
     }
 
     fn topics(mut self, topics: &[String], operations: &[Operation], why: &'static str) -> Self {

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on says so by panicking"
 )]
 
+mod beyond;
 mod exactly_once;
 mod faults;
 mod files;

@@ -7,6 +7,7 @@
 //! * [`consumer`]: the thread of a group's member; [`groups`]: who has which partition; [`trial`]: commits around
 //!   records that are tried one at a time
 //! * [`reader`]: reading without a group; [`topics`]: creating and checking topics; [`operate`]: what an operator decides
+//! * [`extent`]: from where to where partitions go, now and when the log was opened
 //! * [`keeper`]: removes what has had its time; [`marks`]: how far a partition went, and when
 //! * [`owner`]: one process has the log, and all buses of it share it
 //!
@@ -18,6 +19,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -33,6 +35,7 @@ use crate::{Error, Settings};
 mod begin;
 pub(crate) mod consumer;
 mod disk;
+mod extent;
 mod groups;
 mod keeper;
 mod keys;
@@ -78,6 +81,8 @@ pub(crate) struct Log {
     topics: Topics,
     /// The number of the next topic. Whoever creates one holds it.
     next_topic: Mutex<u32>,
+    /// Somebody has looked at where partitions ended when it was opened.
+    looked: AtomicBool,
     /// Whoever removes records holds it.
     forgetting: Mutex<()>,
     queue: Arc<Queue>,
@@ -190,6 +195,7 @@ impl Log {
             uuid,
             topics,
             next_topic: Mutex::new(next_topic),
+            looked: AtomicBool::new(false),
             forgetting: Mutex::new(()),
             queue,
             groups,

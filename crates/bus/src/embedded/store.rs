@@ -53,13 +53,16 @@ pub(super) struct Part {
     pub(super) end: AtomicI64,
     /// No record that came since the last mark has a later time. It moves with the end.
     pub(super) newest: Mutex<i64>,
+    /// Where it ended when the log was opened.
+    pub(super) opened: i64,
 }
 
 impl Topic {
     pub(super) fn new(name: Arc<str>, row: TopicRow, ranges: Vec<(i64, i64)>) -> Self {
         // What came before the log was opened is not known.
         let newest = |end| Mutex::new(if end == 0 { i64::MIN } else { i64::MAX });
-        let part = |(low, end)| Part { low: AtomicI64::new(low), end: AtomicI64::new(end), newest: newest(end) };
+        let part =
+            |(low, end)| Part { low: AtomicI64::new(low), end: AtomicI64::new(end), newest: newest(end), opened: end };
         let limit = row.config.iter().find(|(key, _)| key == "max.message.bytes");
         let max_record_bytes = limit.and_then(|(_, value)| value.parse().ok()).unwrap_or(usize::MAX);
         Self { name, row, max_record_bytes, parts: ranges.into_iter().map(part).collect() }

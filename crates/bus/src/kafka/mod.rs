@@ -8,7 +8,8 @@
 //! * [`joining`]: whether a member gets into its group; [`coverage`]: whether the group has all partitions
 //! * [`refusal`]: why brokers do not let a client in, by settings
 //! * [`reader`]: reading a topic without a group; [`followers`]: several of them; [`lookup`]: single records
-//! * [`topics`]: creating and checking topics; [`topic_id`]: who a topic is; [`operate`]: what an operator decides by hand
+//! * [`topics`]: creating and checking topics; [`extent`]: from where to where they go;
+//!   [`topic_id`]: who a topic is; [`operate`]: what an operator decides by hand
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ pub(crate) mod assignment;
 pub(crate) mod client;
 pub(crate) mod consumer;
 pub(crate) mod coverage;
+pub(crate) mod extent;
 pub(crate) mod followers;
 pub(crate) mod joining;
 pub(crate) mod lookup;

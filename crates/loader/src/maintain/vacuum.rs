@@ -18,6 +18,9 @@ pub const SHORTEST_RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
 /// and never loaded.
 pub const LONGEST_RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
+/// So many commits before the last, the table's time is believed.
+const COMMITS_BACK: u64 = 100;
+
 /// What a run has deleted, or would.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Vacuumed {
@@ -34,7 +37,7 @@ pub struct Vacuumed {
 /// When the table or its store cannot be read or written. What was deleted by then is gone.
 pub async fn vacuum(lake: &LakeSettings, table: &str, retention: Duration, dry_run: bool) -> anyhow::Result<Vacuumed> {
     let lake = Lake::open(lake)?;
-    Ok(run(&lake, table, retention, &BTreeSet::new(), dry_run).await?)
+    Ok(run(&lake, table, retention, &BTreeSet::new(), now_ms(), dry_run).await?)
 }
 
 /// `wanted`: files that load requests name which are not done yet.
@@ -43,15 +46,17 @@ pub(crate) async fn run(
     name: &str,
     retention: Duration,
     wanted: &BTreeSet<Path>,
+    now_ms: i64,
     dry_run: bool,
 ) -> Result<Vacuumed, Error> {
     let store = lake.store();
-    let before_ms = now_ms() - i64::try_from(retention.max(SHORTEST_RETENTION).as_millis()).unwrap_or(i64::MAX);
     let failed = |path: &Path, error| Error::File { table: name.to_owned(), error: FileError::store(path, error) };
     let root = lake.table_path(name);
     // Listed before the table is read: what gets into the table meanwhile is found in it.
     let listed: Vec<ObjectMeta> = store.list(Some(&root)).try_collect().await.map_err(|error| failed(&root, error))?;
     let table = Table::open(lake, name).await?;
+    let retention_ms = i64::try_from(retention.max(SHORTEST_RETENTION).as_millis()).unwrap_or(i64::MAX);
+    let before_ms = believed(&table, now_ms).await?.saturating_sub(retention_ms);
     let kept = kept(&table, before_ms).await?;
     let mut vacuumed = Vacuumed::default();
     for object in listed {
@@ -70,6 +75,18 @@ pub(crate) async fn run(
         vacuumed.files.push(object.location.to_string());
     }
     Ok(vacuumed)
+}
+
+/// What time it is, for deciding what is old: the clock's, and never later than one of the table's last commits, to which
+/// its store gave a time. Not the very last: while a clock is ahead for a moment commits are, too. So it makes nothing old.
+async fn believed(table: &Table, now_ms: i64) -> Result<i64, Error> {
+    let Some(version) = table.version() else { return Ok(i64::MIN) };
+    let committed_ms = match table.committed_at_ms(version.saturating_sub(COMMITS_BACK)).await? {
+        Some(committed_ms) => Some(committed_ms),
+        // Another engine keeps fewer.
+        None => table.committed_at_ms(version).await?,
+    };
+    Ok(committed_ms.map_or(i64::MIN, |committed_ms| now_ms.min(committed_ms)))
 }
 
 /// The files that the table has, and those that it had so short a time ago that somebody may still read them.
@@ -98,17 +115,5 @@ fn is_data(root: &Path, path: &Path) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_log_and_what_is_hidden_is_no_data() {
-        let root = Path::from("activities");
-        let data = |path: &str| is_data(&root, &Path::from(path));
-        assert!(data("activities/day=2026-03-01/a.parquet"));
-        assert!(!data("activities/_delta_log/00000000000000000010.checkpoint.parquet"));
-        assert!(!data("activities/.staging/a.parquet"));
-        assert!(!data("activities/day=2026-03-01/notes.txt"));
-        assert!(!data("other/day=2026-03-01/a.parquet"));
-    }
-}
+#[path = "vacuum_tests.rs"]
+mod tests;

@@ -1,0 +1,87 @@
+//! Removes what a table's log has had its time with: commits and checkpoints that lie far behind the newest checkpoint.
+//!
+//! No clock decides. What goes is counted back from the newest version; times are those that the store gave to the files,
+//! and are compared with each other only. So the log stays as large as it is, however many commits there were.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore};
+
+use crate::FileError;
+use crate::files::in_table;
+use crate::table::{Error, Table};
+
+/// So long before the newest commit nothing is removed: whoever has just read the log reads on in it.
+const READERS_MS: i64 = 3_600_000;
+/// The most files that one run removes: what is left is for the next one, and nobody waits for long.
+const AT_ONCE: usize = 20_000;
+const NAME: usize = 20;
+
+/// A file of a table's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    version: u64,
+    /// All of a checkpoint in one file.
+    checkpoint: bool,
+    commit: bool,
+    modified_ms: i64,
+    path: Path,
+}
+
+impl Entry {
+    /// None: it is no commit, checkpoint or checksum.
+    fn of(object: ObjectMeta) -> Option<Self> {
+        let name = object.location.filename()?;
+        let (version, kind) = (name.get(..NAME)?, name.get(NAME..)?);
+        if !version.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let known = kind == ".json" || kind == ".crc" || kind.starts_with(".checkpoint.");
+        known.then_some(())?;
+        Some(Self {
+            version: version.parse().ok()?,
+            checkpoint: kind == ".checkpoint.parquet",
+            commit: kind == ".json",
+            modified_ms: object.last_modified.timestamp_millis(),
+            path: object.location,
+        })
+    }
+}
+
+/// Removes what lies behind the last checkpoint that has at least `keep` commits after it; how many files went.
+///
+/// # Errors
+/// When the log cannot be listed, or something not be removed. What was removed by then is gone.
+pub(crate) async fn clean(store: &dyn ObjectStore, table: &Table, keep: u64) -> Result<usize, Error> {
+    let root = in_table(table, "_delta_log");
+    let failed = |error| Error::File { table: table.name.clone(), error: FileError::store(&root, error) };
+    let listed: Vec<ObjectMeta> = store.list(Some(&root)).try_collect().await.map_err(failed)?;
+    let gone = gone(listed.into_iter().filter_map(Entry::of).collect(), keep);
+    let removed = gone.len();
+    let mut removing = store.delete_stream(stream::iter(gone.into_iter().map(Ok)).boxed());
+    while let Some(removed) = removing.next().await {
+        match removed {
+            // Another loader may have been faster.
+            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Ok(removed)
+}
+
+/// Which of them go, oldest first: whatever is left can be read, wherever it stops.
+fn gone(mut entries: Vec<Entry>, keep: u64) -> Vec<Path> {
+    entries.sort_by(|a, b| (a.version, &a.path).cmp(&(b.version, &b.path)));
+    let Some(newest) = entries.iter().rfind(|entry| entry.commit) else { return Vec::new() };
+    let (newest, at) = (newest.version, newest.modified_ms);
+    // From a checkpoint on, so that every version that is kept can be read.
+    let last = entries.iter().rfind(|entry| entry.checkpoint && entry.version.saturating_add(keep) <= newest);
+    let Some(from) = last.map(|entry| entry.version) else { return Vec::new() };
+    let old = |entry: &Entry| entry.version < from && at.saturating_sub(entry.modified_ms) >= READERS_MS;
+    // Up to the first that is kept: there are no holes.
+    entries.into_iter().take_while(old).map(|entry| entry.path).take(AT_ONCE).collect()
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;
