@@ -1,6 +1,8 @@
+use deltalake_core::kernel::{Action, DataType, StructField, StructType, Transaction};
 use proptest::prelude::*;
 
 use super::*;
+use crate::table::{Commit, Outcome};
 
 const HOUR: i64 = 3_600_000;
 
@@ -101,6 +103,47 @@ fn a_month_of_commits_leaves_some_thousand_files() {
             entries.retain(|entry| !gone.contains(&entry.path));
             assert!(entries.len() < 9600, "{} files", entries.len());
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_is_whole_without_what_was_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut file: toml::Table = toml::from_str(lake::DEFAULTS).unwrap();
+    let mut settings: lake::LakeSettings = file.remove("lake").unwrap().try_into().unwrap();
+    settings.root = folder.path().display().to_string();
+    let lake = lake::Lake::open(&settings).unwrap();
+    let mut table = Table::new(&lake, "t").unwrap();
+    let schema = StructType::try_new([StructField::nullable("id", DataType::STRING)]).unwrap();
+    let mut actions = table.creating(&schema, &[]).unwrap();
+    for version in 0..30_i64 {
+        // One application that is seen at the beginning only, and one that goes on.
+        let name = if version < 3 { "early" } else { "late" };
+        actions.push(Action::Txn(Transaction::new(name, version)));
+        let commit = Commit::append(std::mem::take(&mut actions), &[]);
+        let (_, outcome) = table.commit(&commit, std::time::Duration::from_secs(60)).await.unwrap();
+        assert!(matches!(outcome, Outcome::Committed), "{outcome:?}");
+        table.refresh().await.unwrap();
+        let path = folder.path().join(format!("t/_delta_log/{version:020}.json"));
+        let hours = std::time::Duration::from_secs(7200 * u64::try_from(30 - version).unwrap());
+        let commit = std::fs::File::options().write(true).open(path).unwrap();
+        commit.set_modified(service::clock::now() - hours).unwrap();
+        if version % 10 == 9 {
+            table.checkpoint(12).await.unwrap();
+        }
+    }
+    let mut names: Vec<String> = std::fs::read_dir(folder.path().join("t/_delta_log"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".json"))
+        .collect();
+    names.sort();
+    assert_eq!(names, (9..30).map(|version| format!("{version:020}.json")).collect::<Vec<_>>());
+    for table in [&mut table, &mut Table::open(&lake, "t").await.unwrap()] {
+        table.refresh().await.unwrap();
+        assert_eq!(table.version(), Some(29));
+        assert_eq!(table.application("early").await.unwrap(), Some(2));
+        assert_eq!(table.application("late").await.unwrap(), Some(29));
     }
 }
 
