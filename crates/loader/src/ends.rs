@@ -12,12 +12,15 @@ use lake::{Lake, columns};
 use crate::request::Origin;
 use crate::table::{Error, Table};
 
+/// A topic with prefix, and its id.
+type Topic = (Arc<str>, Arc<str>);
+
 /// The ends of partitions, as the log told them.
 #[derive(Debug)]
 pub(crate) struct Ends {
     bus: Bus,
-    /// By topic with prefix and its id; none: it is not on this log, or another one by now.
-    known: HashMap<(Arc<str>, Arc<str>), Option<Vec<i64>>>,
+    /// None: it is not on this log, or another one by now.
+    known: HashMap<Topic, Option<Vec<i64>>>,
 }
 
 impl Ends {
