@@ -106,6 +106,7 @@ impl Loader {
     /// As [`new`](Self::new).
     pub async fn with_lake(settings: &Settings, host: &Host, lake: Lake) -> anyhow::Result<Self> {
         let bus = Bus::open(&settings.bus).context("opening the bus")?;
+        host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer().context("opening the producer")?;
         let millis = Duration::from_millis;
         let (hold_warn, stalled) = (settings.loader.hold_warn_ms, settings.loader.stalled_after_ms);

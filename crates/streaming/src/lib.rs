@@ -104,6 +104,7 @@ impl Streaming {
         let records = &mut to_the_log.producer.max_in_flight_records;
         *records = streaming.max_in_flight.min(*records);
         let bus = Bus::open(&to_the_log)?;
+        host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer()?;
         let table = bus.table(&REGISTRATIONS);
         let door = Door {
@@ -124,6 +125,7 @@ impl Streaming {
         };
         let checks = Checks::new(host.health());
         let tls = ServerTls::http("streaming.tls", &streaming.tls)?;
+        host.watch_certificate("streaming.tls.certificate_file", &streaming.tls.certificate_file);
         let listener = service::bind("streaming.listen", &streaming.listen).await?;
         let address = listener.local_addr()?;
         Ok(Self { listener, tls, address, host: host.clone(), bus, table, door: Arc::new(door), checks })
