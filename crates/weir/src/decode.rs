@@ -135,7 +135,8 @@ impl Decoder {
         let mut put = |name: &str, value: &str| {
             if !value.is_empty() {
                 text.push_str(name);
-                text.push_str(value);
+                // A line feed of a sender would look like a line of ours.
+                text.push_str(&service::escape::word(value));
             }
         };
         put("  key ", &key);

@@ -1,13 +1,35 @@
-//! What people and pipes see.
+//! What people and pipes see. Characters that a terminal would obey are replaced here, whoever wrote them: see
+//! [`service::escape`].
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use service::escape;
+
+/// Why standard output could not be written, the first time. A command that could not say all it had to say has failed,
+/// whatever it goes on to do: [`failure`].
+static FAILURE: OnceLock<io::Error> = OnceLock::new();
+/// Whether a write to standard output is under way, which lasts for ever where nobody reads.
+static WRITING: AtomicBool = AtomicBool::new(false);
 
 /// Writes a line to standard output. A reader that went away (`| head`) is no error of ours: then it is `false`,
 /// and there is no point in going on.
 #[must_use]
 pub fn line(text: &str) -> bool {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).is_ok()
+    WRITING.store(true, Ordering::Relaxed);
+    let written = writeln!(out, "{}", escape::lines(text)).and_then(|()| out.flush());
+    WRITING.store(false, Ordering::Relaxed);
+    match written {
+        Ok(()) => true,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = FAILURE.set(error);
+            }
+            false
+        }
+    }
 }
 
 /// Writes lines to standard output, to whoever is still there.
@@ -15,9 +37,19 @@ pub fn say(text: &str) {
     let _ = line(text);
 }
 
+/// Why something is missing on standard output; none where only its reader went away.
+pub fn failure() -> Option<&'static io::Error> {
+    FAILURE.get()
+}
+
+/// Whether a write to standard output is under way.
+pub fn is_writing() -> bool {
+    WRITING.load(Ordering::Relaxed)
+}
+
 /// Writes a line to standard error.
 pub fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", escape::lines(text));
 }
 
 /// Whether people look at standard output.

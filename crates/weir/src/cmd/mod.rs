@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use service::signals::Signals;
 use service::tls::Dial;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::out;
@@ -31,6 +32,10 @@ pub mod trace;
 pub mod up;
 mod up_log;
 mod up_simulation;
+
+/// A command that was interrupted and is in the same write each time it is looked at is stuck.
+const STUCK: u32 = 3;
+const STUCK_EVERY: Duration = Duration::from_secs(1);
 
 /// The arguments of `weir`.
 #[derive(Debug, Parser)]
@@ -83,12 +88,7 @@ pub fn check_arguments<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Resu
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; what is wrong with arguments is what is wrong with settings.
-            let code = if error.use_stderr() { service::EXIT_BAD_SETTINGS } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(error) => return service::usage(&error),
     };
     match cli.command {
         Command::Up(up) => up.main(),
@@ -119,23 +119,23 @@ fn run<Fut: Future<Output = anyhow::Result<ExitCode>>>(command: impl FnOnce(Canc
     };
     let shutdown = CancellationToken::new();
     let ended = runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen to signals")?;
-        let mut terminate = signal(SignalKind::terminate()).context("cannot listen to signals")?;
+        let signals = Signals::listen().context("cannot listen to signals")?;
+        // On a thread of the runtime: this one may be writing to a terminal that is paused.
+        let twice = CancellationToken::new();
+        let mut asked = tokio::task::JoinSet::new();
+        asked.spawn(interrupt(signals, shutdown.clone(), twice.clone()));
         let mut command = Box::pin(command(shutdown.clone()));
-        loop {
-            tokio::select! {
-                ended = &mut command => return ended,
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            if shutdown.is_cancelled() {
-                anyhow::bail!("interrupted twice, ended without waiting");
-            }
-            shutdown.cancel();
+        tokio::select! {
+            ended = &mut command => ended,
+            () = twice.cancelled() => anyhow::bail!("interrupted twice, ended without waiting"),
         }
     });
     // What still blocks, as a client that looks for a broker, is not waited for.
     runtime.shutdown_background();
+    let ended = match (ended, out::failure()) {
+        (Ok(_), Some(error)) => Err(anyhow::anyhow!("cannot write to standard output: {error}")),
+        (ended, _) => ended,
+    };
     match ended {
         Ok(code) => code,
         Err(error) => {
@@ -144,6 +144,29 @@ fn run<Fut: Future<Output = anyhow::Result<ExitCode>>>(command: impl FnOnce(Canc
             ExitCode::from(if is_settings { service::EXIT_BAD_SETTINGS } else { service::EXIT_FAILED })
         }
     }
+}
+
+/// The first signal asks the command to end, the second ends it. Where the thread of the command hears of neither,
+/// because nobody takes what it writes, the process ends here.
+async fn interrupt(mut signals: Signals, shutdown: CancellationToken, twice: CancellationToken) {
+    signals.next().await;
+    shutdown.cancel();
+    let stuck = async {
+        let mut seen = 0;
+        while seen < STUCK {
+            tokio::time::sleep(STUCK_EVERY).await;
+            seen = if out::is_writing() { seen + 1 } else { 0 };
+        }
+    };
+    tokio::select! {
+        _ = signals.next() => {
+            twice.cancel();
+            tokio::time::sleep(STUCK_EVERY).await;
+        }
+        () = stuck => {}
+    }
+    service::complain("weir: interrupted, and nobody takes what is written: ended without waiting");
+    std::process::exit(service::EXIT_FAILED.into());
 }
 
 /// The settings that commands share with the services.

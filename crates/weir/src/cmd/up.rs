@@ -79,7 +79,7 @@ impl Up {
             // From here on standard error is the terminal again.
             drop(log);
             if let Some(error) = failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                out::complain(&format!("weir: {error}\nThe log is in {}", file.display()));
+                service::complain(&format!("weir: {error}\nThe log is in {}", file.display()));
             }
         }
         code
@@ -95,7 +95,7 @@ impl Up {
         match Log::redirect(&settings.bus.data_dir) {
             Ok(log) => Some(log),
             Err(error) => {
-                out::complain(&format!("weir: the log stays here: {error:#}"));
+                service::complain(&format!("weir: the log stays here: {error:#}"));
                 None
             }
         }
@@ -150,7 +150,8 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     let grpc = settings.grpc_url(&addresses.grpc.to_string());
     let enricher = enricher.with_processing_at(&grpc);
     let door = streaming.address();
-    out::say(&banner(door, &addresses, &settings));
+    let screen = Screen::new();
+    screen.say(&banner(door, &addresses, &settings));
 
     let mut services = JoinSet::new();
     services.spawn(async move { processing.run().await.context("processing") });
@@ -168,7 +169,6 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     } else {
         sides.spawn(tell_broker(bus.clone(), lines.clone(), after.clone()));
     }
-    let screen = Screen::new();
     let aside = async {
         if simulate {
             let simulation = Simulation {
@@ -190,6 +190,8 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     let ended = until_all_end(&mut services, &host, &after, Box::pin(aside)).await;
     sides.shutdown().await;
     screen.close();
+    // It waits for a moment, at most, for the last lines to be written.
+    tokio::task::block_in_place(|| drop(screen));
     ended
 }
 

@@ -1,36 +1,58 @@
 //! Where lines and the table go: a terminal has the table at its lower end, everything else has a line now and then.
+//!
+//! They are written by a thread of their own: a terminal that is paused (Ctrl-S), or a pipe that nobody reads, must not
+//! hold the services up, which run in the same process.
 
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use service::escape;
 
 use crate::out;
 
 /// How often a line says where things stand where there is no table.
 pub const EVERY: Duration = Duration::from_secs(5);
+/// What may wait for a screen that does not move. Beyond it nothing is shown.
+const WAITING: usize = 256;
+/// How long the end waits for the last lines.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Standard output.
 #[derive(Debug)]
 pub struct Screen {
-    table: Option<ProgressBar>,
+    /// None: there is no thread, and nothing is shown.
+    to: Option<SyncSender<Show>>,
+    ended: Receiver<()>,
+    has_table: bool,
+}
+
+#[derive(Debug)]
+enum Show {
+    Lines(String),
+    Table(String),
+    NoTable,
 }
 
 impl Screen {
     /// A screen with a table, where there is a terminal.
     pub fn new() -> Self {
-        let table = out::is_terminal().then(|| {
-            let table = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
-            if let Ok(style) = ProgressStyle::with_template("{msg}") {
-                table.set_style(style);
-            }
-            table
+        let has_table = out::is_terminal();
+        let (to, shown) = mpsc::sync_channel(WAITING);
+        let (done, ended) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("screen".to_owned()).spawn(move || {
+            show(&shown, has_table);
+            let _ = done.send(());
         });
-        Self { table }
+        if let Err(error) = &thread {
+            tracing::warn!(%error, "no thread for standard output, nothing is shown");
+        }
+        Self { to: thread.is_ok().then_some(to), ended, has_table }
     }
 
     /// Whether there is a table.
     pub fn has_table(&self) -> bool {
-        self.table.is_some()
+        self.has_table
     }
 
     /// How wide it is.
@@ -40,23 +62,49 @@ impl Screen {
 
     /// Writes lines; the table stays below them.
     pub fn say(&self, text: &str) {
-        match &self.table {
-            Some(table) => table.suspend(|| out::say(text)),
-            None => out::say(text),
-        }
+        self.give(Show::Lines(text.to_owned()));
     }
 
     /// Shows the table, in place of the one before.
     pub fn show(&self, text: &str) {
-        if let Some(table) = &self.table {
-            table.set_message(text.to_owned());
-        }
+        self.give(Show::Table(text.to_owned()));
     }
 
     /// Takes the table away.
     pub fn close(&self) {
-        if let Some(table) = &self.table {
-            table.finish_and_clear();
+        self.give(Show::NoTable);
+    }
+
+    fn give(&self, show: Show) {
+        // Full: nobody looks.
+        let _ = self.to.as_ref().map(|to| to.try_send(show));
+    }
+}
+
+/// Waits for the last lines, as long as they move.
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if self.to.take().is_some() {
+            let _ = self.ended.recv_timeout(LAST_LINES);
+        }
+    }
+}
+
+fn show(shown: &Receiver<Show>, has_table: bool) {
+    let table = has_table.then(|| {
+        let table = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            table.set_style(style);
+        }
+        table
+    });
+    for one in shown {
+        match (one, &table) {
+            (Show::Lines(text), Some(table)) => table.suspend(|| out::say(&text)),
+            (Show::Lines(text), None) => out::say(&text),
+            (Show::Table(text), Some(table)) => table.set_message(escape::lines(&text).into_owned()),
+            (Show::NoTable, Some(table)) => table.finish_and_clear(),
+            (Show::Table(_) | Show::NoTable, None) => {}
         }
     }
 }

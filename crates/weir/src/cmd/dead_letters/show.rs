@@ -21,9 +21,12 @@ const BAR: u64 = 40;
 
 /// A table: words to the left, numbers, whose columns are named, to the right.
 pub(in crate::cmd) fn columns(rows: &[Vec<String>], numbers: &[usize]) -> String {
+    // A name with a line feed would look like another row.
+    let rows: Vec<Vec<_>> =
+        rows.iter().map(|row| row.iter().map(|cell| service::escape::word(cell)).collect()).collect();
     let width = |column: usize| rows.iter().filter_map(|row| Some(row.get(column)?.chars().count())).max().unwrap_or(0);
     let mut text = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let width = width(column);
