@@ -12,6 +12,7 @@
 )]
 
 mod full_disk;
+mod put_back;
 mod system;
 
 use std::collections::HashMap;

@@ -69,9 +69,11 @@ pub(crate) fn with_records(kafka: &Kafka, topics: Vec<String>, limit: Duration) 
     Ok(topics.into_iter().filter(|name| filled.contains(kafka.settings.full_name(name).as_str())).collect())
 }
 
-/// The first offset and the one after the last of every partition of this installation, by full names. Blocks at most
-/// thrice `limit`.
-pub(super) fn ranges(kafka: &Kafka, limit: Duration) -> Result<HashMap<(String, i32), (i64, i64)>, Error> {
+/// The first offset and the one after the last of each partition, by the topic's full name.
+pub(super) type Ranges = HashMap<(String, i32), (i64, i64)>;
+
+/// Those of every partition of this installation. Blocks at most thrice `limit`.
+pub(super) fn ranges(kafka: &Kafka, limit: Duration) -> Result<Ranges, Error> {
     let away = |error: KafkaError| kafka.away(&error.to_string());
     let ask = |of: Offset, found: &HashMap<String, Found>| {
         let mut asked = TopicPartitionList::new();

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longer than anything here takes, also on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The example, which `cargo test` builds beside the tests.
-pub fn smallest() -> Command {
+pub(crate) fn smallest() -> Command {
     let mut path: PathBuf = std::env::current_exe().unwrap();
     path.pop();
     path.set_file_name("examples");
@@ -27,22 +27,22 @@ pub fn smallest() -> Command {
     command
 }
 
-pub fn run(command: &mut Command) -> Output {
+pub(crate) fn run(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// A service that runs; killed when dropped.
-pub struct Running {
+pub(crate) struct Running {
     pub child: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Running {
-    pub fn start(command: &mut Command) -> Running {
+    pub(crate) fn start(command: &mut Command) -> Running {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let (to_test, lines) = mpsc::channel();
@@ -58,7 +58,7 @@ impl Running {
     }
 
     /// The next log line that fits. Every line has to be a JSON object.
-    pub fn wait_for(&self, fits: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn wait_for(&self, fits: impl Fn(&Value) -> bool) -> Value {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).expect("the line does not come");
             let json: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -68,21 +68,21 @@ impl Running {
         }
     }
 
-    pub fn wait_for_message(&self, message: &str) -> Value {
+    pub(crate) fn wait_for_message(&self, message: &str) -> Value {
         self.wait_for(|line| line["message"] == message)
     }
 
-    pub fn address(&self, setting: &str) -> String {
+    pub(crate) fn address(&self, setting: &str) -> String {
         let line = self.wait_for(|line| line["message"] == "listening" && line["setting"] == setting);
         line["address"].as_str().unwrap().to_owned()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
         assert!(sent.success());
     }
 
-    pub fn exit_code(&mut self) -> i32 {
+    pub(crate) fn exit_code(&mut self) -> i32 {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -70,7 +70,6 @@ impl World {
                 header("x-github-delivery", format!("0d0e0f10-0000-11f0-8000-{number:012x}")),
             ],
             body: BODY.replace("NUMBER", &(number + 3).to_string()).into_bytes().into(),
-            ..Delivery::default()
         };
         self.send("raw.github", Headers { id: number.to_string(), ..Headers::default() }, delivery.encode_to_vec())
             .await;
