@@ -53,7 +53,7 @@ fn broken_item(delivery: &mut Delivery) {
     const ENTRIES: &[u8] = b"\"entry\":[";
     let at = delivery.body.windows(ENTRIES.len()).position(|window| window == ENTRIES);
     let (Sender::Meta, Some(at)) = (delivery.sender, at) else {
-        return dead(delivery, Bytes::from_static(b"\"\\ud800 is no character\""));
+        return dead(delivery, Bytes::from_static(b"\"\\x is no escape\""));
     };
     let (before, after) = delivery.body.split_at(at + ENTRIES.len());
     delivery.body = [before, b"\"not an entry\",", after].concat().into();
