@@ -12,7 +12,6 @@
 )]
 
 mod full_disk;
-mod put_back;
 mod system;
 
 use std::collections::HashMap;

@@ -141,18 +141,6 @@ impl System {
         .await;
     }
 
-    /// How many a hop of `weir` has dropped for this reason.
-    pub(crate) async fn dropped(&self, hop: &'static str, reason: &'static str) -> u64 {
-        self.on_thread("weir", move |process| {
-            let digest: serde_json::Value = serde_json::from_str(&process.get("/health").unwrap().1).unwrap();
-            let counts = digest["counts"].as_array().into_iter().flatten().filter(|count| count["hop"] == hop);
-            // Numbers of 64 bits are texts in JSON.
-            let number = |value: &serde_json::Value| value.as_u64().or_else(|| value.as_str()?.parse().ok());
-            counts.filter_map(|count| number(&count["dropped"][reason])).sum()
-        })
-        .await
-    }
-
     /// A clean end of a program.
     pub(crate) async fn stop(&self, name: &str) {
         self.on_thread(name, |process| process.stop(WITHIN).unwrap()).await;
