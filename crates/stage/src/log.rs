@@ -10,6 +10,8 @@ use crate::RETRY;
 
 /// How often topics are looked at again that were as they should be: others alter them while the stage runs.
 const LOOK: Duration = Duration::from_secs(60);
+/// The same of topics that were not: the stage may not be ready because of them.
+const SOON: Duration = Duration::from_secs(1);
 
 /// What a stage says of the log and of the topics on it: it is not ready without them.
 #[derive(Debug, Clone)]
@@ -60,22 +62,25 @@ impl LogChecks {
     }
 
     /// Another look, once they were prepared. A stage that has been ready stays so: what others do to its topics is told,
-    /// and must not stop what still goes on.
-    async fn look_again(&self, bus: &Bus) {
-        let Some(wanted) = self.prepared.get() else { return };
+    /// and must not stop what still goes on. Answers when to look next.
+    async fn look_again(&self, bus: &Bus) -> Duration {
+        let Some(wanted) = self.prepared.get() else { return SOON };
         // That the log does not answer is told by another check.
-        let Ok(problems) = bus.check_topics(wanted).await else { return };
+        let Ok(problems) = bus.check_topics(wanted).await else { return SOON };
         let blocked = problems.iter().any(|problem| problem.blocks);
         self.topics(&Ok(problems));
-        if !blocked {
-            self.topics.gates_readiness(false);
+        // A broker that has just heard of a topic tells for a moment what it has by default, which is no reason to wait.
+        if blocked {
+            return SOON;
         }
+        self.topics.gates_readiness(false);
+        LOOK
     }
 
     /// Looks at the log, at what the stage sends to it, and at its topics, for ever.
     pub async fn watch(&self, bus: &Bus, producer: &Producer, stage: &'static str, every: Duration) {
         let limit = every.max(Duration::from_secs(2));
-        let mut looked: Option<Instant> = None;
+        let mut next: Option<Instant> = None;
         loop {
             let state = producer.state();
             match (bus.ping(limit).await, state.fatal) {
@@ -85,9 +90,8 @@ impl LogChecks {
             }
             metrics::gauge!("weir_producer_in_flight_records", "stage" => stage).set(state.in_flight_records as f64);
             metrics::gauge!("weir_producer_in_flight_bytes", "stage" => stage).set(state.in_flight_bytes as f64);
-            if self.prepared.get().is_some() && looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
-                self.look_again(bus).await;
-                looked = Some(Instant::now());
+            if self.prepared.get().is_some() && next.is_none_or(|next| next <= Instant::now()) {
+                next = Some(Instant::now() + self.look_again(bus).await);
             }
             tokio::time::sleep(every).await;
         }

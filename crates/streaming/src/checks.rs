@@ -173,7 +173,12 @@ impl Checks {
                         prepared = true;
                         self.topics.gates_readiness(false);
                     }
-                    if problems.is_empty() { LOOK } else { LOOK_AGAIN }
+                    match (problems.is_empty(), prepared) {
+                        (true, _) => LOOK,
+                        (false, true) => LOOK_AGAIN,
+                        // It is not ready because of them.
+                        (false, false) => PREPARE_AGAIN,
+                    }
                 }
             };
             sleep(again).await;

@@ -29,8 +29,7 @@ fn broker() -> Kafka {
 
 /// The first offset that is still there.
 async fn first(bus: &bus::Bus, topic: &str) -> Option<i64> {
-    let mut reader = bus.reader(&[topic.to_owned()], bus::Start::Beginning).await.unwrap();
-    within("a record", reader.next_until_end()).await.unwrap().map(|record| record.coordinates.offset)
+    within("the extents", bus.extents(topic)).await.unwrap().first().map(|extent| extent.first)
 }
 
 async fn fill(bus: &bus::Bus, topic: &str) {
