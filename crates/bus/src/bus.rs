@@ -11,8 +11,8 @@ use crate::backend::Backend;
 use crate::claims::{Clock, system_clock};
 use crate::threads::blocking;
 use crate::{
-    Claims, Consumer, Error, Extent, Group, Keeping, Kept, Lookup, Producer, Reader, Settings, Spans, Start, Table,
-    TopicProblem, TopicSpec,
+    Claims, Consumer, Epoch, Error, Extent, Group, Keeping, Kept, Logs, Lookup, Producer, Reader, Settings, Spans,
+    Start, Table, TopicProblem, TopicSpec,
 };
 
 /// How long one question to the log may take.
@@ -168,6 +168,25 @@ impl Bus {
             Backend::Embedded(embedded) => embedded.extents(&topic),
         })
         .await
+    }
+
+    /// The epochs of the partitions of a topic, the first one first. The name is without the prefix.
+    pub async fn epochs(&self, topic: &str) -> Result<Vec<Vec<Epoch>>, Error> {
+        if let Backend::Embedded(embedded) = &self.backend {
+            return embedded.epochs_of(topic);
+        }
+        let log = self.identity().await;
+        let partitions = self.extents(topic).await?;
+        Ok(partitions.iter().map(|_| vec![Epoch { log: Arc::clone(&log), first: 0 }]).collect())
+    }
+
+    /// The log's identity for each record; waits as [`identity`](Self::identity) does.
+    pub async fn logs(&self) -> Logs {
+        let embedded = match &self.backend {
+            Backend::Kafka(_) => None,
+            Backend::Embedded(embedded) => Some(Arc::clone(embedded)),
+        };
+        Logs { identity: self.identity().await, embedded }
     }
 
     /// Where the partitions of a topic ended before anything came that this process knows of: of the embedded log, when it

@@ -56,7 +56,7 @@ pub use claims::{Claim, Claims, ClaimsState, Clock, Reach, Verdict};
 pub use consumer::{Consumer, ConsumerState, Lag, Stopped};
 pub use coordinates::{Coordinates, NotCoordinates};
 pub use error::Error;
-pub use extent::Extent;
+pub use extent::{Epoch, Extent, Logs};
 pub use groups::{Group, GroupPlace};
 pub use headers::Headers;
 pub use keeping::{Keeping, Unread};

@@ -19,6 +19,7 @@ use crate::settings::ClaimsStore;
 use crate::{Coordinates, Error};
 
 mod embedded;
+mod lost;
 mod place;
 mod reach;
 mod redis;
@@ -113,6 +114,7 @@ pub enum ClaimsState {
 #[derive(Debug, Clone)]
 pub struct Claims {
     store: Arc<Store>,
+    lost: Arc<lost::Lost>,
     /// Enters each key, so that installations can share a store.
     namespace: String,
 }
@@ -145,11 +147,12 @@ impl Claims {
             }
             ClaimsStore::Redis => Store::Redis(Box::new(Redis::open(settings, &clock).await?)),
         };
-        Ok(Self { store: Arc::new(store), namespace: settings.topic_prefix.clone() })
+        let lost = Arc::new(lost::Lost::of(backend));
+        Ok(Self { store: Arc::new(store), lost, namespace: settings.topic_prefix.clone() })
     }
 
     /// Claims events, in one round trip, and says of each what is known. An event that stands in the slice twice is
-    /// claimed by the first.
+    /// claimed by the first. One that was claimed by a record that the log has lost counts as never seen.
     ///
     /// Waits for a store that is away, until the future is dropped; claims that were made before an answer was lost are
     /// found [`Verdict::Again`]. [`Error::ClaimsEmptied`]: the store does not hold, or no longer, what was claimed
@@ -160,11 +163,51 @@ impl Claims {
         }
         let entries: Vec<_> =
             claims.iter().map(|claim| (self.key(stage, claim.ce_type, claim.id), place::place(claim))).collect();
-        let before = match &*self.store {
-            Store::Embedded(embedded) => embedded.claim(entries).await?,
-            Store::Redis(redis) => redis.claim(&entries).await?,
-        };
-        Ok(claims.iter().zip(before).map(|(claim, before)| place::verdict(claim, before.as_deref())).collect())
+        let before = self.enter(entries).await?;
+        let verdicts = claims.iter().zip(&before).map(|(claim, before)| place::verdict(claim, before.as_deref()));
+        let mut verdicts: Vec<_> = verdicts.collect();
+        if !verdicts.contains(&Verdict::Duplicate) {
+            return Ok(verdicts);
+        }
+        self.lost.stand(claims.iter().map(|claim| claim.at));
+        let mut lost = Vec::new();
+        for (n, (claim, before)) in claims.iter().zip(before).enumerate() {
+            let Some(before) = before.filter(|_| verdicts[n] == Verdict::Duplicate) else { continue };
+            if self.lost.is_lost(claim, &before).await {
+                let key = self.key(stage, claim.ce_type, claim.id);
+                self.give_back(key, [before.clone(), before]).await?;
+                lost.push((n, (key, place::place(claim))));
+            }
+        }
+        if lost.is_empty() {
+            return Ok(verdicts);
+        }
+        tracing::warn!(
+            stage,
+            count = lost.len(),
+            "events were claimed by records that the log has lost, and count as new"
+        );
+        let (numbers, entries): (Vec<_>, Vec<_>) = lost.into_iter().unzip();
+        for (n, before) in numbers.into_iter().zip(self.enter(entries).await?) {
+            verdicts[n] = place::verdict(&claims[n], before.as_deref());
+        }
+        Ok(verdicts)
+    }
+
+    /// Claims by key; answers what stood there before.
+    async fn enter(&self, entries: Vec<(Key, Vec<u8>)>) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        match &*self.store {
+            Store::Embedded(embedded) => embedded.claim(entries).await,
+            Store::Redis(redis) => redis.claim(&entries).await,
+        }
+    }
+
+    /// Removes a claim where its value is one of these.
+    async fn give_back(&self, key: Key, own: [Vec<u8>; 2]) -> Result<(), Error> {
+        match &*self.store {
+            Store::Embedded(embedded) => embedded.release(key, own).await,
+            Store::Redis(redis) => redis.release(&key, &own).await,
+        }
     }
 
     /// Of each event, by `ce_type` and id, whether it is claimed, from whatever record; claims nothing. Waits and is
@@ -184,11 +227,7 @@ impl Claims {
     /// claimed at this very place is given back.
     pub async fn release(&self, stage: &str, claim: &Claim<'_>) -> Result<(), Error> {
         let key = self.key(stage, claim.ce_type, claim.id);
-        let own = [place::place(claim), place::text(claim).into_bytes()];
-        match &*self.store {
-            Store::Embedded(embedded) => embedded.release(key, own).await,
-            Store::Redis(redis) => redis.release(&key, &own).await,
-        }
+        self.give_back(key, [place::place(claim), place::text(claim).into_bytes()]).await
     }
 
     /// Enters claims of events that came out before, from the `ce_type`, `ce_id` and `weir-from` of the outputs. Where

@@ -44,15 +44,61 @@ pub(super) fn verdict(claim: &Claim<'_>, before: Option<&[u8]>) -> Verdict {
 }
 
 fn encode(at: &Coordinates, index: u64) -> Vec<u8> {
-    let source = xxh3_64(format!("{}/{}", at.log, at.topic).as_bytes());
     let mut value = Vec::with_capacity(16);
     value.push(TAG);
-    value.extend_from_slice(&source.to_be_bytes()[4..]);
+    value.extend_from_slice(&source(&at.log, &at.topic));
     // Neither is ever negative on a log; if one were, it would stay what it is.
     for number in [u64::from(at.partition.cast_unsigned()), at.offset.cast_unsigned(), index] {
         number_into(&mut value, number);
     }
     value
+}
+
+fn source(log: &str, topic: &str) -> [u8; 4] {
+    let [_, _, _, _, low @ ..] = xxh3_64(format!("{log}/{topic}").as_bytes()).to_be_bytes();
+    low
+}
+
+/// The own place of a claim that was made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stands {
+    source: [u8; 4],
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+}
+
+impl Stands {
+    /// None: it is every place of a record, or was not written by us.
+    pub(super) fn read(value: &[u8]) -> Option<Self> {
+        if value.first() != Some(&TAG) {
+            let (at, index) = std::str::from_utf8(value).ok()?.rsplit_once('/')?;
+            let at: Coordinates = at.parse().ok()?;
+            let source = source(&at.log, &at.topic);
+            return index.parse::<u64>().is_ok().then_some(Self { source, partition: at.partition, offset: at.offset });
+        }
+        let (source, mut rest) = value.get(1..)?.split_first_chunk::<4>()?;
+        let partition = u32::try_from(take_number(&mut rest)?).ok()?.cast_signed();
+        let offset = take_number(&mut rest)?.cast_signed();
+        (take_number(&mut rest)? > 0).then_some(Self { source: *source, partition, offset })
+    }
+
+    /// Whether it is one of this topic, with its prefix, on this log.
+    pub(super) fn is_of(&self, log: &str, topic: &str) -> bool {
+        self.source == source(log, topic)
+    }
+}
+
+fn take_number(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, left) = rest.split_first()?;
+        *rest = left;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
 }
 
 fn number_into(value: &mut Vec<u8>, mut number: u64) {

@@ -77,7 +77,7 @@ async fn what_was_answered_survives_a_kill() {
     drop(claims);
 }
 
-fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+pub(super) fn copy_all(from: &std::path::Path, to: &std::path::Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

@@ -276,7 +276,8 @@ impl Member {
                     let mut state = self.intake.lock();
                     for (offset, content) in chunk.records {
                         let (topic, partition) = place.clone();
-                        let at = Coordinates { log: self.embedded.identity.clone(), topic, partition, offset };
+                        let log = self.embedded.log_at(&mine.topic, partition, offset);
+                        let at = Coordinates { log, topic, partition, offset };
                         self.intake.take(&mut state, at, content);
                     }
                     if let Some(part) = state.parts.get_mut(place) {

@@ -10,12 +10,17 @@
 //! | | `range/`, topic number `u32`, partition `u32` | the first offset and the one after the last, `i64` each |
 //! | | `group/`, the group's name, a zero byte, topic number `u32`, partition `u32` | offset `i64`, metadata |
 //! | | `mark/`, topic number `u32`, partition `u32`, an end that the partition had, `u64` | [`Mark`] |
+//! | | `opened` | [`Seen`]: what stood beside the folder when the log was opened last |
+//! | | `epoch/`, its number `u32` | [`Begun`]: id, number of the next topic, then topic, partition and end of each partition |
 //! | | `time` | the time by which things are removed: [`timekeeper`](crate::timekeeper) |
 //!
 //! A text within a value has its length before it, as `u32`.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 
+use super::epochs::{Begun, Seen};
 use crate::Headers;
 use crate::content::Content;
 
@@ -28,6 +33,8 @@ pub(super) const NEXT_TOPIC: &[u8] = b"next";
 pub(super) const TOPICS: &[u8] = b"topic/";
 pub(super) const GROUPS: &[u8] = b"group/";
 pub(super) const TIME: &[u8] = b"time";
+pub(super) const OPENED: &[u8] = b"opened";
+pub(super) const EPOCHS: &[u8] = b"epoch/";
 
 /// Flags of a record: what it has.
 const HAS_KEY: u8 = 1;
@@ -113,6 +120,38 @@ impl Mark {
         let mut rest = value;
         Some(Self { end, at: i64::from_be_bytes(take(&mut rest)?), newest: i64::from_be_bytes(take(&mut rest)?) })
     }
+}
+
+pub(super) fn opened(seen: Seen) -> Vec<u8> {
+    [&seen.text[..], &seen.inode.to_be_bytes(), &seen.made.to_be_bytes()].concat()
+}
+
+pub(super) fn epoch_key(number: u32) -> Vec<u8> {
+    [EPOCHS, &number.to_be_bytes()].concat()
+}
+
+/// By topic and partition.
+pub(super) fn epoch(begun: &Begun) -> Vec<u8> {
+    let mut value = [begun.id.to_be_bytes(), begun.next_topic.to_be_bytes()].concat();
+    let mut ends: Vec<_> = begun.ends.iter().collect();
+    ends.sort_unstable();
+    for ((topic, partition), end) in ends {
+        value.extend(topic.to_be_bytes());
+        value.extend(partition.to_be_bytes());
+        value.extend(end.to_be_bytes());
+    }
+    value
+}
+
+pub(super) fn read_epoch(value: &[u8]) -> Option<Begun> {
+    let mut rest = value;
+    let (id, next_topic) = (u32::from_be_bytes(take(&mut rest)?), u32::from_be_bytes(take(&mut rest)?));
+    let mut ends = HashMap::new();
+    while !rest.is_empty() {
+        let place = (u32::from_be_bytes(take(&mut rest)?), u32::from_be_bytes(take(&mut rest)?));
+        ends.insert(place, i64::from_be_bytes(take(&mut rest)?));
+    }
+    Some(Begun { id, next_topic, ends })
 }
 
 pub(super) fn committed(offset: i64, metadata: &str) -> Vec<u8> {

@@ -9,6 +9,7 @@
 //! * [`reader`]: reading without a group; [`topics`]: creating and checking topics; [`operate`]: what an operator decides
 //! * [`extent`]: from where to where partitions go, now and when the log was opened
 //! * [`keeper`]: removes what has had its time; [`marks`]: how far a partition went, and when
+//! * [`epochs`]: whether the folder was copied, and which offsets were given since
 //! * [`owner`]: one process has the log, and all buses of it share it
 //!
 //! ```text
@@ -35,6 +36,7 @@ use crate::{Error, Settings};
 mod begin;
 pub(crate) mod consumer;
 mod disk;
+mod epochs;
 mod extent;
 mod groups;
 mod keeper;
@@ -68,6 +70,8 @@ pub(crate) struct Embedded {
     pub(crate) log: Arc<Log>,
     /// Its UUID, and the generation of the settings.
     pub(crate) identity: Arc<str>,
+    /// The same in each epoch.
+    epochs: HashMap<u32, Arc<str>>,
 }
 
 /// An open log, shared by all buses of this process.
@@ -78,6 +82,7 @@ pub(crate) struct Log {
     keeper: keeper::Keeper,
     pub(crate) files: Files,
     uuid: String,
+    epochs: epochs::Epochs,
     topics: Topics,
     /// The number of the next topic. Whoever creates one holds it.
     next_topic: Mutex<u32>,
@@ -129,8 +134,9 @@ impl Embedded {
     pub(crate) fn open(settings: Arc<Settings>, clock: &Clock) -> Result<Self, Error> {
         let log =
             owner::share(&settings.data_dir.join(FOLDER), |folder, closing| Log::open(folder, clock.clone(), closing))?;
-        let identity = format!("{}.{}", log.uuid, settings.kafka.generation).into();
-        Ok(Self { settings, log, identity })
+        let identity: Arc<str> = format!("{}.{}", log.uuid, settings.kafka.generation).into();
+        let epochs = log.epochs.identities(&identity);
+        Ok(Self { settings, log, identity, epochs })
     }
 
     /// Whether it can be written.
@@ -165,7 +171,9 @@ impl Embedded {
 
 impl Log {
     fn open(folder: &Path, clock: Clock, closing: Closing) -> Result<Arc<Self>, Error> {
-        let store::Opened { files, uuid, topics, next_topic } = Files::open(folder)?;
+        let opened = Files::open(folder)?;
+        let epochs = epochs::Epochs::open(&opened, folder)?;
+        let store::Opened { files, uuid, topics, next_topic } = opened;
         let (queue, groups, state) = (Arc::<Queue>::default(), Arc::<Groups>::default(), Arc::default());
         groups.topics(topics.values().map(|topic| partitions(topic)));
         let topics = RwLock::new(topics);
@@ -193,6 +201,7 @@ impl Log {
             keeper: keeper::Keeper::default(),
             files,
             uuid,
+            epochs,
             topics,
             next_topic: Mutex::new(next_topic),
             looked: AtomicBool::new(false),
@@ -241,4 +250,4 @@ fn partitions(topic: &Topic) -> (Arc<str>, i32) {
 #[cfg(test)]
 mod power_loss_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -42,9 +42,10 @@ impl Sender {
         let partition = partitioner::partition(&record.key, topic.parts.len(), || fastrand::usize(..));
         let append = Append {
             partition: u32::try_from(partition).unwrap_or_default(),
+            // Whatever its offset will be: the last epoch goes on.
+            log: self.embedded.log_at(&topic, i32::try_from(partition).unwrap_or_default(), i64::MAX),
             topic,
             value: keys::record(&record.key, &record.headers.written(), record.payload.as_deref()),
-            log: self.embedded.identity.clone(),
             flying,
             progress: self.progress.clone(),
         };

@@ -30,7 +30,7 @@ impl Embedded {
     }
 
     pub(super) fn stored(&self, topic: &Topic, partition: i32, (offset, content): (i64, Content)) -> Stored {
-        let (log, topic) = (self.identity.clone(), topic.name.clone());
+        let (log, topic) = (self.log_at(topic, partition, offset), topic.name.clone());
         Stored {
             coordinates: Coordinates { log, topic, partition, offset },
             key: content.key,

@@ -5,7 +5,7 @@ use crate::claims::system_clock;
 use crate::{Bus, Headers, Producer, Record, Start, TopicKind, TopicSpec};
 
 /// A bus over a log in this folder.
-pub(super) fn settings(folder: &Path) -> Settings {
+pub(crate) fn settings(folder: &Path) -> Settings {
     let mut file: toml::Table = toml::from_str(crate::DEFAULTS).unwrap();
     let mut settings: Settings = file.remove("bus").unwrap().try_into().unwrap();
     settings.data_dir = folder.to_owned();
@@ -21,12 +21,12 @@ pub(super) fn log(settings: &Settings) -> Arc<Log> {
     owner::share(&settings.data_dir.join(FOLDER), |_, _| panic!("it is not open")).unwrap()
 }
 
-pub(super) async fn topic(bus: &Bus, name: &str) {
+pub(crate) async fn topic(bus: &Bus, name: &str) {
     let kind = TopicKind::Log { retention: Duration::from_secs(7 * 24 * 3600) };
     assert_eq!(bus.prepare_topics(&[TopicSpec { name: name.to_owned(), kind }]).await.unwrap(), []);
 }
 
-pub(super) async fn send(
+pub(crate) async fn send(
     producer: &Producer,
     topic: &str,
     key: &str,

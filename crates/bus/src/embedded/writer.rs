@@ -32,7 +32,7 @@ pub(super) struct Append {
     pub(super) partition: u32,
     /// As [`keys::record`] has it, without the time.
     pub(super) value: Vec<u8>,
-    /// The log's identity as the sender's bus has it.
+    /// The log's identity as the sender's bus has it, in the last epoch.
     pub(super) log: Arc<str>,
     pub(super) flying: Box<Flying>,
     pub(super) progress: Arc<Progress>,
