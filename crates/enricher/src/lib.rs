@@ -134,9 +134,8 @@ impl Enricher {
     }
 
     /// Waits for the topics and the claims' store.
-    async fn prepare(&self, drain: Duration) -> (StageClaims, Arc<str>, Arc<str>) {
+    async fn prepare(&self, drain: Duration) -> (StageClaims, Arc<str>) {
         self.checks.log.prepare(&self.bus, &topics::topics()).await;
-        let log = self.bus.identity().await;
         let topic_id = loop {
             match self.bus.topic_identity(ACTIVITIES.name()).await {
                 Ok(id) => break id,
@@ -152,12 +151,12 @@ impl Enricher {
             claimed: |headers| (!headers.id.is_empty()).then(|| (ACTIVITY.into(), work::claimed(&headers.id))),
         };
         let claims = StageClaims::open(STAGE, outputs, self.checks.claims.clone()).await;
-        (claims, log, topic_id)
+        (claims, topic_id)
     }
 
     async fn consume(
         self,
-        (claims, log, topic_id): (StageClaims, Arc<str>, Arc<str>),
+        (claims, topic_id): (StageClaims, Arc<str>),
         drain: Duration,
         every: Duration,
         after: &CancellationToken,
@@ -200,7 +199,7 @@ impl Enricher {
             held_records: settings.max_held_records,
             held_bytes: settings.max_held_bytes,
         };
-        let uploads = Uploads { lake: self.lake, log, topic_id };
+        let uploads = Uploads { lake: self.lake, topic_id };
         let writer = Writer::new(Arc::clone(&shared), state, uploads, limits);
         pipeline::run(consumer, writer, settings.batches_ahead, shared).await
     }

@@ -25,7 +25,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(crate) struct Uploads {
     pub(crate) lake: Lake,
-    pub(crate) log: Arc<str>,
     pub(crate) topic_id: Arc<str>,
 }
 
@@ -67,7 +66,7 @@ impl Uploads {
         consumer: &ConsumerState,
         shared: &Shared,
     ) -> anyhow::Result<Option<Vec<Held>>> {
-        let Content { files, held } = content;
+        let Content { log, files, held } = content;
         let finished = tokio::task::spawn_blocking(move || {
             files.into_iter().map(|(day, file)| Ok((day, file.finish()?))).collect::<anyhow::Result<Vec<_>>>()
         });
@@ -101,7 +100,7 @@ impl Uploads {
         let request = LoadRequest {
             id: uuid::Uuid::new_v4().simple().to_string(),
             table: columns::ACTIVITIES.to_owned(),
-            log: self.log.to_string(),
+            log: log.to_string(),
             topic: place.0.to_string(),
             topic_id: self.topic_id.to_string(),
             partition: place.1,

@@ -101,18 +101,53 @@ impl Writer {
         }
     }
 
-    async fn take(&mut self, items: Vec<Item>) -> anyhow::Result<()> {
+    async fn take(&mut self, mut items: Vec<Item>) -> anyhow::Result<()> {
+        loop {
+            let later = self.other_log(&items).map(|first| items.split_off(first)).unwrap_or_default();
+            self.take_in(items).await?;
+            let Some(Item { head, .. }) = later.first() else { return Ok(()) };
+            if let Some(partition) = self.partitions.get_mut(&place(&head.at)) {
+                partition.begin_log(Arc::clone(&head.at.log));
+            }
+            items = later;
+        }
+    }
+
+    /// The first item in whose partition the log has another identity than before: an epoch begins with it.
+    fn other_log(&self, items: &[Item]) -> Option<usize> {
+        let one = &items.first()?.head.at.log;
+        let is_one = items.iter().all(|item| item.head.at.log == *one);
+        if is_one && self.partitions.values().all(|partition| partition.log == *one) {
+            return None;
+        }
+        let mut logs: HashMap<Place, (u64, Arc<str>)> = HashMap::new();
+        items.iter().position(|Item { head, .. }| {
+            let (at, now) = (place(&head.at), (head.assignment.epoch, Arc::clone(&head.at.log)));
+            let before = self.partitions.get(&at).map(|partition| (partition.turn().epoch, Arc::clone(&partition.log)));
+            let known = logs.entry(at).or_insert_with(|| before.unwrap_or_else(|| now.clone()));
+            if known.0 < now.0 {
+                *known = now;
+                return false;
+            }
+            known.0 == now.0 && known.1 != now.1
+        })
+    }
+
+    async fn take_in(&mut self, items: Vec<Item>) -> anyhow::Result<()> {
         let mut rows: HashMap<Place, BTreeMap<String, Vec<Row>>> = HashMap::new();
         for Item { head, row, outcome } in items {
             let place = place(&head.at);
             let turn = head.assignment;
-            let partition = self.partitions.entry(place.clone()).or_insert_with(|| Partition::begin(turn));
+            let partition = self
+                .partitions
+                .entry(place.clone())
+                .or_insert_with(|| Partition::begin(turn, Arc::clone(&head.at.log)));
             match partition.look(turn) {
                 // Its ack ends as one that comes too late.
                 Taken::Late => continue,
                 Taken::Anew => {
                     rows.remove(&place);
-                    *partition = Partition::begin(turn);
+                    *partition = Partition::begin(turn, Arc::clone(&head.at.log));
                 }
                 Taken::Same => {}
             }

@@ -5,22 +5,23 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::Bus;
+use bus::{Bus, Epoch};
 use common::topics::ACTIVITIES;
 use lake::{Lake, columns};
 
 use crate::request::Origin;
 use crate::table::{Error, Table};
 
-/// A topic with prefix, and its id.
-type Topic = (Arc<str>, Arc<str>);
+/// A topic with prefix, its id, and who the log is.
+type Topic = (Arc<str>, Arc<str>, Arc<str>);
 
 /// The ends of partitions, as the log told them.
 #[derive(Debug)]
 pub(crate) struct Ends {
     bus: Bus,
-    /// None: it is not on this log, or another one by now.
-    known: HashMap<Topic, Option<Vec<i64>>>,
+    /// By partition. None: it is not on this log, or another one by now, or of a life that is gone: that has versions of its
+    /// own, which nothing can be taken for.
+    known: HashMap<Topic, Vec<Option<i64>>>,
 }
 
 impl Ends {
@@ -36,14 +37,13 @@ impl Ends {
     /// Where a partition ends; none: this log does not know it. What is known is enough if it comes to `offset`, else the
     /// log is asked: so an offset beyond the answer was so when the answer was given.
     pub(crate) async fn end(&mut self, origin: &Origin, offset: i64) -> Result<Option<i64>, bus::Error> {
-        let key = (Arc::clone(&origin.topic), Arc::clone(&origin.topic_id));
-        let end = |ends: &Option<Vec<i64>>| {
-            ends.as_ref().and_then(|ends| ends.get(usize::try_from(origin.partition).ok()?).copied())
-        };
-        match self.known.get(&key) {
-            Some(None) => return Ok(None),
-            Some(ends) if end(ends) >= Some(offset) => return Ok(end(ends)),
-            _ => {}
+        let key = (Arc::clone(&origin.topic), Arc::clone(&origin.topic_id), Arc::clone(&origin.log));
+        let end = |ends: &Vec<Option<i64>>| ends.get(usize::try_from(origin.partition).ok()?).copied().flatten();
+        if let Some(ends) = self.known.get(&key) {
+            match end(ends) {
+                Some(end) if end < offset => {}
+                enough => return Ok(enough),
+            }
         }
         let ends = ask(&self.bus, origin).await?;
         let answer = end(&ends);
@@ -52,48 +52,83 @@ impl Ends {
     }
 }
 
-async fn ask(bus: &Bus, origin: &Origin) -> Result<Option<Vec<i64>>, bus::Error> {
-    let Some(name) = origin.topic.strip_prefix(bus.settings().topic_prefix.as_str()) else { return Ok(None) };
+async fn ask(bus: &Bus, origin: &Origin) -> Result<Vec<Option<i64>>, bus::Error> {
+    let Some(name) = origin.topic.strip_prefix(bus.settings().topic_prefix.as_str()) else { return Ok(Vec::new()) };
     let extents = match bus.extents(name).await {
         Ok(extents) => extents,
-        Err(bus::Error::NoTopic { .. }) => return Ok(None),
+        Err(bus::Error::NoTopic { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     // Offsets of a topic that was made again under its name are others.
     if bus.topic_identity(name).await? != origin.topic_id {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    Ok(Some(extents.into_iter().map(|extent| extent.end).collect()))
+    let goes_on = |epochs: &Vec<Epoch>| epochs.last().is_some_and(|epoch| epoch.log == origin.log);
+    let epochs = bus.epochs(name).await?;
+    Ok(extents.into_iter().zip(&epochs).map(|(extent, epochs)| goes_on(epochs).then_some(extent.end)).collect())
 }
 
 /// Applications of a table whose versions lie beyond the ends of their partitions, and those versions.
 pub(crate) type Beyond = BTreeMap<Arc<str>, i64>;
+
+/// A life of the log that is gone, and that had come further than where the log was put back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Gone {
+    /// Up to which offset its rows are in the table.
+    pub(crate) version: i64,
+    /// Where it ends on the log.
+    pub(crate) end: i64,
+    /// The log's identity from there on.
+    pub(crate) next: Arc<str>,
+}
+
+impl Gone {
+    /// The id of the epoch that goes on.
+    pub(crate) fn epoch(&self) -> Option<&str> {
+        self.next.rsplit_once('.').map(|(_, id)| id)
+    }
+}
+
+/// What the comparison of the table with the log found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// What was not told as a copy when it was opened. Nothing of it is loaded.
+    pub(crate) beyond: Beyond,
+    /// By application. What came since has one of its own.
+    pub(crate) gone: BTreeMap<Arc<str>, Gone>,
+}
 
 /// Compares all versions of the table of activities with the log, before anything is loaded, and marks those that cannot
 /// be. Later the log may have come to the same offsets again, with other records.
 ///
 /// # Errors
 /// When the log or the lake cannot be asked: ask again.
-pub(crate) async fn look(bus: &Bus, lake: &Lake, limit: Duration) -> Result<Beyond, Error> {
-    let log = bus.identity().await;
+pub(crate) async fn look(bus: &Bus, lake: &Lake, limit: Duration) -> Result<Found, Error> {
     let topic = ACTIVITIES;
     let name = topic.name();
     let mut table = Table::new(lake, columns::ACTIVITIES)?;
     table.refresh().await?;
     let told = |error| Error::Log { table: columns::ACTIVITIES.to_owned(), error };
-    let partitions = match bus.extents(name).await {
-        Ok(extents) => extents.len(),
-        Err(bus::Error::NoTopic { .. }) => return Ok(Beyond::new()),
+    let partitions = match bus.epochs(name).await {
+        Ok(epochs) => epochs,
+        Err(bus::Error::NoTopic { .. }) => return Ok(Found::default()),
         Err(error) => return Err(told(error)),
     };
     let topic: Arc<str> = format!("{}{name}", bus.settings().topic_prefix).into();
     let topic_id = bus.topic_identity(name).await.map_err(told)?;
-    let (mut versions, mut beyond) = (BTreeMap::new(), Beyond::new());
-    for partition in (0..i32::MAX).take(partitions) {
-        let origin = Origin { topic: Arc::clone(&topic), topic_id: Arc::clone(&topic_id), partition };
-        let application = origin.application(&log);
-        if let Some(version) = table.application(&application).await? {
-            versions.insert(partition, (application, version));
+    let (mut versions, mut beyond, mut gone) = (BTreeMap::new(), Beyond::new(), BTreeMap::new());
+    for (partition, epochs) in (0..).zip(&partitions) {
+        for (n, epoch) in epochs.iter().enumerate() {
+            let (log, topic, topic_id) = (Arc::clone(&epoch.log), Arc::clone(&topic), Arc::clone(&topic_id));
+            let application = Origin { log, topic, topic_id, partition }.application();
+            let Some(version) = table.application(&application).await? else { continue };
+            match epochs.get(n + 1) {
+                None => drop(versions.insert(partition, (application, version))),
+                Some(next) if version > next.first => {
+                    gone.insert(application, Gone { version, end: next.first, next: Arc::clone(&next.log) });
+                }
+                Some(_) => {}
+            }
         }
     }
     // After the versions: they cannot have passed it.
@@ -121,8 +156,11 @@ pub(crate) async fn look(bus: &Bus, lake: &Lake, limit: Duration) -> Result<Beyo
     for (application, version) in &beyond {
         tracing::error!(%application, version, "a version of the table lies beyond the end of its partition: the log was put back, the lake was not");
     }
+    for (application, Gone { version, end, next }) in &gone {
+        tracing::error!(%application, version, end, %next, "the table has rows of records that are not on the log any more: it was put back from a copy");
+    }
     bus.looked_at_opening();
-    Ok(beyond)
+    Ok(Found { beyond, gone })
 }
 
 #[cfg(test)]

@@ -46,7 +46,8 @@ async fn send(bus: &Bus, count: usize) {
 async fn application(bus: &Bus) -> Arc<str> {
     let topic_id = bus.topic_identity(ACTIVITIES.name()).await.unwrap();
     let topic = format!("{}{}", bus.settings().topic_prefix, ACTIVITIES.name()).into();
-    Origin { topic, topic_id, partition: 0 }.application(&bus.identity().await)
+    let log = bus.epochs(ACTIVITIES.name()).await.unwrap().remove(0).pop().unwrap().log;
+    Origin { log, topic, topic_id, partition: 0 }.application()
 }
 
 /// As if everything up to there had been loaded.
@@ -79,38 +80,69 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A log with 26 records, all of them loaded, of which a copy was kept when there were 16.
+async fn with_copy(folder: &Path, lake: &Lake) -> Arc<str> {
+    let bus = open(folder).await;
+    assert_eq!(look(&bus, lake, LIMIT).await.unwrap(), Found::default(), "there is no table");
+    send(&bus, 16).await;
+    let application = application(&bus).await;
+    loaded(lake, &application, 16).await;
+    drop(bus);
+    copy(&folder.join("data"), &folder.join("kept"));
+    // The version is where the log ended when it was opened, and goes on with it.
+    let bus = open(folder).await;
+    assert_eq!(look(&bus, lake, LIMIT).await.unwrap(), Found::default());
+    send(&bus, 10).await;
+    loaded(lake, &application, 26).await;
+    assert_eq!(look(&bus, lake, LIMIT).await.unwrap(), Found::default(), "another loader in the same process");
+    application
+}
+
+/// As a snapshot of the disk is put back: every file is the one that it was.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_was_put_back_is_found_however_far_it_has_come_since() {
     let folder = tempfile::tempdir().unwrap();
     let (data, kept) = (folder.path().join("data"), folder.path().join("kept"));
     let lake = lake(folder.path());
+    let gone = with_copy(folder.path(), &lake).await;
+    fs::remove_dir_all(data.join("log")).unwrap();
+    copy(&kept, &data);
     let bus = open(folder.path()).await;
-    assert_eq!(look(&bus, &lake, LIMIT).await.unwrap(), Beyond::new(), "there is no table");
-    send(&bus, 16).await;
-    let application = application(&bus).await;
-    loaded(&lake, &application, 16).await;
+    send(&bus, 20).await;
+    assert_eq!(application(&bus).await, gone, "nobody could tell");
+    let found = Found { beyond: Beyond::from([(Arc::clone(&gone), 26)]), ..Found::default() };
+    assert_eq!(look(&bus, &lake, LIMIT).await.unwrap(), found);
+    assert_eq!(version(&lake, &gone).await, Some(marked(26)));
+    // Whoever looks later, or from another process, hears of it too.
+    assert_eq!(look(&bus, &lake, LIMIT).await.unwrap(), found);
     drop(bus);
-    copy(&data, &kept);
+    assert_eq!(look(&open(folder.path()).await, &lake, LIMIT).await.unwrap(), found);
+}
 
-    // The version is where the log ended when it was opened, and goes on with it.
-    let bus = open(folder.path()).await;
-    assert_eq!(look(&bus, &lake, LIMIT).await.unwrap(), Beyond::new());
-    send(&bus, 10).await;
-    loaded(&lake, &application, 26).await;
-    assert_eq!(look(&bus, &lake, LIMIT).await.unwrap(), Beyond::new(), "another loader in the same process");
-    drop(bus);
-
-    // What the operator puts back, file by file in the same folders.
+/// What the operator puts back, file by file in the same folders.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_a_copy_was_put_back_has_versions_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, kept) = (folder.path().join("data"), folder.path().join("kept"));
+    let lake = lake(folder.path());
+    let gone = with_copy(folder.path(), &lake).await;
     fs::remove_dir_all(&data).unwrap();
     copy(&kept, &data);
     let bus = open(folder.path()).await;
     send(&bus, 20).await;
-    let found = Beyond::from([(Arc::clone(&application), 26)]);
-    assert_eq!(look(&bus, &lake, LIMIT).await.unwrap(), found);
-    assert_eq!(version(&lake, &application).await, Some(marked(26)));
-    // Whoever looks later, or from another process, hears of it too.
-    assert_eq!(look(&bus, &lake, LIMIT).await.unwrap(), found);
+    let now = application(&bus).await;
+    assert_ne!(now, gone);
+    let next = bus.epochs(ACTIVITIES.name()).await.unwrap()[0][1].log.clone();
+    let found = look(&bus, &lake, LIMIT).await.unwrap();
+    let life = Gone { version: 26, end: 16, next };
+    assert_eq!(life.epoch().unwrap().len(), 8);
+    assert_eq!(found, Found { beyond: Beyond::new(), gone: [(Arc::clone(&gone), life)].into() });
+    // Its version says what it said, and nothing of the new epoch is taken for loaded.
+    assert_eq!(version(&lake, &gone).await, Some(26));
+    assert_eq!(version(&lake, &now).await, None);
+    loaded(&lake, &now, 36).await;
     drop(bus);
+    // It is told until somebody has said that it was looked at.
     assert_eq!(look(&open(folder.path()).await, &lake, LIMIT).await.unwrap(), found);
 }
 
@@ -121,7 +153,9 @@ async fn the_end_is_asked_for_where_what_is_known_is_not_enough() {
     send(&bus, 3).await;
     let topic: Arc<str> = format!("{}{}", bus.settings().topic_prefix, ACTIVITIES.name()).into();
     let topic_id = bus.topic_identity(ACTIVITIES.name()).await.unwrap();
+    let log = bus.identity().await;
     let origin = |topic: &Arc<str>, topic_id: &Arc<str>, partition| Origin {
+        log: Arc::clone(&log),
         topic: Arc::clone(topic),
         topic_id: Arc::clone(topic_id),
         partition,
@@ -134,5 +168,7 @@ async fn the_end_is_asked_for_where_what_is_known_is_not_enough() {
     assert_eq!(ends.end(&here, 9).await.unwrap(), Some(5));
     assert_eq!(ends.end(&origin(&topic, &topic_id, 7), 1).await.unwrap(), None, "no such partition");
     assert_eq!(ends.end(&origin(&topic, &"another".into(), 0), 1).await.unwrap(), None, "its offsets are others");
+    let life = Origin { log: "gone".into(), ..here.clone() };
+    assert_eq!(ends.end(&life, 9).await.unwrap(), None, "it has versions of its own");
     assert_eq!(ends.end(&origin(&"nothing".into(), &topic_id, 0), 1).await.unwrap(), None);
 }

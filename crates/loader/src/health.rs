@@ -9,7 +9,7 @@ use stage::{LogChecks, Partitions, Retention};
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::Decision;
-use crate::ends::Beyond;
+use crate::ends::{Found, Gone};
 use crate::load::{Looked, Waiting};
 use crate::pipeline::STAGE;
 use crate::table::Error;
@@ -83,7 +83,7 @@ impl Checks {
     pub(crate) fn waiting<'a>(
         &self,
         waiting: impl Iterator<Item = &'a Waiting>,
-        beyond: &Beyond,
+        found: &Found,
         loaded: Instant,
         hold_warn: Duration,
         stalled_after: Duration,
@@ -111,10 +111,12 @@ impl Checks {
         let count = held.len();
         let pages = held.iter().find(|(_, pages, _)| *pages);
         let first = pages.or(held.first());
-        match first.filter(|_| pages.is_some() || beyond.is_empty()) {
-            None => match beyond.iter().next() {
-                None => self.held.ok("no request is held"),
-                Some((application, at)) => self.held.fail(format!(
+        let Found { beyond, gone } = found;
+        match first.filter(|_| pages.is_some() || (beyond.is_empty() && gone.is_empty())) {
+            None => match (beyond.iter().next(), gone.iter().next()) {
+                (None, None) => self.held.ok("no request is held"),
+                (None, Some((application, gone))) => self.held.fail(of_gone(application, gone)),
+                (Some((application, at)), _) => self.held.fail(format!(
                     "requests of application {application} will be held: the table has version {at} of it, and {PUT_BACK}. \
                      docs/lake.md says what to do"
                 )),
@@ -161,6 +163,18 @@ impl Checks {
         };
         let _ = until.run_until_cancelled(all).await;
     }
+}
+
+/// What is left of a life of the log, and what somebody can do.
+fn of_gone(application: &str, gone: &Gone) -> String {
+    let Gone { version, end, .. } = gone;
+    let epoch = gone.epoch().unwrap_or_default();
+    format!(
+        "the log was put back from a copy: of application {application} the table has the rows up to offset {version}, and \
+         the log has the records up to {end}. What came since belongs to epoch {epoch} and is loaded. What was acknowledged \
+         after the copy was made and is not in the table is lost with the log that was replaced: have it sent again. Then add \
+         {epoch} to loader.accept and restart the loader. docs/lake.md says more"
+    )
 }
 
 /// Which request waits, why, and what somebody can do.

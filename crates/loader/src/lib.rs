@@ -52,7 +52,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::compare::{Comparison, Scope, compare};
 pub use crate::count::{Count, count};
-use crate::ends::Beyond;
+use crate::ends::{Found, Gone};
 pub use crate::find::find;
 pub use crate::footer::FileError;
 pub use crate::fresh::Fresh;
@@ -124,10 +124,10 @@ impl Loader {
         if shutdown.run_until_cancelled(self.topics()).await.is_none() {
             return Ok(());
         }
-        let Some(beyond) = shutdown.run_until_cancelled(self.beyond()).await else { return Ok(()) };
+        let Some(found) = shutdown.run_until_cancelled(self.compare()).await else { return Ok(()) };
         let millis = Duration::from_millis;
         let (hold_warn, stalled) = (self.settings.loader.hold_warn_ms, self.settings.loader.stalled_after_ms);
-        self.checks.waiting(std::iter::empty(), &beyond, Instant::now(), millis(hold_warn), millis(stalled));
+        self.checks.waiting(std::iter::empty(), &found, Instant::now(), millis(hold_warn), millis(stalled));
         let consumer = self.bus.consumer_of_batches(&self.settings.loader.group, &[LOADS.name().to_owned()]);
         let consumer = consumer.context("consuming the topic loads")?;
         let state = consumer.state();
@@ -152,7 +152,7 @@ impl Loader {
         let pipeline = Pipeline {
             settings: self.settings.loader,
             bus: self.bus,
-            beyond,
+            found,
             lake: self.lake,
             producer: self.producer.clone(),
             checks: self.checks,
@@ -173,12 +173,16 @@ impl Loader {
     }
 
     /// Compares what the table has with the log, before anything is loaded. Waits for both.
-    async fn beyond(&self) -> Beyond {
+    async fn compare(&self) -> Found {
         let (began, warn) = (Instant::now(), Duration::from_millis(self.settings.loader.hold_warn_ms));
         let mut told = false;
         loop {
             match ends::look(&self.bus, &self.lake, self.settings.loader.commit_timeout()).await {
-                Ok(beyond) => return beyond,
+                Ok(mut found) => {
+                    let accepted = |gone: &Gone| self.settings.loader.accept.iter().any(|id| gone.epoch() == Some(id));
+                    found.gone.retain(|_, gone| !accepted(gone));
+                    return found;
+                }
                 Err(error) => {
                     self.checks.cannot_compare(&error, began.elapsed() >= warn);
                     if !std::mem::replace(&mut told, true) {

@@ -13,7 +13,7 @@ use service::{HopCounts, What, trace};
 use tokio_util::sync::CancellationToken;
 
 use crate::LoaderSettings;
-use crate::ends::Beyond;
+use crate::ends::Found;
 use crate::files::in_table;
 use crate::health::Checks;
 use crate::load::{Loading, Looked, Round, Waiting};
@@ -43,8 +43,8 @@ pub(crate) struct Pipeline {
     pub(crate) wanted: Wanted,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tables: BTreeMap<String, Loading>,
-    /// Versions that were found beyond the log at the start, and of which no request has come since.
-    pub(crate) beyond: Beyond,
+    /// What was found of the log at the start.
+    pub(crate) found: Found,
     /// When something was last loaded.
     pub(crate) loaded: Instant,
 }
@@ -214,14 +214,14 @@ impl Pipeline {
         let waiting = || self.tables.values().flat_map(|loading| &loading.queue);
         let millis = Duration::from_millis;
         let (hold_warn, stalled) = (millis(self.settings.hold_warn_ms), millis(self.settings.stalled_after_ms));
-        let mut beyond = self.beyond.clone();
+        let mut found = self.found.clone();
         // Until something of it is loaded.
         let loaded = |application: &Arc<str>| {
             self.tables.values().any(|loading| loading.table.known(application).is_some_and(|version| version >= 0))
         };
-        beyond.retain(|application, _| !loaded(application));
-        beyond.extend(self.tables.values().flat_map(|loading| loading.beyond.clone()));
-        self.checks.waiting(waiting(), &beyond, self.loaded, hold_warn, stalled);
+        found.beyond.retain(|application, _| !loaded(application));
+        found.beyond.extend(self.tables.values().flat_map(|loading| loading.beyond.clone()));
+        self.checks.waiting(waiting(), &found, self.loaded, hold_warn, stalled);
         let mut wanted = BTreeSet::new();
         for loading in self.tables.values() {
             let files = loading.queue.iter().flat_map(|waiting| &waiting.request.files);

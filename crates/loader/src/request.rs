@@ -21,6 +21,8 @@ pub(crate) struct File {
 /// A partition of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Origin {
+    /// Who the log is, as the records have it.
+    pub(crate) log: Arc<str>,
     /// With prefix.
     pub(crate) topic: Arc<str>,
     pub(crate) topic_id: Arc<str>,
@@ -28,9 +30,9 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// The application of a table's transactions, for this log.
-    pub(crate) fn application(&self, log: &str) -> Arc<str> {
-        let Self { topic, topic_id, partition } = self;
+    /// The application of a table's transactions.
+    pub(crate) fn application(&self) -> Arc<str> {
+        let Self { log, topic, topic_id, partition } = self;
         format!("weir/{log}/{topic}/{topic_id}/{partition}").into()
     }
 }
@@ -68,8 +70,13 @@ impl Request {
         if *from < 0 || from >= to || *partition < 0 {
             return Err(format!("it covers {from} to {to} of partition {partition}, which is no range"));
         }
-        let origin = Origin { topic: topic.as_str().into(), topic_id: topic_id.as_str().into(), partition: *partition };
-        let application = origin.application(log);
+        let origin = Origin {
+            log: log.as_str().into(),
+            topic: topic.as_str().into(),
+            topic_id: topic_id.as_str().into(),
+            partition: *partition,
+        };
+        let application = origin.application();
         let range = Range { from: *from, to: *to };
         let columns = &message.partition_columns;
         let mut files = Vec::with_capacity(message.files.len());

@@ -102,8 +102,13 @@ impl LoaderSettings {
         };
         check(!self.group.is_empty(), "group", "is empty".into(), "name the group, as weir-loader".into());
         for id in &self.accept {
-            let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-            check(is_id, "accept", format!("{id:?} is no id of a request"), "use the 32 hex digits of its id".into());
+            let is_id = [8, 32].contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            check(
+                is_id,
+                "accept",
+                format!("{id:?} is no id of a request or an epoch"),
+                "use the 32 hex digits of the request's id, or the 8 of the epoch's".into(),
+            );
         }
         let day = 86_400_000;
         let bounds = [

@@ -1,6 +1,7 @@
 //! What was gathered of one partition in its present turn.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{Ack, Assignment};
@@ -27,8 +28,10 @@ pub(crate) struct Held {
 }
 
 /// What came of a range.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Content {
+    /// The log's identity, as all its records have it.
+    pub(crate) log: Arc<str>,
     /// By day.
     pub(crate) files: BTreeMap<String, DayFile>,
     pub(crate) held: Vec<Held>,
@@ -38,6 +41,8 @@ pub(crate) struct Content {
 #[derive(Debug)]
 pub(super) struct Partition {
     ranges: Ranges<(Content, Sums)>,
+    /// The log's identity in the range under way.
+    pub(super) log: Arc<str>,
     /// The files of the range under way, by day.
     pub(super) files: BTreeMap<String, DayFile>,
     held: Vec<Held>,
@@ -61,9 +66,10 @@ struct Sums {
 }
 
 impl Partition {
-    pub(super) fn begin(turn: Assignment) -> Self {
+    pub(super) fn begin(turn: Assignment, log: Arc<str>) -> Self {
         Self {
             ranges: Ranges::begin(turn),
+            log,
             files: BTreeMap::new(),
             held: Vec::new(),
             bytes: 0,
@@ -96,6 +102,12 @@ impl Partition {
         true
     }
 
+    /// From here on the log has another identity: no range goes over that.
+    pub(super) fn begin_log(&mut self, log: Arc<str>) {
+        self.seal();
+        self.log = log;
+    }
+
     /// A record that is to come again when what stands before it is done.
     pub(super) fn wait(&mut self, ack: Ack) {
         self.waiting.push(ack);
@@ -120,7 +132,7 @@ impl Partition {
         let held = std::mem::take(&mut self.held);
         let sums = Sums { records: held.len(), memory: files.values().map(DayFile::memory).sum() };
         (self.bytes, self.since) = (0, None);
-        if self.ranges.seal((Content { files, held }, sums)).is_ok() {
+        if self.ranges.seal((Content { log: Arc::clone(&self.log), files, held }, sums)).is_ok() {
             self.sealed.records += sums.records;
             self.sealed.memory += sums.memory;
         }
@@ -155,7 +167,7 @@ impl Partition {
     pub(super) fn give_up(&mut self) {
         self.waiting.clear();
         if !self.given_up {
-            let mut nothing = Self::begin(self.turn());
+            let mut nothing = Self::begin(self.turn(), Arc::clone(&self.log));
             nothing.given_up = true;
             *self = nothing;
         }

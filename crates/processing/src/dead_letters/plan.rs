@@ -10,7 +10,6 @@
 //!
 //! Event ids are made of what was sent and never of where it stood, so they are those that had been without the fault.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Headers, Record, Stored};
@@ -31,8 +30,8 @@ const MOST_PLACES: usize = 8;
 /// Against what a letter is held.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// The identity of the log.
-    pub log: Arc<str>,
+    /// Who the log is.
+    pub log: bus::Logs,
     /// What stands before the names of its topics.
     pub prefix: String,
     /// In milliseconds since 1970.
@@ -139,7 +138,7 @@ pub fn aim(letter: &DeadLetter, limits: &Limits) -> Result<Aim, Refusal> {
         return Err(Refusal::UnknownStage(letter.stage.clone()));
     }
     let at = letter.coordinates.as_ref().ok_or(Refusal::NoCoordinates)?;
-    if at.log != *limits.log {
+    if at.log != *limits.log.of(&at.topic, at.partition, at.offset) {
         return Err(Refusal::OtherLog(at.log.clone()));
     }
     let topic = at.topic.strip_prefix(&limits.prefix);

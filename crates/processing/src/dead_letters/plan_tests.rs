@@ -8,7 +8,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const NOW: i64 = 1_780_000_000_000;
 
 fn limits() -> Limits {
-    Limits { log: "log.1".into(), prefix: "dev.".into(), now: NOW, claims: Duration::from_secs(8 * 24 * 3600) }
+    Limits { log: bus::Logs::one("log.1"), prefix: "dev.".into(), now: NOW, claims: Duration::from_secs(8 * 24 * 3600) }
 }
 
 fn letter(stage: &str, reason: &str, topic: &str) -> DeadLetter {
