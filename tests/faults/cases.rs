@@ -41,6 +41,8 @@ pub(crate) enum Act {
     FullDisk,
     /// The clock of an installation on the embedded log is set.
     SetClock,
+    /// Its log is put back from a copy, and its lake is not.
+    PutLogBack,
     /// Offsets are committed before what came of their records was delivered: must be found out.
     CommitEarly,
     /// Ids are marked as seen, without where: must be found out.
@@ -212,6 +214,8 @@ fn of_one_version() -> Vec<Case> {
             .act(Act::ReplaceTopic),
         Case::new("clock-set", "the clock is 40 days ahead for a minute, then two hours, and right again", vec![])
             .act(Act::SetClock),
+        Case::new("log-put-back", "the embedded log is put back from a copy, and the lake is not", vec![])
+            .act(Act::PutLogBack),
         Case::new("disk-full", "the disk of the lake is full", vec![])
             .act(Act::FullDisk)
             .with(Options { lake_mebibytes: Some(64), ..Options::default() }),
@@ -232,6 +236,11 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
         Act::ReplaceTopic => crate::replaced::topic(run).await,
         Act::SetClock => {
             crate::clock::set().await?;
+            run.ended(Moment::now());
+            Ok(())
+        }
+        Act::PutLogBack => {
+            crate::put_back::log().await?;
             run.ended(Moment::now());
             Ok(())
         }
