@@ -9,6 +9,7 @@ use common::raw::v1::Delivery;
 use prost::Message as _;
 use weir_tests::child::Signal;
 use weir_tests::cluster::BROKERS;
+use weir_tests::process::Process;
 use weir_tests::proxy::Mode;
 
 use crate::fault::Fault;
@@ -39,6 +40,8 @@ pub(crate) enum Act {
     RebuildWithoutABroker,
     /// The disk of the lake is full, and is not any more.
     FullDisk,
+    /// Nobody reads what the services log.
+    UnreadLogs,
     /// The clock of an installation on the embedded log is set.
     SetClock,
     /// Its log is put back from a copy, and its lake is not.
@@ -214,6 +217,17 @@ fn of_one_version() -> Vec<Case> {
             .act(Act::ReplaceTopic),
         Case::new("clock-set", "the clock is 40 days ahead for a minute, then two hours, and right again", vec![])
             .act(Act::SetClock),
+        Case::new(
+            "clocks-wrong",
+            "the clocks of a door, processing, enricher and loader are wrong, one after the other",
+            [("streaming-0", "+2h"), ("processing-0", "+40d"), ("enricher-0", "-2h"), ("loader-0", "+40d")]
+                .map(|(name, by)| Fault::ClockSet(name.to_owned(), by, 5 * SECOND))
+                .to_vec(),
+        )
+        .with(Options { clocks: true, ..Options::default() }),
+        Case::new("logs-unread", "nobody reads what the services log, and the pipes are full", vec![])
+            .act(Act::UnreadLogs)
+            .with(Options { log: Some("debug"), ..Options::default() }),
         Case::new("log-put-back", "the embedded log is put back from a copy, and the lake is not", vec![])
             .act(Act::PutLogBack),
         Case::new("disk-full", "the disk of the lake is full", vec![])
@@ -239,6 +253,7 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
             run.ended(Moment::now());
             Ok(())
         }
+        Act::UnreadLogs => unread_logs(run).await,
         Act::PutLogBack => {
             crate::put_back::log().await?;
             run.ended(Moment::now());
@@ -323,6 +338,42 @@ async fn full_disk(run: &mut Run<'_>) -> anyhow::Result<()> {
     run.system.until_check("enricher-0", "enricher_lake", |state| state == "failing", 60 * SECOND).await?;
     run.traffic.acknowledges(300, 60 * SECOND).await?;
     std::fs::remove_file(filler).context("make room")?;
+    run.ended(Moment::now());
+    Ok(())
+}
+
+/// All go on while nothing that they log is read, and one that is told to end ends in good order.
+async fn unread_logs(run: &mut Run<'_>) -> anyhow::Result<()> {
+    for name in run.system.names() {
+        run.system.on(&name, |process| process.hold_output()).await?;
+    }
+    run.traffic.acknowledges(400, 60 * SECOND).await?;
+    let mut dropped = 0;
+    for name in run.system.names() {
+        for path in ["/livez", "/readyz"] {
+            let (status, said) = run.system.on(&name, move |process| process.get(path)).await?;
+            ensure!(status == 200, "{name} answers {status} at {path}: {said}");
+        }
+        let (_, metrics) = run.system.on(&name, |process| process.get("/metrics")).await?;
+        let lines =
+            metrics.lines().find_map(|line| line.strip_prefix("weir_log_lines_dropped_total ")?.parse::<u64>().ok());
+        dropped += lines.with_context(|| format!("{name} does not say how many lines it dropped"))?;
+    }
+    for name in ["streaming-1", "processing-1", "enricher-0", "loader-0"] {
+        // The default deadline, and a little.
+        let status = run.system.on(name, |process| process.stop(28 * SECOND)).await?;
+        ensure!(status.success(), "{name} ended with {status}");
+        run.system.on(name, Process::restart).await?;
+    }
+    run.traffic.acknowledges(400, 60 * SECOND).await?;
+    for name in run.system.names() {
+        let release = |process: &mut Process| {
+            process.release_output();
+            Ok(())
+        };
+        run.system.on(&name, release).await?;
+    }
+    println!("  {dropped} lines of logs were dropped, and counted");
     run.ended(Moment::now());
     Ok(())
 }

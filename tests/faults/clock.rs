@@ -15,6 +15,9 @@ const A_LOOK: Duration = Duration::from_secs(75);
 const LIBRARIES: [&str; 2] =
     ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
 
+/// What stands in the file of a clock that is right.
+pub(crate) const RIGHT: &str = "+0";
+
 /// What a program is launched with whose clock is what a file says, as "+40d".
 pub(crate) fn faked(file: &Path) -> anyhow::Result<[(&'static str, String); 4]> {
     let library = LIBRARIES.iter().find(|library| Path::new(library).exists());
@@ -33,7 +36,7 @@ pub(crate) async fn set() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let clock = folder.path().join("clock");
     let set = |to: &str| std::fs::write(&clock, to).context("setting the clock");
-    set("+0")?;
+    set(RIGHT)?;
     let faked = faked(&clock)?;
     let preload = |launch| faked.into_iter().fold(launch, |launch: Launch, (name, value)| launch.env(name, value));
     let own = Installation::start(preload).await?;
@@ -47,13 +50,13 @@ pub(crate) async fn set() -> anyhow::Result<()> {
     ensure!(log.contains("the clock jumped") && log.contains("+40 days"), "nothing was told of the clock: {log}");
     let (_, health) = own.up.get("/health")?;
     ensure!(health.contains("the clock jumped by +40 days"), "health does not tell it: {health}");
-    set("+0")?;
+    set(RIGHT)?;
     sleep(A_LOOK).await;
     ids.extend(own.deliver(8..10).await?);
     set("+2h")?;
     sleep(Duration::from_secs(3)).await;
     ids.extend(own.deliver(10..13).await?);
-    set("+0")?;
+    set(RIGHT)?;
     sleep(Duration::from_secs(3)).await;
     ids.extend(own.deliver(13..17).await?);
 

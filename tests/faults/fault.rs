@@ -10,6 +10,7 @@ use weir_tests::cluster::{BROKER_SESSION, BROKERS};
 use weir_tests::process::Process;
 use weir_tests::proxy::Mode;
 
+use crate::clock;
 use crate::surroundings::Surroundings;
 use crate::system::System;
 use crate::tail::Moment;
@@ -19,6 +20,9 @@ const PAST_DELIVERY: Duration = Duration::from_secs(12);
 
 /// Longer than a broker's session, and shorter than those of the members of a group.
 const PAST_BROKERS: Duration = Duration::from_secs(5);
+
+/// Within this time a service sees that its clock was set, and ends.
+const SEES_CLOCK: Duration = Duration::from_secs(4);
 
 /// From the moment at which the claims are gone: first what was sent is waited for.
 const REBUILD_BEGINS: Duration = Duration::from_secs(30);
@@ -37,6 +41,10 @@ pub(crate) enum Fault {
     KillForGood(String),
     /// SIGSTOP of a service past its session, then SIGCONT: it wakes and still believes in its partitions.
     Freeze(String),
+    /// Nobody reads what a service logs for a time, and the pipe is full.
+    Unread(String, Duration),
+    /// The clock of a service goes wrong by this much, as "+40d", for a time. Its system has [clocks](crate::system::Options).
+    ClockSet(String, &'static str, Duration),
     /// SIGTERM of a service, which is started again when it has ended.
     Restart(String),
     /// SIGTERM of a service, and `kill -9` where it has not ended by then; it is started again.
@@ -106,6 +114,28 @@ impl Fault {
                 system.on(name, |process| process.signal(Signal::Cont)).await?;
                 Ok(Moment::now())
             }
+            Self::Unread(name, time) => {
+                system.on(name, |process| process.hold_output()).await?;
+                pause(*time).await;
+                system
+                    .on(name, |process| {
+                        process.release_output();
+                        Ok(())
+                    })
+                    .await?;
+                Ok(Moment::now())
+            }
+            Self::ClockSet(name, by, time) => {
+                system.set_clock(name, by)?;
+                let before = supervised(system, name, *time).await?;
+                system.set_clock(name, clock::RIGHT)?;
+                let after = supervised(system, name, SEES_CLOCK).await?;
+                // It is set back once: when it goes wrong, or when it is set right.
+                if before + after == 0 {
+                    bail!("{name} goes on although its clock was set back by {by}");
+                }
+                Ok(Moment::now().later(session(system, name)))
+            }
             Self::Restart(name) => {
                 system
                     .on(name, |process| {
@@ -163,6 +193,23 @@ impl Fault {
             }
         }
     }
+}
+
+/// For a time a service that ends is started again, as whoever looks after it does. How often that was.
+async fn supervised(system: &System, name: &str, time: Duration) -> anyhow::Result<u32> {
+    let (until, mut ended) = (tokio::time::Instant::now() + time, 0);
+    while tokio::time::Instant::now() < until {
+        let again = |process: &mut Process| {
+            let has_ended = process.exited()?.is_some();
+            if has_ended {
+                process.restart()?;
+            }
+            Ok(has_ended)
+        };
+        ended += u32::from(system.on(name, again).await?);
+        pause(Duration::from_millis(100)).await;
+    }
+    Ok(ended)
 }
 
 /// When it was killed. It is being started again.

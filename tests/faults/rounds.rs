@@ -22,17 +22,19 @@ fn any(rng: &mut Rng) -> Fault {
     let service = rng.choice(SERVICES).unwrap_or("processing-0").to_owned();
     let time = Duration::from_millis(rng.u64(500..6000));
     match rng.u32(0..100) {
-        0..40 => Fault::Kill(service),
-        40..50 => Fault::Restart(service),
-        50..60 => Fault::BrokerKilled(rng.usize(0..3), time),
-        60..65 => Fault::BrokersAway,
-        65..72 => Fault::Freeze(service),
-        72..79 => Fault::Slow(Duration::from_millis(rng.u64(20..200)), time),
-        79..86 => Fault::Cuts(rng.u32(1..4)),
-        86..91 => Fault::Silence(time),
-        91..95 => Fault::RedisKilled(time),
-        95..97 => Fault::RedisEmptied,
-        97..98 => Fault::Rebalances(2),
+        0..33 => Fault::Kill(service),
+        33..41 => Fault::Restart(service),
+        41..50 => Fault::BrokerKilled(rng.usize(0..3), time),
+        50..54 => Fault::BrokersAway,
+        54..60 => Fault::Freeze(service),
+        60..66 => Fault::Slow(Duration::from_millis(rng.u64(20..200)), time),
+        66..72 => Fault::Cuts(rng.u32(1..4)),
+        72..77 => Fault::Silence(time),
+        77..81 => Fault::RedisKilled(time),
+        81..83 => Fault::RedisEmptied,
+        83..84 => Fault::Rebalances(2),
+        84..89 => Fault::Unread(service, time),
+        89..95 => Fault::ClockSet(service, rng.choice(["+40d", "+2h", "+90s", "-2h"]).unwrap_or("+2h"), time),
         _ => Fault::DatabaseAway(time),
     }
 }
@@ -59,7 +61,8 @@ pub(crate) async fn run(
         println!("\n{name}, seed {seed}:");
         let began = Instant::now();
         let outcome = async {
-            let mut run = Run::start("rounds", around, Options::default(), plan).await?;
+            let options = Options { clocks: true, ..Options::default() };
+            let mut run = Run::start("rounds", around, options, plan).await?;
             for (before, fault) in &faults {
                 // At any moment of what goes on.
                 tokio::time::sleep(*before).await;

@@ -14,6 +14,7 @@ use weir_tests::kafka;
 use weir_tests::process::{Launch, Process};
 use weir_tests::scratch::Scratch;
 
+use crate::clock;
 use crate::surroundings::{Surroundings, lock};
 use crate::traffic::PAGES;
 
@@ -33,6 +34,10 @@ pub(crate) struct Options {
     pub(crate) lake_mebibytes: Option<u32>,
     /// Where the programs of another version are; the second of each service is of that.
     pub(crate) old: Option<PathBuf>,
+    /// Each service has a clock of its own, which can be set.
+    pub(crate) clocks: bool,
+    /// What the services log, where nothing else is asked for.
+    pub(crate) log: Option<&'static str>,
     /// Further settings of processing.
     pub(crate) processing: &'static [(&'static str, &'static str)],
 }
@@ -46,6 +51,8 @@ impl Default for Options {
             delivery_timeout_ms: 8000,
             lake_mebibytes: None,
             old: None,
+            clocks: false,
+            log: None,
             processing: &[],
         }
     }
@@ -133,6 +140,7 @@ impl System {
         let service = name.split('-').next().unwrap_or_default();
         let path = |name: &str| self.scratch.path().join(name).display().to_string();
         let mut launch = Launch::new(&format!("weir-{service}"))
+            .piped()
             .env("WEIR__BUS__KAFKA__BROKERS", &self.brokers)
             .env("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", self.options.session_timeout_ms.to_string())
             .env("WEIR__BUS__KAFKA__DELIVERY_TIMEOUT_MS", self.options.delivery_timeout_ms.to_string())
@@ -143,8 +151,14 @@ impl System {
         if let Some(old) = self.options.old.as_deref().filter(|_| name.ends_with("-1")) {
             launch = launch.built_in(old);
         }
-        if let Some(log) = &self.log {
+        if let Some(log) = self.log.as_deref().or(self.options.log) {
             launch = launch.env("WEIR__TELEMETRY__LOG", log);
+        }
+        if self.options.clocks {
+            self.set_clock(name, clock::RIGHT)?;
+            for (name, value) in clock::faked(&self.clock(name))? {
+                launch = launch.env(name, value);
+            }
         }
         if ["streaming", "processing"].contains(&service) {
             launch = launch.env("WEIR__SECRETS__KEY_FILE", path("sealing-key"));
@@ -165,6 +179,15 @@ impl System {
             _ => launch.env("WEIR__LOADER__COMMIT_INTERVAL_MS", "1000"),
         };
         launch.start()
+    }
+
+    fn clock(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(format!("clock-{name}"))
+    }
+
+    /// Sets the clock of a service, as "+2h".
+    pub(crate) fn set_clock(&self, name: &str, to: &str) -> anyhow::Result<()> {
+        std::fs::write(self.clock(name), to).with_context(|| format!("set the clock of {name}"))
     }
 
     /// Waits until the services say of a check what is wanted.

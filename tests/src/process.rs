@@ -26,6 +26,7 @@ use anyhow::{Context, bail};
 
 use crate::child::{self, Child, Signal, append_to, last_lines};
 use crate::environment::inherited_settings;
+use crate::output::Output;
 use crate::scratch::Scratch;
 use crate::{ports, wait};
 
@@ -42,6 +43,8 @@ pub struct Launch {
     arguments: Vec<String>,
     environment: BTreeMap<String, String>,
     listeners: Vec<String>,
+    /// What it prints goes through a pipe.
+    piped: bool,
 }
 
 impl Launch {
@@ -49,7 +52,7 @@ impl Launch {
     pub fn new(program: &str) -> Self {
         let environment = BTreeMap::from([("WEIR__TELEMETRY__LOG_FORMAT".to_owned(), "json".to_owned())]);
         let listeners = vec![ADMIN.to_owned(), GRPC.to_owned()];
-        Self { program: program.to_owned(), folder: None, arguments: Vec::new(), environment, listeners }
+        Self { program: program.to_owned(), folder: None, arguments: Vec::new(), environment, listeners, piped: false }
     }
 
     /// The program as another build made it, in this folder.
@@ -81,6 +84,13 @@ impl Launch {
         self
     }
 
+    /// What it prints goes through a pipe into its log, so that it can be [held up](Process::hold_output).
+    #[must_use]
+    pub fn piped(mut self) -> Self {
+        self.piped = true;
+        self
+    }
+
     /// Starts it, in a folder of its own. Does not wait until it is ready.
     ///
     /// # Errors
@@ -93,8 +103,9 @@ impl Launch {
             }
         }
         let log = scratch.path().join(format!("{}.log", self.program));
-        let child = run(&self, &scratch, &log)?;
-        Ok(Process { launch: self, log, child, scratch })
+        let output = if self.piped { Some(Output::into(append_to(&log)?)?) } else { None };
+        let child = run(&self, &scratch, &log, output.as_ref())?;
+        Ok(Process { launch: self, log, child, output, scratch })
     }
 }
 
@@ -104,6 +115,7 @@ pub struct Process {
     launch: Launch,
     log: PathBuf,
     child: Child,
+    output: Option<Output>,
     scratch: Scratch,
 }
 
@@ -180,6 +192,19 @@ impl Process {
         self.child.signal(signal)
     }
 
+    /// Nobody reads what it prints, and the pipe is full: whoever waits until it has printed waits.
+    ///
+    /// # Errors
+    /// It was not launched as [piped](Launch::piped).
+    pub fn hold_output(&self) -> anyhow::Result<()> {
+        self.output.as_ref().context("what it prints does not go through a pipe")?.hold()
+    }
+
+    /// What it prints is read again.
+    pub fn release_output(&self) {
+        self.output.iter().for_each(Output::release);
+    }
+
     /// How it ended; `None` while it runs.
     ///
     /// # Errors
@@ -218,7 +243,7 @@ impl Process {
     /// As [`Launch::start`].
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.kill()?;
-        self.child = run(&self.launch, &self.scratch, &self.log)?;
+        self.child = run(&self.launch, &self.scratch, &self.log, self.output.as_ref())?;
         Ok(())
     }
 
@@ -273,8 +298,11 @@ pub fn get(address: &str, path: &str) -> anyhow::Result<(u16, String)> {
     Ok((status, body.to_owned()))
 }
 
-fn run(launch: &Launch, scratch: &Scratch, log: &Path) -> anyhow::Result<Child> {
-    let out = append_to(log)?;
+fn run(launch: &Launch, scratch: &Scratch, log: &Path, output: Option<&Output>) -> anyhow::Result<Child> {
+    let out = || match output {
+        Some(output) => output.writer().map(Stdio::from),
+        None => append_to(log).map(Stdio::from),
+    };
     let program = match &launch.folder {
         Some(folder) => folder.join(&launch.program),
         None => program(&launch.program)?,
@@ -284,6 +312,6 @@ fn run(launch: &Launch, scratch: &Scratch, log: &Path) -> anyhow::Result<Child> 
         command.env_remove(name);
     }
     command.args(&launch.arguments).envs(&launch.environment).current_dir(scratch.path());
-    command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(out);
+    command.stdin(Stdio::null()).stdout(out()?).stderr(out()?);
     Child::spawn(&launch.program, command)
 }

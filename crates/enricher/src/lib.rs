@@ -75,6 +75,9 @@ impl Enricher {
     /// When a setting does not do; the message names it.
     pub async fn new(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
         let bus = Bus::open(&settings.bus()).context("opening the bus")?;
+        if !bus.settings().is_embedded() {
+            host.ends_when_the_clock_is_set_back();
+        }
         host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer().context("opening the producer")?;
         let lake = Lake::open(&settings.lake).context("opening the lake")?;

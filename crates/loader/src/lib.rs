@@ -106,6 +106,9 @@ impl Loader {
     /// As [`new`](Self::new).
     pub async fn with_lake(settings: &Settings, host: &Host, lake: Lake) -> anyhow::Result<Self> {
         let bus = Bus::open(&settings.bus).context("opening the bus")?;
+        if !bus.settings().is_embedded() {
+            host.ends_when_the_clock_is_set_back();
+        }
         host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer().context("opening the producer")?;
         let millis = Duration::from_millis;

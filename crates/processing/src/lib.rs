@@ -106,6 +106,9 @@ impl Processing {
     ) -> anyhow::Result<Self> {
         let key = open::sealing_key(settings)?;
         let bus = Bus::open(&settings.bus()).context("opening the bus")?;
+        if !bus.settings().is_embedded() {
+            host.ends_when_the_clock_is_set_back();
+        }
         host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer().context("opening the producer")?;
         let limit = Duration::from_millis(settings.registrations.publish_timeout_ms);

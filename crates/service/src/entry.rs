@@ -150,7 +150,7 @@ fn start<S: Settings, Fut: Future<Output = anyhow::Result<()>>>(
     let mut service = Box::pin(run(settings, host.clone()));
     let end = runtime.block_on(async { Box::pin(supervise(&host, service.as_mut(), deadline, &mut signals)).await });
     drop(entered);
-    if matches!(end, End::Deadline | End::SecondSignal) {
+    if matches!(end, End::Deadline | End::SecondSignal | End::ClockSetBack) {
         if end == End::Deadline {
             telemetry.send_spans(FLUSH_LIMIT);
         }

@@ -3,18 +3,24 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
+use crate::clock::{self, SetBack};
 use crate::tls::expiry::Certificates;
 use crate::tls::{Dial, ServerTls};
 use crate::{Counts, Health, HostSettings, HttpLimits, admin, bind, grpc, http, metrics_page};
 
 /// How often the recorder of metrics sorts what histograms took in.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+/// How often the clock is looked at, where something waits by it.
+const CLOCK_LOOK: Duration = Duration::from_secs(1);
+/// What a clock is set back by and nobody minds: sessions and time-outs are longer.
+const SET_BACK: Duration = Duration::from_secs(10);
 /// Answers of the admin server are made at once; what is left of them at the end is in a socket's buffer.
 const ADMIN_DRAIN: Duration = Duration::from_secs(1);
 /// Headers of a request to the admin server: what a browser or a prober sends, and some.
@@ -48,6 +54,9 @@ struct Inner {
     stop: CancellationToken,
     servers: TaskTracker,
     certificates: Certificates,
+    /// Whether somebody looks at the clock.
+    by_clock: AtomicBool,
+    set_back: CancellationToken,
 }
 
 impl Host {
@@ -66,6 +75,8 @@ impl Host {
                 stop: CancellationToken::new(),
                 servers: TaskTracker::new(),
                 certificates: Certificates::default(),
+                by_clock: AtomicBool::new(false),
+                set_back: CancellationToken::new(),
             }),
         }
     }
@@ -98,6 +109,35 @@ impl Host {
     /// `setting` is what names the file. Those of `[admin.tls]`, `[grpc.tls]` and `[grpc.client]` are watched anyway.
     pub fn watch_certificate(&self, setting: &str, file: &Path) {
         self.inner.certificates.add(setting, file);
+    }
+
+    /// Something in this process waits by the clock that can be set, as the client of Kafka does: where that is set back, it
+    /// waits for as much longer. Then the process ends at once, to be started again.
+    pub fn ends_when_the_clock_is_set_back(&self) {
+        if self.inner.by_clock.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let inner = Arc::clone(&self.inner);
+        self.inner.servers.spawn(self.inner.stop.clone().run_until_cancelled_owned(async move {
+            let mut clock = SetBack::new(clock::now(), Instant::now());
+            let mut ticks = tokio::time::interval(CLOCK_LOOK);
+            loop {
+                ticks.tick().await;
+                let by = clock.look(clock::now(), Instant::now());
+                if by >= SET_BACK {
+                    tracing::error!(
+                        seconds = by.as_secs(),
+                        "the clock was set back, and the client of Kafka would stand still for as long: ending at once, to be started again"
+                    );
+                    return inner.set_back.cancel();
+                }
+            }
+        }));
+    }
+
+    /// Cancelled when the [clock was set back](Self::ends_when_the_clock_is_set_back).
+    pub(crate) fn set_back(&self) -> &CancellationToken {
+        &self.inner.set_back
     }
 
     /// Cancelled when intake has to stop.

@@ -31,13 +31,15 @@ pub(crate) enum End {
     Deadline,
     /// Cut off by whoever was impatient.
     SecondSignal,
+    /// Cut off, since what is in it may stand still.
+    ClockSetBack,
 }
 
 impl End {
     pub(crate) fn exit_code(self) -> u8 {
         match self {
             End::Done => 0,
-            End::Failed => EXIT_FAILED,
+            End::Failed | End::ClockSetBack => EXIT_FAILED,
             End::Deadline => EXIT_DEADLINE,
             End::SecondSignal => EXIT_SECOND_SIGNAL,
         }
@@ -75,6 +77,7 @@ where
     let ended = tokio::select! {
         biased;
         end = running.as_mut() => Some(end),
+        () = host.set_back().cancelled() => return End::ClockSetBack,
         Some(signal) = signals.recv() => {
             tracing::info!(signal, deadline_ms = millis(deadline), "shutting down");
             host.shutdown().cancel();
@@ -93,6 +96,7 @@ where
     tokio::select! {
         biased;
         end = rest => end,
+        () = host.set_back().cancelled() => End::ClockSetBack,
         Some(signal) = signals.recv() => {
             tracing::error!(signal, "second signal, ending without waiting");
             End::SecondSignal

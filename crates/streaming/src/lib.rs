@@ -104,6 +104,9 @@ impl Streaming {
         let records = &mut to_the_log.producer.max_in_flight_records;
         *records = streaming.max_in_flight.min(*records);
         let bus = Bus::open(&to_the_log)?;
+        if !bus.settings().is_embedded() {
+            host.ends_when_the_clock_is_set_back();
+        }
         host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer()?;
         let table = bus.table(&REGISTRATIONS);
