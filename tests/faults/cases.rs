@@ -220,7 +220,7 @@ fn of_one_version() -> Vec<Case> {
         Case::new(
             "clocks-wrong",
             "the clocks of a door, processing, enricher and loader are wrong, one after the other",
-            [("streaming-0", "+2h"), ("processing-0", "+40d"), ("enricher-0", "-2h"), ("loader-0", "+40d")]
+            [("streaming-0", "+2h"), ("processing-0", "+40d"), ("enricher-0", "+2h"), ("loader-0", "+40d")]
                 .map(|(name, by)| Fault::ClockSet(name.to_owned(), by, 5 * SECOND))
                 .to_vec(),
         )

@@ -34,7 +34,7 @@ fn any(rng: &mut Rng) -> Fault {
         81..83 => Fault::RedisEmptied,
         83..84 => Fault::Rebalances(2),
         84..89 => Fault::Unread(service, time),
-        89..95 => Fault::ClockSet(service, rng.choice(["+40d", "+2h", "+90s", "-2h"]).unwrap_or("+2h"), time),
+        89..95 => Fault::ClockSet(service, rng.choice(["+40d", "+2h", "+90s"]).unwrap_or("+2h"), time),
         _ => Fault::DatabaseAway(time),
     }
 }
