@@ -5,10 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::kinds::Kind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::compression;
-use crate::kafka::addresses::is_broker;
 pub use crate::secret::SecretUrl;
 
 /// Every setting of `[bus]` with its default, as commented TOML.
@@ -73,6 +73,7 @@ pub struct Settings {
     /// Whether missing topics are created.
     pub create_topics: bool,
     /// The folder for what is kept on this machine.
+    #[serde(serialize_with = "common::kinds::folder")]
     pub data_dir: PathBuf,
     /// The cluster.
     pub kafka: KafkaSettings,
@@ -89,7 +90,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct KafkaSettings {
     /// Addresses of brokers to begin with.
-    #[serde(deserialize_with = "list")]
+    #[serde(deserialize_with = "list", serialize_with = "common::kinds::broker")]
     pub brokers: Vec<String>,
     /// Part of the log's identity.
     pub generation: u32,
@@ -102,16 +103,20 @@ pub struct KafkaSettings {
     /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
     pub security_protocol: String,
     /// PEM file of certificate authorities, or empty.
+    #[serde(serialize_with = "common::kinds::ca_file")]
     pub ca_file: String,
     /// PEM file of the client's certificate, or empty.
+    #[serde(serialize_with = "common::kinds::certificate_file")]
     pub certificate_file: String,
     /// PEM file of the client's key, or empty.
+    #[serde(serialize_with = "common::kinds::file")]
     pub key_file: String,
     /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
     pub sasl_mechanism: String,
     /// User name for SASL.
     pub sasl_username: String,
     /// File with the password for SASL, or empty.
+    #[serde(serialize_with = "common::kinds::secret_file")]
     pub sasl_password_file: String,
     /// Further properties of librdkafka.
     #[serde(serialize_with = "hide_secret_properties")]
@@ -177,10 +182,13 @@ pub struct ClaimsSettings {
     /// Which store.
     pub store: ClaimsStore,
     /// Folder of the embedded store within `data_dir`.
+    #[serde(serialize_with = "common::kinds::folder")]
     pub folder: PathBuf,
     /// Address of Redis.
+    #[serde(serialize_with = "common::kinds::url")]
     pub url: SecretUrl,
     /// File with the password of Redis, or empty.
+    #[serde(serialize_with = "common::kinds::secret_file")]
     pub password_file: String,
     /// How long a claim lasts.
     pub ttl_days: u32,
@@ -279,8 +287,9 @@ impl Settings {
     fn validate_kafka(&self, check: &mut impl FnMut(bool, &str, &str)) {
         let kafka = &self.kafka;
         for broker in &kafka.brokers {
-            let problem = format!("{broker:?} is not host:port, without scheme or path");
-            check(is_broker(broker), "kafka.brokers", &problem);
+            if let Some((problem, _)) = Kind::Broker.problem(broker) {
+                check(false, "kafka.brokers", &problem);
+            }
         }
         check(kafka.session_timeout_ms >= 1000, "kafka.session_timeout_ms", "must be at least 1000");
         check(kafka.delivery_timeout_ms >= 1000, "kafka.delivery_timeout_ms", "must be at least 1000");

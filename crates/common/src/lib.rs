@@ -8,6 +8,7 @@
 //! * [`topics`]: names, and which message each carries
 //! * [`time`]: platforms' times, and what to think of them
 //! * [`registrations`]: the registrations as the services look them up
+//! * [`kinds`]: of which kind a setting is, and what it may be
 
 #[allow(
     clippy::all,
@@ -29,6 +30,7 @@ pub use generated::weir::{
 pub mod event;
 pub mod identity;
 pub mod json;
+pub mod kinds;
 pub mod registrations;
 pub mod time;
 pub mod topics;

@@ -43,6 +43,7 @@ pub struct EnricherSettings {
     /// The consumer group.
     pub group: String,
     /// What `processing` means as the URL of a look-up.
+    #[serde(serialize_with = "common::kinds::url")]
     pub processing_url: String,
     /// Batches enriched at once.
     pub batches_ahead: usize,

@@ -52,6 +52,7 @@ pub struct ServiceSettings {
     /// The service's name, as in its digest.
     pub name: String,
     /// `http://host:port` or `https://host:port` of gRPC.
+    #[serde(serialize_with = "common::kinds::url")]
     pub addresses: Vec<String>,
     /// Instances that have to answer.
     pub expected: u32,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use common::kinds::root_problem;
 use serde::{Deserialize, Serialize};
 
 /// The settings of the lake, as TOML with comments.
@@ -12,14 +13,17 @@ pub const DEFAULTS: &str = include_str!("../settings.default.toml");
 #[serde(deny_unknown_fields)]
 pub struct LakeSettings {
     /// A folder, or `s3://bucket/prefix`.
+    #[serde(serialize_with = "common::kinds::root")]
     pub root: String,
     /// The address of an S3-compatible store; empty: Amazon's.
+    #[serde(serialize_with = "common::kinds::url")]
     pub s3_endpoint: String,
     /// The region.
     pub s3_region: String,
     /// The access key; empty: as the environment says.
     pub s3_access_key_id: String,
     /// A file with the secret of the access key.
+    #[serde(serialize_with = "common::kinds::secret_file")]
     pub s3_secret_access_key_file: PathBuf,
     /// Whether an endpoint may be plain http.
     pub s3_allow_http: bool,
@@ -62,8 +66,8 @@ impl LakeSettings {
                 problems.push((format!("lake.{key}"), problem));
             }
         };
-        if let Some(problem) = root_problem(&self.root) {
-            check(false, "root", problem);
+        if let Some((problem, fix)) = root_problem(&self.root) {
+            check(false, "root", format!("{problem}; {fix}"));
         }
         if let Root::Bucket { bucket, .. } = self.parsed_root() {
             check(!bucket.is_empty(), "root", format!("{:?} names no bucket; use s3://bucket/prefix", self.root));
@@ -88,33 +92,5 @@ impl LakeSettings {
             check((100..=600_000).contains(&value), key, format!("is {value}; use 100 to 600000"));
         }
         problems
-    }
-}
-
-/// A folder that is meant to be a bucket would be gone with the machine.
-fn root_problem(root: &str) -> Option<String> {
-    const USE: &str = "use a folder, or s3://bucket/prefix";
-    if root.is_empty() {
-        return Some(format!("is empty; {USE}"));
-    }
-    if root.starts_with('~') {
-        return Some(format!("is {root:?}, and only a shell understands ~; write the whole path"));
-    }
-    let (scheme, rest) = root.split_once(':')?;
-    // One letter is a drive, and a slash before the colon makes it part of a folder's name.
-    let is_scheme = scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c));
-    if !is_scheme || scheme.starts_with('.') {
-        return None;
-    }
-    match (scheme, rest.starts_with("//")) {
-        ("s3", true) => None,
-        ("file", true) if rest.starts_with("///") => None,
-        ("file", _) => Some(format!("is {root:?}; write the whole path, as file:///var/lib/weir/lake")),
-        (other, _) if ["s3", "s3a", "s3n"].iter().any(|s3| other.eq_ignore_ascii_case(s3)) => {
-            Some(format!("is {root:?}; did you mean s3://{}?", rest.trim_start_matches('/')))
-        }
-        (other, _) => {
-            Some(format!("is {root:?}, and stores by {other}: are not known; {USE}, or ./{root} for a folder"))
-        }
     }
 }

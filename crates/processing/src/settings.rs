@@ -110,6 +110,7 @@ pub struct RegistrationsSettings {
     /// `sqlite://path` or `postgres://user@host:port/name`.
     pub database: String,
     /// A file with the password of the PostgreSQL user.
+    #[serde(serialize_with = "common::kinds::secret_file")]
     pub password_file: PathBuf,
     /// Connections to the database.
     pub max_connections: u32,

@@ -42,8 +42,10 @@ pub struct Error {
 #[serde(deny_unknown_fields)]
 pub struct ServerTlsSettings {
     /// The server's certificate and those between it and the root, as PEM.
+    #[serde(serialize_with = "common::kinds::certificate_file")]
     pub certificate_file: PathBuf,
     /// The key of the certificate, as PEM.
+    #[serde(serialize_with = "common::kinds::key_file")]
     pub key_file: PathBuf,
 }
 
@@ -52,10 +54,13 @@ pub struct ServerTlsSettings {
 #[serde(deny_unknown_fields)]
 pub struct ClientTlsSettings {
     /// The roots that a server's certificate is checked against, as PEM; empty: those of the system.
+    #[serde(serialize_with = "common::kinds::ca_file")]
     pub ca_file: PathBuf,
     /// The client's certificate, as PEM; empty: it shows none.
+    #[serde(serialize_with = "common::kinds::certificate_file")]
     pub certificate_file: PathBuf,
     /// The key of the certificate, as PEM.
+    #[serde(serialize_with = "common::kinds::key_file")]
     pub key_file: PathBuf,
 }
 

@@ -45,6 +45,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields)]
 pub struct StreamingSettings {
     /// Where platforms deliver to, `host:port`.
+    #[serde(serialize_with = "common::kinds::listen")]
     pub listen: String,
     /// Connections at one time.
     pub max_connections: usize,

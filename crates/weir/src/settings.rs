@@ -75,6 +75,7 @@ pub struct SimulationSettings {
     /// The share of deliveries that are broken on purpose.
     pub broken: f64,
     /// Where the secrets of the simulated endpoints are kept.
+    #[serde(serialize_with = "common::kinds::made_file")]
     pub secrets_file: PathBuf,
 }
 

@@ -55,17 +55,6 @@ impl Kafka {
     }
 }
 
-/// `host:port`, an IPv6 host in brackets.
-pub(crate) fn is_broker(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else { return false };
-    let name = |c: char| c.is_alphanumeric() || "._-".contains(c);
-    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.chars().all(name),
-    };
-    is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
 #[cfg(test)]
 #[path = "addresses_tests.rs"]
 mod tests;

@@ -80,7 +80,7 @@ pub struct StepSettings {
     #[serde(default)]
     pub required: bool,
     /// Look-up: the service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::url")]
     pub url: Option<String>,
     /// Look-up: what is looked up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ pub struct StepSettings {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub key: Vec<String>,
     /// Reference: the file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::made_file")]
     pub path: Option<PathBuf>,
     /// Reference: the columns of the key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -15,10 +15,13 @@ pub(crate) const ANYBODY: &str = "*";
 #[serde(deny_unknown_fields)]
 pub struct GrpcTlsSettings {
     /// The server's certificate and those between it and the root, as PEM.
+    #[serde(serialize_with = "common::kinds::certificate_file")]
     pub certificate_file: PathBuf,
     /// The key of the certificate, as PEM.
+    #[serde(serialize_with = "common::kinds::key_file")]
     pub key_file: PathBuf,
     /// The roots of the certificates that clients have to show, as PEM; empty: they need none.
+    #[serde(serialize_with = "common::kinds::ca_file")]
     pub client_ca_file: PathBuf,
     /// Who may call what; empty: everybody who is let in may call everything.
     pub allow: Vec<AllowSettings>,

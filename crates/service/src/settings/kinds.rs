@@ -1,153 +1,85 @@
-//! Settings of one kind are checked in one way, whichever crate they are of: the kind is told by the end of the name.
-//!
-//! | name | kind |
-//! |---|---|
-//! | `listen` | an address to listen on |
-//! | `url`, `…_url`, `…_endpoint`, `addresses` | where a service is |
-//! | `root`, `path`, `folder`, `…_dir`, `…_file` | a place in the file system |
-//! | `…_file` | moreover a file that has to be there, for [`files`] |
+//! What is wrong with the settings of each kind. A field says its kind itself, see [`common::kinds`].
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-use http::Uri;
+use common::kinds::{Kind, NotWalked, Setting, settings_of};
+use serde::Serialize;
 use toml::{Table, Value};
 
-use super::{Problem, check_listen};
+use super::Problem;
 use crate::tls::{self, ServerTlsSettings};
 
-/// Files that are made where they are missing.
-const MADE: &[&str] = &["simulation.secrets_file"];
 /// Of a file with a password only its beginning is looked at.
 const FIRST_LINE: u64 = 64 * 1024;
 
 /// What is wrong with values of each kind, without looking at files.
-pub(super) fn values(settings: &Table) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    walk("", settings, &mut |key, name, value| problems.extend(value_of(key, name, value)));
-    problems
-}
-
-/// Each text, and each text of a list, with its whole key and its name.
-fn walk(section: &str, table: &Table, visit: &mut dyn FnMut(&str, &str, &str)) {
-    for (name, value) in table {
-        let key = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
-        match value {
-            Value::String(text) => visit(&key, name, text),
-            Value::Table(table) => walk(&key, table, visit),
-            Value::Array(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    match item {
-                        Value::String(text) => visit(&key, name, text),
-                        Value::Table(table) => walk(&format!("{key}[{index}]"), table, visit),
-                        _ => {}
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-fn value_of(key: &str, name: &str, value: &str) -> Option<Problem> {
-    if name == "listen" {
-        return check_listen(key, value);
-    }
-    // What may be empty is for each setting to say.
-    if value.is_empty() {
-        return None;
-    }
-    if name == "url" || name.ends_with("_url") || name.ends_with("_endpoint") || name == "addresses" {
-        return check_url(key, value);
-    }
-    let is_place = matches!(name, "root" | "path" | "folder") || name.ends_with("_dir") || name.ends_with("_file");
-    if is_place && value.starts_with('~') {
-        let problem = format!("{value:?} begins with ~, which only a shell understands");
-        return Some(Problem::new(key, problem, "write the whole path, as /home/weir/lake"));
-    }
-    if is_place && name != "root" && value.contains("://") {
-        let problem = format!("{value:?} is a URL, and not a path");
-        return Some(Problem::new(key, problem, "name a file or folder of this machine"));
-    }
-    None
-}
-
-/// Where a service is. A name without scheme stands for a service of ours, and is checked by who knows it.
-fn check_url(key: &str, value: &str) -> Option<Problem> {
-    let (scheme, rest) = value.split_once("://")?;
-    if scheme.ends_with("unix") {
-        return None;
-    }
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host_port = authority.rsplit_once('@').map_or(authority, |(_, host_port)| host_port);
-    let problem = if value.contains(char::is_whitespace) {
-        "has a blank in it"
-    } else if host_port.is_empty() || host_port.starts_with(':') {
-        "names no host"
-    } else if host_port.rsplit_once(':').is_some_and(|(host, port)| {
-        let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-        // The last colon of an address of IPv6 without a port is within the brackets.
-        let is_within = host.starts_with('[') && port.ends_with(']');
-        !(is_port || is_within)
-    }) {
-        "has a port that is none"
-    } else if scheme.starts_with("http") && value.parse::<Uri>().is_err() {
-        "is no URL"
-    } else {
-        return None;
+pub(super) fn values<T: Serialize>(settings: &T) -> Vec<Problem> {
+    let found = match settings_of(settings) {
+        Ok(found) => found,
+        Err(error) => return vec![not_walked(&error)],
     };
-    // There may be a password in it.
-    Some(Problem::new(key, format!("the URL with {scheme}:// {problem}"), format!("write {scheme}://host:port")))
+    let problem = |Setting { key, kind, value }| {
+        let (problem, fix) = kind?.problem(&value)?;
+        Some(Problem::new(key, problem, fix))
+    };
+    found.into_iter().filter_map(problem).collect()
 }
 
 /// What is wrong with the files that the settings name: for `--check-config`, before a service needs them.
-pub(crate) fn files(settings: &Table) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut seen = HashSet::new();
-    pairs("", settings, &mut problems, &mut seen);
-    walk("", settings, &mut |key, name, path| {
-        if path.is_empty() || !name.ends_with("_file") || seen.contains(key) || is_made(settings, key) {
-            return;
-        }
-        let (section, path) = (key.strip_suffix(name).unwrap_or_default().trim_end_matches('.'), Path::new(path));
-        let checked = if name.ends_with("ca_file") && !path.is_dir() {
-            tls::check_roots(section, name, path).map_err(of_tls)
-        } else if name.ends_with("certificate_file") {
-            tls::check_certificates(section, name, path).map_err(of_tls)
-        } else {
-            check_readable(key, path, name.contains("password") || name.contains("secret"))
+pub(crate) fn files<T: Serialize>(settings: &T) -> Vec<Problem> {
+    let found = match settings_of(settings) {
+        Ok(found) => found,
+        Err(error) => return vec![not_walked(&error)],
+    };
+    let named: Vec<_> = found.iter().filter(|setting| !setting.value.is_empty()).collect();
+    let (mut problems, paired) = pairs(&named);
+    let reads_sealed = Table::try_from(settings).is_ok_and(|table| reads_sealing_key(&table));
+    for Setting { key, kind, value } in named {
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let path = Path::new(value);
+        let checked = match kind {
+            _ if paired.contains(key.as_str()) => continue,
+            Some(Kind::CaFile) if !path.is_dir() => tls::check_roots(section, name, path).map_err(of_tls),
+            Some(Kind::CertificateFile) => tls::check_certificates(section, name, path).map_err(of_tls),
+            Some(Kind::SecretFile) => check_readable(key, path, true),
+            Some(Kind::SealingKeyFile) if reads_sealed => check_readable(key, path, false),
+            Some(Kind::CaFile | Kind::KeyFile | Kind::File) => check_readable(key, path, false),
+            _ => continue,
         };
         problems.extend(checked.err());
-    });
+    }
     problems
 }
 
-/// Whether a service makes the file, or is none of those that read it.
-fn is_made(settings: &Table, key: &str) -> bool {
-    let has = |section: &str| settings.contains_key(section);
+/// Whether what has these settings reads the key, and does not make it.
+fn reads_sealing_key(settings: &Table) -> bool {
     let registrations = settings.get("registrations");
     let makes = registrations.and_then(|it| it.get("create_key_file")).and_then(Value::as_bool).unwrap_or(false);
-    MADE.contains(&key) || (key == "secrets.key_file" && (makes || !(has("streaming") || has("registrations"))))
+    !makes && (settings.contains_key("streaming") || registrations.is_some())
 }
 
-/// Certificates with their keys. Kafka's client reads its own, whose key may be encrypted.
-fn pairs(section: &str, table: &Table, problems: &mut Vec<Problem>, seen: &mut HashSet<String>) {
-    let text = |name: &str| table.get(name).and_then(Value::as_str).filter(|path| !path.is_empty()).map(PathBuf::from);
-    if let (Some(certificate_file), Some(key_file)) = (text("certificate_file"), text("key_file"))
-        && section != "bus.kafka"
-    {
-        seen.extend(["certificate_file", "key_file"].map(|name| format!("{section}.{name}")));
+/// What is wrong with certificates and their keys, and the settings that were looked at for it. A key that is of the kind
+/// of any file is not a part of it, as that of Kafka's client, which may be encrypted.
+fn pairs<'a>(settings: &[&'a Setting]) -> (Vec<Problem>, HashSet<&'a str>) {
+    let (mut problems, mut paired) = (Vec::new(), HashSet::new());
+    let section = |setting: &'a Setting| setting.key.rsplit_once('.').map_or("", |(section, _)| section);
+    for certificate in settings.iter().filter(|setting| setting.kind == Some(Kind::CertificateFile)) {
+        let goes_with =
+            |other: &&&'a Setting| other.kind == Some(Kind::KeyFile) && section(other) == section(certificate);
+        let Some(key) = settings.iter().find(goes_with) else { continue };
+        paired.extend([certificate.key.as_str(), key.key.as_str()]);
+        let [certificate_file, key_file] = [certificate, key].map(|setting| PathBuf::from(&setting.value));
         let server = ServerTlsSettings { certificate_file, key_file };
-        problems.extend(tls::check_pair(section, &server).map_err(of_tls).err());
+        problems.extend(tls::check_pair(section(certificate), &server).map_err(of_tls).err());
     }
-    for (name, value) in table {
-        if let Value::Table(table) = value {
-            let inner = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
-            pairs(&inner, table, problems, seen);
-        }
-    }
+    (problems, paired)
+}
+
+fn not_walked(error: &NotWalked) -> Problem {
+    Problem::new("settings", error.to_string(), "this is a fault of the program: report it")
 }
 
 fn of_tls(error: tls::Error) -> Problem {

@@ -136,7 +136,7 @@ fn merge(layers: &Layers) -> Result<Node, SettingsError> {
 fn checked<S: Settings>(settings: S, tree: &Node) -> Result<S, SettingsError> {
     let host: HostSettings = settings.host();
     let mut problems: Vec<Problem> = host.validate().into_iter().chain(settings.validate()).collect();
-    for problem in toml::Table::try_from(&settings).map(|table| kinds::values(&table)).unwrap_or_default() {
+    for problem in kinds::values(&settings) {
         // Who knows the setting says more of it.
         if !problems.iter().any(|known| known.key == problem.key) {
             problems.push(problem);
@@ -159,9 +159,10 @@ fn checked<S: Settings>(settings: S, tree: &Node) -> Result<S, SettingsError> {
 /// # Errors
 /// Every file that is not there or cannot be used, each with its key and the fix.
 pub(crate) fn check_files<S: Settings>(settings: &S) -> Result<(), SettingsError> {
-    let problems = toml::Table::try_from(settings).map(|table| kinds::files(&table)).unwrap_or_default();
-    let faults: Vec<Fault> =
-        problems.into_iter().map(|Problem { key, problem, fix }| Fault { key, origin: None, problem, fix }).collect();
+    let faults: Vec<Fault> = kinds::files(settings)
+        .into_iter()
+        .map(|Problem { key, problem, fix }| Fault { key, origin: None, problem, fix })
+        .collect();
     if faults.is_empty() { Ok(()) } else { Err(SettingsError { faults }) }
 }
 

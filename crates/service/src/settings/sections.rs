@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use common::kinds::listen_problem;
 use http::Uri;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -28,6 +29,7 @@ pub struct HostSettings {
 #[serde(deny_unknown_fields)]
 pub struct AdminSettings {
     /// `host:port`.
+    #[serde(serialize_with = "common::kinds::listen")]
     pub listen: String,
     /// The time for the head of a request, from its first byte.
     pub header_timeout_ms: u64,
@@ -48,6 +50,7 @@ pub struct AdminSettings {
 #[serde(deny_unknown_fields)]
 pub struct GrpcSettings {
     /// `host:port`.
+    #[serde(serialize_with = "common::kinds::listen")]
     pub listen: String,
     /// The largest message in either direction; for `max_decoding_message_size` of the services in `routes`.
     pub max_message_bytes: usize,
@@ -78,7 +81,7 @@ pub struct TelemetrySettings {
     /// How they are written.
     pub log_format: LogFormat,
     /// Where traces go by OTLP over gRPC; none: nowhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::url")]
     pub otlp_endpoint: Option<String>,
     /// The share of the traces that begin here which is kept.
     pub sample_ratio: f64,
@@ -109,7 +112,7 @@ pub struct ShutdownSettings {
 #[serde(deny_unknown_fields)]
 pub struct SecretsSettings {
     /// The key that seals them; see [`crate::seal`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::sealing_key_file")]
     pub key_file: Option<PathBuf>,
 }
 
@@ -194,17 +197,6 @@ impl TelemetrySettings {
 /// Whether `value` can be listened on; for the settings of other listeners too.
 #[must_use]
 pub fn check_listen(key: &str, value: &str) -> Option<Problem> {
-    let problem = match value.rsplit_once(':') {
-        None => format!("{value:?} has no port"),
-        Some(("", _)) => format!("{value:?} has no host"),
-        Some((host, _)) if host.contains(|c: char| c.is_whitespace() || c == '/') => {
-            format!("{value:?} is no address")
-        }
-        Some((host, _)) if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) => {
-            format!("{value:?} is no address: an IPv6 host stands in brackets")
-        }
-        Some((_, port)) if port.parse::<u16>().is_err() => format!("{port:?} is no port"),
-        Some(_) => return None,
-    };
-    Some(Problem::new(key, problem, "write host:port, for example 127.0.0.1:8081, with port 0 for a free one"))
+    let (problem, fix) = listen_problem(value)?;
+    Some(Problem::new(key, problem, fix))
 }
