@@ -39,6 +39,8 @@ pub(crate) enum Act {
     RebuildWithoutABroker,
     /// The disk of the lake is full, and is not any more.
     FullDisk,
+    /// The database fails over while endpoints are registered.
+    FailOver,
     /// The clock of an installation on the embedded log is set.
     SetClock,
     /// Offsets are committed before what came of their records was delivered: must be found out.
@@ -61,7 +63,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str, about: &'static str, faults: Vec<Fault>) -> Self {
+    pub(crate) fn new(name: &'static str, about: &'static str, faults: Vec<Fault>) -> Self {
         let (options, plan) = (Options::default(), plan(1));
         Self { name, about, quick: false, options, plan, faults, act: Act::Faults }
     }
@@ -70,11 +72,11 @@ impl Case {
         Self { quick: true, ..self }
     }
 
-    fn with(self, options: Options) -> Self {
+    pub(crate) fn with(self, options: Options) -> Self {
         Self { options, ..self }
     }
 
-    fn act(self, act: Act) -> Self {
+    pub(crate) fn act(self, act: Act) -> Self {
         Self { act, ..self }
     }
 
@@ -89,6 +91,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// All of them. `old`: where the programs of another version are; without it two versions are not tried.
 pub(crate) fn all(old: Option<&Path>) -> Vec<Case> {
     let mut cases = of_one_version();
+    cases.extend(crate::store::cases());
+    cases.push(crate::failover::case());
     cases.extend(controls());
     cases.extend(old.map(two_versions));
     cases
@@ -230,6 +234,7 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
         Act::RebuildWithoutABroker => rebuild_without_a_broker(run).await,
         Act::FullDisk => full_disk(run).await,
         Act::ReplaceTopic => crate::replaced::topic(run).await,
+        Act::FailOver => crate::failover::act(run).await,
         Act::SetClock => {
             crate::clock::set().await?;
             run.ended(Moment::now());

@@ -14,6 +14,7 @@ use weir_tests::kafka;
 use weir_tests::process::{Launch, Process};
 use weir_tests::scratch::Scratch;
 
+use crate::store::{Store, Table};
 use crate::surroundings::{Surroundings, lock};
 use crate::traffic::PAGES;
 
@@ -31,6 +32,8 @@ pub(crate) struct Options {
     pub(crate) delivery_timeout_ms: u64,
     /// The lake is on a disk of its own of so many MiB.
     pub(crate) lake_mebibytes: Option<u32>,
+    /// The lake is in an object store, and this decides which requests have its troubles.
+    pub(crate) store: Option<u64>,
     /// Where the programs of another version are; the second of each service is of that.
     pub(crate) old: Option<PathBuf>,
     /// Further settings of processing.
@@ -45,6 +48,7 @@ impl Default for Options {
             session_timeout_ms: 6000,
             delivery_timeout_ms: 8000,
             lake_mebibytes: None,
+            store: None,
             old: None,
             processing: &[],
         }
@@ -75,6 +79,7 @@ pub(crate) struct System {
     redis_url: String,
     lake: PathBuf,
     pub(crate) disk: Option<Disk>,
+    pub(crate) store: Option<Store>,
     scratch: Scratch,
 }
 
@@ -88,10 +93,13 @@ impl System {
     ) -> anyhow::Result<Self> {
         let scratch = Scratch::new(name)?;
         service::seal::SealingKey::create_file(scratch.path().join("sealing-key"))?;
-        let own_port = format!(":{}/", around.postgres.port());
-        let database = around.postgres.database()?.replace(&own_port, &format!(":{}/", around.to_postgres.port()));
+        let database = around.database()?;
         let disk = match options.lake_mebibytes {
             Some(size) => Some(Disk::mount(size)?.context("a small disk can be mounted by root only")?),
+            None => None,
+        };
+        let store = match options.store {
+            Some(seed) => Some(Store::start(scratch.path(), seed).await?),
             None => None,
         };
         let mut system = Self {
@@ -106,6 +114,7 @@ impl System {
             redis_url: format!("redis://127.0.0.1:{}/", around.to_redis.port()),
             lake: disk.as_ref().map_or(scratch.path(), Disk::path).join("lake"),
             disk,
+            store,
             scratch,
         };
         let (enrichers, loaders) = (system.options.enrichers, system.options.loaders);
@@ -153,7 +162,10 @@ impl System {
             launch = launch.env("WEIR__BUS__CLAIMS__STORE", "redis").env("WEIR__BUS__CLAIMS__URL", &self.redis_url);
         }
         if ["enricher", "loader"].contains(&service) {
-            launch = launch.env("WEIR__LAKE__ROOT", self.lake.display().to_string());
+            launch = match &self.store {
+                Some(store) => store.tell(launch),
+                None => launch.env("WEIR__LAKE__ROOT", self.lake.display().to_string()),
+            };
         }
         launch = match service {
             "streaming" => launch.listen(DOOR),
@@ -264,8 +276,11 @@ impl System {
     }
 
     /// The table in the lake.
-    pub(crate) fn table(&self) -> PathBuf {
-        self.lake.join("activities")
+    pub(crate) fn table(&self) -> anyhow::Result<Table> {
+        match &self.store {
+            Some(store) => Table::stored(store, "activities"),
+            None => Ok(Table::Folder(self.lake.join("activities"))),
+        }
     }
 
     /// Where the senders write down what they know.
