@@ -41,6 +41,8 @@ pub(crate) enum Act {
     FullDisk,
     /// The database fails over while endpoints are registered.
     FailOver,
+    /// A certificate ends, and another one comes into its place.
+    ExpireCertificate,
     /// The clock of an installation on the embedded log is set.
     SetClock,
     /// Offsets are committed before what came of their records was delivered: must be found out.
@@ -93,6 +95,7 @@ pub(crate) fn all(old: Option<&Path>) -> Vec<Case> {
     let mut cases = of_one_version();
     cases.extend(crate::store::cases());
     cases.push(crate::failover::case());
+    cases.push(crate::certificates::case());
     cases.extend(controls());
     cases.extend(old.map(two_versions));
     cases
@@ -235,6 +238,7 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
         Act::FullDisk => full_disk(run).await,
         Act::ReplaceTopic => crate::replaced::topic(run).await,
         Act::FailOver => crate::failover::act(run).await,
+        Act::ExpireCertificate => crate::certificates::act(run).await,
         Act::SetClock => {
             crate::clock::set().await?;
             run.ended(Moment::now());

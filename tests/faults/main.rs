@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 
 mod cases;
+mod certificates;
 mod check;
 mod clock;
 mod control;
