@@ -9,7 +9,6 @@ use common::raw::v1::Delivery;
 use prost::Message as _;
 use weir_tests::child::Signal;
 use weir_tests::cluster::BROKERS;
-use weir_tests::process::Process;
 use weir_tests::proxy::Mode;
 
 use crate::fault::Fault;
@@ -42,6 +41,10 @@ pub(crate) enum Act {
     FullDisk,
     /// Nobody reads what the services log.
     UnreadLogs,
+    /// The database fails over while endpoints are registered.
+    FailOver,
+    /// A certificate ends, and another one comes into its place.
+    ExpireCertificate,
     /// The clock of an installation on the embedded log is set.
     SetClock,
     /// Its log is put back from a copy, and its lake is not.
@@ -66,7 +69,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    fn new(name: &'static str, about: &'static str, faults: Vec<Fault>) -> Self {
+    pub(crate) fn new(name: &'static str, about: &'static str, faults: Vec<Fault>) -> Self {
         let (options, plan) = (Options::default(), plan(1));
         Self { name, about, quick: false, options, plan, faults, act: Act::Faults }
     }
@@ -75,11 +78,11 @@ impl Case {
         Self { quick: true, ..self }
     }
 
-    fn with(self, options: Options) -> Self {
+    pub(crate) fn with(self, options: Options) -> Self {
         Self { options, ..self }
     }
 
-    fn act(self, act: Act) -> Self {
+    pub(crate) fn act(self, act: Act) -> Self {
         Self { act, ..self }
     }
 
@@ -94,6 +97,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// All of them. `old`: where the programs of another version are; without it two versions are not tried.
 pub(crate) fn all(old: Option<&Path>) -> Vec<Case> {
     let mut cases = of_one_version();
+    cases.extend(crate::store::cases());
+    cases.push(crate::failover::case());
+    cases.push(crate::certificates::case());
     cases.extend(controls());
     cases.extend(old.map(two_versions));
     cases
@@ -248,12 +254,14 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
         Act::RebuildWithoutABroker => rebuild_without_a_broker(run).await,
         Act::FullDisk => full_disk(run).await,
         Act::ReplaceTopic => crate::replaced::topic(run).await,
+        Act::FailOver => crate::failover::act(run).await,
+        Act::ExpireCertificate => crate::certificates::act(run).await,
         Act::SetClock => {
             crate::clock::set().await?;
             run.ended(Moment::now());
             Ok(())
         }
-        Act::UnreadLogs => unread_logs(run).await,
+        Act::UnreadLogs => crate::unread::logs(run).await,
         Act::PutLogBack => {
             crate::put_back::log().await?;
             run.ended(Moment::now());
@@ -338,42 +346,6 @@ async fn full_disk(run: &mut Run<'_>) -> anyhow::Result<()> {
     run.system.until_check("enricher-0", "enricher_lake", |state| state == "failing", 60 * SECOND).await?;
     run.traffic.acknowledges(300, 60 * SECOND).await?;
     std::fs::remove_file(filler).context("make room")?;
-    run.ended(Moment::now());
-    Ok(())
-}
-
-/// All go on while nothing that they log is read, and one that is told to end ends in good order.
-async fn unread_logs(run: &mut Run<'_>) -> anyhow::Result<()> {
-    for name in run.system.names() {
-        run.system.on(&name, |process| process.hold_output()).await?;
-    }
-    run.traffic.acknowledges(400, 60 * SECOND).await?;
-    let mut dropped = 0;
-    for name in run.system.names() {
-        for path in ["/livez", "/readyz"] {
-            let (status, said) = run.system.on(&name, move |process| process.get(path)).await?;
-            ensure!(status == 200, "{name} answers {status} at {path}: {said}");
-        }
-        let (_, metrics) = run.system.on(&name, |process| process.get("/metrics")).await?;
-        let lines =
-            metrics.lines().find_map(|line| line.strip_prefix("weir_log_lines_dropped_total ")?.parse::<u64>().ok());
-        dropped += lines.with_context(|| format!("{name} does not say how many lines it dropped"))?;
-    }
-    for name in ["streaming-1", "processing-1", "enricher-0", "loader-0"] {
-        // The default deadline, and a little.
-        let status = run.system.on(name, |process| process.stop(28 * SECOND)).await?;
-        ensure!(status.success(), "{name} ended with {status}");
-        run.system.on(name, Process::restart).await?;
-    }
-    run.traffic.acknowledges(400, 60 * SECOND).await?;
-    for name in run.system.names() {
-        let release = |process: &mut Process| {
-            process.release_output();
-            Ok(())
-        };
-        run.system.on(&name, release).await?;
-    }
-    println!("  {dropped} lines of logs were dropped, and counted");
     run.ended(Moment::now());
     Ok(())
 }

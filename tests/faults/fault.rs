@@ -11,9 +11,11 @@ use weir_tests::process::Process;
 use weir_tests::proxy::Mode;
 
 use crate::clock;
+use crate::failover::{self, Former};
 use crate::surroundings::Surroundings;
 use crate::system::System;
 use crate::tail::Moment;
+use crate::trouble::Trouble;
 
 /// Longer than the producers wait for an acknowledgement.
 const PAST_DELIVERY: Duration = Duration::from_secs(12);
@@ -75,6 +77,10 @@ pub(crate) enum Fault {
     Rebalances(u32),
     /// The database is not to be reached for a time.
     DatabaseAway(Duration),
+    /// The standby of the database takes its place.
+    DatabaseFailsOver(Former),
+    /// The store of the lake has troubles for a time.
+    Store(Trouble, Duration),
 }
 
 impl Fault {
@@ -86,6 +92,7 @@ impl Fault {
             | Self::KillWhileJoining(_)
             | Self::KillForGood(_)
             | Self::BrokerKilled(..)
+            | Self::DatabaseFailsOver(Former::Killed)
             | Self::RedisKilled(_)
             | Self::RedisEmptiedAndBrokerKilled(..) => 1,
             _ => 0,
@@ -190,6 +197,11 @@ impl Fault {
                 pause(*time).await;
                 around.to_postgres.set(Mode::Pass);
                 Ok(Moment::now())
+            }
+            Self::DatabaseFailsOver(former) => failover::fail_over(around, *former).await,
+            Self::Store(trouble, time) => {
+                let store = system.store.as_ref().context("the lake is in no store")?;
+                store.trouble(*trouble, *time).await
             }
         }
     }

@@ -10,9 +10,11 @@
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 
 mod cases;
+mod certificates;
 mod check;
 mod clock;
 mod control;
+mod failover;
 mod fault;
 mod installation;
 mod ledger;
@@ -23,11 +25,14 @@ mod replaced;
 mod report;
 mod rounds;
 mod run;
+mod store;
 mod storms;
 mod surroundings;
 mod system;
 mod tail;
 mod traffic;
+mod trouble;
+mod unread;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

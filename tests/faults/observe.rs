@@ -1,12 +1,11 @@
 //! What came of it: everything on the topics, in the files and in the lake.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use arrow::array::{Array as _, AsArray as _};
 use bus::{Bus, Reader, Start, Stored};
+use bytes::Bytes;
 use common::activity::v1::Activity;
 use common::deadletter::v1::DeadLetter;
 use common::load::v1::LoadRequest;
@@ -15,9 +14,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use prost::Message as _;
 use weir::simulate::key::natural_key;
-use weir_tests::python;
 
 use crate::ledger::{What, what};
+use crate::store::Table;
 use crate::system::System;
 
 /// Topic, partition, offset: where a record stands.
@@ -44,7 +43,7 @@ pub(crate) struct Facts {
     pub(crate) in_files: Times<String>,
     /// Rows of the table, as an engine reads them that is not Weir's.
     pub(crate) in_lake: Times<String>,
-    read_files: BTreeSet<PathBuf>,
+    read_files: BTreeSet<String>,
 }
 
 /// Reads the topics as they grow.
@@ -86,32 +85,20 @@ impl Observer {
         Ok(count)
     }
 
-    /// Reads the files that were not read before, and the table. The loader removes what it has written anew or does not
-    /// need; so it is the folder that says which files there are.
-    pub(crate) async fn read_lake(&mut self, table: &Path) -> anyhow::Result<()> {
-        if !table.join("_delta_log").exists() {
-            return Ok(());
-        }
-        for day in std::fs::read_dir(table)? {
-            let day = day?;
-            if !day.file_name().to_string_lossy().starts_with("day=") {
+    /// Reads the files that were not read before, and the table.
+    pub(crate) async fn read_lake(&mut self, table: &Table) -> anyhow::Result<()> {
+        let Some(files) = table.files().await? else { return Ok(()) };
+        for file in files {
+            if self.facts.read_files.contains(&file) {
                 continue;
             }
-            for file in std::fs::read_dir(day.path())? {
-                let path = file?.path();
-                if path.extension().is_none_or(|kind| kind != "parquet") || self.facts.read_files.contains(&path) {
-                    continue;
-                }
-                for id in ids(&path).with_context(|| path.display().to_string())? {
-                    *self.facts.in_files.entry(id).or_default() += 1;
-                }
-                self.facts.read_files.insert(path);
+            for id in ids(table.read(&file).await?).with_context(|| file.clone())? {
+                *self.facts.in_files.entry(id).or_default() += 1;
             }
+            self.facts.read_files.insert(file);
         }
-        let table = table.display().to_string();
-        let query = move || python::query_table(&table, "select id, count(*) as n from t group by id", &[]);
         let rows: Vec<BTreeMap<String, serde_json::Value>> =
-            serde_json::from_str(&tokio::task::spawn_blocking(query).await??)?;
+            serde_json::from_str(&table.query("select id, count(*) as n from t group by id").await?)?;
         self.facts.in_lake.clear();
         for row in rows {
             let (id, count) = (row["id"].as_str().context("a row has no id")?, row["n"].as_u64().context("a count")?);
@@ -166,8 +153,8 @@ impl Facts {
 }
 
 /// The ids in a Parquet file.
-fn ids(path: &Path) -> anyhow::Result<Vec<String>> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+fn ids(file: Bytes) -> anyhow::Result<Vec<String>> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let columns = ProjectionMask::columns(reader.parquet_schema(), ["id"]);
     let mut ids = Vec::new();
     for batch in reader.with_projection(columns).build()? {

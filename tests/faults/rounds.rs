@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::Arguments;
+use crate::failover::Former;
 use crate::fault::Fault;
 use crate::load;
 use crate::report::Line;
@@ -16,7 +17,10 @@ use crate::system::Options;
 const STRETCH: u32 = 10;
 
 /// A fault that a machine, a network or an operator could bring about.
-fn any(rng: &mut Rng) -> Fault {
+fn any(rng: &mut Rng, in_store: bool) -> Fault {
+    if in_store && rng.u32(0..4) == 0 {
+        return crate::store::any(rng);
+    }
     const SERVICES: [&str; 6] =
         ["streaming-0", "streaming-1", "processing-0", "processing-1", "enricher-0", "loader-0"];
     let service = rng.choice(SERVICES).unwrap_or("processing-0").to_owned();
@@ -35,7 +39,8 @@ fn any(rng: &mut Rng) -> Fault {
         83..84 => Fault::Rebalances(2),
         84..89 => Fault::Unread(service, time),
         89..95 => Fault::ClockSet(service, rng.choice(["+40d", "+2h", "+90s"]).unwrap_or("+2h"), time),
-        _ => Fault::DatabaseAway(time),
+        95..97 => Fault::DatabaseAway(time),
+        _ => Fault::DatabaseFailsOver(if rng.bool() { Former::Killed } else { Former::ReadOnly }),
     }
 }
 
@@ -50,18 +55,19 @@ pub(crate) async fn run(
     let mut done = 0;
     while done < rounds {
         let count = STRETCH.min(rounds - done);
+        // One stretch of three has its lake in an object store, which is slower than a folder.
+        let store = (rng.u32(0..3) == 0).then(|| rng.u64(..));
         let faults: Vec<(Duration, Fault)> =
-            (0..count).map(|_| (Duration::from_millis(rng.u64(0..3000)), any(&mut rng))).collect();
-        let plan = plan(rng.u64(..));
+            (0..count).map(|_| (Duration::from_millis(rng.u64(0..3000)), any(&mut rng, store.is_some()))).collect();
+        let (plan, options) = (plan(rng.u64(..)), Options { store, clocks: true, ..Options::default() });
         done += count;
         if done <= arguments.skip {
             continue;
         }
         let name = format!("rounds {} to {done}", done - count + 1);
-        println!("\n{name}, seed {seed}:");
+        println!("\n{name}, seed {seed}{}:", if store.is_some() { ", the lake in a store" } else { "" });
         let began = Instant::now();
         let outcome = async {
-            let options = Options { clocks: true, ..Options::default() };
             let mut run = Run::start("rounds", around, options, plan).await?;
             for (before, fault) in &faults {
                 // At any moment of what goes on.

@@ -107,6 +107,9 @@ impl<'a> Run<'a> {
             ensure!(began.elapsed() < FIRST_WITHIN, "nothing comes out");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+        if run.system.store.is_some() {
+            run.system.table()?.begins(FIRST_WITHIN).await?;
+        }
         println!(
             "\n{name}: services in {:.1} s, traffic after {:.1} s",
             started.as_secs_f64(),
@@ -166,7 +169,7 @@ impl<'a> Run<'a> {
         besides.into_iter().for_each(|other| ledger.absorb(other));
         let (stopped, mut told) = (Instant::now(), Instant::now());
         let mut observer = Observer::new(&system, gone)?;
-        let (mut moved, mut waited, table) = (Instant::now(), Vec::new(), system.table());
+        let (mut moved, mut waited, table) = (Instant::now(), Vec::new(), system.table()?);
         let verdict = loop {
             let waiting = waiting(&system).await;
             let settled = waiting.is_empty();

@@ -25,7 +25,9 @@ pub(crate) struct Surroundings {
     pub(crate) to_brokers: Vec<Proxy>,
     pub(crate) redis: Arc<Mutex<Redis>>,
     pub(crate) to_redis: Proxy,
-    pub(crate) postgres: Postgres,
+    pub(crate) postgres: Arc<Mutex<Postgres>>,
+    /// Those in whose place another one is now, and that live on.
+    pub(crate) retired: Mutex<Vec<Postgres>>,
     pub(crate) to_postgres: Proxy,
     pub(crate) bootstrap: String,
     /// What the services log, where it is said.
@@ -49,7 +51,8 @@ impl Surroundings {
             (Proxy::start(ports::free()?, redis.port()).await?, Proxy::start(ports::free()?, postgres.port()).await?);
         let bootstrap = cluster.bootstrap();
         let (cluster, redis) = (Arc::new(Mutex::new(cluster)), Arc::new(Mutex::new(redis)));
-        Ok(Self { cluster, to_brokers, redis, to_redis, postgres, to_postgres, bootstrap, log })
+        let (postgres, retired) = (Arc::new(Mutex::new(postgres)), Mutex::default());
+        Ok(Self { cluster, to_brokers, redis, to_redis, postgres, retired, to_postgres, bootstrap, log })
     }
 
     /// As it was at the start, for the next case.
@@ -57,8 +60,10 @@ impl Surroundings {
         for proxy in self.to_brokers.iter().chain([&self.to_redis, &self.to_postgres]) {
             proxy.set(Mode::Pass);
         }
+        let retired = std::mem::take(&mut *lock(&self.retired));
         let (cluster, redis) = (Arc::clone(&self.cluster), Arc::clone(&self.redis));
         tokio::task::spawn_blocking(move || {
+            drop(retired);
             let mut cluster = lock(&cluster);
             for broker in 0..BROKERS {
                 // One that has ended cannot go on.
@@ -163,6 +168,13 @@ impl Surroundings {
     ) -> anyhow::Result<T> {
         let redis = Arc::clone(&self.redis);
         tokio::task::spawn_blocking(move || act(&mut lock(&redis))).await?
+    }
+
+    /// A database of its own, by the proxy.
+    pub(crate) fn database(&self) -> anyhow::Result<String> {
+        let postgres = lock(&self.postgres);
+        let own_port = format!(":{}/", postgres.port());
+        Ok(postgres.database()?.replace(&own_port, &format!(":{}/", self.to_postgres.port())))
     }
 
     pub(crate) fn brokers_behind_proxies(&self) -> String {

@@ -15,6 +15,7 @@ use weir_tests::process::{Launch, Process};
 use weir_tests::scratch::Scratch;
 
 use crate::clock;
+use crate::store::{Store, Table};
 use crate::surroundings::{Surroundings, lock};
 use crate::traffic::PAGES;
 
@@ -32,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) delivery_timeout_ms: u64,
     /// The lake is on a disk of its own of so many MiB.
     pub(crate) lake_mebibytes: Option<u32>,
+    /// The lake is in an object store, and this decides which requests have its troubles.
+    pub(crate) store: Option<u64>,
     /// Where the programs of another version are; the second of each service is of that.
     pub(crate) old: Option<PathBuf>,
     /// Each service has a clock of its own, which can be set.
@@ -50,6 +53,7 @@ impl Default for Options {
             session_timeout_ms: 6000,
             delivery_timeout_ms: 8000,
             lake_mebibytes: None,
+            store: None,
             old: None,
             clocks: false,
             log: None,
@@ -82,6 +86,7 @@ pub(crate) struct System {
     redis_url: String,
     lake: PathBuf,
     pub(crate) disk: Option<Disk>,
+    pub(crate) store: Option<Store>,
     scratch: Scratch,
 }
 
@@ -95,10 +100,13 @@ impl System {
     ) -> anyhow::Result<Self> {
         let scratch = Scratch::new(name)?;
         service::seal::SealingKey::create_file(scratch.path().join("sealing-key"))?;
-        let own_port = format!(":{}/", around.postgres.port());
-        let database = around.postgres.database()?.replace(&own_port, &format!(":{}/", around.to_postgres.port()));
+        let database = around.database()?;
         let disk = match options.lake_mebibytes {
             Some(size) => Some(Disk::mount(size)?.context("a small disk can be mounted by root only")?),
+            None => None,
+        };
+        let store = match options.store {
+            Some(seed) => Some(Store::start(scratch.path(), seed).await?),
             None => None,
         };
         let mut system = Self {
@@ -113,6 +121,7 @@ impl System {
             redis_url: format!("redis://127.0.0.1:{}/", around.to_redis.port()),
             lake: disk.as_ref().map_or(scratch.path(), Disk::path).join("lake"),
             disk,
+            store,
             scratch,
         };
         let (enrichers, loaders) = (system.options.enrichers, system.options.loaders);
@@ -167,7 +176,10 @@ impl System {
             launch = launch.env("WEIR__BUS__CLAIMS__STORE", "redis").env("WEIR__BUS__CLAIMS__URL", &self.redis_url);
         }
         if ["enricher", "loader"].contains(&service) {
-            launch = launch.env("WEIR__LAKE__ROOT", self.lake.display().to_string());
+            launch = match &self.store {
+                Some(store) => store.tell(launch),
+                None => launch.env("WEIR__LAKE__ROOT", self.lake.display().to_string()),
+            };
         }
         launch = match service {
             "streaming" => launch.listen(DOOR),
@@ -287,8 +299,11 @@ impl System {
     }
 
     /// The table in the lake.
-    pub(crate) fn table(&self) -> PathBuf {
-        self.lake.join("activities")
+    pub(crate) fn table(&self) -> anyhow::Result<Table> {
+        match &self.store {
+            Some(store) => Table::stored(store, "activities"),
+            None => Ok(Table::Folder(self.lake.join("activities"))),
+        }
     }
 
     /// Where the senders write down what they know.

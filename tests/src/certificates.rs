@@ -3,11 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 use crate::environment::find_program;
 use crate::scratch::Scratch;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What Debian's `faketime` preloads.
+const FAKETIME: [&str; 2] =
+    ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
 
 /// An authority that only the test knows. Its files go with the last clone.
 #[derive(Clone, Debug)]
@@ -54,14 +60,41 @@ impl Authority {
     /// # Errors
     /// `openssl` fails.
     pub fn issue(&self, common_name: &str, names: &[&str]) -> anyhow::Result<Certificate> {
-        self.issue_as(&format!("{common_name}-{}", number()), common_name, names)
+        self.issue_by(openssl()?, 2, common_name, names)
     }
 
-    fn issue_as(&self, file: &str, common_name: &str, names: &[&str]) -> anyhow::Result<Certificate> {
+    /// The same, and it ends after so many days.
+    ///
+    /// # Errors
+    /// `openssl` fails.
+    pub fn issue_for_days(&self, days: u32, common_name: &str, names: &[&str]) -> anyhow::Result<Certificate> {
+        self.issue_by(openssl()?, days, common_name, names)
+    }
+
+    /// The same, and it ends so soon: less than a day. `openssl` sees an earlier time for that, by libfaketime.
+    ///
+    /// # Errors
+    /// `openssl` fails, or the library is missing.
+    pub fn issue_for(&self, left: Duration, common_name: &str, names: &[&str]) -> anyhow::Result<Certificate> {
+        let library = FAKETIME.iter().find(|library| Path::new(library).exists());
+        let library = library.context("libfaketime is not there: scripts/install.sh test gets it")?;
+        let mut command = openssl()?;
+        command.env("LD_PRELOAD", library).env("FAKETIME", format!("-{}", DAY.saturating_sub(left).as_secs()));
+        self.issue_by(command, 1, common_name, names)
+    }
+
+    fn issue_by(
+        &self,
+        mut command: Command,
+        days: u32,
+        common_name: &str,
+        names: &[&str],
+    ) -> anyhow::Result<Certificate> {
+        let file = format!("{common_name}-{}", number());
         let at = |ending: &str| self.folder.path().join(format!("{file}.{ending}"));
         let (certificate, key, both) = (at("pem"), at("key"), at("both.pem"));
-        let mut command = openssl()?;
-        command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "2"]);
+        command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc"]);
+        command.args(["-days", &days.to_string()]);
         command.args(["-subj", &format!("/CN={common_name}"), "-addext", "basicConstraints=critical,CA:FALSE"]);
         command.args(["-addext", "extendedKeyUsage=serverAuth,clientAuth"]);
         if !names.is_empty() {

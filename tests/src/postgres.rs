@@ -1,4 +1,6 @@
-//! PostgreSQL, as Debian packages it: one cluster in a temporary folder.
+//! PostgreSQL, as Debian packages it: one cluster in a temporary folder, and a standby of it where it is wanted.
+
+mod standby;
 
 use std::fs;
 use std::io::Write as _;

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,6 +30,8 @@ pub enum Mode {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
+    /// Where it leads to.
+    before: Arc<AtomicU16>,
     mode: Arc<watch::Sender<Mode>>,
     /// Accepts connections, and has them; ends with the proxy.
     _accepting: JoinSet<()>,
@@ -42,21 +45,27 @@ impl Proxy {
     pub async fn start(port: u16, before: u16) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let mode = Arc::new(watch::Sender::new(Mode::Pass));
-        let modes = mode.clone();
+        let before = Arc::new(AtomicU16::new(before));
+        let (modes, leads) = (mode.clone(), before.clone());
         let mut accepting = JoinSet::new();
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 while connections.try_join_next().is_some() {}
-                connections.spawn(connection(client, before, modes.clone()));
+                connections.spawn(connection(client, leads.load(Ordering::Relaxed), modes.clone()));
             }
         });
-        Ok(Self { port, mode, _accepting: accepting })
+        Ok(Self { port, before, mode, _accepting: accepting })
     }
 
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// New connections lead to another port; those that are there stay as they are.
+    pub fn turn_to(&self, before: u16) {
+        self.before.store(before, Ordering::Relaxed);
     }
 
     /// From now on.

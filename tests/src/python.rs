@@ -101,6 +101,11 @@ impl S3 {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The id of its process.
     pub fn pid(&self) -> u32 {
         self.server.pid()

@@ -5,6 +5,7 @@
 mod bad_input;
 mod duplicates;
 mod events;
+mod failover;
 mod reconcile;
 mod registrations;
 mod stage;

@@ -296,7 +296,13 @@ pub(crate) fn store_failed(error: &StoreError) -> Status {
             Status::data_loss("the registrations database holds something that cannot be read: see the log")
         }
         StoreError::Locked => unavailable("another change of this registration is under way: try again"),
-        StoreError::Database { .. } | StoreError::Newer { .. } | StoreError::Folder { .. } => {
+        StoreError::ReadOnly { .. } => {
+            unavailable("the registrations database is read-only: nothing was changed, try again")
+        }
+        StoreError::Database { .. }
+        | StoreError::Silent { .. }
+        | StoreError::Newer { .. }
+        | StoreError::Folder { .. } => {
             unavailable("the registrations database is not reachable: nothing was changed, try again")
         }
     }

@@ -22,6 +22,20 @@ pub enum StoreError {
         /// The driver's error.
         source: sqlx::Error,
     },
+    /// It takes no changes.
+    #[error("the registrations database is read-only, found while {doing}: another server may have taken its place")]
+    ReadOnly {
+        /// What was tried.
+        doing: &'static str,
+    },
+    /// It does not answer, and its connection is there.
+    #[error("the registrations database did not answer within {limit:?} while {doing}")]
+    Silent {
+        /// What was tried.
+        doing: &'static str,
+        /// How long it was waited for.
+        limit: std::time::Duration,
+    },
     /// Somebody else holds the lock for too long.
     #[error("the registration is locked by another change: try again")]
     Locked,
@@ -55,9 +69,14 @@ impl StoreError {
     /// For `map_err`: a driver's error, and what was tried.
     pub(super) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| {
-            // PostgreSQL's lock_not_available, SQLite's SQLITE_BUSY.
             let code = source.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
-            if matches!(code.as_deref(), Some("55P03" | "5")) { Self::Locked } else { Self::Database { doing, source } }
+            match code.as_deref() {
+                // PostgreSQL's lock_not_available, SQLite's SQLITE_BUSY.
+                Some("55P03" | "5") => Self::Locked,
+                // PostgreSQL's read_only_sql_transaction.
+                Some("25006") => Self::ReadOnly { doing },
+                _ => Self::Database { doing, source },
+            }
         }
     }
 }

@@ -1,0 +1,47 @@
+//! Nobody reads what the services log: a log driver hangs, and the pipes are full.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use weir_tests::process::Process;
+
+use crate::run::Run;
+use crate::tail::Moment;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// All go on while nothing that they log is read, and one that is told to end ends in good order.
+pub(crate) async fn logs(run: &mut Run<'_>) -> anyhow::Result<()> {
+    for name in run.system.names() {
+        run.system.on(&name, |process| process.hold_output()).await?;
+    }
+    run.traffic.acknowledges(400, 60 * SECOND).await?;
+    let mut dropped = 0;
+    for name in run.system.names() {
+        for path in ["/livez", "/readyz"] {
+            let (status, said) = run.system.on(&name, move |process| process.get(path)).await?;
+            ensure!(status == 200, "{name} answers {status} at {path}: {said}");
+        }
+        let (_, metrics) = run.system.on(&name, |process| process.get("/metrics")).await?;
+        let lines =
+            metrics.lines().find_map(|line| line.strip_prefix("weir_log_lines_dropped_total ")?.parse::<u64>().ok());
+        dropped += lines.with_context(|| format!("{name} does not say how many lines it dropped"))?;
+    }
+    for name in ["streaming-1", "processing-1", "enricher-0", "loader-0"] {
+        // The default deadline, and a little.
+        let status = run.system.on(name, |process| process.stop(28 * SECOND)).await?;
+        ensure!(status.success(), "{name} ended with {status}");
+        run.system.on(name, Process::restart).await?;
+    }
+    run.traffic.acknowledges(400, 60 * SECOND).await?;
+    for name in run.system.names() {
+        let release = |process: &mut Process| {
+            process.release_output();
+            Ok(())
+        };
+        run.system.on(&name, release).await?;
+    }
+    println!("  {dropped} lines of logs were dropped, and counted");
+    run.ended(Moment::now());
+    Ok(())
+}
