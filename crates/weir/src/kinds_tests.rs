@@ -1,39 +1,103 @@
-//! Of every setting that any service has: those of one kind refuse the same mistakes. A new setting is of a kind by its
-//! name, or has to be named here.
+//! Of every setting that any service has: those of one kind refuse the same mistakes. A new setting says its kind with
+//! its field, or has to be named here.
 
 use std::collections::BTreeSet;
+
+use common::kinds::{Kind, Setting, settings_of};
 
 use super::{DEFAULTS, Settings};
 
 /// Texts that are no address, no URL, no place and no file. What they may be is checked where they are read.
 const OTHERS: &[&str] = &[
-    "bus.claims.store",
+    "bus.kafka.properties.client.rack",
     "bus.kafka.sasl_mechanism",
     "bus.kafka.sasl_username",
     "bus.kafka.security_protocol",
     "bus.producer.compression",
+    "bus.producer.compression_by_topic.raw.*",
     "bus.topic_prefix",
     "enricher.group",
+    "enricher.steps[0].key",
+    "enricher.steps[0].lookup",
+    "enricher.steps[0].name",
+    "enricher.steps[1].attributes",
+    "enricher.steps[1].columns",
+    "enricher.steps[1].key",
+    "enricher.steps[1].name",
+    "grpc.tls.allow[0].call",
+    "grpc.tls.allow[0].names",
+    "health_check.services[0].name",
     "lake.s3_access_key_id",
     "lake.s3_region",
+    "loader.accept",
     "loader.group",
     "processing.group",
     "processing.sources",
     "simulation.mix",
+    "streaming.endpoints[0].name",
+    "streaming.endpoints[0].secrets",
+    "streaming.endpoints[0].source",
+    "streaming.endpoints[0].tenant",
+    "streaming.endpoints[0].verify_token",
     "telemetry.log",
-    "telemetry.log_format",
 ];
 
-/// What each kind must not take; none: the setting is of no kind.
-fn mistakes(key: &str) -> Option<&'static [&'static str]> {
-    let name = key.rsplit('.').next().unwrap_or(key);
-    let ends = |end: &str| name == end || name.ends_with(&format!("_{end}"));
-    if ends("listen") {
-        Some(&[":8080", "0.0.0.0", "127.0.0.1:99999", "http://0.0.0.0:8080", "a/b:1"])
-    } else if ends("brokers") {
-        Some(&["http://kafka:9092", "kafka://kafka:9092", "kafka", "kafka:0", ":9092", "kafka:99999", "kafka:9092/x"])
-    } else if ends("root") {
-        Some(&[
+/// Those that their own crate checks, because no other is like them.
+const OF_THEIR_OWN: &[(&str, &[&str])] =
+    &[("registrations.database", &["mysql://a/b", "a/b", "sqlite://", "postgres://u:p@h/x"])];
+
+/// Sets what nothing sets, and one of each section of which there may be several.
+const ALL: &str = r#"
+[telemetry]
+otlp_endpoint = "http://collector:4317"
+[secrets]
+key_file = "keys/sealing"
+[grpc.tls]
+certificate_file = "a.pem"
+key_file = "a-key.pem"
+client_ca_file = "ca.pem"
+[[grpc.tls.allow]]
+call = "weir"
+names = ["a"]
+[bus.kafka.properties]
+"client.rack" = "a"
+[bus.producer.compression_by_topic]
+"raw.*" = "lz4"
+[[streaming.endpoints]]
+name = "a"
+source = "github"
+tenant = "a"
+secrets = ["a secret that is long enough"]
+verify_token = "token"
+[[enricher.steps]]
+name = "a"
+type = "lookup"
+url = "http://a:1"
+lookup = "a"
+key = ["actor_id"]
+[[enricher.steps]]
+name = "b"
+type = "reference"
+path = "b.csv"
+key = ["actor_id"]
+columns = ["a"]
+attributes = ["b"]
+[[health_check.services]]
+name = "a"
+addresses = ["http://a:1"]
+expected = 1
+[loader]
+accept = ["0123456789abcdef0123456789abcdef"]
+"#;
+
+/// What each kind must not take.
+fn mistakes(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Listen => &[":8080", "0.0.0.0", "127.0.0.1:99999", "http://0.0.0.0:8080", "a/b:1"],
+        Kind::Broker => {
+            &["http://kafka:9092", "kafka://kafka:9092", "kafka", "kafka:0", ":9092", "kafka:99999", "kafka:9092/x"]
+        }
+        Kind::Root => &[
             "s3:/bucket/lake",
             "S3://bucket",
             "s3a://bucket",
@@ -43,46 +107,50 @@ fn mistakes(key: &str) -> Option<&'static [&'static str]> {
             "~/lake",
             "file://x",
             "s3://",
-        ])
-    } else if ends("url") || ends("endpoint") {
-        Some(&["http://:9090", "https://a:99999", "http://a b:1", "http://"])
-    } else if ends("database") {
-        Some(&["mysql://a/b", "a/b", "sqlite://", "postgres://u:p@h/x"])
-    } else if ends("file") || ends("dir") || ends("folder") {
-        Some(&["~/x", "https://a/b"])
-    } else {
-        None
+        ],
+        Kind::Url => &["http://:9090", "https://a:99999", "http://a b:1", "http://"],
+        _ => &["~/x", "https://a/b"],
     }
 }
 
-/// Every text, and every list, of the defaults.
-fn texts(section: &str, table: &toml::Table, found: &mut BTreeSet<String>) {
-    for (name, value) in table {
-        let key = if section.is_empty() { name.clone() } else { format!("{section}.{name}") };
-        let is_list = value.as_array().is_some_and(|items| items.iter().any(toml::Value::is_str));
-        if value.is_str() || is_list {
-            found.insert(key);
-        } else if let Some(table) = value.as_table() {
-            texts(&key, table, found);
-        }
+fn all() -> Settings {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("all.toml");
+    std::fs::write(&file, ALL).unwrap();
+    service::load(DEFAULTS, Some(&file), []).unwrap()
+}
+
+#[test]
+fn every_text_has_a_kind_or_is_known_to_have_none() {
+    let found = settings_of(&all()).unwrap();
+    let without: BTreeSet<_> = found.iter().filter(|it| it.kind.is_none()).map(|it| it.key.as_str()).collect();
+    let known: BTreeSet<_> = OTHERS.iter().copied().chain(OF_THEIR_OWN.iter().map(|(key, _)| *key)).collect();
+    assert_eq!(without, known, "which of common::kinds are these?");
+    // What is named here by mistake is found by what it looks like.
+    for Setting { key, value, .. } in found.iter().filter(|it| OTHERS.contains(&it.key.as_str())) {
+        let name = key.rsplit('.').next().unwrap_or(key);
+        let ends = |end: &&str| name == *end || name.ends_with(&format!("_{end}"));
+        let is_named =
+            ["listen", "url", "endpoint", "address", "addresses", "brokers", "root", "path", "folder", "dir", "file"]
+                .iter()
+                .any(ends);
+        let is_written = value.contains("://") || value.starts_with(['/', '~']) || value.starts_with("./");
+        assert!(!is_named && !is_written, "{key} = {value:?} looks like an address or a place, and says no kind");
     }
 }
 
 #[test]
 fn every_setting_of_a_kind_refuses_the_mistakes_of_its_kind() {
-    let mut keys = BTreeSet::new();
-    for text in DEFAULTS {
-        texts("", &text.parse().unwrap(), &mut keys);
-    }
-    // Those that are not set where nothing is said.
-    keys.extend(["telemetry.otlp_endpoint", "secrets.key_file"].map(str::to_owned));
-    let mut others = BTreeSet::new();
-    for key in keys {
-        let Some(mistakes) = mistakes(&key) else {
-            others.insert(key);
-            continue;
-        };
+    let of_kinds = settings_of(&all()).unwrap().into_iter();
+    let of_kinds = of_kinds.filter_map(|it| it.kind.map(|kind| (it.key, mistakes(kind))));
+    let own = OF_THEIR_OWN.iter().map(|(key, mistakes)| ((*key).to_owned(), *mistakes));
+    for (key, mistakes) in of_kinds.chain(own) {
         for mistake in mistakes {
+            if key.contains('[') {
+                // Of a list of sections no variable can set one.
+                refuses_in_a_list(&key, mistake);
+                continue;
+            }
             let variable = format!("WEIR__{}", key.replace('.', "__").to_uppercase());
             // Some are looked at only where they have a meaning.
             let env = [(variable, (*mistake).to_owned()), ("WEIR__BUS__CLAIMS__STORE".into(), "redis".into())];
@@ -91,7 +159,21 @@ fn every_setting_of_a_kind_refuses_the_mistakes_of_its_kind() {
             assert!(named, "{key} = {mistake:?}: {error}");
         }
     }
-    assert_eq!(others, OTHERS.iter().map(|key| (*key).to_owned()).collect(), "of which kind are these?");
+}
+
+fn refuses_in_a_list(key: &str, mistake: &str) {
+    let right = settings_of(&all()).unwrap().into_iter().find(|it| it.key == key).unwrap().value;
+    let name = key.rsplit('.').next().unwrap();
+    let lines = [format!("{name} = {right:?}"), format!("{name} = [{right:?}]")];
+    let line = lines.iter().find(|line| ALL.contains(line.as_str())).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("all.toml");
+    std::fs::write(&file, ALL.replace(line.as_str(), &line.replace(&right, mistake))).unwrap();
+    let error = service::load::<Settings>(DEFAULTS, Some(&file), []).expect_err(&format!("{key} = {mistake:?}"));
+    // Who knows the setting may say more of it, of its section as a whole.
+    let section = key.split('[').next().unwrap();
+    let named = error.faults.iter().any(|fault| fault.key.starts_with(section) && !fault.fix.is_empty());
+    assert!(named, "{key} = {mistake:?}: {error}");
 }
 
 #[test]
