@@ -116,6 +116,11 @@ impl Troubled {
         self.port
     }
 
+    /// What was met since it was set.
+    pub(crate) fn met(&self) -> Met {
+        lock(&self.state).met
+    }
+
     /// From now on. Answers what was met until now.
     pub(crate) fn set(&self, trouble: Trouble) -> Met {
         let mut state = lock(&self.state);
