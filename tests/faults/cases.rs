@@ -97,6 +97,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// All of them. `old`: where the programs of another version are; without it two versions are not tried.
 pub(crate) fn all(old: Option<&Path>) -> Vec<Case> {
     let mut cases = of_one_version();
+    cases.extend(of_their_own());
     cases.extend(crate::store::cases());
     cases.push(crate::failover::case());
     cases.push(crate::certificates::case());
@@ -213,6 +214,12 @@ fn of_one_version() -> Vec<Case> {
             .act(Act::TerminateWithoutBrokers),
         Case::new("production-time-outs", "kill -9 of a processing, sessions of 45 s", vec![kill("processing-0")])
             .with(production),
+    ]
+}
+
+/// Those whose faults are their own.
+fn of_their_own() -> Vec<Case> {
+    vec![
         Case::new("storm-of-one", "one endpoint sends what nobody can read", vec![])
             .act(Act::StormOfOne)
             .with(Options { processing: storms::OF_ONE, ..Options::default() }),

@@ -132,17 +132,7 @@ impl Fault {
                     .await?;
                 Ok(Moment::now())
             }
-            Self::ClockSet(name, by, time) => {
-                system.set_clock(name, by)?;
-                let before = supervised(system, name, *time).await?;
-                system.set_clock(name, clock::RIGHT)?;
-                let after = supervised(system, name, SEES_CLOCK).await?;
-                // It is set back once: when it goes wrong, or when it is set right.
-                if before + after == 0 {
-                    bail!("{name} goes on although its clock was set back by {by}");
-                }
-                Ok(Moment::now().later(session(system, name)))
-            }
+            Self::ClockSet(name, by, time) => set_clock(system, name, by, *time).await,
             Self::Restart(name) => {
                 system
                     .on(name, |process| {
@@ -205,6 +195,19 @@ impl Fault {
             }
         }
     }
+}
+
+/// It is wrong for a time, and right again.
+async fn set_clock(system: &System, name: &str, by: &str, time: Duration) -> anyhow::Result<Moment> {
+    system.set_clock(name, by)?;
+    let before = supervised(system, name, time).await?;
+    system.set_clock(name, clock::RIGHT)?;
+    let after = supervised(system, name, SEES_CLOCK).await?;
+    // It is set back once: when it goes wrong, or when it is set right.
+    if before + after == 0 {
+        bail!("{name} goes on although its clock was set back by {by}");
+    }
+    Ok(Moment::now().later(session(system, name)))
 }
 
 /// For a time a service that ends is started again, as whoever looks after it does. How often that was.

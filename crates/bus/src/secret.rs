@@ -1,5 +1,6 @@
 //! Settings that are not to be shown.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -52,4 +53,17 @@ impl Serialize for SecretUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// Properties of the client, those that are secret hidden.
+pub(crate) fn shown(properties: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+    let secret = |key: &str| ["password", "secret", "pem", "token", "config"].iter().any(|part| key.contains(part));
+    properties.iter().map(|(key, value)| (key.as_str(), if secret(key) { "***" } else { value.as_str() })).collect()
+}
+
+pub(crate) fn hide_secret_properties<S: Serializer>(
+    properties: &BTreeMap<String, String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(shown(properties))
 }

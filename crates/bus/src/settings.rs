@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use common::kinds::Kind;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::compression;
 pub use crate::secret::SecretUrl;
+use crate::secret::{hide_secret_properties, shown};
 
 /// Every setting of `[bus]` with its default, as commented TOML.
 pub const DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -209,18 +210,6 @@ impl fmt::Debug for KafkaSettings {
             .field("properties", &shown(&self.properties))
             .finish_non_exhaustive()
     }
-}
-
-fn shown(properties: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
-    let secret = |key: &str| ["password", "secret", "pem", "token", "config"].iter().any(|part| key.contains(part));
-    properties.iter().map(|(key, value)| (key.as_str(), if secret(key) { "***" } else { value.as_str() })).collect()
-}
-
-fn hide_secret_properties<S: Serializer>(
-    properties: &BTreeMap<String, String>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(shown(properties))
 }
 
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
