@@ -54,7 +54,6 @@ async fn nor_one_of_a_life_that_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let (home, kept, other) = (folder.path().join("home"), folder.path().join("kept"), folder.path().join("claims"));
     drop(log(&home, 2).await);
-    std::fs::create_dir_all(&kept).unwrap();
     super::super::tests::copy_all(&home.join("log"), &kept);
     // The claims are in a store that is not put back.
     let store = Bus::open(&settings(&other)).unwrap().claims().await.unwrap();

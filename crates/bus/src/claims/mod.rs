@@ -306,4 +306,4 @@ const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 mod life_tests;
 #[cfg(test)]
 #[path = "tests.rs"]
-mod tests;
+pub(crate) mod tests;

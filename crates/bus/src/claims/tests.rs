@@ -77,12 +77,12 @@ async fn what_was_answered_survives_a_kill() {
     drop(claims);
 }
 
-pub(super) fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+pub(crate) fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir_all(&target).unwrap();
             copy_all(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), target).unwrap();

@@ -2,19 +2,8 @@ use std::fs;
 
 use super::super::tests::{send, settings, topic};
 use super::*;
+use crate::claims::tests::copy_all as copy;
 use crate::{Bus, Coordinates, Start};
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
-}
 
 /// Opens the log of a folder, sends so many records with one key, and answers where they came to stand.
 async fn life(folder: &Path, records: usize) -> Vec<Coordinates> {
