@@ -8,7 +8,7 @@ use common::identity::Id;
 use common::topics::DEAD_LETTERS;
 use prost_types::Timestamp;
 
-use crate::{Coordinates, Error, Headers, Record};
+use crate::{Coordinates, Headers, Record};
 
 /// What was refused, and what is known of it.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ pub fn record(refused: Refused<'_>) -> Record {
 
 /// The same as the log takes it, as `check` says: where the bytes are too many for a dead letter it goes without them, and
 /// says how many they are and where. They are still there, and a partition that stands still would help nobody.
-pub fn fitting(refused: Refused<'_>, check: impl FnOnce(&Record) -> Result<(), Error>) -> Record {
+pub(crate) fn fitting(refused: Refused<'_>, check: impl FnOnce(&Record) -> Result<(), String>) -> Record {
     let whole = record(refused.clone());
     let Err(error) = check(&whole) else { return whole };
     let (at, bytes) = (refused.at, refused.payload.len());

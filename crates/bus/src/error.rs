@@ -3,6 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Why the log refuses a record as often as it is sent, while the topic is as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has more bytes than a record may have, or one of its topic.
+    TooLarge,
+    /// There is no such topic.
+    NoTopic,
+}
+
 /// What went wrong, with what, and what to do about it. Cloning is cheap: one failure may concern many records.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -27,6 +36,8 @@ pub enum Error {
         topic: Arc<str>,
         /// As the log or the client told it.
         reason: Arc<str>,
+        /// Why it would be refused again, where it would.
+        refusal: Option<Refusal>,
     },
     /// The log or a store cannot be reached, or did not answer in time.
     #[error("{what} is not reachable: {reason}")]
@@ -125,4 +136,16 @@ pub enum Error {
         /// As it told it.
         reason: Arc<str>,
     },
+}
+
+impl Error {
+    /// Whether the log would refuse the record again, and why.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::TooLarge { .. } => Some(Refusal::TooLarge),
+            Self::NoTopic { .. } => Some(Refusal::NoTopic),
+            Self::NotDelivered { refusal, .. } => *refusal,
+            _ => None,
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
@@ -12,8 +13,11 @@ use crate::backend::Backend;
 use crate::content::OVERHEAD;
 use crate::embedded;
 use crate::kafka::producer::Slots;
-use crate::{Ack, Coordinates, Error, Record};
+use crate::threads::lock;
+use crate::{Ack, Coordinates, Error, Record, Refusal, dead_letters};
 
+/// After this time a dead letter of a size that was refused is tried again.
+const LETTERS_AGAIN: Duration = Duration::from_secs(600);
 /// How long the client's own queue is given when it is fuller than our limits would have it.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
 
@@ -37,6 +41,36 @@ struct Inner {
     max_records: u32,
     max_bytes: usize,
     max_record_bytes: usize,
+    letters: Arc<Letters>,
+}
+
+/// What the topic of dead letters takes, as far as it is known.
+#[derive(Debug, Default)]
+struct Letters {
+    /// The smallest record that was refused as too large, and when.
+    refused: Mutex<Option<(usize, Instant)>>,
+}
+
+impl Letters {
+    fn note(&self, bytes: usize, now: Instant) {
+        let mut refused = lock(&self.refused);
+        let smallest = refused.map_or(bytes, |(before, _)| before.min(bytes));
+        *refused = Some((smallest, now));
+    }
+
+    /// An operator may let the topic take more meanwhile: what was refused long ago is tried again.
+    fn check(&self, bytes: usize, now: Instant) -> Result<(), String> {
+        let mut refused = lock(&self.refused);
+        if refused.is_some_and(|(_, at)| now.saturating_duration_since(at) > LETTERS_AGAIN) {
+            *refused = None;
+        }
+        match *refused {
+            Some((limit, _)) if bytes >= limit => Err(format!(
+                "it has {bytes} bytes, and the topic refused one of {limit}: its max.message.bytes is too small"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// How records get to the log.
@@ -90,6 +124,8 @@ pub(crate) struct Flying {
 enum Tell {
     Delivery(oneshot::Sender<Result<Coordinates, Error>>),
     Ack(Ack),
+    /// The same for a dead letter of so many bytes.
+    Letter(Ack, usize, Arc<Letters>),
 }
 
 impl Flying {
@@ -99,6 +135,13 @@ impl Flying {
             (Tell::Delivery(sender), outcome) => drop(sender.send(outcome)),
             (Tell::Ack(ack), Ok(_)) => ack.complete(),
             (Tell::Ack(ack), Err(error)) => ack.fail(&error),
+            (Tell::Letter(ack, ..), Ok(_)) => ack.complete(),
+            (Tell::Letter(ack, bytes, letters), Err(error)) => {
+                if error.refusal() == Some(Refusal::TooLarge) {
+                    letters.note(bytes, Instant::now());
+                }
+                ack.fail(&error);
+            }
         }
         // Last: when a flush finds all the room, everybody has been told.
         drop(self.room);
@@ -117,6 +160,7 @@ impl Producer {
             max_records,
             max_bytes: limits.max_in_flight_bytes,
             max_record_bytes: limits.max_record_bytes,
+            letters: Arc::default(),
             way: match backend {
                 Backend::Kafka(kafka) => Way::Kafka(Slots::open(kafka)?),
                 Backend::Embedded(embedded) => Way::Embedded(embedded::producer::Sender::new(embedded)),
@@ -167,12 +211,28 @@ impl Producer {
             ack.fail(&error);
             return Err(error);
         }
+        self.send_and_tell(&record, Tell::Ack(ack)).await
+    }
+
+    /// Sends a dead letter as [`send`](Self::send) does. Where its bytes are too many for a record, or for the topic as that
+    /// said lately, it goes without them: the record that it is of comes again when a letter was refused, and then goes on.
+    pub async fn send_letter(&self, refused: dead_letters::Refused<'_>, ack: Ack) -> Result<(), Error> {
+        let letters = &self.inner.letters;
+        let record = dead_letters::fitting(refused, |record| {
+            self.check(record).map_err(|error| error.to_string())?;
+            letters.check(size(record), Instant::now())
+        });
+        let bytes = size(&record);
+        self.send_and_tell(&record, Tell::Letter(ack, bytes, Arc::clone(letters))).await
+    }
+
+    async fn send_and_tell(&self, record: &Record, mut tell: Tell) -> Result<(), Error> {
         let inner = &self.inner;
-        let bytes = inner.bytes.clone().acquire_many_owned(permits(&record)).await.map_err(|_| Error::Closed)?;
+        let bytes = inner.bytes.clone().acquire_many_owned(permits(record)).await.map_err(|_| Error::Closed)?;
         let records = inner.records.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
-        let (mut tell, mut room) = (Tell::Ack(ack), (bytes, records));
+        let mut room = (bytes, records);
         loop {
-            match self.dispatch(&record, tell, room) {
+            match self.dispatch(record, tell, room) {
                 Ok(()) => return Ok(()),
                 Err((Error::Full, flying)) => (tell, room) = (flying.tell, flying.room),
                 Err((error, flying)) => {
@@ -241,3 +301,7 @@ pub(crate) fn size(record: &Record) -> usize {
 fn permits(record: &Record) -> u32 {
     u32::try_from(size(record)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "producer_tests.rs"]
+mod tests;

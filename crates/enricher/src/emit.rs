@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Claim, Delivery, Error, Record, Verdict as Known, dead_letters};
+use bus::{Claim, Delivery, Error, Record, Refusal, Verdict as Known, dead_letters};
 use common::activity::v1::EnrichedActivity;
 use service::counts::What;
 use tokio::sync::mpsc;
@@ -130,8 +130,7 @@ fn item(head: Head, outcome: Outcome) -> Item {
 async fn again(waiting: Vec<(usize, Record, Delivery)>, items: &mut [Item], shared: &Shared) {
     for (n, record, delivery) in waiting {
         let (Err(error), Some(item)) = (delivery.await, items.get_mut(n)) else { continue };
-        let for_good = matches!(&error, Error::NotDelivered { reason, .. } if reason.contains("MessageSizeTooLarge"));
-        if !for_good {
+        if error.refusal() != Some(Refusal::TooLarge) {
             item.head.ack.clone().fail(&error);
             continue;
         }
@@ -181,26 +180,23 @@ async fn letter(head: &Head, refused: &Refused, shared: &Shared) {
     let Head { at, context, .. } = head;
     metrics::counter!("weir_dead_letters_total", "stage" => STAGE, "endpoint" => context.endpoint.clone(), "reason" => refused.reason)
         .increment(1);
-    let record = dead_letters::fitting(
-        dead_letters::Refused {
-            stage: STAGE,
-            reason: refused.reason,
-            message: refused.message.clone(),
-            at,
-            index: 0,
-            source: &context.source,
-            endpoint: &context.endpoint,
-            tenant: &context.tenant,
-            delivery_id: &context.delivery_id,
-            payload: head.payload.clone().unwrap_or_default(),
-            content_type: "application/protobuf",
-            failed_at: service::clock::timestamp(),
-            attempts: head.attempts,
-            traceparent: head.traceparent.clone(),
-        },
-        |record| shared.producer.check(record),
-    );
-    if let Err(error) = shared.producer.send(record, head.ack.clone()).await {
+    let letter = dead_letters::Refused {
+        stage: STAGE,
+        reason: refused.reason,
+        message: refused.message.clone(),
+        at,
+        index: 0,
+        source: &context.source,
+        endpoint: &context.endpoint,
+        tenant: &context.tenant,
+        delivery_id: &context.delivery_id,
+        payload: head.payload.clone().unwrap_or_default(),
+        content_type: "application/protobuf",
+        failed_at: service::clock::timestamp(),
+        attempts: head.attempts,
+        traceparent: head.traceparent.clone(),
+    };
+    if let Err(error) = shared.producer.send_letter(letter, head.ack.clone()).await {
         tracing::warn!(%at, %error, "a dead letter was not sent, its record comes again");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bus::dead_letters::{self, Refused};
+use bus::dead_letters::Refused;
 use bus::{Bus, Consumer, ConsumerState, Incoming, Producer};
 use common::load::v1::LoadRequest;
 use lake::Lake;
@@ -157,9 +157,8 @@ impl Pipeline {
             attempts: headers.attempts.saturating_add(1),
             traceparent: headers.traceparent,
         };
-        let letter = dead_letters::fitting(refused, |letter| self.producer.check(letter));
         let mut taken = self.counts.take("", None, 1, COMES_AGAIN);
-        match self.producer.send(letter, ack).await {
+        match self.producer.send_letter(refused, ack).await {
             Ok(_) => taken.end(What::DeadLettered, 1),
             Err(error) => tracing::warn!(%error, "a dead letter was not sent, its record comes again"),
         }

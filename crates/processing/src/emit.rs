@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use bus::dead_letters;
-use bus::{Ack, Claim, Coordinates, Delivery, Error, Record, Verdict};
+use bus::{Ack, Claim, Coordinates, Delivery, Error, Record, Refusal, Verdict};
 use bytes::Bytes;
 use prost_types::Timestamp;
 use service::{Taken, What};
@@ -332,13 +332,10 @@ async fn deliveries(event: &Event, shared: &Shared) -> Result<Vec<Delivery>, Err
 
 /// The reason code of what will be refused however often it is tried.
 fn for_good(error: &Error) -> Option<&'static str> {
-    match error {
-        Error::TooLarge { .. } => Some(parse::TOO_LARGE),
-        Error::NoTopic { .. } => Some(parse::UNKNOWN_TOPIC),
-        Error::NotDelivered { reason, .. } if reason.contains("MessageSizeTooLarge") => Some(parse::TOO_LARGE),
-        Error::NotDelivered { reason, .. } if reason.contains("UnknownTopic") => Some(parse::UNKNOWN_TOPIC),
-        _ => None,
-    }
+    Some(match error.refusal()? {
+        Refusal::TooLarge => parse::TOO_LARGE,
+        Refusal::NoTopic => parse::UNKNOWN_TOPIC,
+    })
 }
 
 /// What all dead letters of one record have in common.
@@ -352,8 +349,7 @@ struct Letter<'a> {
 impl Letter<'_> {
     async fn send(&self, refused: Refused, ack: Ack, tally: &mut Tally, shared: &Shared) {
         tally.refused(&self.outcome.endpoint, refused.reason);
-        let record = dead_letters::fitting(self.letter(refused), |record| shared.producer.check(record));
-        if let Err(error) = shared.producer.send(record, ack).await {
+        if let Err(error) = shared.producer.send_letter(self.letter(refused), ack).await {
             tracing::warn!(at = %self.at, %error, "a dead letter was not sent, its record comes again");
         }
     }

@@ -44,6 +44,8 @@ macro_rules! promises {
             produce::is_full_by_count,
             produce::is_full_by_bytes,
             produce::refuses_what_is_too_large,
+            produce::says_what_a_topic_refuses_each_time,
+            produce::a_dead_letter_that_is_too_large_for_its_topic_goes_without_its_bytes,
             produce::takes_the_largest_record,
             produce::flush_waits_for_everything,
             produce::topics_have_compressions_of_their_own,

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use bus::{Ack, Error, Headers, Outcome, Record, Start};
+use bus::dead_letters::Refused;
+use bus::{Ack, Error, Headers, Outcome, Record, Refusal, Start};
+use common::deadletter::v1::DeadLetter;
 use common::registration::v1::Registration;
-use common::topics::REGISTRATIONS;
+use common::topics::{DEAD_LETTERS, REGISTRATIONS};
+use prost::Message as _;
 
 use crate::support::{LIMIT, Log, TOPIC, numbered, prepare, produce, produce_keyed, within};
 
@@ -180,6 +183,59 @@ pub(crate) async fn refuses_what_is_too_large(log: &Log) {
     assert!(matches!(producer.send(large, ack).await, Err(Error::TooLarge { .. })));
     assert_eq!(outcome.await.unwrap(), Outcome::Failed, "an error that is overlooked loses nothing");
     assert_eq!(producer.state().in_flight_records, 0);
+}
+
+/// A topic that was made when records were smaller, or that an operator made so.
+async fn small_topic(log: &Log, name: &str) -> bus::Bus {
+    let small = log.open(|settings| settings.producer.max_record_bytes = 10_000);
+    prepare(&small, &[name]).await;
+    log.open(|_| {})
+}
+
+pub(crate) async fn says_what_a_topic_refuses_each_time(log: &Log) {
+    let bus = small_topic(log, TOPIC).await;
+    let producer = bus.producer().unwrap();
+    // Random, so that no compression makes it fit.
+    let large: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(50_000).collect();
+    let sent = producer.try_send(Record::encoded(TOPIC, "k", large, Headers::default())).unwrap();
+    let error = within("the refusal", sent).await.unwrap_err();
+    assert_eq!(error.refusal(), Some(Refusal::TooLarge), "{error}");
+    within("what fits", producer.try_send(numbered("k", 1)).unwrap()).await.unwrap();
+}
+
+/// The record of a letter that its topic refuses comes again, and then its letter goes without the bytes.
+pub(crate) async fn a_dead_letter_that_is_too_large_for_its_topic_goes_without_its_bytes(log: &Log) {
+    let bus = small_topic(log, DEAD_LETTERS.name()).await;
+    let producer = bus.producer().unwrap();
+    let at = "log.1/raw.meta/2/99".parse().unwrap();
+    let payload: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(50_000).collect();
+    let refused = || Refused {
+        stage: "processing",
+        reason: "not_json",
+        message: "expected a value".to_owned(),
+        at: &at,
+        index: 0,
+        source: "meta",
+        endpoint: "pages",
+        tenant: "acme",
+        delivery_id: "d1",
+        payload: payload.clone().into(),
+        content_type: "application/octet-stream",
+        failed_at: service::clock::timestamp(),
+        attempts: 1,
+        traceparent: None,
+    };
+    for expected in [Outcome::Failed, Outcome::Completed] {
+        let (ack, outcome) = Ack::testing();
+        producer.send_letter(refused(), ack).await.unwrap();
+        assert_eq!(within("the letter", outcome).await.unwrap(), expected);
+    }
+    let mut reader = bus.reader(&[DEAD_LETTERS.name().to_owned()], Start::Beginning).await.unwrap();
+    let letter = within("the letter", reader.next_until_end()).await.unwrap().unwrap();
+    let letter = DeadLetter::decode(letter.payload.unwrap()).unwrap();
+    assert_eq!((letter.payload.len(), letter.refused_bytes), (0, 50_000));
+    assert!(letter.message.contains("50000 bytes") && letter.message.contains("max.message.bytes"), "{letter:?}");
+    assert_eq!(within("the end", reader.next_until_end()).await.unwrap(), None);
 }
 
 pub(crate) async fn takes_the_largest_record(log: &Log) {

@@ -8,7 +8,7 @@ use super::{Embedded, keys, partitioner};
 use crate::producer::{Flying, size};
 use crate::progress::Progress;
 use crate::threads::lock;
-use crate::{Error, Record};
+use crate::{Error, Record, Refusal};
 
 /// The way of one producer into the log.
 #[derive(Debug)]
@@ -24,19 +24,28 @@ impl Sender {
 
     /// Hands a record to the writer. `flying` comes back where it was not taken.
     pub(crate) fn send(&self, record: &Record, flying: Box<Flying>) -> Result<(), (Error, Box<Flying>)> {
-        let refuse = |flying: Box<Flying>, reason: String| {
-            let error = Error::NotDelivered { topic: flying.topic.clone(), reason: reason.into() };
+        let refuse = |flying: Box<Flying>, refusal: Refusal, reason: String| {
+            let (topic, reason) = (flying.topic.clone(), reason.into());
+            let error = Error::NotDelivered { topic, reason, refusal: Some(refusal) };
             metrics::counter!("weir_producer_failures_total", "topic" => flying.topic.to_string()).increment(1);
             flying.land(Err(error));
         };
         let log = &self.embedded.log;
         let Some(topic) = log.topic(&flying.topic) else {
-            refuse(flying, "the topic does not exist: create it, or set bus.create_topics".to_owned());
+            refuse(
+                flying,
+                Refusal::NoTopic,
+                "the topic does not exist: create it, or set bus.create_topics".to_owned(),
+            );
             return Ok(());
         };
         let (bytes, limit) = (size(record), topic.max_record_bytes);
         if bytes > limit {
-            refuse(flying, format!("it has {bytes} bytes, and the topic's max.message.bytes is {limit}"));
+            refuse(
+                flying,
+                Refusal::TooLarge,
+                format!("it has {bytes} bytes, and the topic's max.message.bytes is {limit}"),
+            );
             return Ok(());
         }
         let partition = partitioner::partition(&record.key, topic.parts.len(), || fastrand::usize(..));

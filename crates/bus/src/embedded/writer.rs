@@ -232,7 +232,7 @@ impl Writer {
                         metrics::counter!("weir_producer_failures_total", "topic" => topic.name.to_string())
                             .increment(1);
                         let reason = error.to_string().into();
-                        flying.land(Err(Error::NotDelivered { topic: topic.name.clone(), reason }));
+                        flying.land(Err(Error::NotDelivered { topic: topic.name.clone(), reason, refusal: None }));
                     }
                 }
             }

@@ -19,7 +19,7 @@ use super::client::{Events, unusable};
 use super::{Kafka, lock, message, thread};
 use crate::producer::Flying;
 use crate::progress::Progress;
-use crate::{Coordinates, Error, Record};
+use crate::{Coordinates, Error, Record, Refusal};
 
 const POLL: Duration = Duration::from_millis(100);
 /// What a dropped producer gives its last records.
@@ -83,12 +83,12 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, flying: Box<Flying>) {
         let topic = flying.topic.clone();
-        let reason = match result {
+        let (reason, refusal): (Arc<str>, _) = match result {
             // Concluded, and not answered: where a request was refused and the one behind it in the same partition was
             // taken, the client takes the first for written too. That holds only where the broker knows the producer: of
             // one that is new there it takes any number for the first (librdkafka 2.12.1).
             Ok(message) if message.offset() < 0 => {
-                "no broker has said where it stands, so it may be on the log or not".into()
+                ("no broker has said where it stands, so it may be on the log or not".into(), None)
             }
             Ok(message) => {
                 self.progress.landed(true, Instant::now());
@@ -99,11 +99,20 @@ impl ProducerContext for Deliveries {
                 }
                 return;
             }
-            Err((error, _)) => error.to_string().into(),
+            Err((error, _)) => (error.to_string().into(), refusal(error)),
         };
         self.progress.landed(false, Instant::now());
         metrics::counter!("weir_producer_failures_total", "topic" => topic.to_string()).increment(1);
-        flying.land(Err(Error::NotDelivered { topic, reason }));
+        flying.land(Err(Error::NotDelivered { topic, reason, refusal }));
+    }
+}
+
+/// Why a record would be refused again.
+fn refusal(error: &KafkaError) -> Option<Refusal> {
+    match error.rdkafka_error_code()? {
+        RDKafkaErrorCode::MessageSizeTooLarge => Some(Refusal::TooLarge),
+        RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => Some(Refusal::NoTopic),
+        _ => None,
     }
 }
 
@@ -159,7 +168,11 @@ impl Slots {
             slot.progress.landed(false, Instant::now());
             let error = match error.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) => Error::Full,
-                _ => Error::NotDelivered { topic: topic.clone(), reason: error.to_string().into() },
+                _ => Error::NotDelivered {
+                    topic: topic.clone(),
+                    reason: error.to_string().into(),
+                    refusal: refusal(&error),
+                },
             };
             (error, out.delivery_opaque)
         })
@@ -226,7 +239,9 @@ impl Slot {
             flying.land(match &log {
                 Some(log) => Ok(Coordinates { log: log.clone(), topic, partition, offset }),
                 // It is durable, but where it stands cannot be said: the sender sends it again.
-                None => Err(Error::NotDelivered { topic, reason: "the log's identity is not known".into() }),
+                None => {
+                    Err(Error::NotDelivered { topic, reason: "the log's identity is not known".into(), refusal: None })
+                }
             });
         }
     }
