@@ -39,6 +39,8 @@ pub(crate) enum Act {
     RebuildWithoutABroker,
     /// The disk of the lake is full, and is not any more.
     FullDisk,
+    /// Services are at their limits of memory.
+    LimitMemory,
     /// Nobody reads what the services log.
     UnreadLogs,
     /// The database fails over while endpoints are registered.
@@ -231,6 +233,17 @@ fn of_their_own() -> Vec<Case> {
         Case::new("clock-set", "the clock is 40 days ahead for a minute, then two hours, and right again", vec![])
             .act(Act::SetClock),
         Case::new(
+            "size-retention",
+            "the brokers keep one byte of what does not say otherwise, while the enricher and then a processing is away",
+            ["enricher-0", "processing-0"].map(|name| Fault::BrokersRemove(name.to_owned())).to_vec(),
+        ),
+        Case::new(
+            "memory-limit",
+            "a door, processing, enricher and loader may have less memory than they have, one after the other",
+            vec![],
+        )
+        .act(Act::LimitMemory),
+        Case::new(
             "clocks-wrong",
             "the clocks of a door, processing, enricher and loader are wrong, one after the other",
             [("streaming-0", "+2h"), ("processing-0", "+40d"), ("enricher-0", "+2h"), ("loader-0", "+40d")]
@@ -268,6 +281,7 @@ pub(crate) async fn act(case: &Case, run: &mut Run<'_>) -> anyhow::Result<()> {
             run.ended(Moment::now());
             Ok(())
         }
+        Act::LimitMemory => crate::memory::each(run).await,
         Act::UnreadLogs => crate::unread::logs(run).await,
         Act::PutLogBack => {
             crate::put_back::log().await?;

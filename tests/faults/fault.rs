@@ -16,6 +16,7 @@ use crate::surroundings::Surroundings;
 use crate::system::System;
 use crate::tail::Moment;
 use crate::trouble::Trouble;
+use crate::{memory, retention};
 
 /// Longer than the producers wait for an acknowledgement.
 const PAST_DELIVERY: Duration = Duration::from_secs(12);
@@ -47,6 +48,10 @@ pub(crate) enum Fault {
     Unread(String, Duration),
     /// The clock of a service goes wrong by this much, as "+40d", for a time. Its system has [clocks](crate::system::Options).
     ClockSet(String, &'static str, Duration),
+    /// A service may have less memory than it has, for a time.
+    MemoryLimited(String, Duration),
+    /// A service is away while the brokers remove what topics do not say to keep.
+    BrokersRemove(String),
     /// SIGTERM of a service, which is started again when it has ended.
     Restart(String),
     /// SIGTERM of a service, and `kill -9` where it has not ended by then; it is started again.
@@ -102,18 +107,18 @@ impl Fault {
     /// The fault, from its beginning to its end: the moment from which on nothing is in the way any more.
     pub(crate) async fn happen(&self, around: &Surroundings, system: &System) -> anyhow::Result<Moment> {
         match self {
-            Self::Kill(name) => Ok(kill(system, name).await?.later(session(system, name))),
+            Self::Kill(name) => Ok(kill(system, name).await?.later(system.session_of(name))),
             Self::KillAndCoordinator { name, later, away } => {
                 let broker = around.coordinator(&system.group(name)).await?;
                 kill(system, name).await?;
                 pause(*later).await;
                 let led = broker_killed(around, broker, *away).await?;
-                Ok(led.later(session(system, name)))
+                Ok(led.later(system.session_of(name)))
             }
             Self::KillWhileJoining(name) => kill_while_joining(around, system, name, "processing-1").await,
             Self::KillForGood(name) => {
                 system.on(name, |process| process.kill().map(drop)).await?;
-                Ok(Moment::now().later(session(system, name)))
+                Ok(Moment::now().later(system.session_of(name)))
             }
             Self::Freeze(name) => {
                 system.on(name, |process| process.signal(Signal::Stop)).await?;
@@ -133,6 +138,8 @@ impl Fault {
                 Ok(Moment::now())
             }
             Self::ClockSet(name, by, time) => set_clock(system, name, by, *time).await,
+            Self::MemoryLimited(name, time) => memory::limited(system, name, *time).await.map(|(end, _)| end),
+            Self::BrokersRemove(name) => retention::of_brokers(around, system, name).await,
             Self::Restart(name) => {
                 system
                     .on(name, |process| {
@@ -207,7 +214,7 @@ async fn set_clock(system: &System, name: &str, by: &str, time: Duration) -> any
     if before + after == 0 {
         bail!("{name} goes on although its clock was set back by {by}");
     }
-    Ok(Moment::now().later(session(system, name)))
+    Ok(Moment::now().later(system.session_of(name)))
 }
 
 /// For a time a service that ends is started again, as whoever looks after it does. How often that was.
@@ -257,7 +264,7 @@ async fn kill_while_joining(around: &Surroundings, system: &System, name: &str, 
     system.on(other, |process| process.signal(Signal::Cont)).await?;
     pause(system.options.session()).await;
     tokio::task::spawn_blocking(move || third.stop(Duration::from_secs(30))).await??;
-    Ok(killed.later(session(system, name)))
+    Ok(killed.later(system.session_of(name)))
 }
 
 /// From when on the other brokers lead its partitions: as soon as they have noticed.
@@ -289,7 +296,7 @@ async fn reclaim(system: &System, name: &str, notice: Duration) -> anyhow::Resul
             Ok(killed)
         })
         .await?;
-    Ok(Moment::now().later(if killed { session(system, name) } else { Duration::ZERO }))
+    Ok(Moment::now().later(if killed { system.session_of(name) } else { Duration::ZERO }))
 }
 
 async fn replace(system: &System, name: &str, folder: Option<PathBuf>) -> anyhow::Result<Moment> {
@@ -301,11 +308,6 @@ async fn replace(system: &System, name: &str, folder: Option<PathBuf>) -> anyhow
         })
         .await?;
     Ok(Moment::now())
-}
-
-/// How long the others wait for a member that was killed. The door is in no group.
-fn session(system: &System, name: &str) -> Duration {
-    if name.starts_with("streaming") { Duration::ZERO } else { system.options.session() }
 }
 
 async fn through_brokers(around: &Surroundings, mode: Mode, time: Duration) -> anyhow::Result<Moment> {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use weir_tests::memory::MemoryLimit;
 
 use crate::Arguments;
 use crate::failover::Former;
@@ -17,7 +18,7 @@ use crate::system::Options;
 const STRETCH: u32 = 10;
 
 /// A fault that a machine, a network or an operator could bring about.
-fn any(rng: &mut Rng, in_store: bool) -> Fault {
+fn any(rng: &mut Rng, in_store: bool, limits_memory: bool) -> Fault {
     if in_store && rng.u32(0..4) == 0 {
         return crate::store::any(rng);
     }
@@ -26,7 +27,9 @@ fn any(rng: &mut Rng, in_store: bool) -> Fault {
     let service = rng.choice(SERVICES).unwrap_or("processing-0").to_owned();
     let time = Duration::from_millis(rng.u64(500..6000));
     match rng.u32(0..100) {
-        0..33 => Fault::Kill(service),
+        0..3 if limits_memory => Fault::MemoryLimited(service, time),
+        0..31 => Fault::Kill(service),
+        31..33 => Fault::BrokersRemove(service),
         33..41 => Fault::Restart(service),
         41..50 => Fault::BrokerKilled(rng.usize(0..3), time),
         50..54 => Fault::BrokersAway,
@@ -51,14 +54,19 @@ pub(crate) async fn run(
     lines: &mut Vec<Line>,
 ) -> anyhow::Result<()> {
     let seed = arguments.seed;
+    let limits_memory = MemoryLimit::make()?.is_some();
+    if !limits_memory {
+        println!("memory cannot be limited here: there are no such faults in these rounds");
+    }
     let mut rng = Rng::with_seed(seed);
     let mut done = 0;
     while done < rounds {
         let count = STRETCH.min(rounds - done);
         // One stretch of three has its lake in an object store, which is slower than a folder.
         let store = (rng.u32(0..3) == 0).then(|| rng.u64(..));
-        let faults: Vec<(Duration, Fault)> =
-            (0..count).map(|_| (Duration::from_millis(rng.u64(0..3000)), any(&mut rng, store.is_some()))).collect();
+        let faults: Vec<(Duration, Fault)> = (0..count)
+            .map(|_| (Duration::from_millis(rng.u64(0..3000)), any(&mut rng, store.is_some(), limits_memory)))
+            .collect();
         let (plan, options) = (plan(rng.u64(..)), Options { store, clocks: true, ..Options::default() });
         done += count;
         if done <= arguments.skip {

@@ -79,6 +79,7 @@ impl Surroundings {
             redis.ask("FLUSHALL").map(drop)
         })
         .await??;
+        crate::retention::defaults(self, &[]).await?;
         self.delete_topics().await
     }
 

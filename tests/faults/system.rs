@@ -253,6 +253,11 @@ impl System {
             .with_context(|| name.to_owned())
     }
 
+    /// How long the others wait for a member that was killed. The door is in no group.
+    pub(crate) fn session_of(&self, name: &str) -> Duration {
+        if name.starts_with("streaming") { Duration::ZERO } else { self.options.session() }
+    }
+
     /// The group in which a service's processes share their work.
     pub(crate) fn group(&self, name: &str) -> String {
         format!("{}weir-{}", self.prefix, name.split('-').next().unwrap_or_default())

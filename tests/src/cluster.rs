@@ -71,6 +71,9 @@ impl Cluster {
                 ("controller.quorum.election.timeout.ms", "500".into()),
                 // A follower that was killed leaves the in-sync replicas when its session is over; one that hangs, by this.
                 ("replica.lag.time.max.ms", "4000".into()),
+                // What topics may not keep is removed while a case looks.
+                ("log.retention.check.interval.ms", "1000".into()),
+                ("log.initial.task.delay.ms", "1000".into()),
                 // What a case leaves behind is gone before it is in the way of the next.
                 ("file.delete.delay.ms", "1000".into()),
                 // A group's coordinator that moves lets the sessions of its members begin anew, also of one that was killed:

@@ -12,6 +12,7 @@ pub mod data;
 pub mod disk;
 pub mod environment;
 pub mod kafka;
+pub mod memory;
 mod output;
 pub mod ports;
 pub mod postgres;
