@@ -253,7 +253,7 @@ fn of_their_own() -> Vec<Case> {
         .with(Options { clocks: true, ..Options::default() }),
         Case::new("logs-unread", "nobody reads what the services log, and the pipes are full", vec![])
             .act(Act::UnreadLogs)
-            .with(Options { log: Some("debug"), ..Options::default() }),
+            .with(Options { log: Some("trace"), ..Options::default() }),
         Case::new("log-put-back", "the embedded log is put back from a copy, and the lake is not", vec![])
             .act(Act::PutLogBack),
         Case::new("disk-full", "the disk of the lake is full", vec![])

@@ -109,10 +109,7 @@ fn a_month_of_commits_leaves_some_thousand_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_is_whole_without_what_was_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let mut file: toml::Table = toml::from_str(lake::DEFAULTS).unwrap();
-    let mut settings: lake::LakeSettings = file.remove("lake").unwrap().try_into().unwrap();
-    settings.root = folder.path().display().to_string();
-    let lake = lake::Lake::open(&settings).unwrap();
+    let lake = lake_in(folder.path());
     let mut table = Table::new(&lake, "t").unwrap();
     let schema = StructType::try_new([StructField::nullable("id", DataType::STRING)]).unwrap();
     let mut actions = table.creating(&schema, &[]).unwrap();
@@ -120,10 +117,7 @@ async fn a_table_is_whole_without_what_was_removed() {
         // One application that is seen at the beginning only, and one that goes on.
         let name = if version < 3 { "early" } else { "late" };
         actions.push(Action::Txn(Transaction::new(name, version)));
-        let commit = Commit::append(std::mem::take(&mut actions), &[]);
-        let (_, outcome) = table.commit(&commit, std::time::Duration::from_secs(60)).await.unwrap();
-        assert!(matches!(outcome, Outcome::Committed), "{outcome:?}");
-        table.refresh().await.unwrap();
+        commit(&mut table, std::mem::take(&mut actions)).await;
         let path = folder.path().join(format!("t/_delta_log/{version:020}.json"));
         let hours = std::time::Duration::from_secs(7200 * u64::try_from(30 - version).unwrap());
         let commit = std::fs::File::options().write(true).open(path).unwrap();
@@ -145,6 +139,89 @@ async fn a_table_is_whole_without_what_was_removed() {
         assert_eq!(table.application("early").await.unwrap(), Some(2));
         assert_eq!(table.application("late").await.unwrap(), Some(29));
     }
+}
+
+/// Fifty commits, and what each took.
+async fn milliseconds(table: &mut Table) -> f64 {
+    let started = std::time::Instant::now();
+    for n in 0..50 {
+        table.refresh().await.unwrap();
+        commit(table, vec![Action::Txn(Transaction::new("a", n))]).await;
+    }
+    started.elapsed().as_secs_f64() * 1000.0 / 50.0
+}
+
+/// A table of so many commits, two hours old. Nobody reads what lies behind a checkpoint, so they are empty.
+async fn with_old_commits(folder: &std::path::Path, lake: &lake::Lake, old: u64) -> Table {
+    let mut table = Table::new(lake, "t").unwrap();
+    let schema = StructType::try_new([StructField::nullable("id", DataType::STRING)]).unwrap();
+    let first = table.creating(&schema, &[]).unwrap();
+    commit(&mut table, first).await;
+    table.checkpoint(u64::MAX).await.unwrap();
+    let log = folder.join("t/_delta_log");
+    let name = |version: u64, kind: &str| log.join(format!("{version:020}.{kind}"));
+    std::fs::copy(name(0, "json"), name(old, "json")).unwrap();
+    std::fs::copy(name(0, "checkpoint.parquet"), name(old, "checkpoint.parquet")).unwrap();
+    let last = std::fs::read_to_string(log.join("_last_checkpoint")).unwrap();
+    let last = last.replace("\"version\":0", &format!("\"version\":{old}"));
+    std::fs::write(log.join("_last_checkpoint"), last).unwrap();
+    let modified = service::clock::now() - std::time::Duration::from_secs(7200);
+    for version in 1..old {
+        std::fs::File::create(name(version, "json")).unwrap();
+    }
+    for entry in std::fs::read_dir(&log).unwrap() {
+        let file = std::fs::File::options().append(true).open(entry.unwrap().path()).unwrap();
+        file.set_modified(modified).unwrap();
+    }
+    let table = Table::open(lake, "t").await.unwrap();
+    assert_eq!(table.version(), Some(old));
+    table
+}
+
+/// `cargo test --workspace --lib -- --ignored --nocapture what_a_commit_takes`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement: takes a minute"]
+async fn what_a_commit_takes_does_not_grow_with_the_months() {
+    let (few, default, many) = (100, 5000, 200_000);
+    let mut took = Vec::new();
+    for old in [few, default, 50_000, many] {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = lake_in(folder.path());
+        let mut table = with_old_commits(folder.path(), &lake, old).await;
+        took.push(milliseconds(&mut table).await);
+        println!("{old} old commits: {:.1} ms each", took[took.len() - 1]);
+        if old != many {
+            continue;
+        }
+        // Those of the last hour stay, however few are to be kept: here they are those that this test has made.
+        let files = || std::fs::read_dir(folder.path().join("t/_delta_log")).unwrap().count();
+        let mut checkpoints = 0;
+        while files() > 2000 {
+            table.checkpoint(10).await.unwrap();
+            milliseconds(&mut table).await;
+            checkpoints += 1;
+            assert!(checkpoints <= 20, "{} files are left", files());
+        }
+        let cleaned = milliseconds(&mut table).await;
+        println!("{many} old commits, after {checkpoints} checkpoints: {cleaned:.1} ms each");
+        // Not as few as where there never were many: a file system keeps a folder as large as it once was.
+        assert!(3.0 * cleaned < took[took.len() - 1], "{cleaned} ms, and {took:?} ms before");
+    }
+    assert!(took[1] < 2.0 * took[0], "as many as are kept by default: {took:?} ms");
+}
+
+fn lake_in(folder: &std::path::Path) -> lake::Lake {
+    let mut file: toml::Table = toml::from_str(lake::DEFAULTS).unwrap();
+    let mut settings: lake::LakeSettings = file.remove("lake").unwrap().try_into().unwrap();
+    settings.root = folder.display().to_string();
+    lake::Lake::open(&settings).unwrap()
+}
+
+async fn commit(table: &mut Table, actions: Vec<Action>) {
+    let commit = Commit::append(actions, &[]);
+    let (_, outcome) = table.commit(&commit, std::time::Duration::from_secs(60)).await.unwrap();
+    assert!(matches!(outcome, Outcome::Committed), "{outcome:?}");
+    table.refresh().await.unwrap();
 }
 
 proptest! {
