@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bus::dead_letters::Refused;
-use bus::{Bus, Consumer, ConsumerState, Incoming, Producer};
+use bus::{Bus, Consumer, ConsumerState, Incoming, Outcome, Producer};
 use common::load::v1::LoadRequest;
 use lake::Lake;
 use object_store::path::Path;
@@ -158,9 +158,14 @@ impl Pipeline {
             traceparent: headers.traceparent,
         };
         let mut taken = self.counts.take("", None, 1, COMES_AGAIN);
-        match self.producer.send_letter(refused, ack).await {
-            Ok(_) => taken.end(What::DeadLettered, 1),
-            Err(error) => tracing::warn!(%error, "a dead letter was not sent, its record comes again"),
+        // Sent is not durable: where its topic refuses it the record comes again, and is counted then.
+        let ack = ack.watched(move |ended| {
+            if ended == Outcome::Completed {
+                taken.end(What::DeadLettered, 1);
+            }
+        });
+        if let Err(error) = self.producer.send_letter(refused, ack).await {
+            tracing::warn!(%error, "a dead letter was not sent, its record comes again");
         }
     }
 
@@ -257,3 +262,7 @@ fn told(table: &str, version: u64, round: &Round, counts: &HopCounts, started: I
         counts.age(service::clock::now().duration_since(received).unwrap_or_default());
     }
 }
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;

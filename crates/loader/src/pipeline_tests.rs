@@ -1,0 +1,49 @@
+use bus::{Ack, Assignment, Coordinates, Headers};
+use service::Health;
+
+use super::*;
+
+/// A loader whose log has no topic for dead letters.
+fn pipeline(folder: &std::path::Path, health: &Health, counts: HopCounts) -> Pipeline {
+    let mut settings: crate::Settings = service::load(crate::DEFAULTS, None, []).unwrap();
+    settings.bus.kafka.brokers = Vec::new();
+    settings.bus.data_dir = folder.join("log");
+    settings.lake.root = folder.join("lake").display().to_string();
+    let bus = Bus::open(&settings.bus).unwrap();
+    Pipeline {
+        producer: bus.producer().unwrap(),
+        lake: Lake::open(&settings.lake).unwrap(),
+        bus,
+        settings: settings.loader,
+        checks: Checks::new(health, Duration::from_secs(1), Duration::from_secs(1)),
+        counts,
+        wanted: Wanted::default(),
+        shutdown: CancellationToken::new(),
+        tables: BTreeMap::new(),
+        found: Found::default(),
+        loaded: Instant::now(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_was_refused_counts_as_coming_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let health = Health::new("loader", CancellationToken::new());
+    let mut pipeline = pipeline(folder.path(), &health, health.counts().hop(STAGE));
+    let (ack, outcome) = Ack::testing();
+    let record = Incoming {
+        coordinates: Coordinates { log: "log".into(), topic: "loads".into(), partition: 0, offset: 7 },
+        key: None,
+        payload: Some(vec![0xff; 20].into()),
+        headers: Headers::default(),
+        produced_at_ms: 0,
+        culprit: None,
+        assignment: Assignment { epoch: 1, start: 0 },
+        ack,
+    };
+    pipeline.take_in(record).await;
+    assert_eq!(outcome.await.unwrap(), Outcome::Failed);
+    let count = health.digest().counts.pop().unwrap();
+    assert_eq!((count.taken_in, count.dead_lettered), (1, 0));
+    assert_eq!(count.dropped.get(COMES_AGAIN), Some(&1));
+}
