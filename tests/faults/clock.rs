@@ -15,6 +15,8 @@ const A_LOOK: Duration = Duration::from_secs(75);
 const LIBRARIES: [&str; 2] =
     ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
 
+/// What is preloaded reads the file of a clock once a second: for a shorter time it may not show what stood there at all.
+pub(crate) const SHOWN: Duration = Duration::from_secs(2);
 /// What stands in the file of a clock that is right.
 pub(crate) const RIGHT: &str = "+0";
 

@@ -6,6 +6,7 @@ use fastrand::Rng;
 use weir_tests::memory::MemoryLimit;
 
 use crate::Arguments;
+use crate::clock;
 use crate::failover::Former;
 use crate::fault::Fault;
 use crate::load;
@@ -41,7 +42,7 @@ fn any(rng: &mut Rng, in_store: bool, limits_memory: bool) -> Fault {
         81..83 => Fault::RedisEmptied,
         83..84 => Fault::Rebalances(2),
         84..89 => Fault::Unread(service, time),
-        89..95 => Fault::ClockSet(service, rng.choice(["+40d", "+2h", "+90s"]).unwrap_or("+2h"), time),
+        89..95 => Fault::ClockSet(service, rng.choice(["+40d", "+2h", "+90s"]).unwrap_or("+2h"), time + clock::SHOWN),
         95..97 => Fault::DatabaseAway(time),
         _ => Fault::DatabaseFailsOver(if rng.bool() { Former::Killed } else { Former::ReadOnly }),
     }

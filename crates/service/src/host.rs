@@ -17,8 +17,8 @@ use crate::{Counts, Health, HostSettings, HttpLimits, admin, bind, grpc, http, m
 
 /// How often the recorder of metrics sorts what histograms took in.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
-/// How often the clock is looked at, where something waits by it.
-const CLOCK_LOOK: Duration = Duration::from_secs(1);
+/// How often the clock is looked at, where something waits by it: what is set ahead and back between two looks is not seen.
+const CLOCK_LOOK: Duration = Duration::from_millis(100);
 /// What a clock is set back by and nobody minds: sessions and time-outs are longer.
 const SET_BACK: Duration = Duration::from_secs(10);
 /// Answers of the admin server are made at once; what is left of them at the end is in a socket's buffer.
