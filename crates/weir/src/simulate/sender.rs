@@ -70,9 +70,9 @@ pub enum Error {
 pub enum Outcome {
     /// A whole 2xx was read.
     Acknowledged,
-    /// The door said that it did not take it: a 4xx other than 408 and 429.
+    /// The door said that it did not take it: a 4xx other than 408 and 429, and no attempt before can have been taken.
     Refused,
-    /// No whole answer, or one that does not say whether it was taken.
+    /// No whole answer, or one that does not say whether it was taken: to this attempt or to one before.
     Indeterminate,
 }
 
@@ -241,16 +241,22 @@ impl Post {
 
     async fn deliver(&self, delivery: Delivery) -> Sent {
         let began = Instant::now();
-        let mut attempts = 0;
+        let (mut attempts, mut maybe_taken) = (0, false);
         loop {
             attempts += 1;
             let attempt = Instant::now();
             let answer = timeout(self.timeout, self.attempt(&delivery)).await.ok().flatten();
             let took = attempt.elapsed();
             let status = answer.as_ref().map(|answer| answer.status);
-            let outcome = outcome(status);
+            let outcome = match outcome(status) {
+                // An attempt before may have been taken, and this one is refused: by a door whose clock is wrong, say.
+                Outcome::Refused if maybe_taken => Outcome::Indeterminate,
+                outcome => outcome,
+            };
+            let meant = matches!(delivery.meaning.fate, Fate::Refused(_));
+            maybe_taken |= outcome == Outcome::Indeterminate && !meant;
             let wait = answer.and_then(|answer| answer.retry_after).unwrap_or_else(|| back_off(attempts));
-            let again = outcome == Outcome::Indeterminate
+            let again = self::outcome(status) == Outcome::Indeterminate
                 && delivery.sender != Platform::GitHub
                 && began.elapsed() + wait < self.retry_for;
             let given_up = !again || self.shutdown.run_until_cancelled(sleep(wait)).await.is_none();

@@ -104,6 +104,16 @@ async fn what_is_refused_stays_refused() {
     assert!(seen.iter().all(|sent| *sent == (Outcome::Refused, 1)));
 }
 
+/// A door may have put it on the log and not been able to say so; the next one's clock is wrong, and it is refused there.
+#[tokio::test]
+async fn what_is_refused_after_an_attempt_without_an_answer_may_have_been_taken() {
+    let (url, _, _tasks) = door(&[(503, Some("0")), (401, None)]).await;
+    let options = Options { count: Some(20), ..Options::new(url) };
+    let (summary, seen) = run("standard=1", options, &CancellationToken::new()).await;
+    assert!(seen.iter().all(|sent| *sent == (Outcome::Indeterminate, 2)), "{seen:?}");
+    assert_eq!(summary.statuses, BTreeMap::from([(401, 20)]));
+}
+
 #[tokio::test]
 async fn without_a_door_all_is_indeterminate() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
