@@ -248,15 +248,14 @@ impl Post {
             let answer = timeout(self.timeout, self.attempt(&delivery)).await.ok().flatten();
             let took = attempt.elapsed();
             let status = answer.as_ref().map(|answer| answer.status);
-            let outcome = match outcome(status) {
-                // An attempt before may have been taken, and this one is refused: by a door whose clock is wrong, say.
-                Outcome::Refused if maybe_taken => Outcome::Indeterminate,
-                outcome => outcome,
-            };
-            let meant = matches!(delivery.meaning.fate, Fate::Refused(_));
-            maybe_taken |= outcome == Outcome::Indeterminate && !meant;
+            let answered = outcome(status);
+            // An attempt before may have been taken, and this one is refused: by a door whose clock is wrong, say.
+            let outcome = if answered == Outcome::Refused && maybe_taken { Outcome::Indeterminate } else { answered };
+            // What is broken on purpose is never taken.
+            let is_sound = !matches!(delivery.meaning.fate, Fate::Refused(_));
+            maybe_taken |= answered == Outcome::Indeterminate && is_sound;
             let wait = answer.and_then(|answer| answer.retry_after).unwrap_or_else(|| back_off(attempts));
-            let again = self::outcome(status) == Outcome::Indeterminate
+            let again = answered == Outcome::Indeterminate
                 && delivery.sender != Platform::GitHub
                 && began.elapsed() + wait < self.retry_for;
             let given_up = !again || self.shutdown.run_until_cancelled(sleep(wait)).await.is_none();
