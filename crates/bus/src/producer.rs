@@ -47,12 +47,17 @@ struct Inner {
 /// What the topic of dead letters takes, as far as it is known.
 #[derive(Debug, Default)]
 struct Letters {
-    /// The smallest record that was refused as too large, and when.
+    /// Bytes of the smallest payload that was refused as too large, and when. Of the payload and not of the record, which
+    /// holds times too: it may be a byte shorter when it comes again, and would be tried for ever.
     refused: Mutex<Option<(usize, Instant)>>,
 }
 
 impl Letters {
     fn note(&self, bytes: usize, now: Instant) {
+        // Without its payload it cannot get smaller, and others may be fine.
+        if bytes == 0 {
+            return;
+        }
         let mut refused = lock(&self.refused);
         let smallest = refused.map_or(bytes, |(before, _)| before.min(bytes));
         *refused = Some((smallest, now));
@@ -124,7 +129,7 @@ pub(crate) struct Flying {
 enum Tell {
     Delivery(oneshot::Sender<Result<Coordinates, Error>>),
     Ack(Ack),
-    /// The same for a dead letter of so many bytes.
+    /// The same for a dead letter with a payload of so many bytes.
     Letter(Ack, usize, Arc<Letters>),
 }
 
@@ -218,12 +223,15 @@ impl Producer {
     /// said lately, it goes without them: the record that it is of comes again when a letter was refused, and then goes on.
     pub async fn send_letter(&self, refused: dead_letters::Refused<'_>, ack: Ack) -> Result<(), Error> {
         let letters = &self.inner.letters;
+        let bytes = refused.payload.len();
+        let mut kept = 0;
         let record = dead_letters::fitting(refused, |record| {
             self.check(record).map_err(|error| error.to_string())?;
-            letters.check(size(record), Instant::now())
+            letters.check(bytes, Instant::now())?;
+            kept = bytes;
+            Ok(())
         });
-        let bytes = size(&record);
-        self.send_and_tell(&record, Tell::Letter(ack, bytes, Arc::clone(letters))).await
+        self.send_and_tell(&record, Tell::Letter(ack, kept, Arc::clone(letters))).await
     }
 
     async fn send_and_tell(&self, record: &Record, mut tell: Tell) -> Result<(), Error> {

@@ -209,7 +209,8 @@ pub(crate) async fn a_dead_letter_that_is_too_large_for_its_topic_goes_without_i
     let producer = bus.producer().unwrap();
     let at = "log.1/raw.meta/2/99".parse().unwrap();
     let payload: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(50_000).collect();
-    let refused = || Refused {
+    // The second is shorter by its time, and by nothing else.
+    let refused = |nanos| Refused {
         stage: "processing",
         reason: "not_json",
         message: "expected a value".to_owned(),
@@ -221,13 +222,13 @@ pub(crate) async fn a_dead_letter_that_is_too_large_for_its_topic_goes_without_i
         delivery_id: "d1",
         payload: payload.clone().into(),
         content_type: "application/octet-stream",
-        failed_at: service::clock::timestamp(),
+        failed_at: prost_types::Timestamp { seconds: 1_800_000_000, nanos },
         attempts: 1,
         traceparent: None,
     };
-    for expected in [Outcome::Failed, Outcome::Completed] {
+    for (expected, nanos) in [(Outcome::Failed, 999_999_999), (Outcome::Completed, 0)] {
         let (ack, outcome) = Ack::testing();
-        producer.send_letter(refused(), ack).await.unwrap();
+        producer.send_letter(refused(nanos), ack).await.unwrap();
         assert_eq!(within("the letter", outcome).await.unwrap(), expected);
     }
     let mut reader = bus.reader(&[DEAD_LETTERS.name().to_owned()], Start::Beginning).await.unwrap();
