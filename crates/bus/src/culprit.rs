@@ -49,7 +49,8 @@ pub(crate) struct Suspect {
     pub(crate) times: u32,
 }
 
-const NAME: &str = "weir:";
+/// What is committed with an offset begins with this.
+pub(crate) const NAME: &str = "weir:";
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

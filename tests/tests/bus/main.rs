@@ -16,6 +16,7 @@ mod outage;
 mod process;
 mod produce;
 mod read;
+mod remade;
 mod retention;
 mod sharing;
 mod support;
@@ -94,6 +95,8 @@ mod kafka {
     crate::suite!(
         crate::support::Log::kafka,
         close::closing_at_any_moment_never_ends_the_process,
+        remade::a_member_reads_all_of_a_topic_that_was_made_again,
+        remade::a_position_of_a_topic_that_is_gone_is_not_believed,
         sharing::who_closes_while_the_group_is_shared_out_is_not_waited_for,
     );
 }

@@ -2,7 +2,8 @@
 //!
 //! A partition begins where its group has committed. A group that never did begins at the first record there is, and
 //! commits that before it consumes: afterwards "committed, and no longer on the log" always means that records are
-//! missing. Such a partition stands still and says so; nothing resets it.
+//! missing. Such a partition stands still and says so; nothing resets it. Only a topic that is [another one](super::lives) is
+//! begun at its first record: what was committed was of the one before.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,16 +11,18 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::Events;
 use super::coverage::Coverage;
 use super::joining::Joining;
+use super::lives::Lives;
 use super::lock;
+use super::positions::{Position, add, commit, committed};
 use crate::Error;
-use crate::culprit::{Mark, Watch};
+use crate::culprit::Watch;
 use crate::intake::{Intake, Place};
 
 /// How long the broker may take to say where a partition begins.
@@ -35,6 +38,7 @@ pub(crate) struct Member {
     pub(crate) intake: Arc<Intake>,
     pub(super) joining: Joining,
     pub(super) coverage: Coverage,
+    pub(super) lives: Lives,
     /// When a commit of a trial that failed is tried again.
     pub(super) try_again: Mutex<Option<Instant>>,
     /// Assigned by the group, but not begun: when to try, or try again.
@@ -46,12 +50,13 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn new(intake: Arc<Intake>) -> Self {
+    pub(crate) fn new(intake: Arc<Intake>, lives: Lives) -> Self {
         Self {
             events: Events::new("consumer"),
             intake,
             joining: Joining::default(),
             coverage: Coverage::default(),
+            lives,
             try_again: Mutex::new(None),
             waiting: Mutex::new(HashMap::new()),
             leaving: AtomicBool::new(false),
@@ -100,6 +105,36 @@ impl Member {
         }
     }
 
+    /// Partitions of topics that were deleted and made again are given up, and begin anew.
+    pub(crate) fn begin_again(&self, consumer: &BaseConsumer<Self>) {
+        let topics = self.lives.replaced();
+        if topics.is_empty() {
+            return;
+        }
+        let is_of = |place: &Place| topics.contains(&place.0);
+        let state = self.intake.lock();
+        let begun: Vec<Place> = state.parts.keys().filter(|place| is_of(place)).cloned().collect();
+        let stopped: Vec<Place> = state.stopped.keys().filter(|place| is_of(place)).cloned().collect();
+        drop(state);
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in &begun {
+            list.add_partition(topic, *partition);
+        }
+        if list.count() > 0
+            && let Err(error) = consumer.incremental_unassign(&list)
+        {
+            tracing::warn!(group = %self.intake.group, %error, "topics that were made again cannot be given up, trying again");
+            return self.lives.tell_again(topics);
+        }
+        self.intake.lock().discard(is_of);
+        tracing::error!(
+            group = %self.intake.group, ?topics, "topics were deleted and made again: they are read from their first records on"
+        );
+        self.forget(&begun);
+        self.forget(&stopped);
+        lock(&self.waiting).extend(begun.into_iter().chain(stopped).map(|place| (place, Instant::now())));
+    }
+
     fn assign(&self, consumer: &BaseConsumer<Self>, begun: &TopicPartitionList) -> KafkaResult<()> {
         consumer.incremental_assign(begun)?;
         // A pause outlives an assignment, and this one is new.
@@ -109,11 +144,15 @@ impl Member {
     /// Finds where the partitions begin, and tells the intake. What cannot begin now waits.
     fn begin(&self, consumer: &BaseConsumer<Self>, new: Vec<Place>) -> TopicPartitionList {
         let committed = committed(consumer, &new);
+        let ids = self.lives.begin(new.iter().map(|(topic, _)| Arc::clone(topic)).collect());
         let (mut starts, mut later) = (Vec::new(), Vec::new());
         for place in new {
-            let found = match &committed {
-                Ok(committed) => self.start(consumer, &place, committed.get(&place).copied().flatten()),
-                Err(error) => Err(Refusal::Later(error.clone())),
+            let found = match (&committed, &ids) {
+                (Ok(committed), Ok(ids)) => {
+                    self.start(consumer, &place, committed.get(&place).and_then(Option::as_ref), ids.get(&place.0))
+                }
+                (Err(error), _) => Err(Refusal::Later(error.to_string())),
+                (_, Err(error)) => Err(Refusal::Later(error.to_string())),
             };
             match found {
                 Ok(start) => starts.push((place, start)),
@@ -125,7 +164,7 @@ impl Member {
             }
         }
         if let Err(error) = mark(consumer, &mut starts) {
-            later.extend(starts.drain(..).map(|(place, _)| (place, error.clone())));
+            later.extend(starts.drain(..).map(|(place, _)| (place, error.to_string())));
         }
         for (place, error) in later {
             let (topic, partition) = &place;
@@ -146,15 +185,24 @@ impl Member {
         &self,
         consumer: &BaseConsumer<Self>,
         (topic, partition): &Place,
-        committed: Option<(i64, Option<Mark>)>,
+        committed: Option<&Position>,
+        id: Option<&Arc<str>>,
     ) -> Result<Start, Refusal> {
-        let (low, high) = consumer.fetch_watermarks(topic, *partition, ASK).map_err(Refusal::Later)?;
+        let asked = consumer.fetch_watermarks(topic, *partition, ASK);
+        let (low, high) = asked.map_err(|error| Refusal::Later(error.to_string()))?;
         let watch = |position, found| self.intake.watch(found, position, high);
         match committed {
-            Some((position, found)) if (low..=high).contains(&position) => {
-                Ok(Start { position, waiting: position < high, new: false, watch: watch(position, found) })
+            Some(Position { offset, of: Some(of), .. }) if Some(of) != id => {
+                tracing::warn!(group = %self.intake.group, %topic, partition, offset, low, "the topic was deleted and made again, beginning at its first record");
+                Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
             }
-            Some((offset, _)) => Err(Refusal::Stop(self.out_of_range((topic, *partition), offset, (low, high)))),
+            Some(Position { offset: position, mark, .. }) if (low..=high).contains(position) => {
+                let watch = watch(*position, *mark);
+                Ok(Start { position: *position, waiting: *position < high, new: false, watch })
+            }
+            Some(Position { offset, .. }) => {
+                Err(Refusal::Stop(self.out_of_range((topic, *partition), *offset, (low, high))))
+            }
             None => {
                 tracing::info!(group = %self.intake.group, %topic, partition, low, "the group is new here, beginning at the first record");
                 Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
@@ -250,7 +298,7 @@ impl Member {
         let (moved, first) = self.intake.lock().progress();
         for ((topic, partition), position) in &moved {
             // Refused is only an offset below zero.
-            let _ = offsets.add_partition_offset(topic, *partition, Offset::Offset(*position));
+            let _ = add(consumer, &mut offsets, topic, *partition, *position, None);
         }
         if offsets.count() == 0 {
             return;
@@ -280,7 +328,7 @@ fn mark(consumer: &BaseConsumer<Member>, starts: &mut [(Place, Start)]) -> Kafka
     let mut offsets = TopicPartitionList::new();
     for ((topic, partition), start) in starts.iter_mut().filter(|(_, start)| start.new || start.waiting) {
         let mark = start.waiting.then(|| start.watch.running());
-        add(&mut offsets, topic, *partition, start.position, mark)?;
+        add(consumer, &mut offsets, topic, *partition, start.position, mark)?;
         start.watch.written(mark);
     }
     if offsets.count() > 0 {
@@ -289,59 +337,13 @@ fn mark(consumer: &BaseConsumer<Member>, starts: &mut [(Place, Start)]) -> Kafka
     Ok(())
 }
 
-/// Adds an offset that is to be committed with a mark.
-pub(super) fn add(
-    offsets: &mut TopicPartitionList,
-    topic: &str,
-    partition: i32,
-    position: i64,
-    mark: Option<Mark>,
-) -> KafkaResult<()> {
-    let mut element = offsets.add_partition(topic, partition);
-    element.set_offset(Offset::Offset(position))?;
-    if let Some(mark) = mark {
-        element.set_metadata(mark.to_string());
-    }
-    Ok(())
-}
-
 enum Refusal {
-    Later(KafkaError),
+    Later(String),
     Stop(Error),
-}
-
-type Committed = HashMap<Place, Option<(i64, Option<Mark>)>>;
-
-fn committed(consumer: &BaseConsumer<Member>, of: &[Place]) -> KafkaResult<Committed> {
-    let mut asked = TopicPartitionList::new();
-    for (topic, partition) in of {
-        asked.add_partition(topic, *partition);
-    }
-    let answer = consumer.committed_offsets(asked, ASK)?;
-    let mut committed = HashMap::new();
-    for element in answer.elements() {
-        // An error here must not be taken for "never committed".
-        element.error()?;
-        let offset = match element.offset() {
-            Offset::Offset(offset) => Some((offset, Mark::read(element.metadata()))),
-            _ => None,
-        };
-        committed.insert((element.topic().into(), element.partition()), offset);
-    }
-    Ok(committed)
 }
 
 fn places(list: &TopicPartitionList) -> Vec<Place> {
     list.elements().iter().map(|element| (element.topic().into(), element.partition())).collect()
-}
-
-/// Commits what is stored, and waits for the answer.
-pub(crate) fn commit(consumer: &BaseConsumer<Member>) {
-    match consumer.commit_consumer_state(CommitMode::Sync) {
-        Ok(()) => {}
-        Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) => {}
-        Err(error) => tracing::warn!(%error, "offsets were not committed, their records come again"),
-    }
 }
 
 impl ConsumerContext for Member {

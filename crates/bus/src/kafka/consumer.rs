@@ -10,10 +10,12 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 
-use super::assignment::{Member, commit};
+use super::assignment::Member;
 use super::client::unusable;
 use super::coverage::Coverage;
+use super::lives::Lives;
 use super::message::Content;
+use super::positions::commit;
 use super::{Kafka, joining, thread};
 use crate::intake::{Intake, Place};
 use crate::{Coordinates, Error};
@@ -48,7 +50,7 @@ pub(crate) fn start(
     Ok(receiver)
 }
 
-fn create(kafka: &Kafka, intake: &Arc<Intake>) -> Result<BaseConsumer<Member>, Error> {
+fn create(kafka: &Arc<Kafka>, intake: &Arc<Intake>) -> Result<BaseConsumer<Member>, Error> {
     let settings = &intake.settings;
     let mut config = kafka.config()?;
     let session = kafka.settings.kafka.session_timeout_ms;
@@ -72,7 +74,8 @@ fn create(kafka: &Kafka, intake: &Arc<Intake>) -> Result<BaseConsumer<Member>, E
             "receive.message.max.bytes",
             (kafka.settings.producer.max_record_bytes.max(settings.fetch_ahead_bytes) + 1_048_576).to_string(),
         );
-    config.create_with_context(Member::new(intake.clone())).map_err(|error| unusable("consumer", &error))
+    let member = Member::new(intake.clone(), Lives::watch(kafka, &intake.group)?);
+    config.create_with_context(member).map_err(|error| unusable("consumer", &error))
 }
 
 struct Poller {
@@ -185,6 +188,7 @@ impl Poller {
                 return End::Closing;
             }
             self.kafka.find_again(consumer.client(), &consumer.context().events);
+            consumer.context().begin_again(consumer);
             consumer.context().begin_waiting(consumer);
             self.go_back(consumer);
             consumer.context().store(consumer);

@@ -38,9 +38,13 @@ impl<T> Drop for Owned<T> {
 
 /// The topic's id, another one once it was deleted and created again. Blocks at most `limit`.
 pub(crate) fn ask(kafka: &Kafka, topic: &str, limit: Duration) -> Result<Arc<str>, Error> {
-    let full = kafka.settings.full_name(topic);
+    ask_full(kafka, &kafka.settings.full_name(topic), limit)
+}
+
+/// The same of a topic with its prefix.
+pub(crate) fn ask_full(kafka: &Kafka, full: &str, limit: Duration) -> Result<Arc<str>, Error> {
     let away = |reason: &str| kafka.away(&format!("the id of topic {full} is not known: {reason}"));
-    let name = CString::new(full.as_str()).map_err(|_| away("its name holds a zero byte"))?;
+    let name = CString::new(full).map_err(|_| away("its name holds a zero byte"))?;
     let millis = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
     let client = kafka.asking.client().native_ptr();
     let memory = || away("no memory");

@@ -6,8 +6,9 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaResult;
 
-use super::assignment::{Member, add};
+use super::assignment::Member;
 use super::lock;
+use super::positions::add;
 use crate::intake::Place;
 use crate::intake::trial::{Commit, Step};
 
@@ -70,7 +71,7 @@ impl Member {
 fn write(consumer: &BaseConsumer<Member>, commits: &[Commit]) -> KafkaResult<()> {
     let mut offsets = TopicPartitionList::new();
     for Commit { place: (topic, partition), position, mark, .. } in commits {
-        add(&mut offsets, topic, *partition, *position, *mark)?;
+        add(consumer, &mut offsets, topic, *partition, *position, *mark)?;
     }
     consumer.commit(&offsets, CommitMode::Sync)
 }

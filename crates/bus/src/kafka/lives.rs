@@ -1,0 +1,113 @@
+//! Which topic a group's position belongs to.
+//!
+//! A topic that is deleted and made again has the name of the one before, and other records at the same offsets: a position
+//! in the one says nothing of the other, and would skip what stands before it. So each commit names the id of its topic, and
+//! a member that runs looks whether its topics are still those that it began with.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::{Kafka, lock, thread, topic_id};
+use crate::Error;
+use crate::culprit::{Mark, NAME};
+
+/// How often a member looks.
+const LOOK: Duration = Duration::from_secs(5);
+/// How long a broker may take to tell an id.
+const ASK: Duration = Duration::from_secs(5);
+const TOPIC: &str = "topic=";
+
+/// The ids of the topics that a member consumes. Topics are named in full.
+pub(crate) struct Lives {
+    kafka: Arc<Kafka>,
+    known: Arc<Known>,
+    /// Dropped with this, it ends the thread.
+    _watched: mpsc::Sender<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    begun: Mutex<HashMap<Arc<str>, Arc<str>>>,
+    replaced: Mutex<HashSet<Arc<str>>>,
+}
+
+impl Known {
+    /// A topic has this id now.
+    fn saw(&self, topic: &Arc<str>, id: &Arc<str>) {
+        if lock(&self.begun).get(topic).is_some_and(|begun| begun != id) {
+            lock(&self.replaced).insert(Arc::clone(topic));
+        }
+    }
+}
+
+impl Lives {
+    /// Begins to look, for as long as it is held.
+    pub(crate) fn watch(kafka: &Arc<Kafka>, group: &str) -> Result<Self, Error> {
+        let (watched, ended) = mpsc::channel();
+        let known = Arc::new(Known::default());
+        let lives = Self { kafka: Arc::clone(kafka), known: Arc::clone(&known), _watched: watched };
+        let kafka = Arc::clone(kafka);
+        thread(&format!("weir-topics-{group}"), move || {
+            while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                let begun: Vec<_> = lock(&known.begun).keys().cloned().collect();
+                for topic in begun {
+                    // Away, or deleted and not there again: who consumes it sees that.
+                    if let Ok(id) = topic_id::ask_full(&kafka, &topic, ASK) {
+                        known.saw(&topic, &id);
+                    }
+                }
+            }
+        })?;
+        Ok(lives)
+    }
+
+    /// Partitions of these topics are to begin: asks who the topics are.
+    ///
+    /// # Errors
+    /// The first that is not known. Nothing may begin then: its position could be that of another topic.
+    pub(crate) fn begin(&self, topics: HashSet<Arc<str>>) -> Result<HashMap<Arc<str>, Arc<str>>, Error> {
+        let mut ids = HashMap::new();
+        for topic in topics {
+            let id = topic_id::ask_full(&self.kafka, &topic, ASK)?;
+            // Other partitions of it may have begun before it was replaced.
+            self.known.saw(&topic, &id);
+            lock(&self.known.begun).insert(Arc::clone(&topic), Arc::clone(&id));
+            ids.insert(topic, id);
+        }
+        Ok(ids)
+    }
+
+    /// The topics that are other ones since their partitions began. Told once.
+    pub(crate) fn replaced(&self) -> HashSet<Arc<str>> {
+        std::mem::take(&mut *lock(&self.known.replaced))
+    }
+
+    /// They could not be begun anew.
+    pub(crate) fn tell_again(&self, topics: HashSet<Arc<str>>) {
+        lock(&self.known.replaced).extend(topics);
+    }
+
+    /// What is committed with a position: whose it is, and the mark of the run.
+    pub(crate) fn metadata(&self, topic: &str, mark: Option<Mark>) -> Option<String> {
+        metadata(lock(&self.known.begun).get(topic).map(AsRef::as_ref), mark)
+    }
+}
+
+fn metadata(id: Option<&str>, mark: Option<Mark>) -> Option<String> {
+    let mark = mark.map(|mark| mark.to_string());
+    let Some(id) = id else { return mark };
+    let rest = mark.as_deref().and_then(|mark| mark.strip_prefix(NAME));
+    Some(rest.map_or_else(|| format!("{NAME}{TOPIC}{id}"), |rest| format!("{NAME}{TOPIC}{id},{rest}")))
+}
+
+/// The topic's id in what was committed with a position. None: it was not said, as by a version before this, or by an
+/// operator who has set it.
+pub(crate) fn id_of(metadata: &str) -> Option<Arc<str>> {
+    metadata.strip_prefix(NAME)?.split(',').find_map(|pair| pair.strip_prefix(TOPIC)).map(Into::into)
+}
+
+#[cfg(test)]
+#[path = "lives_tests.rs"]
+mod tests;
