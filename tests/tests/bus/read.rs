@@ -285,18 +285,3 @@ pub(crate) async fn tells_the_topics_with_records(log: &Log) {
     let missing = bus.topics_with_records(&["nothing".to_owned()]).await;
     assert!(matches!(missing, Err(Error::NoTopic { .. })), "{missing:?}");
 }
-
-/// Only where topics can be deleted from outside.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_topic_that_is_made_again_is_another() {
-    let log = Log::kafka("made-again");
-    let bus = log.with_topic(1, |_| {}).await;
-    let first = bus.topic_identity(TOPIC).await.unwrap();
-    let topic = bus.settings().topic_prefix.clone() + TOPIC;
-    let kafka = weir_tests::kafka::shared().expect("kafka");
-    tokio::task::block_in_place(|| kafka.delete_topic(&topic)).unwrap();
-    let bus = &bus;
-    crate::support::until("its end", || async move { !bus.topics().await.unwrap().contains(&TOPIC.to_owned()) }).await;
-    prepare(bus, &[TOPIC]).await;
-    assert_ne!(bus.topic_identity(TOPIC).await.unwrap(), first);
-}

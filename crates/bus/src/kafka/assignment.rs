@@ -20,13 +20,11 @@ use super::coverage::Coverage;
 use super::joining::Joining;
 use super::lives::Lives;
 use super::lock;
-use super::positions::{Position, add, commit, committed};
+use super::positions::{ASK, Position, add, commit, committed};
 use crate::Error;
 use crate::culprit::Watch;
 use crate::intake::{Intake, Place};
 
-/// How long the broker may take to say where a partition begins.
-const ASK: Duration = Duration::from_secs(5);
 /// When it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// When a partition that stands still is looked at again: somebody may have set the group's offset.
@@ -124,15 +122,16 @@ impl Member {
             && let Err(error) = consumer.incremental_unassign(&list)
         {
             tracing::warn!(group = %self.intake.group, %error, "topics that were made again cannot be given up, trying again");
-            return self.lives.tell_again(topics);
+            return;
         }
         self.intake.lock().discard(is_of);
         tracing::error!(
             group = %self.intake.group, ?topics, "topics were deleted and made again: they are read from their first records on"
         );
-        self.forget(&begun);
-        self.forget(&stopped);
-        lock(&self.waiting).extend(begun.into_iter().chain(stopped).map(|place| (place, Instant::now())));
+        let gone = [begun, stopped].concat();
+        self.forget(&gone);
+        self.lives.given_up(&topics);
+        lock(&self.waiting).extend(gone.into_iter().map(|place| (place, Instant::now())));
     }
 
     fn assign(&self, consumer: &BaseConsumer<Self>, begun: &TopicPartitionList) -> KafkaResult<()> {
@@ -152,7 +151,7 @@ impl Member {
                     self.start(consumer, &place, committed.get(&place).and_then(Option::as_ref), ids.get(&place.0))
                 }
                 (Err(error), _) => Err(Refusal::Later(error.to_string())),
-                (_, Err(error)) => Err(Refusal::Later(error.to_string())),
+                (_, Err(error)) => Err(Refusal::Later(error.clone())),
             };
             match found {
                 Ok(start) => starts.push((place, start)),

@@ -34,6 +34,21 @@ struct Known {
 }
 
 impl Known {
+    /// A partition of a topic with this id begins. What began before commits with the id that it began with.
+    fn begin(&self, topic: &Arc<str>, id: &Arc<str>) -> Result<(), String> {
+        self.saw(topic, id);
+        if lock(&self.replaced).contains(topic) {
+            return Err(format!("topic {topic} was deleted and made again"));
+        }
+        lock(&self.begun).insert(Arc::clone(topic), Arc::clone(id));
+        Ok(())
+    }
+
+    fn given_up(&self, topics: &HashSet<Arc<str>>) {
+        lock(&self.begun).retain(|topic, _| !topics.contains(topic));
+        lock(&self.replaced).retain(|topic| !topics.contains(topic));
+    }
+
     /// A topic has this id now.
     fn saw(&self, topic: &Arc<str>, id: &Arc<str>) {
         if lock(&self.begun).get(topic).is_some_and(|begun| begun != id) {
@@ -66,27 +81,26 @@ impl Lives {
     /// Partitions of these topics are to begin: asks who the topics are.
     ///
     /// # Errors
-    /// The first that is not known. Nothing may begin then: its position could be that of another topic.
-    pub(crate) fn begin(&self, topics: HashSet<Arc<str>>) -> Result<HashMap<Arc<str>, Arc<str>>, Error> {
+    /// The first that is not known, or is another one than that of partitions which began before. Nothing may begin then: its
+    /// position could be that of another topic.
+    pub(crate) fn begin(&self, topics: HashSet<Arc<str>>) -> Result<HashMap<Arc<str>, Arc<str>>, String> {
         let mut ids = HashMap::new();
         for topic in topics {
-            let id = topic_id::ask_full(&self.kafka, &topic, ASK)?;
-            // Other partitions of it may have begun before it was replaced.
-            self.known.saw(&topic, &id);
-            lock(&self.known.begun).insert(Arc::clone(&topic), Arc::clone(&id));
+            let id = topic_id::ask_full(&self.kafka, &topic, ASK).map_err(|error| error.to_string())?;
+            self.known.begin(&topic, &id)?;
             ids.insert(topic, id);
         }
         Ok(ids)
     }
 
-    /// The topics that are other ones since their partitions began. Told once.
+    /// The topics that are other ones since their partitions began, until these are given up.
     pub(crate) fn replaced(&self) -> HashSet<Arc<str>> {
-        std::mem::take(&mut *lock(&self.known.replaced))
+        lock(&self.known.replaced).clone()
     }
 
-    /// They could not be begun anew.
-    pub(crate) fn tell_again(&self, topics: HashSet<Arc<str>>) {
-        lock(&self.known.replaced).extend(topics);
+    /// No partition of these is begun any more.
+    pub(crate) fn given_up(&self, topics: &HashSet<Arc<str>>) {
+        self.known.given_up(topics);
     }
 
     /// What is committed with a position: whose it is, and the mark of the run.

@@ -21,14 +21,21 @@ fn a_commit_says_whose_it_is_and_keeps_its_mark() {
 }
 
 #[test]
-fn a_topic_with_another_id_was_replaced() {
-    let known = Known::default();
-    let (topic, id): (Arc<str>, Arc<str>) = ("t".into(), "1".into());
-    known.saw(&topic, &id);
-    assert!(lock(&known.replaced).is_empty(), "nothing of it has begun");
-    lock(&known.begun).insert(Arc::clone(&topic), Arc::clone(&id));
-    known.saw(&topic, &id);
-    assert!(lock(&known.replaced).is_empty());
-    known.saw(&topic, &"2".into());
-    assert_eq!(*lock(&known.replaced), HashSet::from([topic]));
+fn nothing_of_a_topic_that_was_replaced_begins_before_the_rest_is_given_up() {
+    let known = Arc::new(Known::default());
+    let (topic, first, second): (Arc<str>, Arc<str>, Arc<str>) = ("t".into(), "1".into(), "2".into());
+    let is_replaced = || lock(&known.replaced).contains(&topic);
+    let begun = || lock(&known.begun).get(&topic).cloned();
+    known.saw(&topic, &first);
+    assert!(!is_replaced(), "nothing of it has begun");
+    known.begin(&topic, &first).unwrap();
+    known.begin(&topic, &first).unwrap();
+    assert!(!is_replaced());
+    known.begin(&topic, &second).unwrap_err();
+    assert!(is_replaced());
+    assert_eq!(begun(), Some(first), "what began before commits as what it is");
+    known.given_up(&HashSet::from([Arc::clone(&topic)]));
+    assert!(!is_replaced());
+    known.begin(&topic, &second).unwrap();
+    assert_eq!(begun(), Some(second));
 }

@@ -14,8 +14,8 @@ use super::lives;
 use crate::culprit::Mark;
 use crate::intake::Place;
 
-/// How long the broker may take to say it.
-const ASK: Duration = Duration::from_secs(5);
+/// How long the broker may take to say where a partition begins.
+pub(super) const ASK: Duration = Duration::from_secs(5);
 
 /// What a group has committed.
 pub(super) struct Position {
