@@ -69,6 +69,12 @@ pub enum Error {
         /// With prefix.
         topic: Arc<str>,
     },
+    /// A topic was deleted and made again while it was read without a group: what was read of it is gone.
+    #[error("topic {topic} was deleted and made again: what was read of it is gone, read it from its beginning")]
+    Replaced {
+        /// With prefix.
+        topic: Arc<str>,
+    },
     /// A stored offset is not on the log: records were lost, or the log is another one. The partition stands still.
     #[error(
         "{group}: offset {offset} of {topic}/{partition} is not on the log, which has {low} to {high}: records are missing or the \

@@ -25,6 +25,7 @@ pub struct Table<M> {
     topic: String,
     handle: TableHandle,
     read: watch::Sender<bool>,
+    remade: watch::Sender<bool>,
     waiters: mpsc::Receiver<Waiter>,
     message: PhantomData<fn() -> M>,
 }
@@ -33,15 +34,17 @@ pub struct Table<M> {
 #[derive(Debug, Clone)]
 pub struct TableHandle {
     read: watch::Receiver<bool>,
+    remade: watch::Receiver<bool>,
     waiters: mpsc::Sender<Waiter>,
 }
 
 impl<M: prost::Message + Default> Table<M> {
     pub(crate) fn new(backend: Backend, topic: &Topic<M>) -> Self {
         let (read, is_read) = watch::channel(false);
+        let (remade, is_remade) = watch::channel(false);
         let (sender, waiters) = mpsc::channel(WAITING);
-        let handle = TableHandle { read: is_read, waiters: sender };
-        Self { backend, topic: topic.name().to_owned(), handle, read, waiters, message: PhantomData }
+        let handle = TableHandle { read: is_read, remade: is_remade, waiters: sender };
+        Self { backend, topic: topic.name().to_owned(), handle, read, remade, waiters, message: PhantomData }
     }
 
     /// A handle that lives on while the table follows.
@@ -52,19 +55,23 @@ impl<M: prost::Message + Default> Table<M> {
     /// Reads to the end, then follows for ever, applying each record: its key, and its message or `None` where it was
     /// removed. Waits for a log that is away and for a topic that is not there yet. Ends when the token is cancelled.
     ///
-    /// A record that cannot be read is logged and left out: what was known of its key stays.
+    /// A record that cannot be read is logged and left out: what was known of its key stays. Of a topic that was made
+    /// again, what was known stays until somebody has written the new one ([`TableHandle::is_remade`]).
     pub async fn follow(
         mut self,
         mut apply: impl FnMut(&str, Option<M>) + Send,
         shutdown: CancellationToken,
     ) -> Result<(), Error> {
-        let mut rows = Rows { keys: HashSet::new(), stale: HashSet::new(), apply: &mut apply, message: PhantomData };
-        let mut told = false;
+        let mut rows = Rows::new(&mut apply);
+        let (mut told, mut remade) = (false, false);
         while !shutdown.is_cancelled() {
             let failed = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                ended = self.read_on(&mut rows) => ended,
+                ended = self.read_on(&mut rows, &mut remade) => ended,
             };
+            if let Err(Error::Replaced { .. }) = &failed {
+                (remade, told) = (true, false);
+            }
             // Once is enough for the log: health says it for as long as it lasts.
             if let Err(error) = failed
                 && !std::mem::replace(&mut told, *self.read.borrow())
@@ -84,16 +91,16 @@ impl<M: prost::Message + Default> Table<M> {
         Ok(())
     }
 
-    /// From the beginning, until something fails.
-    async fn read_on(&mut self, rows: &mut Rows<'_, M>) -> Result<(), Error> {
+    /// From the beginning, until something fails. `remade`: the topic is not the one that was read before.
+    async fn read_on(&mut self, rows: &mut Rows<'_, M>, remade: &mut bool) -> Result<(), Error> {
         let topics = [self.topic.clone()];
         let mut reader = Reader::open(&self.backend, &topics, Start::Beginning).await?;
-        rows.stale = std::mem::take(&mut rows.keys);
+        rows.again(std::mem::take(remade));
         let mut waiting = Vec::new();
         loop {
             match read_to_end(&mut reader, rows).await {
                 Ok(()) => {
-                    rows.remove_stale();
+                    self.remade.send_replace(!rows.settle());
                     self.read.send_replace(true);
                     // Somebody may have stopped waiting.
                     waiting.drain(..).for_each(|waiter: Waiter| drop(waiter.send(Ok(()))));
@@ -109,10 +116,14 @@ impl<M: prost::Message + Default> Table<M> {
                     }
                 }
             }
+            let settled = rows.remade.is_none();
+            let again = tokio::time::sleep(AGAIN);
+            tokio::pin!(again);
             while waiting.is_empty() {
                 tokio::select! {
                     Some(waiter) = self.waiters.recv() => waiting.push(waiter),
                     record = reader.next() => rows.take(record?),
+                    () = &mut again, if !settled => break,
                 }
             }
             // All that wait by now are served by one look at the end.
@@ -134,11 +145,25 @@ struct Rows<'a, M> {
     keys: HashSet<String>,
     /// Known before the topic had to be read again: what is not seen by its end was removed meanwhile.
     stale: HashSet<String>,
+    /// Where the topic was made again: how many keys the new one had when it was last looked.
+    remade: Option<usize>,
     apply: &'a mut (dyn FnMut(&str, Option<M>) + Send),
     message: PhantomData<fn() -> M>,
 }
 
-impl<M: prost::Message + Default> Rows<'_, M> {
+impl<'a, M: prost::Message + Default> Rows<'a, M> {
+    fn new(apply: &'a mut (dyn FnMut(&str, Option<M>) + Send)) -> Self {
+        Self { keys: HashSet::new(), stale: HashSet::new(), remade: None, apply, message: PhantomData }
+    }
+
+    /// Before the topic is read anew. The time before may have failed half-way.
+    fn again(&mut self, remade: bool) {
+        self.stale.extend(std::mem::take(&mut self.keys));
+        if remade {
+            self.remade = Some(0);
+        }
+    }
+
     fn take(&mut self, record: Stored) {
         let at = &record.coordinates;
         let Some(key) = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) else {
@@ -158,10 +183,22 @@ impl<M: prost::Message + Default> Rows<'_, M> {
         }
     }
 
-    fn remove_stale(&mut self) {
+    /// At the end of the topic: removes what it does not hold, and says whether it was done. Whoever deletes a topic
+    /// does not mean that nothing is registered any more: where it was made again, that waits until the new one holds
+    /// something and nobody has added to it since the last look.
+    fn settle(&mut self) -> bool {
+        if let Some(before) = self.remade {
+            let now = self.keys.len();
+            if !self.stale.is_empty() && (now == 0 || now != before) {
+                self.remade = Some(now);
+                return false;
+            }
+            self.remade = None;
+        }
         for key in std::mem::take(&mut self.stale) {
             (self.apply)(&key, None);
         }
+        true
     }
 }
 
@@ -169,6 +206,12 @@ impl TableHandle {
     /// Whether the end that was there at start has been reached.
     pub fn is_read(&self) -> bool {
         *self.read.borrow()
+    }
+
+    /// Whether the topic was made again, and the table still says what was in the one before: whoever has the truth of
+    /// it should write it anew.
+    pub fn is_remade(&self) -> bool {
+        *self.remade.borrow()
     }
 
     /// Waits until the end that was there at start has been reached. For ever, where the table ends before.
@@ -192,3 +235,7 @@ impl TableHandle {
         tokio::time::timeout(limit, catch_up).await.map_err(timed_out)?
     }
 }
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -97,6 +97,8 @@ mod kafka {
         close::closing_at_any_moment_never_ends_the_process,
         remade::a_member_reads_all_of_a_topic_that_was_made_again,
         remade::a_topic_that_is_made_again_is_another,
+        remade::a_reader_says_that_its_topic_was_made_again,
+        remade::a_table_outlives_its_topic,
         remade::a_position_of_a_topic_that_is_gone_is_not_believed,
         sharing::who_closes_while_the_group_is_shared_out_is_not_waited_for,
     );

@@ -145,14 +145,18 @@ pub(crate) async fn passes_over_deleted_records(log: &Log) {
     assert_eq!(rest(&mut reader).await, [0i64; 0]);
 }
 
-fn registration(id: &str, revision: u64) -> Record {
+pub(crate) fn registration(id: &str, revision: u64) -> Record {
     let message = Registration { id: id.to_owned(), revision, ..Registration::default() };
     Record::new(&REGISTRATIONS, id, &message, Headers::default())
 }
 
-type Rows = Arc<Mutex<BTreeMap<String, u64>>>;
+pub(crate) type Rows = Arc<Mutex<BTreeMap<String, u64>>>;
 
-fn follow(bus: &bus::Bus, rows: &Rows, shutdown: &CancellationToken) -> (bus::TableHandle, tokio::task::JoinSet<()>) {
+pub(crate) fn follow(
+    bus: &bus::Bus,
+    rows: &Rows,
+    shutdown: &CancellationToken,
+) -> (bus::TableHandle, tokio::task::JoinSet<()>) {
     let table = bus.table(&REGISTRATIONS);
     let handle = table.handle();
     let (rows, shutdown) = (rows.clone(), shutdown.clone());
@@ -170,7 +174,7 @@ fn follow(bus: &bus::Bus, rows: &Rows, shutdown: &CancellationToken) -> (bus::Ta
     (handle, tasks)
 }
 
-async fn send(bus: &bus::Bus, record: Record) {
+pub(crate) async fn send(bus: &bus::Bus, record: Record) {
     within("a delivery", bus.producer().unwrap().try_send(record).unwrap()).await.unwrap();
 }
 

@@ -1,12 +1,15 @@
 //! A topic is deleted and made again. Only where topics can be deleted from outside.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use bus::{Bus, Consumer};
+use bus::{Bus, Consumer, Error, Start, TopicKind, TopicSpec};
+use common::topics::REGISTRATIONS;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tokio_util::sync::CancellationToken;
 
+use crate::read::{Rows, follow, registration, send};
 use crate::support::{GROUP, Log, TOPIC, consumer, number, prepare, produce, take_all, until, within};
 
 const OLD: std::ops::Range<u32> = 0..10;
@@ -14,11 +17,15 @@ const OLD: std::ops::Range<u32> = 0..10;
 const NEW: std::ops::Range<u32> = 100..125;
 
 async fn make_again(bus: &Bus) {
-    let topic = bus.settings().topic_prefix.clone() + TOPIC;
+    delete(bus, TOPIC).await;
+    prepare(bus, &[TOPIC]).await;
+}
+
+async fn delete(bus: &Bus, name: &str) {
+    let topic = bus.settings().topic_prefix.clone() + name;
     let kafka = weir_tests::kafka::shared().expect("kafka");
     tokio::task::block_in_place(|| kafka.delete_topic(&topic)).unwrap();
-    until("its end", || async move { !bus.topics().await.unwrap().contains(&TOPIC.to_owned()) }).await;
-    prepare(bus, &[TOPIC]).await;
+    until("its end", || async move { !bus.topics().await.unwrap().iter().any(|topic| topic == name) }).await;
 }
 
 /// Consumes until all these were seen; that a partition stood still meanwhile is borne.
@@ -92,4 +99,52 @@ pub(crate) async fn a_position_of_a_topic_that_is_gone_is_not_believed(log: &Log
         crate::support::complete(batch.records.into_iter().map(|record| record.ack));
         within("the end", again.close(Duration::from_secs(10))).await.unwrap();
     }
+}
+
+pub(crate) async fn a_reader_says_that_its_topic_was_made_again(log: &Log) {
+    let bus = log.with_topic(1, |_| {}).await;
+    produce(&bus, OLD).await;
+    let mut reader = bus.reader(&[TOPIC.to_owned()], Start::Beginning).await.unwrap();
+    while within("the records", reader.next_until_end()).await.unwrap().is_some() {}
+    make_again(&bus).await;
+    produce(&bus, NEW).await;
+    let failed = async {
+        loop {
+            if let Err(error) = reader.next().await {
+                return error;
+            }
+        }
+    };
+    let error = within("an error", failed).await;
+    let full = log.full_name(TOPIC);
+    assert!(matches!(&error, Error::Replaced { topic } if **topic == *full), "{error}");
+}
+
+/// Whoever reads registrations goes on with what it knows until they are written anew, and then has what was written.
+pub(crate) async fn a_table_outlives_its_topic(log: &Log) {
+    let bus = log.open(|_| {});
+    let make = || async {
+        let specs = [TopicSpec { name: REGISTRATIONS.name().to_owned(), kind: TopicKind::Compacted }];
+        assert_eq!(bus.prepare_topics(&specs).await.unwrap(), []);
+    };
+    make().await;
+    for record in [registration("a", 1), registration("b", 1)] {
+        send(&bus, record).await;
+    }
+    let (rows, shutdown) = (Rows::default(), CancellationToken::new());
+    let (handle, mut tasks) = follow(&bus, &rows, &shutdown);
+    within("the table", handle.wait_read()).await;
+    let says = || rows.lock().unwrap().clone();
+    let before = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 1)]);
+    assert_eq!((says(), handle.is_remade()), (before.clone(), false));
+
+    delete(&bus, REGISTRATIONS.name()).await;
+    make().await;
+    until("that it was seen", || async { handle.is_remade() }).await;
+    assert_eq!((says(), handle.is_read()), (before, true));
+    send(&bus, registration("b", 2)).await;
+    let after = BTreeMap::from([("b".to_owned(), 2)]);
+    until("that it is settled", || async { says() == after && !handle.is_remade() }).await;
+    shutdown.cancel();
+    within("the table's end", tasks.join_next()).await.unwrap().unwrap();
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc as commands;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -16,11 +16,14 @@ use tokio::sync::mpsc;
 
 use super::client::{Events, unusable};
 use super::message::Content;
-use super::{Kafka, thread};
+use super::{Kafka, thread, topic_id};
 use crate::intake::Place;
 use crate::{Coordinates, Error, READER_GROUP, Start, Stored};
 
 const ASK: Duration = Duration::from_secs(5);
+/// How often it is looked whether the topic is still the same, and how long the answer may take.
+const LOOK: Duration = Duration::from_secs(5);
+const ASK_ID: Duration = Duration::from_secs(1);
 /// How long a question for the end may have to wait before it is seen.
 const POLL: Duration = Duration::from_millis(20);
 
@@ -46,6 +49,9 @@ struct Following {
     consumer: BaseConsumer<Events>,
     topic: Arc<str>,
     log: Arc<str>,
+    /// Who the topic was when it was opened, and when that was looked at.
+    id: Arc<str>,
+    looked: Instant,
     /// The offset to be read next, for each partition.
     next: HashMap<i32, i64>,
     events: mpsc::Sender<Event>,
@@ -74,6 +80,8 @@ impl Follower {
             None => return Err(Error::NoTopic { topic }),
         };
         let log = kafka.identify(consumer.client(), ASK).ok_or_else(|| kafka.away("no answer"))?;
+        // Before the positions: those of a topic that comes after this one are seen to be of another.
+        let id = topic_id::ask_full(kafka, &topic, ASK)?;
         let next = positions(&consumer, &topic, &partitions, start).map_err(away)?;
         let mut assignment = TopicPartitionList::new();
         for (partition, offset) in &next {
@@ -83,7 +91,8 @@ impl Follower {
 
         let (questions, asked) = commands::channel();
         let name = format!("weir-read-{topic}");
-        let following = Following { kafka: kafka.clone(), consumer, topic, log, next, events };
+        let following =
+            Following { kafka: kafka.clone(), consumer, topic, log, id, looked: Instant::now(), next, events };
         thread(&name, move || following.run(&asked))?;
         Ok(Self { questions })
     }
@@ -148,6 +157,9 @@ impl Following {
             let event = match asked.try_recv() {
                 Ok(()) => Some(Event::Ends(self.ends())),
                 Err(commands::TryRecvError::Disconnected) => return,
+                Err(commands::TryRecvError::Empty) if self.looked.elapsed() >= LOOK && self.is_replaced() => {
+                    Some(Event::Failed(Error::Replaced { topic: self.topic.clone() }))
+                }
                 Err(commands::TryRecvError::Empty) => self.poll(),
             };
             if let Some(event) = event
@@ -156,6 +168,13 @@ impl Following {
                 return;
             }
         }
+    }
+
+    /// Whether the topic is another one by now. An answer that does not come says nothing.
+    fn is_replaced(&mut self) -> bool {
+        let id = topic_id::ask_full(&self.kafka, &self.topic, ASK_ID);
+        self.looked = Instant::now();
+        id.is_ok_and(|id| id != self.id)
     }
 
     fn poll(&mut self) -> Option<Event> {
@@ -209,7 +228,10 @@ impl Following {
         Ok(ends)
     }
 
-    fn out_of_range(&self) -> Error {
+    fn out_of_range(&mut self) -> Error {
+        if self.is_replaced() {
+            return Error::Replaced { topic: self.topic.clone() };
+        }
         for (partition, next) in &self.next {
             if let Ok((low, high)) = self.consumer.fetch_watermarks(&self.topic, *partition, ASK)
                 && !(low..=high).contains(next)

@@ -200,7 +200,7 @@ impl Upkeep {
         match self.store.revisions().await {
             Ok(revisions) => {
                 checks.database.ok("answers");
-                self.table.is_read() && !self.view.agrees(&revisions)
+                self.table.is_remade() || self.table.is_read() && !self.view.agrees(&revisions)
             }
             Err(error) => {
                 checks.database.fail(error.to_string());

@@ -137,7 +137,7 @@ pub(super) fn status(error: bus::Error) -> Status {
     let text = error.to_string();
     match error {
         bus::Error::NoTopic { .. } => Status::not_found(text),
-        bus::Error::OutOfRange { .. } => Status::out_of_range(text),
+        bus::Error::OutOfRange { .. } | bus::Error::Replaced { .. } => Status::out_of_range(text),
         bus::Error::Unavailable { .. } | bus::Error::TimedOut { .. } => Status::unavailable(text),
         _ => Status::internal(text),
     }
