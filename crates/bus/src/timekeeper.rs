@@ -218,14 +218,16 @@ fn tell(found: Found) {
     }
 }
 
-/// A jump, for people.
+/// A jump, for people: in two units, rounded to the smaller one. A clock that is set by 40 days is a moment off when it is
+/// looked at, and 39 days and 23 hours would be another jump.
 pub(crate) fn shown(jump: i64) -> String {
-    let (sign, seconds) = (if jump < 0 { '-' } else { '+' }, jump.unsigned_abs() / 1000);
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours) {
-        (0, 0) => format!("{sign}{minutes} min {} s", seconds % 60),
-        (0, hours) => format!("{sign}{hours} h {minutes} min"),
-        (days, hours) => format!("{sign}{days} days {hours} h"),
+    let sign = if jump < 0 { '-' } else { '+' };
+    let nearest = |unit: u64| (jump.unsigned_abs() + unit / 2) / unit;
+    let (hours, minutes, seconds) = (nearest(3_600_000), nearest(60_000), nearest(1000));
+    match (hours / 24, minutes / 60) {
+        (0, 0) => format!("{sign}{} min {} s", seconds / 60, seconds % 60),
+        (0, whole) => format!("{sign}{whole} h {} min", minutes % 60),
+        (days, _) => format!("{sign}{days} days {} h", hours % 24),
     }
 }
 

@@ -160,7 +160,16 @@ fn the_clock_of_somebody_else_is_watched() {
 
 #[test]
 fn for_people() {
-    for (jump, text) in [(75_000, "+1 min 15 s"), (-2 * HOUR, "-2 h 0 min"), (40 * DAY + HOUR, "+40 days 1 h")] {
+    for (jump, text) in [
+        (75_000, "+1 min 15 s"),
+        (75_400, "+1 min 15 s"),
+        (HOUR - 100, "+1 h 0 min"),
+        (-2 * HOUR, "-2 h 0 min"),
+        (2 * HOUR - 3, "+2 h 0 min"),
+        (DAY - 1, "+1 days 0 h"),
+        (40 * DAY - 3, "+40 days 0 h"),
+        (40 * DAY + HOUR, "+40 days 1 h"),
+    ] {
         assert_eq!(shown(jump), text);
     }
 }
