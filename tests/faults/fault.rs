@@ -84,8 +84,8 @@ pub(crate) enum Fault {
     DatabaseAway(Duration),
     /// The standby of the database takes its place.
     DatabaseFailsOver(Former),
-    /// The store of the lake has troubles for a time.
-    Store(Trouble, Duration),
+    /// The store of the lake has troubles for a time, which meet a commit of the loader where that is asked for.
+    Store { trouble: Trouble, time: Duration, commit: bool },
 }
 
 impl Fault {
@@ -196,9 +196,9 @@ impl Fault {
                 Ok(Moment::now())
             }
             Self::DatabaseFailsOver(former) => failover::fail_over(around, *former).await,
-            Self::Store(trouble, time) => {
+            Self::Store { trouble, time, commit } => {
                 let store = system.store.as_ref().context("the lake is in no store")?;
-                store.trouble(*trouble, *time).await
+                store.trouble(*trouble, *time, *commit).await
             }
         }
     }

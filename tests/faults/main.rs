@@ -36,7 +36,7 @@ mod traffic;
 mod trouble;
 mod unread;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,8 @@ struct Arguments {
     /// Where the table is written to, between its marks
     #[arg(long)]
     markdown: Option<PathBuf>,
-    /// A folder for the logs of the services, and where something is lost also for those of the brokers and the raw topics
+    /// A folder for the logs of the services, and where something is lost also for those of the brokers and the raw topics.
+    /// Without it those of runs that failed are in target/faults
     #[arg(long)]
     logs: Option<PathBuf>,
     /// The folder with the programs of another version: adds the case two-versions
@@ -88,6 +89,24 @@ struct Arguments {
 }
 
 impl Arguments {
+    /// Where the logs of a run are kept.
+    fn logs_of(&self, name: &str) -> PathBuf {
+        let of_failed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/faults").join(name.replace(' ', "-"));
+        self.logs.clone().unwrap_or_else(of_failed)
+    }
+
+    /// Unless they were asked for, only logs of runs that failed are kept.
+    fn tidy(&self, logs: &Path, line: &Line) {
+        if self.logs.is_some() {
+            return;
+        }
+        if line.passed() {
+            drop(std::fs::remove_dir_all(logs));
+        } else {
+            println!("  its logs are in {}", logs.display());
+        }
+    }
+
     /// Who asks for more than the quick cases has the machine for it.
     fn recovered_within(&self) -> Duration {
         let quick = !self.all && self.names.is_empty() && self.rounds.is_none();
@@ -156,7 +175,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
 
 /// One case. A case that cannot be run has failed, and the others go on.
 async fn one(case: &Case, around: &Surroundings, arguments: &Arguments) -> Line {
-    let (began, keep) = (Instant::now(), arguments.logs.as_deref());
+    let (began, logs) = (Instant::now(), arguments.logs_of(case.name));
+    let keep = Some(logs.as_path());
     let run = async {
         let mut run = Run::start(case.name, around, case.options.clone(), case.plan).await?;
         let broken = async {
@@ -173,5 +193,7 @@ async fn one(case: &Case, around: &Surroundings, arguments: &Arguments) -> Line 
         run.finish(if case.is_control() { run::SHORT_PATIENCE } else { run::PATIENCE }, keep).await
     };
     let outcome = load::during(run).await;
-    Line::new(case.name, case.is_control(), outcome, began.elapsed(), arguments.recovered_within())
+    let line = Line::new(case.name, case.is_control(), outcome, began.elapsed(), arguments.recovered_within());
+    arguments.tidy(&logs, &line);
+    line
 }

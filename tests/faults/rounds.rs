@@ -76,18 +76,29 @@ pub(crate) async fn run(
         let name = format!("rounds {} to {done}", done - count + 1);
         println!("\n{name}, seed {seed}{}:", if store.is_some() { ", the lake in a store" } else { "" });
         let began = Instant::now();
+        let logs = arguments.logs_of(&name);
+        let keep = Some(logs.as_path());
         let outcome = async {
             let mut run = Run::start("rounds", around, options, plan).await?;
-            for (before, fault) in &faults {
-                // At any moment of what goes on.
-                tokio::time::sleep(*before).await;
-                println!("  {fault:?}");
-                run.fault(fault).await?;
+            let broken = async {
+                for (before, fault) in &faults {
+                    // At any moment of what goes on.
+                    tokio::time::sleep(*before).await;
+                    println!("  {fault:?}");
+                    run.fault(fault).await?;
+                }
+                anyhow::Ok(())
+            };
+            if let Err(error) = broken.await {
+                run.keep_logs(keep).await?;
+                return Err(error);
             }
-            run.finish(run::PATIENCE, arguments.logs.as_deref()).await
+            run.finish(run::PATIENCE, keep).await
         };
-        let line = Line::new(name, false, load::during(outcome).await, began.elapsed(), arguments.recovered_within());
+        let outcome = load::during(outcome).await;
+        let line = Line::new(name, false, outcome, began.elapsed(), arguments.recovered_within());
         line.print();
+        arguments.tidy(&logs, &line);
         lines.push(line);
     }
     Ok(())
