@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bus::{Bus, ConsumerState, Producer};
+use bus::ConsumerState;
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use stage::{ClaimChecks, LogChecks, Progress, Retention};
@@ -65,16 +65,9 @@ impl Checks {
         self.requests.fail(format!("a load request is not acknowledged: {error}; the input is held"));
     }
 
-    /// Looks at the log and the lake until it is cancelled.
-    pub(crate) async fn watch_stores(
-        &self,
-        bus: &Bus,
-        producer: &Producer,
-        lake: &Lake,
-        every: Duration,
-        until: CancellationToken,
-    ) {
-        let lake = async {
+    /// Looks at the lake until it is cancelled.
+    pub(crate) async fn watch_lake(&self, lake: &Lake, every: Duration, until: CancellationToken) {
+        let look = async {
             loop {
                 match lake.ping().await {
                     Err(error) => self.lake.fail(format!("{error}; the input is held")),
@@ -84,8 +77,7 @@ impl Checks {
                 tokio::time::sleep(every.max(LAKE_INTERVAL)).await;
             }
         };
-        let both = async { tokio::join!(self.log.watch(bus, producer, STAGE, every), lake) };
-        let _ = until.run_until_cancelled(both).await;
+        let _ = until.run_until_cancelled(look).await;
     }
 
     /// Looks at the consumer and the claims' store until it is cancelled.
@@ -102,7 +94,7 @@ impl Checks {
             tokio::join!(
                 self.progress.watch(&consumers, every),
                 self.retention.watch(&shared.bus, &states),
-                shared.claims.watch(every)
+                shared.outbox.claims.watch(every)
             )
         };
         let _ = until.run_until_cancelled(all).await;

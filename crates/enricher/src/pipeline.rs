@@ -1,4 +1,4 @@
-//! Consume, enrich, claim, produce, write. Retries and dead letters are decided here and nowhere else.
+//! How activities are read, and what is done with what came of them. The driver and the outbox of [`stage`] do the rest.
 //!
 //! ```text
 //! consumer ─▶ intake ─▶ enrich, some batches at once ─▶ (in order) ─▶ pace ─▶ claims ─┬─▶ activities.enriched
@@ -6,185 +6,185 @@
 //!    └───── ack: the enriched activity is durable, and so is the load request of its row ◀───────────────┘
 //! ```
 
-use std::collections::HashMap;
-use std::num::NonZeroU32;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
-use bus::{Assignment, Batch, Bus, Consumer, Coordinates, Producer};
-use governor::clock::DefaultClock;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
-use service::counts::HopCounts;
-use stage::StageClaims;
+use bus::{Assignment, Bus, Coordinates, Incoming};
+use bytes::Bytes;
+use common::activity::v1::EnrichedActivity;
+use service::HopCounts;
+use stage::{Event, Flow, Outbox, Partition, Refusals, Refused, Room, Stage};
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use crate::emit;
+use crate::ACTIVITY;
+use crate::files::rows::Row;
 use crate::health::Checks;
-use crate::steps::Steps;
-use crate::work::{self, Content, Work};
-use crate::writer::Writer;
+use crate::steps::{Steps, Verdict};
+use crate::work::{self, Content, Head, Work, claimed};
+use crate::writer::{Item, Outcome};
 
-/// A partition: its topic with prefix, and its number.
-pub(crate) type Place = (Arc<str>, i32);
+/// Why what was taken in has no end.
+const INTERRUPTED: &str = "interrupted";
 
-pub(crate) fn place(at: &Coordinates) -> Place {
+pub(crate) fn place(at: &Coordinates) -> Partition {
     (Arc::clone(&at.topic), at.partition)
 }
-
-/// How many may pass in a second.
-pub(crate) type Pace = RateLimiter<NotKeyed, InMemoryState, DefaultClock>;
 
 /// What all parts work with.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) bus: Bus,
-    pub(crate) producer: Producer,
-    pub(crate) claims: StageClaims,
+    pub(crate) outbox: Outbox,
     pub(crate) steps: Steps,
     pub(crate) checks: Checks,
     pub(crate) counts: HopCounts,
-    pub(crate) pace: Option<Pace>,
-    pub(crate) shutdown: CancellationToken,
-    pub(crate) tasks: TaskTracker,
-    pub(crate) drain: Duration,
 }
 
-impl Shared {
-    /// A pace of so many in a second; none: as many as there are.
-    pub(crate) fn pace(rate: u32) -> Option<Pace> {
-        // A tenth of a second's worth may come at once.
-        let burst = NonZeroU32::new(rate / 10).unwrap_or(NonZeroU32::MIN);
-        NonZeroU32::new(rate).map(|rate| RateLimiter::direct(Quota::per_second(rate).allow_burst(burst)))
+/// What is kept from batch to batch.
+#[derive(Debug)]
+pub(crate) struct State {
+    writer: mpsc::Sender<Vec<Item>>,
+    /// The turns that wait for a step, or have lost a record: nothing else of them may be covered by a range.
+    held: HashMap<Partition, u64>,
+}
+
+impl State {
+    pub(crate) fn new(writer: mpsc::Sender<Vec<Item>>) -> Self {
+        Self { writer, held: HashMap::new() }
+    }
+
+    /// Whether a record waits, because a required step failed for it or for one before it.
+    fn waits(&mut self, head: &Head, content: &Content) -> bool {
+        let place = place(&head.at);
+        match self.held.get(&place) {
+            Some(epoch) if *epoch == head.assignment.epoch => return true,
+            Some(_) => drop(self.held.remove(&place)),
+            None => {}
+        }
+        let Content::Activity(_, Verdict::Waits(step)) = content else { return false };
+        tracing::warn!(step, at = %head.at, "a required step failed: the partition waits and goes back to this record");
+        self.held.insert(place, head.assignment.epoch);
+        true
     }
 }
 
-/// A batch that is being enriched, and whose turns its records belong to: known also where the task breaks.
-#[derive(Debug)]
-pub(crate) struct Enriching {
-    pub(crate) turns: HashMap<Place, Assignment>,
-    pub(crate) records: usize,
-    pub(crate) task: JoinHandle<Vec<Work>>,
+/// How the enricher tells what it refuses: by the record.
+pub(crate) const REFUSALS: Refusals = Refusals { sent, content_type: |_| PROTOBUF, without_topic: false };
+const PROTOBUF: &str = "application/protobuf";
+
+fn sent(payload: Option<&Bytes>, positions: &BTreeSet<u32>) -> BTreeMap<u32, Bytes> {
+    positions.iter().map(|position| (*position, payload.cloned().unwrap_or_default())).collect()
 }
 
-/// Runs until the process stops, then writes what is there and leaves the group.
-///
-/// # Errors
-/// When a part that has to run all the time ended by itself.
-pub(crate) async fn run(
-    mut consumer: Consumer,
-    writer: Writer,
-    batches_ahead: usize,
-    shared: Arc<Shared>,
-) -> anyhow::Result<()> {
-    let (to_emit, enriched) = mpsc::channel(batches_ahead);
-    let (to_write, items) = mpsc::channel(1);
-    // Each of them ends once: before the stop, in the very moment of it, or when all is out.
-    let mut parts = JoinSet::new();
-    let emitting = emit::run(enriched, to_write, Arc::clone(&shared));
-    parts.spawn(shared.tasks.track_future(async {
-        emitting.await;
-        ("emitting", Ok(()))
-    }));
-    parts.spawn(shared.tasks.track_future(async { ("writing", writer.run(items).await) }));
-    let first = tokio::select! {
-        () = intake(&mut consumer, &to_emit, &shared) => Some(("the intake", Ok(()))),
-        Some(part) = parts.join_next() => Some(ended(part)),
-        () = shared.shutdown.cancelled() => None,
-    };
-    drop(to_emit);
-    let outcome = if shared.shutdown.is_cancelled() {
-        // With a log or a lake that is away nothing gets out: what is not requested by now comes again.
-        let finished = async {
-            let mut next = first;
-            loop {
-                if let Some((part, Err(error))) = next {
-                    tracing::warn!(part, error = %format!("{error:#}"), "ended early");
-                }
-                next = match parts.join_next().await {
-                    Some(part) => Some(ended(part)),
-                    None => break,
-                };
+/// What is made of activities.
+#[derive(Debug)]
+pub(crate) struct Enriching(pub(crate) Arc<Shared>);
+
+impl Stage for Enriching {
+    type Work = Work;
+    type State = State;
+
+    fn read(&self, record: Incoming, _too_much: Option<String>, _room: Room) -> Work {
+        work::begin(record, &self.0.steps)
+    }
+
+    async fn look_up(&self, works: &mut [Work]) {
+        let now = service::clock::timestamp();
+        let (mut asked, mut verdicts) = (Vec::new(), Vec::new());
+        for work in works {
+            if let Content::Activity(enriched, verdict) = &mut work.content {
+                enriched.enriched_at = Some(now);
+                asked.push(enriched.as_mut());
+                verdicts.push(verdict);
+            }
+        }
+        for (verdict, found) in verdicts.into_iter().zip(self.0.steps.ask(&mut asked).await) {
+            *verdict = found;
+        }
+    }
+
+    /// An item for each record, in order, also where its outputs failed: a range must have no hole.
+    async fn emit(&self, works: Vec<Work>, state: &mut State) -> Flow {
+        let mut items: Vec<Option<Item>> = Vec::with_capacity(works.len());
+        let mut going = Vec::with_capacity(works.len());
+        for Work { head, content } in works {
+            if state.waits(&head, &content) {
+                items.push(Some(head.item(Outcome::Waits)));
+            } else {
+                going.push(self.going(head, content, items.len()));
+                items.push(None);
+            }
+        }
+        let emitted = self.0.outbox.emit(going, |emitted| {
+            let Going { n, place, enriched, traceparent } = emitted.with;
+            let row = enriched.filter(|_| emitted.sent > 0);
+            let outcome = match row {
+                Some(enriched) => Outcome::Row(Row { enriched: *enriched, at: place.at.clone(), traceparent }),
+                None => Outcome::Without,
+            };
+            if let Some(item) = items.get_mut(n) {
+                *item = Some(Item { place, ack: emitted.ack, outcome });
+            }
+        });
+        if emitted.await.is_none() || state.writer.send(items.into_iter().flatten().collect()).await.is_err() {
+            return Flow::Ends;
+        }
+        Flow::Continues
+    }
+
+    fn lost(&self, turns: Vec<(Partition, Assignment)>, state: &mut State) {
+        state.held.extend(turns.into_iter().map(|(place, turn)| (place, turn.epoch)));
+    }
+}
+
+/// What the outbox gives back of a record.
+#[derive(Debug)]
+struct Going {
+    n: usize,
+    place: work::Place,
+    enriched: Option<Box<EnrichedActivity>>,
+    traceparent: Option<String>,
+}
+
+impl Enriching {
+    fn going(&self, head: Head, content: Content, n: usize) -> stage::Work<Going> {
+        let context = &head.context;
+        let taken = self.0.counts.take(&context.endpoint, context.received_at.as_ref(), 1, INTERRUPTED);
+        let (item, enriched) = match content {
+            Content::Activity(enriched, _) => {
+                let record = head.record(&enriched);
+                let id = claimed(&record.headers.id);
+                let event = Event { id, index: 0, claims: Some(ACTIVITY), records: vec![record] };
+                (stage::Item::Event(event), Some(enriched))
+            }
+            Content::Refused(work::Refused { reason, message }) => {
+                let payload = head.payload.clone().unwrap_or_default();
+                let refused = Refused { index: 0, reason, message, payload, content_type: PROTOBUF };
+                (stage::Item::Refused(refused), None)
             }
         };
-        if tokio::time::timeout(shared.drain, finished).await.is_err() {
-            tracing::warn!("not everything could be written before the end: it will come again");
-        }
-        Ok(())
-    } else {
-        first.map_or(Ok(()), |(part, outcome)| match outcome {
-            Ok(()) => Err(anyhow::anyhow!("{part} ended by itself")),
-            Err(error) => Err(error.context(format!("{part} ended"))),
-        })
-    };
-    parts.abort_all();
-    if let Err(error) = consumer.close(shared.drain).await {
-        tracing::warn!(%error, "not everything was done when the consumer closed: it will come again");
-    }
-    outcome
-}
-
-/// A part that has to run all the time, and how it ended.
-type Ended = (&'static str, anyhow::Result<()>);
-
-fn ended(part: Result<Ended, JoinError>) -> Ended {
-    part.unwrap_or_else(|error| ("a part", Err(anyhow::anyhow!("broke: {error}"))))
-}
-
-async fn intake(consumer: &mut Consumer, to_emit: &mpsc::Sender<Enriching>, shared: &Arc<Shared>) {
-    let mut pause = Duration::from_millis(50);
-    loop {
-        match consumer.next().await {
-            Ok(Some(batch)) => {
-                pause = Duration::from_millis(50);
-                let Ok(room) = to_emit.reserve().await else { return };
-                room.send(start(batch, shared));
-            }
-            Ok(None) => return,
-            Err(error) => {
-                // Health tells of it as long as it lasts, by the consumer's state.
-                tracing::warn!(%error, "consuming");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_secs(2));
-            }
+        let Head { at, assignment, payload, bytes, produced_at_ms, span, attempts, .. } = head;
+        let place = work::Place { at: at.clone(), assignment, bytes, produced_at_ms };
+        let context = head.context;
+        stage::Work {
+            at,
+            ack: head.ack,
+            origin: stage::Origin {
+                source: context.source,
+                endpoint: context.endpoint,
+                tenant: context.tenant,
+                delivery_id: context.delivery_id,
+                received_at: context.received_at,
+            },
+            items: vec![item],
+            taken,
+            span,
+            traceparent: head.traceparent.clone(),
+            attempts,
+            instead_of: head.instead_of,
+            payload,
+            room: Room::default(),
+            with: Going { n, place, enriched, traceparent: head.traceparent },
         }
     }
-}
-
-fn start(batch: Batch, shared: &Arc<Shared>) -> Enriching {
-    let turns = batch.records.iter().map(|record| (place(&record.coordinates), record.assignment)).collect();
-    let records = batch.records.len();
-    let task = shared.tasks.spawn(enrich(batch, Arc::clone(shared)));
-    Enriching { turns, records, task }
-}
-
-async fn enrich(batch: Batch, shared: Arc<Shared>) -> Vec<Work> {
-    let deriving = Arc::clone(&shared);
-    let derived = tokio::task::spawn_blocking(move || {
-        batch.records.into_iter().map(|record| work::begin(record, &deriving.steps)).collect::<Vec<_>>()
-    });
-    let mut works = match derived.await {
-        Ok(works) => works,
-        // Its acks are gone with it: the partitions go back.
-        Err(error) => {
-            tracing::error!(%error, "a thread that enriches ended early");
-            return Vec::new();
-        }
-    };
-    let now = service::clock::timestamp();
-    let (mut asked, mut verdicts) = (Vec::new(), Vec::new());
-    for work in &mut works {
-        if let Content::Activity(enriched, verdict) = &mut work.content {
-            enriched.enriched_at = Some(now);
-            asked.push(enriched.as_mut());
-            verdicts.push(verdict);
-        }
-    }
-    for (verdict, found) in verdicts.into_iter().zip(shared.steps.ask(&mut asked).await) {
-        *verdict = found;
-    }
-    works
 }

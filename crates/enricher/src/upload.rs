@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{ConsumerState, Error, Headers, Record};
+use bus::{Ack, ConsumerState, Error, Headers, Record};
 use common::load::v1::{File, LoadRequest};
 use common::topics::{ACTIVITIES, LOADS};
 use lake::{Lake, columns};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutPayload};
 use service::trace;
+use stage::Partition;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::files::Finished;
-use crate::pipeline::{Place, Shared};
+use crate::pipeline::Shared;
 use crate::range::Range;
-use crate::writer::{Content, Held};
+use crate::writer::Content;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -31,18 +32,18 @@ pub(crate) struct Uploads {
 /// How the upload of a range ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    pub(crate) place: Place,
+    pub(crate) place: Partition,
     pub(crate) range: Range,
     /// What was held for it, if the request is acknowledged; none if its turn was over before. An error: the process
     /// must not go on.
-    pub(crate) outcome: anyhow::Result<Option<Vec<Held>>>,
+    pub(crate) outcome: anyhow::Result<Option<Vec<Ack>>>,
 }
 
 impl Uploads {
     /// Tries until the range is requested, or its turn is over.
     pub(crate) async fn run(
         &self,
-        place: Place,
+        place: Partition,
         range: Range,
         content: Content,
         over: CancellationToken,
@@ -59,13 +60,13 @@ impl Uploads {
 
     async fn range(
         &self,
-        place: &Place,
+        place: &Partition,
         range: Range,
         content: Content,
         over: &CancellationToken,
         consumer: &ConsumerState,
         shared: &Shared,
-    ) -> anyhow::Result<Option<Vec<Held>>> {
+    ) -> anyhow::Result<Option<Vec<Ack>>> {
         let Content { log, files, held } = content;
         let finished = tokio::task::spawn_blocking(move || {
             files.into_iter().map(|(day, file)| Ok((day, file.finish()?))).collect::<anyhow::Result<Vec<_>>>()
@@ -177,7 +178,7 @@ async fn send(request: &LoadRequest, shared: &Shared) {
             ..Headers::default()
         };
         let record = Record::new(&LOADS, request.table.clone(), request, headers);
-        let sent = match shared.producer.try_send(record) {
+        let sent = match shared.outbox.producer.try_send(record) {
             Ok(delivery) => delivery.await.map(drop),
             Err(error) => Err(error),
         };

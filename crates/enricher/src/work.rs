@@ -12,6 +12,7 @@ use service::trace;
 use tracing::Span;
 
 use crate::steps::{Steps, Verdict};
+use crate::writer::{Item, Outcome};
 
 /// The record's value is not an activity.
 pub(crate) const UNDECODABLE: &str = "undecodable";
@@ -21,8 +22,6 @@ pub(crate) const NO_VALUE: &str = "no_value";
 pub(crate) const NO_ID: &str = "no_id";
 /// A step broke on it.
 pub(crate) const PANIC: &str = "panic";
-/// It is larger than a record may be.
-pub(crate) const TOO_LARGE: &str = "too_large";
 
 /// A record with what has come of it so far.
 #[derive(Debug)]
@@ -123,7 +122,22 @@ fn derived(activity: Activity, steps: &Steps) -> Result<EnrichedActivity, Refuse
     })
 }
 
+/// Where a record stands, for the ranges.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) at: Coordinates,
+    pub(crate) assignment: Assignment,
+    pub(crate) bytes: usize,
+    pub(crate) produced_at_ms: i64,
+}
+
 impl Head {
+    /// What the writer needs of a record of which nothing was emitted.
+    pub(crate) fn item(self, outcome: Outcome) -> Item {
+        let Self { at, assignment, bytes, produced_at_ms, ack, .. } = self;
+        Item { place: Place { at, assignment, bytes, produced_at_ms }, ack, outcome }
+    }
+
     /// The record for the topic of enriched activities.
     pub(crate) fn record(&self, enriched: &EnrichedActivity) -> Record {
         let activity = enriched.activity.as_ref();

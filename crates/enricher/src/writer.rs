@@ -11,20 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bus::ConsumerState;
+use bus::{Ack, ConsumerState};
 use parquet::errors::ParquetError;
-use service::counts::{Taken as Counted, What};
+use stage::Partition as At;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::files::rows::{Row, received_at};
 use crate::files::{DayFile, day};
-use crate::pipeline::{Place, Shared, place};
+use crate::pipeline::{Shared, place};
 use crate::range::Taken;
 use crate::upload::{Ended, Uploads};
-use crate::work::Head;
+use crate::work::Place;
+pub(crate) use gathered::Content;
 use gathered::Partition;
-pub(crate) use gathered::{Content, Held};
 
 /// How often it looks whether something is due.
 const TICK: Duration = Duration::from_millis(20);
@@ -32,8 +32,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// A record that was emitted.
 #[derive(Debug)]
 pub(crate) struct Item {
-    pub(crate) head: Head,
-    pub(crate) row: Option<Row>,
+    pub(crate) place: Place,
+    /// To be completed with its range.
+    pub(crate) ack: Ack,
     pub(crate) outcome: Outcome,
 }
 
@@ -41,11 +42,9 @@ pub(crate) struct Item {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It has a row.
-    Row(Counted),
-    /// It has none, and has its end with its range.
-    Without(Counted, What),
-    /// It has none, and was counted.
-    Dropped,
+    Row(Row),
+    /// It has none.
+    Without,
     /// It waits for a required step: it is to come again when what stands before it is done.
     Waits,
 }
@@ -67,7 +66,7 @@ pub(crate) struct Writer {
     consumer: ConsumerState,
     limits: Limits,
     uploads: Arc<Uploads>,
-    partitions: HashMap<Place, Partition>,
+    partitions: HashMap<At, Partition>,
     running: JoinSet<Ended>,
 }
 
@@ -105,9 +104,9 @@ impl Writer {
         loop {
             let later = self.other_log(&items).map(|first| items.split_off(first)).unwrap_or_default();
             self.take_in(items).await?;
-            let Some(Item { head, .. }) = later.first() else { return Ok(()) };
-            if let Some(partition) = self.partitions.get_mut(&place(&head.at)) {
-                partition.begin_log(Arc::clone(&head.at.log));
+            let Some(Item { place: Place { at, .. }, .. }) = later.first() else { return Ok(()) };
+            if let Some(partition) = self.partitions.get_mut(&place(at)) {
+                partition.begin_log(Arc::clone(&at.log));
             }
             items = later;
         }
@@ -115,14 +114,14 @@ impl Writer {
 
     /// The first item in whose partition the log has another identity than before: an epoch begins with it.
     fn other_log(&self, items: &[Item]) -> Option<usize> {
-        let one = &items.first()?.head.at.log;
-        let is_one = items.iter().all(|item| item.head.at.log == *one);
+        let one = &items.first()?.place.at.log;
+        let is_one = items.iter().all(|item| item.place.at.log == *one);
         if is_one && self.partitions.values().all(|partition| partition.log == *one) {
             return None;
         }
-        let mut logs: HashMap<Place, (u64, Arc<str>)> = HashMap::new();
-        items.iter().position(|Item { head, .. }| {
-            let (at, now) = (place(&head.at), (head.assignment.epoch, Arc::clone(&head.at.log)));
+        let mut logs: HashMap<At, (u64, Arc<str>)> = HashMap::new();
+        items.iter().position(|Item { place: Place { at, assignment, .. }, .. }| {
+            let (at, now) = (place(at), (assignment.epoch, Arc::clone(&at.log)));
             let before = self.partitions.get(&at).map(|partition| (partition.turn().epoch, Arc::clone(&partition.log)));
             let known = logs.entry(at).or_insert_with(|| before.unwrap_or_else(|| now.clone()));
             if known.0 < now.0 {
@@ -134,38 +133,34 @@ impl Writer {
     }
 
     async fn take_in(&mut self, items: Vec<Item>) -> anyhow::Result<()> {
-        let mut rows: HashMap<Place, BTreeMap<String, Vec<Row>>> = HashMap::new();
-        for Item { head, row, outcome } in items {
-            let place = place(&head.at);
-            let turn = head.assignment;
-            let partition = self
-                .partitions
-                .entry(place.clone())
-                .or_insert_with(|| Partition::begin(turn, Arc::clone(&head.at.log)));
+        let mut rows: HashMap<At, BTreeMap<String, Vec<Row>>> = HashMap::new();
+        for Item { place: Place { at, assignment: turn, bytes, produced_at_ms }, ack, outcome } in items {
+            let place = place(&at);
+            let begin = || Partition::begin(turn, Arc::clone(&at.log));
+            let partition = self.partitions.entry(place.clone()).or_insert_with(begin);
             match partition.look(turn) {
                 // Its ack ends as one that comes too late.
                 Taken::Late => continue,
                 Taken::Anew => {
                     rows.remove(&place);
-                    *partition = Partition::begin(turn, Arc::clone(&head.at.log));
+                    *partition = begin();
                 }
                 Taken::Same => {}
             }
-            let (taken, what) = match outcome {
+            let row = match outcome {
                 Outcome::Waits => {
-                    partition.wait(head.ack);
+                    partition.wait(ack);
                     continue;
                 }
-                Outcome::Row(taken) => (Some(taken), What::SentOn),
-                Outcome::Without(taken, what) => (Some(taken), what),
-                Outcome::Dropped => (None, What::SentOn),
+                Outcome::Row(row) => Some(row),
+                Outcome::Without => None,
             };
-            if !partition.take(head.at.offset, head.bytes, Held { ack: head.ack, taken, what }) {
+            if !partition.take(at.offset, bytes, ack) {
                 continue;
             }
             if let Some(row) = row {
                 let received_at = row.enriched.activity.as_ref().and_then(received_at);
-                let day = day::of(received_at, head.produced_at_ms);
+                let day = day::of(received_at, produced_at_ms);
                 rows.entry(place).or_default().entry(day).or_default().push(row);
             }
         }
@@ -173,8 +168,8 @@ impl Writer {
     }
 
     /// Writes rows into the files of their days, on a thread that may be blocked.
-    async fn write(&mut self, rows: HashMap<Place, BTreeMap<String, Vec<Row>>>) -> anyhow::Result<()> {
-        let mut work: Vec<(Place, String, Option<DayFile>, Vec<Row>)> = Vec::new();
+    async fn write(&mut self, rows: HashMap<At, BTreeMap<String, Vec<Row>>>) -> anyhow::Result<()> {
+        let mut work: Vec<(At, String, Option<DayFile>, Vec<Row>)> = Vec::new();
         for (place, days) in rows {
             for (day, rows) in days {
                 let file = self.partitions.get_mut(&place).and_then(|partition| partition.files.remove(&day));
@@ -242,12 +237,7 @@ impl Writer {
             partition.done(range);
         }
         // Where the turn is over its acks are late, and that is all.
-        for Held { ack, taken, what } in held.into_iter().flatten() {
-            if let Some(mut taken) = taken {
-                taken.end(what, 1);
-            }
-            ack.complete();
-        }
+        held.into_iter().flatten().for_each(Ack::complete);
         Ok(())
     }
 

@@ -41,13 +41,16 @@ pub mod settings;
 mod table;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bus::{Bus, Producer, TopicKind, TopicSpec};
+use bus::{TopicKind, TopicSpec};
 use common::topics::{DEAD_LETTERS, Flow, LOADS};
 use lake::Lake;
 use service::Host;
+use stage::{Driver, Lane, Memory, Opened};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::compare::{Comparison, Scope, compare};
@@ -58,7 +61,7 @@ pub use crate::footer::FileError;
 pub use crate::fresh::Fresh;
 use crate::health::Checks;
 pub use crate::ids::Ids;
-use crate::pipeline::{Pipeline, STAGE, Wanted};
+use crate::pipeline::{Loads, Pipeline, STAGE, Wanted};
 pub use crate::reference::{Exported, put_registrations};
 use crate::schedule::Schedule;
 pub use crate::settings::{CompactSettings, DEFAULTS, LOADER_DEFAULTS, LoaderSettings, Settings, VacuumSettings};
@@ -83,9 +86,7 @@ pub fn flow() -> Flow {
 #[derive(Debug)]
 pub struct Loader {
     settings: Settings,
-    host: Host,
-    bus: Bus,
-    producer: Producer,
+    opened: Opened,
     lake: Lake,
     checks: Checks,
 }
@@ -105,25 +106,26 @@ impl Loader {
     /// # Errors
     /// As [`new`](Self::new).
     pub async fn with_lake(settings: &Settings, host: &Host, lake: Lake) -> anyhow::Result<Self> {
-        let bus = Bus::open(&settings.bus).context("opening the bus")?;
-        if !bus.settings().is_embedded() {
-            host.ends_when_the_clock_is_set_back();
-        }
-        host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
-        let producer = bus.producer().context("opening the producer")?;
         let millis = Duration::from_millis;
+        let (deadline, every) = (settings.shutdown.deadline_ms, settings.loader.health_interval_ms);
+        let opened = Opened::open(STAGE, &settings.bus, host, millis(deadline), millis(every))?;
         let (hold_warn, stalled) = (settings.loader.hold_warn_ms, settings.loader.stalled_after_ms);
         let checks = Checks::new(host.health(), millis(hold_warn), millis(stalled));
-        Ok(Self { settings: settings.clone(), host: host.clone(), bus, producer, lake, checks })
+        Ok(Self { settings: settings.clone(), opened, lake, checks })
     }
 
     /// Runs until the host shuts down, then leaves the group.
     ///
     /// # Errors
-    /// When the consumer cannot be opened.
+    /// When the consumer cannot be opened, or something that has to run all the time ended by itself.
     pub async fn run(self) -> anyhow::Result<()> {
-        let shutdown = self.host.shutdown().clone();
-        let drain = Duration::from_millis(self.settings.shutdown.deadline_ms).mul_f64(0.4);
+        let opened = self.opened.clone();
+        opened.run(self.load(), JoinSet::new()).await
+    }
+
+    async fn load(self) -> anyhow::Result<()> {
+        let opened = &self.opened;
+        let shutdown = opened.host.shutdown().clone();
         if shutdown.run_until_cancelled(self.topics()).await.is_none() {
             return Ok(());
         }
@@ -131,19 +133,15 @@ impl Loader {
         let millis = Duration::from_millis;
         let (hold_warn, stalled) = (self.settings.loader.hold_warn_ms, self.settings.loader.stalled_after_ms);
         self.checks.waiting(std::iter::empty(), &found, Instant::now(), millis(hold_warn), millis(stalled));
-        let consumer = self.bus.consumer_of_batches(&self.settings.loader.group, &[LOADS.name().to_owned()]);
-        let consumer = consumer.context("consuming the topic loads")?;
+        let consumer = opened.consumer_of_batches(&self.settings.loader.group, &[LOADS.name().to_owned()])?;
         let state = consumer.state();
         let queues = state.clone();
-        self.host.counts().watch_queues(move || queues.queues(STAGE));
+        opened.host.counts().watch_queues(move || queues.queues(STAGE));
 
-        // Ends what serves the pipeline, after it.
-        let after = CancellationToken::new();
-        let _ends = after.clone().drop_guard();
-        let every = Duration::from_millis(self.settings.loader.health_interval_ms);
-        let (checks, bus, producer) = (self.checks.clone(), self.bus.clone(), self.producer.clone());
-        let (lake, until) = (self.lake.clone(), after.clone());
-        self.host.tasks().spawn(async move { checks.watch(&bus, &producer, &lake, &state, every, until).await });
+        let (checks, seen, watched, lake) = (self.checks.clone(), opened.clone(), state.clone(), self.lake.clone());
+        opened.tasks().spawn(async move {
+            checks.watch(&seen.bus, &seen.producer, &lake, &watched, seen.every, seen.after).await;
+        });
         let wanted = Wanted::default();
         let schedule = Schedule {
             settings: self.settings.loader.clone(),
@@ -151,28 +149,30 @@ impl Loader {
             checks: self.checks.clone(),
             wanted: wanted.clone(),
         };
-        self.host.tasks().spawn(schedule.run(after.clone()));
+        opened.tasks().spawn(schedule.run(opened.after.clone()));
         let pipeline = Pipeline {
             settings: self.settings.loader,
-            bus: self.bus,
+            bus: opened.bus.clone(),
             found,
             lake: self.lake,
-            producer: self.producer.clone(),
+            producer: opened.producer.clone(),
             checks: self.checks,
-            counts: self.host.counts().hop(STAGE),
+            counts: opened.host.counts().hop(STAGE),
             wanted,
-            shutdown: shutdown.clone(),
+            consumer: state,
             tables: BTreeMap::new(),
+            due: Instant::now(),
             loaded: Instant::now(),
         };
-        pipeline.run(consumer, drain).await;
-        if let Err(error) = self.producer.flush(drain).await {
-            tracing::warn!(%error, "not every dead letter was acknowledged at the end: its record comes again");
-        }
-        if !shutdown.is_cancelled() {
-            anyhow::bail!("the loader ended by itself");
-        }
-        Ok(())
+        let driver = Driver {
+            shutdown: shutdown.clone(),
+            stop: CancellationToken::new(),
+            tasks: opened.tasks().clone(),
+            memory: Memory::unlimited(),
+            drain: opened.drain,
+        };
+        let lane = Lane { name: "loads", consumer, ahead: 1, readers: 1 };
+        driver.run(Arc::new(Loads { shutdown }), pipeline, lane, []).await
     }
 
     /// Compares what the table has with the log, before anything is loaded. Waits for both.
@@ -180,7 +180,7 @@ impl Loader {
         let (began, warn) = (Instant::now(), Duration::from_millis(self.settings.loader.hold_warn_ms));
         let mut told = false;
         loop {
-            match ends::look(&self.bus, &self.lake, self.settings.loader.commit_timeout()).await {
+            match ends::look(&self.opened.bus, &self.lake, self.settings.loader.commit_timeout()).await {
                 Ok(mut found) => {
                     let accepted = |gone: &Gone| self.settings.loader.accept.iter().any(|id| gone.epoch() == Some(id));
                     found.gone.retain(|_, gone| !accepted(gone));
@@ -199,7 +199,7 @@ impl Loader {
 
     /// Waits for the topics.
     async fn topics(&self) {
-        self.checks.log.prepare(&self.bus, &topics()).await;
+        self.checks.log.prepare(&self.opened.bus, &topics()).await;
     }
 }
 

@@ -1,15 +1,16 @@
-//! Consume, wait for company, commit, acknowledge. Retries and dead letters are decided here and nowhere else.
+//! What is done with load requests: they wait for company, are committed and acknowledged. The driver of [`stage`] does the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bus::dead_letters::Refused;
-use bus::{Bus, Consumer, ConsumerState, Incoming, Outcome, Producer};
+use bus::{Bus, ConsumerState, Incoming, Outcome, Producer};
 use common::load::v1::LoadRequest;
 use lake::Lake;
 use object_store::path::Path;
 use service::{HopCounts, What, trace};
+use stage::{Flow, Room, Stage};
 use tokio_util::sync::CancellationToken;
 
 use crate::LoaderSettings;
@@ -26,13 +27,12 @@ pub(crate) const STAGE: &str = "loader";
 const COMES_AGAIN: &str = "comes_again";
 /// Before a round that failed is tried again, at least.
 const RETRY: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Files that requests name which are not done yet: the vacuum leaves them.
 pub(crate) type Wanted = Arc<Mutex<BTreeSet<Path>>>;
 
 /// What a loader works with.
+#[derive(Debug)]
 pub(crate) struct Pipeline {
     pub(crate) settings: LoaderSettings,
     pub(crate) bus: Bus,
@@ -41,55 +41,71 @@ pub(crate) struct Pipeline {
     pub(crate) checks: Checks,
     pub(crate) counts: HopCounts,
     pub(crate) wanted: Wanted,
-    pub(crate) shutdown: CancellationToken,
+    pub(crate) consumer: ConsumerState,
     pub(crate) tables: BTreeMap<String, Loading>,
+    /// When the next commit may be.
+    pub(crate) due: Instant,
     /// What was found of the log at the start.
     pub(crate) found: Found,
     /// When something was last loaded.
     pub(crate) loaded: Instant,
 }
 
-impl Pipeline {
-    /// Runs until the shutdown, then leaves the group. What waits comes again.
-    pub(crate) async fn run(mut self, mut consumer: Consumer, drain: Duration) {
-        let state = consumer.state();
-        let shutdown = self.shutdown.clone();
-        let mut pause = FIRST_PAUSE;
-        let mut due = Instant::now();
-        loop {
-            let waits = self.tables.values().any(|loading| !loading.queue.is_empty());
-            tokio::select! {
-                () = shutdown.cancelled() => break,
-                () = tokio::time::sleep_until(due.into()), if waits => {
-                    let Some(next) = shutdown.run_until_cancelled(self.rounds(&state)).await else { break };
-                    due = next;
-                }
-                batch = consumer.next() => match batch {
-                    Ok(Some(batch)) => {
-                        pause = FIRST_PAUSE;
-                        for record in batch.records {
-                            self.take_in(record).await;
-                        }
-                        self.tell();
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        // Health tells of it as long as it lasts, by the consumer's state.
-                        tracing::warn!(%error, "consuming");
-                        tokio::time::sleep(pause).await;
-                        pause = (pause * 2).min(LONGEST_PAUSE);
-                    }
-                },
-            }
-        }
-        self.tables.clear();
-        if let Err(error) = consumer.close(drain).await {
-            tracing::warn!(%error, "not everything was done when the consumer closed: it will come again");
-        }
+/// What is done with load requests: the [`Pipeline`] has it all.
+#[derive(Debug)]
+pub(crate) struct Loads {
+    pub(crate) shutdown: CancellationToken,
+}
+
+/// A record of loads, and what it says.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    record: Incoming,
+    read: Result<Request, (&'static str, String)>,
+}
+
+impl Asked {
+    fn of(record: Incoming) -> Self {
+        let read = record
+            .decode::<LoadRequest>()
+            .map_err(|error| ("undecodable", error.to_string()))
+            .and_then(|message| Request::of(message).map_err(|problem| ("invalid_request", problem)));
+        Self { record, read }
+    }
+}
+
+impl Stage for Loads {
+    type Work = Asked;
+    type State = Pipeline;
+
+    fn read(&self, record: Incoming, _too_much: Option<String>, _room: Room) -> Asked {
+        Asked::of(record)
     }
 
+    /// They wait for company.
+    async fn emit(&self, asked: Vec<Asked>, pipeline: &mut Pipeline) -> Flow {
+        for asked in asked {
+            pipeline.take_in(asked).await;
+        }
+        pipeline.tell();
+        Flow::Continues
+    }
+
+    fn due(&self, pipeline: &Pipeline) -> Option<Instant> {
+        let waits = pipeline.tables.values().any(|loading| !loading.queue.is_empty());
+        waits.then_some(pipeline.due)
+    }
+
+    async fn tick(&self, pipeline: &mut Pipeline) {
+        if let Some(next) = self.shutdown.run_until_cancelled(pipeline.rounds()).await {
+            pipeline.due = next;
+        }
+    }
+}
+
+impl Pipeline {
     /// Takes a record into the queue of its table.
-    async fn take_in(&mut self, record: Incoming) {
+    async fn take_in(&mut self, Asked { record, read }: Asked) {
         let place = (Arc::clone(&record.coordinates.topic), record.coordinates.partition, record.assignment.epoch);
         for loading in self.tables.values_mut() {
             // What came in an earlier turn comes again in this one.
@@ -97,10 +113,6 @@ impl Pipeline {
                 !(waiting.place.0 == place.0 && waiting.place.1 == place.1) || waiting.place.2 == place.2
             });
         }
-        let read = record
-            .decode::<LoadRequest>()
-            .map_err(|error| ("undecodable", error.to_string()))
-            .and_then(|message| Request::of(message).map_err(|problem| ("invalid_request", problem)));
         let request = match read {
             Ok(request) => request,
             Err((reason, message)) => return self.refuse(record, reason, message).await,
@@ -170,8 +182,8 @@ impl Pipeline {
     }
 
     /// One commit for each table that has something waiting. Answers when the next one may be.
-    async fn rounds(&mut self, state: &ConsumerState) -> Instant {
-        let started = Instant::now();
+    async fn rounds(&mut self) -> Instant {
+        let (started, state) = (Instant::now(), self.consumer.clone());
         let (store, limit) = (self.lake.store(), self.settings.commit_timeout());
         let log = (self.settings.checkpoint_commits, self.settings.log_commits);
         let mut failed = false;

@@ -1,4 +1,5 @@
 use bus::{Ack, Assignment, Coordinates, Headers};
+use common::topics::LOADS;
 use service::Health;
 
 use super::*;
@@ -13,13 +14,14 @@ fn pipeline(folder: &std::path::Path, health: &Health, counts: HopCounts) -> Pip
     Pipeline {
         producer: bus.producer().unwrap(),
         lake: Lake::open(&settings.lake).unwrap(),
-        bus,
+        bus: bus.clone(),
         settings: settings.loader,
         checks: Checks::new(health, Duration::from_secs(1), Duration::from_secs(1)),
         counts,
         wanted: Wanted::default(),
-        shutdown: CancellationToken::new(),
+        consumer: bus.consumer("loader", &[LOADS.name().to_owned()]).unwrap().state(),
         tables: BTreeMap::new(),
+        due: Instant::now(),
         found: Found::default(),
         loaded: Instant::now(),
     }
@@ -41,7 +43,7 @@ async fn a_dead_letter_that_was_refused_counts_as_coming_again() {
         assignment: Assignment { epoch: 1, start: 0 },
         ack,
     };
-    pipeline.take_in(record).await;
+    pipeline.take_in(Asked::of(record)).await;
     assert_eq!(outcome.await.unwrap(), Outcome::Failed);
     let count = health.digest().counts.pop().unwrap();
     assert_eq!((count.taken_in, count.dead_lettered), (1, 0));

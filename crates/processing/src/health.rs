@@ -88,7 +88,7 @@ impl Checks {
                 // Also where nothing comes any more: what was seen leaves the window. A storm is for the lanes to see.
                 match shared.weather() {
                     Weather::Storm { .. } => {}
-                    weather if !shared.stop.is_cancelled() => self.weather(&weather),
+                    weather if !shared.outbox.stop.is_cancelled() => self.weather(&weather),
                     _ => {}
                 }
                 let (endpoints, accounts) = shared.view.with(common::registrations::Registrations::len);
@@ -100,7 +100,7 @@ impl Checks {
         let consuming = async {
             tokio::join!(self.progress.watch(consumers, every), self.retention.watch(bus, &states));
         };
-        let all = async { tokio::join!(look, consuming, shared.claims.watch(every)) };
+        let all = async { tokio::join!(look, consuming, shared.outbox.claims.watch(every)) };
         let _ = shutdown.run_until_cancelled(all).await;
     }
 }

@@ -23,18 +23,15 @@
 //! and the database as long as it takes, and health says so.
 
 pub mod dead_letters;
-mod emit;
 pub mod enrichment;
 mod health;
 mod open;
-pub mod pace;
 pub mod parse;
 pub mod pipeline;
 pub mod registrations;
 pub mod replay;
 pub mod settings;
 pub mod storm;
-mod tally;
 mod topics;
 mod warn;
 pub mod weight;
@@ -43,22 +40,22 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bus::{Bus, Consumer, Producer, Table};
+use bus::{Consumer, Table};
 use common::deadletter::v1::dead_letter_service_server::DeadLetterServiceServer;
 use common::enrichment::v1::enrichment_service_server::EnrichmentServiceServer;
 use common::registration::v1::Registration;
 use common::registration::v1::registration_service_server::RegistrationServiceServer;
 use common::topics::REGISTRATIONS;
 use service::Host;
-use stage::{Outputs, StageClaims};
-use tokio::sync::{Notify, Semaphore};
+use stage::{Driver, Memory, Opened, Outbox, Outputs, StageClaims, pace};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::dead_letters::service::{self as letters, DeadLetters};
 use crate::enrichment::Enrichment;
 use crate::health::Checks;
-use crate::pipeline::{Lane, Shared};
+use crate::pipeline::{Lane, REFUSALS, STAGE, Shared};
 use crate::registrations::publish::Publisher;
 use crate::registrations::service::Registrations;
 use crate::registrations::store::RegistrationStore;
@@ -71,9 +68,7 @@ pub use crate::topics::{flow, topics};
 #[derive(Debug)]
 pub struct Processing {
     settings: Settings,
-    host: Host,
-    bus: Bus,
-    producer: Producer,
+    opened: Opened,
     store: Arc<dyn RegistrationStore>,
     publisher: Publisher,
     registrations: Registrations,
@@ -105,14 +100,11 @@ impl Processing {
         store: Arc<dyn RegistrationStore>,
     ) -> anyhow::Result<Self> {
         let key = open::sealing_key(settings)?;
-        let bus = Bus::open(&settings.bus()).context("opening the bus")?;
-        if !bus.settings().is_embedded() {
-            host.ends_when_the_clock_is_set_back();
-        }
-        host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
-        let producer = bus.producer().context("opening the producer")?;
+        let millis = Duration::from_millis;
+        let (deadline, every) = (settings.shutdown.deadline_ms, settings.processing.health_interval_ms);
+        let opened = Opened::open(STAGE, &settings.bus(), host, millis(deadline), millis(every))?;
         let limit = Duration::from_millis(settings.registrations.publish_timeout_ms);
-        let publisher = Publisher::new(producer.clone(), limit);
+        let publisher = Publisher::new(opened.producer.clone(), limit);
         let differs = Arc::new(Notify::new());
         let compared = CancellationToken::new();
         let registrations = Registrations::new(
@@ -128,12 +120,10 @@ impl Processing {
         let checks = Checks::new(host.health(), stalled_after);
         checks.registrations_reading();
         Ok(Self {
-            table: bus.table(&REGISTRATIONS),
+            table: opened.bus.table(&REGISTRATIONS),
             upkeep: upkeep::Checks::new(host.health()),
             settings: settings.clone(),
-            host: host.clone(),
-            bus,
-            producer,
+            opened,
             store,
             publisher,
             registrations,
@@ -147,7 +137,7 @@ impl Processing {
     /// The gRPC services.
     pub fn routes(&self) -> tonic::service::Routes {
         let largest = self.settings.grpc.max_message_bytes;
-        let (bus, producer, store) = (self.bus.clone(), self.producer.clone(), Arc::clone(&self.store));
+        let Opened { host, bus, producer, .. } = self.opened.clone();
         // An answer may hold the largest record there is, and a page of what is said of many.
         let dead_letters = self.settings.bus.producer.max_record_bytes.saturating_mul(2).max(largest);
         let stage = letters::Stage {
@@ -168,7 +158,7 @@ impl Processing {
                 .max_encoding_message_size(largest),
         )
         .add_service(
-            DeadLetterServiceServer::new(DeadLetters::new(bus, producer, store, self.host.clone(), stage))
+            DeadLetterServiceServer::new(DeadLetters::new(bus, producer, Arc::clone(&self.store), host, stage))
                 .max_decoding_message_size(largest)
                 .max_encoding_message_size(dead_letters),
         )
@@ -179,30 +169,25 @@ impl Processing {
     /// # Errors
     /// When something that has to run all the time ended by itself.
     pub async fn run(self) -> anyhow::Result<()> {
-        let shutdown = self.host.shutdown().clone();
-        // Ends what serves the lanes, after the lanes.
-        let after = CancellationToken::new();
-        // Also where this future is dropped in its middle.
-        let _ends = after.clone().drop_guard();
-        let every = Duration::from_millis(self.settings.processing.health_interval_ms);
-        let drain = Duration::from_millis(self.settings.shutdown.deadline_ms).mul_f64(0.4);
+        let opened = self.opened;
+        let shutdown = opened.host.shutdown().clone();
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
 
         let table = self.table.handle();
-        let (view, until) = (self.view.clone(), after.clone());
+        let (view, until) = (self.view.clone(), opened.after.clone());
         tasks.spawn(async move {
             let apply = move |id: &str, registration| view.apply(id, registration);
             self.table.follow(apply, until).await.context("following the registrations topic")
         });
         let upkeep = Upkeep {
             store: Arc::clone(&self.store),
-            bus: self.bus.clone(),
+            bus: opened.bus.clone(),
             publisher: self.publisher.clone(),
             view: self.view.clone(),
             table: table.clone(),
             differs: Arc::clone(&self.differs),
             compare: Duration::from_millis(self.settings.registrations.compare_interval_ms),
-            look: every,
+            look: opened.every,
             allow_removals: self.settings.registrations.allow_removals,
             compared: self.compared.clone(),
         };
@@ -211,154 +196,105 @@ impl Processing {
             upkeep.run(checks, until).await;
             Ok(())
         });
-        let (checks, bus, producer, until) =
-            (self.checks.clone(), self.bus.clone(), self.producer.clone(), after.clone());
-        tasks.spawn(async move {
-            until.run_until_cancelled(checks.log.watch(&bus, &producer, pipeline::STAGE, every)).await;
-            Ok(())
-        });
-        let stage = Stage {
-            settings: self.settings,
-            bus: self.bus,
-            producer: self.producer.clone(),
-            view: self.view,
-            checks: self.checks,
-            host: self.host,
-            drain,
-        };
-        let lanes = async {
-            let Some((claims, consumers)) = shutdown.run_until_cancelled(stage.prepare(&table)).await else {
+        opened.watch_log(self.checks.log.clone(), &mut tasks);
+        let lanes = Lanes { settings: self.settings, opened: opened.clone(), view: self.view, checks: self.checks };
+        let running = async {
+            let Some((claims, consumers)) = shutdown.run_until_cancelled(lanes.prepare(&table)).await else {
                 return Ok(());
             };
             let (claims, consumers) = (claims, consumers?);
-            stage.run(claims, consumers, &after).await?;
+            lanes.run(claims, consumers).await?;
             // After a storm the lanes have ended, and everything else goes on.
             shutdown.cancelled().await;
             anyhow::Ok(())
         };
-        let mut ended = tokio::select! {
-            ended = lanes => ended,
-            Some(ended) = unexpected(&mut tasks, &shutdown) => ended,
-        };
-        // What waits for the shutdown ends as well when one of them broke: half a service must not go on.
-        shutdown.cancel();
-        if let Err(error) = self.producer.flush(drain).await {
-            tracing::warn!(%error, "not everything was acknowledged at the end: its input comes again");
-        }
-        after.cancel();
-        while let Some(task) = tasks.join_next().await {
-            let task = task.context("a task broke").flatten();
-            // The first error is the cause.
-            ended = ended.and(task);
-        }
+        let ended = opened.run(running, tasks).await;
         self.store.close().await;
         ended
     }
 }
 
-/// The end of a task that has to run until the shutdown; never, if all run until then.
-async fn unexpected(
-    tasks: &mut JoinSet<anyhow::Result<()>>,
-    shutdown: &CancellationToken,
-) -> Option<anyhow::Result<()>> {
-    while let Some(task) = tasks.join_next().await {
-        if shutdown.is_cancelled() {
-            continue;
-        }
-        return Some(match task {
-            Ok(Ok(())) => Err(anyhow::anyhow!("a task that has to run all the time ended")),
-            Ok(Err(error)) => Err(error),
-            Err(error) => Err(error).context("a task broke"),
-        });
-    }
-    std::future::pending().await
-}
-
 /// The two lanes and what they need.
-struct Stage {
+struct Lanes {
     settings: Settings,
-    bus: Bus,
-    producer: Producer,
+    opened: Opened,
     view: View,
     checks: Checks,
-    host: Host,
-    drain: Duration,
 }
 
-impl Stage {
+impl Lanes {
     /// Waits for the topics, the registrations and the claims' store, in this order.
     async fn prepare(&self, table: &bus::TableHandle) -> (StageClaims, anyhow::Result<[(&'static str, Consumer); 2]>) {
-        self.checks.log.prepare(&self.bus, &topics::wanted(&self.settings.processing.sources())).await;
+        let Opened { bus, producer, drain, .. } = self.opened.clone();
+        self.checks.log.prepare(&bus, &topics::wanted(&self.settings.processing.sources())).await;
         table.wait_read().await;
         let (endpoints, accounts) = self.view.with(common::registrations::Registrations::len);
         self.checks.registrations_read(endpoints, accounts);
         tracing::info!(endpoints, accounts, "the registrations have been read");
         let outputs = Outputs {
-            bus: self.bus.clone(),
-            producer: self.producer.clone(),
-            drain: self.drain,
+            bus,
+            producer,
+            drain,
             topics: topics::typed(&self.settings.processing.sources()),
             claimed: |headers| Some((headers.r#type.clone().into(), headers.id.parse().ok()?)),
         };
-        let claims = StageClaims::open(pipeline::STAGE, outputs, self.checks.claims.clone()).await;
+        let claims = StageClaims::open(STAGE, outputs, self.checks.claims.clone()).await;
         (claims, self.consumers())
     }
 
     fn consumers(&self) -> anyhow::Result<[(&'static str, Consumer); 2]> {
-        let open = |Input { lane, group, topics }: Input| {
-            let consumer = self.bus.consumer(&group, &topics);
-            let consumer = consumer.with_context(|| format!("consuming {}", topics.join(", ")))?;
-            anyhow::Ok((lane, consumer.ends_with(self.host.shutdown().clone())))
-        };
+        let open = |Input { lane, group, topics }: Input| anyhow::Ok((lane, self.opened.consumer(&group, &topics)?));
         let [direct, bulk] = self.settings.processing.inputs();
         Ok([open(direct)?, open(bulk)?])
     }
 
     /// Ends with the shutdown, or after a storm.
-    async fn run(
-        &self,
-        claims: StageClaims,
-        consumers: [(&'static str, Consumer); 2],
-        after: &CancellationToken,
-    ) -> anyhow::Result<()> {
-        let settings = &self.settings.processing;
+    async fn run(&self, claims: StageClaims, consumers: [(&'static str, Consumer); 2]) -> anyhow::Result<()> {
+        let (settings, opened) = (&self.settings.processing, &self.opened);
+        let driver = Driver {
+            shutdown: opened.host.shutdown().clone(),
+            stop: CancellationToken::new(),
+            tasks: opened.tasks().clone(),
+            memory: Memory::new(settings.memory_bytes),
+            drain: opened.drain,
+        };
         let shared = Arc::new(Shared {
-            producer: self.producer.clone(),
-            claims,
+            outbox: Outbox {
+                stage: STAGE,
+                producer: opened.producer.clone(),
+                claims,
+                pace: pace::Pace::new(settings.events_per_second, settings.endpoint_events_per_second),
+                refusals: REFUSALS,
+                shutdown: driver.shutdown.clone(),
+                stop: driver.stop.clone(),
+                tasks: driver.tasks.clone(),
+            },
             view: self.view.clone(),
-            pace: pace::Pace::new(settings.events_per_second, settings.endpoint_events_per_second),
             storm: Mutex::new(storm::Storm::new(settings.storm.limits())),
             checks: self.checks.clone(),
-            counts: self.host.counts().hop(pipeline::STAGE),
-            shutdown: self.host.shutdown().clone(),
-            stop: CancellationToken::new(),
-            tasks: self.host.tasks().clone(),
+            counts: opened.host.counts().hop(STAGE),
             started: Instant::now(),
             worked: Mutex::new(None),
-            ahead: settings.parse_ahead_batches,
-            drain: self.drain,
             limit: settings.limit(),
-            memory: weight::Memory::new(settings.memory_bytes),
         });
         let states: Vec<_> = consumers.iter().map(|(name, consumer)| (*name, consumer.state())).collect();
         let queues = states.clone();
-        let queues = move || queues.iter().flat_map(|(_, state)| state.queues(pipeline::STAGE)).collect();
-        self.host.counts().watch_queues(queues);
-        let every = Duration::from_millis(settings.health_interval_ms);
-        let (checks, watched, until) = (self.checks.clone(), Arc::clone(&shared), after.clone());
-        let bus = self.bus.clone();
-        let watching =
-            self.host.tasks().spawn(async move { checks.watch_stage(&bus, &states, &watched, every, until).await });
+        let queues = move || queues.iter().flat_map(|(_, state)| state.queues(STAGE)).collect();
+        opened.host.counts().watch_queues(queues);
+        let (checks, watched, seen) = (self.checks.clone(), Arc::clone(&shared), opened.clone());
+        let watching = opened.tasks().spawn(async move {
+            checks.watch_stage(&seen.bus, &states, &watched, seen.every, seen.after).await;
+        });
         let hold = Duration::from_millis(settings.storm.hold_ms);
-        self.host.tasks().spawn(warn::run(Arc::clone(&shared), every, hold, after.clone()));
+        opened.tasks().spawn(warn::run(Arc::clone(&shared), opened.every, hold, opened.after.clone()));
         let threads = settings.parse_threads();
-        let [(direct, direct_consumer), (bulk, bulk_consumer)] = consumers;
-        let lane = |name, share, threads| Lane { name, share, parsers: Arc::new(Semaphore::new(threads)) };
         let slow = (threads as f64 * settings.bulk_share).ceil().max(1.0) as usize;
-        let (direct, bulk) = tokio::join!(
-            pipeline::run(lane(direct, 1.0, threads), direct_consumer, Arc::clone(&shared)),
-            pipeline::run(lane(bulk, settings.bulk_share, slow), bulk_consumer, shared),
-        );
+        let run = |(name, consumer), share, readers| {
+            let lane = Arc::new(Lane { share, shared: Arc::clone(&shared) });
+            driver.run(lane, (), stage::Lane { name, consumer, ahead: settings.parse_ahead_batches, readers }, [])
+        };
+        let [direct, bulk] = consumers;
+        let (direct, bulk) = tokio::join!(run(direct, 1.0, threads), run(bulk, settings.bulk_share, slow));
         watching.abort();
         direct.and(bulk)
     }

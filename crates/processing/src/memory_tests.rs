@@ -109,11 +109,11 @@ fn one_delivery_is_read() {
     // From here on the most that is taken is measured, of what is taken beside the record itself.
     std::fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = status("VmRSS:");
-    let weight = Weight::of(Some(&payload), limit);
+    let weight = of(Some(&payload), limit);
     let at: Coordinates = "log.1/raw.github/0/7".parse().unwrap();
     let headers = Headers::default();
     let input = Input { at: &at, payload: Some(&payload), headers: &headers, traceparent: None };
-    let outcome = parse_within(input, &Registrations::default(), &weight);
+    let outcome = parse_within(input, &Registrations::default(), weight.too_much.as_deref());
     let took = status("VmHWM:").saturating_sub(before);
     let came = match outcome.items.as_slice() {
         [Item::Refused(refused)] => refused.reason,

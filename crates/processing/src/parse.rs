@@ -6,14 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bus::{Coordinates, Headers, Record};
 use bytes::Bytes;
-use common::identity::Id;
 use common::raw::v1::Delivery;
 use common::topics::ACTIVITIES;
 use prost::Message as _;
-use prost_types::Timestamp;
 use sources::{Source, Tenants};
+pub use stage::{Event, Item, Origin, Refused, TOO_LARGE, UNKNOWN_TOPIC};
 
-use crate::weight::{Limit, Weight};
+use crate::weight::{self, Limit};
 
 /// The record's value is not a delivery.
 pub const UNDECODABLE: &str = "undecodable";
@@ -25,10 +24,6 @@ pub const UNKNOWN_SOURCE: &str = "unknown_source";
 pub const PANIC: &str = "panic";
 /// The process ended while it worked on the record.
 pub const CRASH: &str = "crash";
-/// An event is larger than a record may be.
-pub const TOO_LARGE: &str = "too_large";
-/// The event's topic is not there.
-pub const UNKNOWN_TOPIC: &str = "unknown_topic";
 
 const PROTOBUF: &str = "application/protobuf";
 const OCTETS: &str = "application/octet-stream";
@@ -49,33 +44,13 @@ pub struct Input<'a> {
 /// What came of a raw record.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Outcome {
-    /// The module that read it; empty where that cannot be told.
-    pub source: String,
-    /// The endpoint that accepted it; empty where that cannot be told.
-    pub endpoint: String,
-    /// The tenant of the endpoint; empty where that cannot be told.
-    pub tenant: String,
-    /// The delivery's id; empty where that cannot be told.
-    pub delivery_id: String,
-    /// When the door had all of it.
-    pub received_at: Option<Timestamp>,
+    /// Its delivery.
+    pub origin: Origin,
     /// Events and what was refused, in the order of the delivery.
     pub items: Vec<Item>,
 }
 
 impl Outcome {
-    /// The same without its items.
-    pub fn head(&self) -> Self {
-        Self {
-            source: self.source.clone(),
-            endpoint: self.endpoint.clone(),
-            tenant: self.tenant.clone(),
-            delivery_id: self.delivery_id.clone(),
-            received_at: self.received_at,
-            items: Vec::new(),
-        }
-    }
-
     /// Of the refused items, only those at these positions. Events stay: their claims tell whether they came before.
     /// Where the delivery does not have these positions it is not read as it was, and all of it stays.
     pub fn keep_refused(&mut self, positions: &[u32]) {
@@ -89,64 +64,6 @@ impl Outcome {
     pub fn refused(&self) -> usize {
         self.items.iter().filter(|item| matches!(item, Item::Refused(_))).count()
     }
-}
-
-/// One thing of a delivery.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Item {
-    /// An event, as the records that are to be written.
-    Event(Event),
-    /// What could not be understood.
-    Refused(Refused),
-}
-
-impl Item {
-    /// The position in the delivery.
-    pub fn index(&self) -> u32 {
-        match self {
-            Self::Event(event) => event.index,
-            Self::Refused(refused) => refused.index,
-        }
-    }
-}
-
-/// An event, as the records that are to be written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// The same for every delivery of this occurrence.
-    pub id: Id,
-    /// The position in the delivery.
-    pub index: u32,
-    /// The typed event first, then its activities. All of them share its fate.
-    pub records: Vec<Record>,
-}
-
-impl Event {
-    /// The full protobuf name of the typed event.
-    pub fn ce_type(&self) -> &str {
-        self.records.first().map_or("", |record| &record.headers.r#type)
-    }
-
-    /// What it becomes when it cannot be written: never what was made of it, but the bytes as they came.
-    pub fn refuse(&self, reason: &'static str, message: String, sent: Bytes) -> Refused {
-        let content_type = sources::parsed::content_type(&sent);
-        Refused { index: self.index, reason, message, payload: sent, content_type }
-    }
-}
-
-/// What is to become a dead letter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
-    /// The position in the delivery.
-    pub index: u32,
-    /// Why, as a code.
-    pub reason: &'static str,
-    /// Why, for people.
-    pub message: String,
-    /// Exactly what was refused.
-    pub payload: Bytes,
-    /// What the payload is.
-    pub content_type: &'static str,
 }
 
 /// The bytes of items of a raw record as they came, by their positions. Where its module does not say which bytes an item
@@ -163,19 +80,19 @@ pub fn sent(payload: Option<&Bytes>, positions: &BTreeSet<u32>) -> BTreeMap<u32,
 
 /// Everything that comes of a raw record. Never fails and never panics: what is wrong is in the items.
 pub fn parse(input: Input<'_>, tenants: &dyn Tenants) -> Outcome {
-    parse_within(input, tenants, &Weight::of(input.payload, Limit::default()))
+    parse_within(input, tenants, weight::of(input.payload, Limit::default()).too_much.as_deref())
 }
 
-/// The same, for a record that has been weighed: what weighs too much is refused before anything of it is built.
-pub fn parse_within(input: Input<'_>, tenants: &dyn Tenants, weight: &Weight) -> Outcome {
-    parse_with(input, tenants, weight, sources::by_name)
+/// The same, for a record that has been weighed: what takes too much is refused before anything of it is built.
+pub fn parse_within(input: Input<'_>, tenants: &dyn Tenants, too_much: Option<&str>) -> Outcome {
+    parse_with(input, tenants, too_much, sources::by_name)
 }
 
 /// The same, with the modules as a parameter.
 pub fn parse_with(
     input: Input<'_>,
     tenants: &dyn Tenants,
-    weight: &Weight,
+    too_much: Option<&str>,
     by_name: impl Fn(&str) -> Option<&'static dyn Source>,
 ) -> Outcome {
     let Some(payload) = input.payload else {
@@ -190,17 +107,17 @@ pub fn parse_with(
             format!("no module of this version understands {:?}: replay it with one that does", delivery.source);
         return whole(input, delivery, UNKNOWN_SOURCE, message, PROTOBUF);
     };
-    if let Some(too_much) = &weight.too_much {
+    if let Some(too_much) = too_much {
         let refused = sources::Refused::whole(sources::Reason::TooManyValues, too_much, &delivery.body);
         let item = convert(sources::Item::Refused(refused), input, "");
-        return Outcome { items: vec![item], ..of(delivery) };
+        return Outcome { origin: of(delivery), items: vec![item] };
     }
     // A module that breaks on one delivery must not stop the partition; nothing of it is kept.
     match catch_unwind(AssertUnwindSafe(|| source.parse(&delivery, tenants))) {
         Ok(parsed) => {
             let source = format!("weir/processing/{}", delivery.endpoint);
             let items = parsed.items.into_iter().map(|item| convert(item, input, &source)).collect();
-            Outcome { items, ..of(delivery) }
+            Outcome { origin: of(delivery), items }
         }
         Err(panic) => {
             let message = format!("the module {} broke: {}", delivery.source, panic_text(panic.as_ref()));
@@ -269,17 +186,16 @@ fn records(event: sources::Event, input: Input<'_>, source: &str) -> Event {
         let headers = headers(activity.id.clone(), String::new());
         records.push(Record::new(&ACTIVITIES, event.subject.as_bytes(), activity, headers));
     }
-    Event { id: event.id, index: event.index, records }
+    Event { id: event.id, index: event.index, claims: None, records }
 }
 
-fn of(delivery: Delivery) -> Outcome {
-    Outcome {
+fn of(delivery: Delivery) -> Origin {
+    Origin {
         source: delivery.source,
         endpoint: delivery.endpoint,
         tenant: delivery.tenant,
         delivery_id: delivery.delivery_id,
         received_at: delivery.received_at,
-        items: Vec::new(),
     }
 }
 
@@ -293,16 +209,16 @@ fn whole(
 ) -> Outcome {
     let payload = input.payload.cloned().unwrap_or_default();
     let refused = Refused { index: 0, reason, message, payload, content_type };
-    let mut outcome = Outcome { items: vec![Item::Refused(refused)], ..of(delivery) };
-    if outcome.source.is_empty() {
+    let mut origin = of(delivery);
+    if origin.source.is_empty() {
         // What the record's place and headers tell.
         let topic = input.at.topic.strip_suffix(".bulk").unwrap_or(&input.at.topic);
-        outcome.source = topic.rsplit_once("raw.").map_or_else(String::new, |(_, source)| source.to_owned());
+        origin.source = topic.rsplit_once("raw.").map_or_else(String::new, |(_, source)| source.to_owned());
     }
-    if outcome.endpoint.is_empty() {
-        outcome.endpoint = input.headers.source.strip_prefix("weir/streaming/").map_or_else(String::new, str::to_owned);
+    if origin.endpoint.is_empty() {
+        origin.endpoint = input.headers.source.strip_prefix("weir/streaming/").map_or_else(String::new, str::to_owned);
     }
-    outcome
+    Outcome { origin, items: vec![Item::Refused(refused)] }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

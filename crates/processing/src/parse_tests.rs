@@ -6,6 +6,8 @@ use common::registrations::Registrations;
 use sources::{Challenge, Event as Typed, Parsed, Reason, Refusal, Refused as Unread, Secrets, Traits, VerifyError};
 
 use super::*;
+use common::identity::Id;
+use prost_types::Timestamp;
 
 /// What a body asks for: `panic`, or the numbers of events, each with as many activities, `x` for a refused one.
 struct Script;
@@ -89,7 +91,7 @@ fn delivery(body: &str) -> Delivery {
 fn parsed(payload: Option<&Bytes>) -> Outcome {
     let (at, headers) = (at(), Headers { source: "weir/streaming/door".into(), ..Headers::default() });
     let input = Input { at: &at, payload, headers: &headers, traceparent: Some("00-aa-bb-01") };
-    parse_with(input, &Registrations::default(), &Weight::of(None, Limit::default()), script)
+    parse_with(input, &Registrations::default(), None, script)
 }
 
 fn of(delivery: &Delivery) -> Outcome {
@@ -144,7 +146,7 @@ fn a_module_that_breaks_costs_its_delivery_and_no_other() {
     let broken = delivery("panic");
     let outcome = of(&broken);
     assert_eq!(
-        (outcome.endpoint.as_str(), outcome.tenant.as_str(), outcome.delivery_id.as_str()),
+        (outcome.origin.endpoint.as_str(), outcome.origin.tenant.as_str(), outcome.origin.delivery_id.as_str()),
         ("app", "acme", "d1")
     );
     let refused = refused(outcome);
@@ -160,7 +162,11 @@ fn what_the_process_ended_on_is_kept_whole_and_not_read() {
     for payload in [Bytes::from_static(b"anything"), Bytes::from(delivery("1 2").encode_to_vec())] {
         let input = Input { at: &at, payload: Some(&payload), headers: &headers, traceparent: None };
         let outcome = crashed(input, 3);
-        assert_eq!((outcome.source.as_str(), outcome.endpoint.as_str()), ("script", "door"), "as its place tells");
+        assert_eq!(
+            (outcome.origin.source.as_str(), outcome.origin.endpoint.as_str()),
+            ("script", "door"),
+            "as its place tells"
+        );
         let refused = refused(outcome);
         assert_eq!((refused.reason, refused.content_type), ("crash", "application/protobuf"));
         assert_eq!(refused.payload, payload);
@@ -172,7 +178,7 @@ fn what_the_process_ended_on_is_kept_whole_and_not_read() {
 fn what_is_no_delivery_is_kept_with_what_its_place_tells() {
     let junk = Bytes::from_static(b"\xff\xff not protobuf");
     let outcome = parsed(Some(&junk));
-    assert_eq!((outcome.source.as_str(), outcome.endpoint.as_str()), ("script", "door"));
+    assert_eq!((outcome.origin.source.as_str(), outcome.origin.endpoint.as_str()), ("script", "door"));
     let undecodable = refused(outcome);
     assert_eq!((undecodable.reason, undecodable.content_type), ("undecodable", "application/octet-stream"));
     assert_eq!(undecodable.payload, junk);
@@ -206,10 +212,8 @@ fn an_event_that_cannot_be_written_keeps_what_came_and_not_what_was_made_of_it()
         |source: &str, text: &str| Delivery { source: source.into(), body: text.to_owned().into(), ..delivery("") };
     let keeps = |delivery: &Delivery, position: u32| {
         let sent = sent(Some(&delivery.encode_to_vec().into()), &[position].into());
-        let event = Event { id: Id::of("test", "", &[]), index: position, records: Vec::new() };
-        let refused = event.refuse(TOO_LARGE, "too many bytes".into(), sent[&position].clone());
-        assert_eq!((refused.reason, refused.index), ("too_large", position));
-        (String::from_utf8(refused.payload.to_vec()).unwrap(), refused.content_type)
+        let bytes = &sent[&position];
+        (String::from_utf8(bytes.to_vec()).unwrap(), sources::parsed::content_type(bytes))
     };
     assert_eq!(keeps(&body("github", ping), 0), (ping.to_owned(), "application/json"));
     let form = "payload=%7B%7D&x=1";
@@ -236,7 +240,7 @@ fn what_weighs_too_much_is_refused_whole_before_it_is_read() {
         let [Item::Refused(refused)] = outcome.items.as_slice() else { panic!("{:?}", outcome.items.len()) };
         assert_eq!((refused.reason, refused.content_type), ("too_many_values", "application/json"));
         assert!(refused.payload == tiny.as_bytes(), "the body as it came");
-        assert_eq!(outcome.source, source);
+        assert_eq!(outcome.origin.source, source);
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn run(shared: Arc<Shared>, every: Duration, hold: Duration, en
     while ends.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
         let now = shared.started.elapsed();
         // Where the stage has stopped the mistake is ours, and no sender's.
-        if shared.stop.is_cancelled() {
+        if shared.outbox.stop.is_cancelled() {
             continue;
         }
         let noisy = shared.storm.lock().unwrap_or_else(PoisonError::into_inner).noisy(now);
@@ -56,7 +56,7 @@ pub(crate) async fn run(shared: Arc<Shared>, every: Duration, hold: Duration, en
             };
             let headers = Headers { source: "weir/processing".to_owned(), ..Headers::default() };
             // Without it the door takes what it can: the letters are kept, and the next one comes soon.
-            match shared.producer.try_send(Record::new(&STORMS, endpoint, &storm, headers)) {
+            match shared.outbox.producer.try_send(Record::new(&STORMS, endpoint, &storm, headers)) {
                 Ok(delivery) => {
                     if let Some(Err(error)) = ends.run_until_cancelled(delivery).await {
                         tracing::warn!(%error, "the door was not told of an endpoint's storm");

@@ -1,14 +1,25 @@
-//! What the stages that consume have in common: the bus as their health sees it, and their claims.
+//! Runs the stages that consume: what they have in common, so that each is only what it does with records.
 #![doc = include_str!("../README.md")]
 
 mod claims;
+mod driver;
 mod log;
+mod memory;
+mod opened;
+mod outbox;
+mod output;
+pub mod pace;
 mod progress;
 mod rebuild;
 mod retention;
 
 pub use claims::{ClaimChecks, StageClaims};
+pub use driver::{Driver, Flow, Lane, Part, Partition, Stage};
 pub use log::LogChecks;
+pub use memory::{Memory, Room, Weight};
+pub use opened::Opened;
+pub use outbox::{Emitted, Outbox, TOO_LARGE, UNKNOWN_TOPIC};
+pub use output::{Event, Item, Origin, Refusals, Refused, Work};
 pub use progress::{Partitions, Progress};
 pub use rebuild::{Claimed, Outputs};
 pub use retention::Retention;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{Ack, Assignment};
-use service::counts::{Taken as Counted, What};
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
@@ -19,14 +18,6 @@ const MOST_DAYS: usize = 32;
 /// gets on nevertheless.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// A record that is held until its range is requested.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) ack: Ack,
-    pub(crate) taken: Option<Counted>,
-    pub(crate) what: What,
-}
-
 /// What came of a range.
 #[derive(Debug)]
 pub(crate) struct Content {
@@ -34,7 +25,8 @@ pub(crate) struct Content {
     pub(crate) log: Arc<str>,
     /// By day.
     pub(crate) files: BTreeMap<String, DayFile>,
-    pub(crate) held: Vec<Held>,
+    /// Of the records that are held until the range is requested.
+    pub(crate) held: Vec<Ack>,
 }
 
 /// One partition.
@@ -45,7 +37,7 @@ pub(super) struct Partition {
     pub(super) log: Arc<str>,
     /// The files of the range under way, by day.
     pub(super) files: BTreeMap<String, DayFile>,
-    held: Vec<Held>,
+    held: Vec<Ack>,
     bytes: usize,
     since: Option<Instant>,
     /// Of ranges that are sealed, out ones too.
@@ -91,7 +83,7 @@ impl Partition {
     }
 
     /// Takes in a record of the turn. False: the turn is over.
-    pub(super) fn take(&mut self, offset: i64, bytes: usize, held: Held) -> bool {
+    pub(super) fn take(&mut self, offset: i64, bytes: usize, held: Ack) -> bool {
         if self.given_up {
             return false;
         }

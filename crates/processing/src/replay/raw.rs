@@ -26,7 +26,7 @@ use crate::parse::{self, Input, Item};
 use crate::pipeline::STAGE;
 use crate::registrations::service::unavailable;
 use crate::registrations::upkeep::View;
-use crate::weight::{Limit, Weight};
+use crate::weight::{self, Limit};
 
 /// So many deliveries, or bytes, are read and looked up at once.
 const AT_ONCE: usize = 256;
@@ -300,9 +300,9 @@ fn head(stored: &Stored) -> Looked {
 fn look(stored: &Stored, view: &View, producer: &Producer, memory: Limit) -> Looked {
     let (at, payload, headers) = (&stored.coordinates, stored.payload.as_ref(), &stored.headers);
     let input = Input { at, payload, headers, traceparent: None };
-    let weight = Weight::of(payload, memory);
-    let outcome = view.with(|registrations| parse::parse_within(input, registrations, &weight));
-    let mut looked = Looked { endpoint: outcome.endpoint, ..head(stored) };
+    let weight = weight::of(payload, memory);
+    let outcome = view.with(|registrations| parse::parse_within(input, registrations, weight.too_much.as_deref()));
+    let mut looked = Looked { endpoint: outcome.origin.endpoint, ..head(stored) };
     for item in outcome.items {
         match item {
             Item::Event(event) if event.records.iter().all(|record| producer.check(record).is_ok()) => {

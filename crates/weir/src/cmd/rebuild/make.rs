@@ -19,7 +19,7 @@ use enricher::steps::{Steps, Verdict};
 use indicatif::ProgressBar;
 use loader::Fresh;
 use processing::parse::{self, Input, Item};
-use processing::weight::{Limit, Weight};
+use processing::weight::{self, Limit};
 use prost::Message as _;
 use service::Health;
 use service::tls::Dial;
@@ -238,8 +238,12 @@ fn read(
     memory: Limit,
 ) -> (Vec<Found>, u64) {
     let (at, payload, headers) = (&stored.coordinates, stored.payload.as_ref(), &stored.headers);
-    let weight = Weight::of(payload, memory);
-    let outcome = parse::parse_within(Input { at, payload, headers, traceparent: None }, registrations, &weight);
+    let weight = weight::of(payload, memory);
+    let outcome = parse::parse_within(
+        Input { at, payload, headers, traceparent: None },
+        registrations,
+        weight.too_much.as_deref(),
+    );
     let refused = outcome.refused() as u64;
     let records = outcome.items.into_iter().filter_map(|item| match item {
         Item::Event(event) => Some(event.records),

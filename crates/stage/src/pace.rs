@@ -36,6 +36,14 @@ impl Pace {
         }
     }
 
+    /// Events per second in all; 0: no limit. A tenth of a second's worth may come at once.
+    pub fn of_all(rate: u32) -> Self {
+        let burst = NonZeroU32::new(rate / 10).unwrap_or(NonZeroU32::MIN);
+        let quota = NonZeroU32::new(rate).map(|rate| Quota::per_second(rate).allow_burst(burst));
+        let total = quota.map(|quota| (RateLimiter::direct_with_clock(quota, MonotonicClock), burst));
+        Self { clock: MonotonicClock, total, endpoint: None }
+    }
+
     /// Waits until `events` of `endpoint` may pass; how long that was.
     pub async fn admit(&self, endpoint: &str, events: usize) -> Duration {
         let mut waited = Duration::ZERO;

@@ -1,0 +1,240 @@
+//! Takes batches in, has them read side by side, and has them emitted in their order; ends in good order.
+//!
+//! ```text
+//! consumer ─▶ intake ─▶ weigh ─▶ read, in chunks on blocking threads ─▶ look up ─▶ (in order) ─▶ emit ─▶ Outbox
+//!    ▲        (bounded: batches ahead, memory)                                                     │
+//!    └────────────────────────── ack: everything that came of a record is durable ◀───────────────┘
+//! ```
+
+mod intake;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bus::{Assignment, Consumer, Incoming};
+use futures_util::future::BoxFuture;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::memory::{Memory, Room, Weight};
+use intake::Reading;
+
+/// A partition: its topic with prefix, and its number.
+pub type Partition = (Arc<str>, i32);
+
+/// Whether a stage goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// With the next batch.
+    Continues,
+    /// It ends: what was not begun fails its acks, and comes again.
+    Ends,
+}
+
+/// What a stage does with records. The [driver](Driver) does the rest.
+pub trait Stage: Send + Sync + 'static {
+    /// What a record is when it has been read.
+    type Work: Send + 'static;
+    /// What is kept from batch to batch.
+    type State: Send + 'static;
+
+    /// What a record takes while it is worked on.
+    fn weigh(&self, record: &Incoming) -> Weight {
+        Weight::unread(record.payload.as_ref())
+    }
+
+    /// Reads a record. Pure, and on a blocking thread. `too_much`: why it must not be read. `room` is its memory, to be kept
+    /// with what it takes.
+    fn read(&self, record: Incoming, too_much: Option<String>, room: Room) -> Self::Work;
+
+    /// Asks others about a batch. Several batches are looked up at once.
+    fn look_up(&self, _works: &mut [Self::Work]) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+
+    /// Emits a batch. One at a time, in the order of the log.
+    fn emit(&self, works: Vec<Self::Work>, state: &mut Self::State) -> impl Future<Output = Flow> + Send;
+
+    /// Something that was read of these turns is lost, as when a thread broke: they go back to it, and nothing of them that
+    /// comes now may be taken for what follows.
+    fn lost(&self, _turns: Vec<(Partition, Assignment)>, _state: &mut Self::State) {}
+
+    /// When [`tick`](Self::tick) is due, if at all.
+    fn due(&self, _state: &Self::State) -> Option<Instant> {
+        None
+    }
+
+    /// What is done at a time, between batches.
+    fn tick(&self, _state: &mut Self::State) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+/// A part of a stage that runs beside the emitting and ends after it, when nothing more comes to it.
+pub struct Part {
+    /// For the log.
+    pub name: &'static str,
+    /// Ends by itself only when nothing more comes to it.
+    pub runs: BoxFuture<'static, anyhow::Result<()>>,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Where records come from.
+#[derive(Debug)]
+pub struct Lane {
+    /// For the log.
+    pub name: &'static str,
+    /// What it consumes.
+    pub consumer: Consumer,
+    /// So many batches may have been read and not emitted.
+    pub ahead: usize,
+    /// So many blocking threads read at once.
+    pub readers: usize,
+}
+
+/// What runs stages.
+#[derive(Debug, Clone)]
+pub struct Driver {
+    /// The process ends: finish what was begun. It is cancelled where a lane ends by itself: others must not go on alone.
+    pub shutdown: CancellationToken,
+    /// The stage ends with its input untouched, and the process goes on.
+    pub stop: CancellationToken,
+    /// Those that the end of the process waits for.
+    pub tasks: TaskTracker,
+    /// What all lanes share.
+    pub memory: Memory,
+    /// So long may it take to finish what was begun, and again to leave the group.
+    pub drain: Duration,
+}
+
+/// A part that has to run all the time, and how it ended.
+type Ended = (&'static str, anyhow::Result<()>);
+
+impl Driver {
+    /// Runs until the process or the stage stops, then finishes what was begun and leaves the group.
+    ///
+    /// # Errors
+    /// When a part that has to run all the time ended by itself.
+    pub async fn run<S: Stage>(
+        &self,
+        stage: Arc<S>,
+        state: S::State,
+        lane: Lane,
+        parts: impl IntoIterator<Item = Part>,
+    ) -> anyhow::Result<()> {
+        let Lane { name: lane, mut consumer, ahead, readers } = lane;
+        let (to_emit, batches) = mpsc::channel(ahead);
+        let mut running: JoinSet<Ended> = JoinSet::new();
+        let emitting = emit_all(lane, Arc::clone(&stage), state, batches);
+        running.spawn(self.tasks.track_future(async move {
+            emitting.await;
+            ("emitting", Ok(()))
+        }));
+        for Part { name, runs } in parts {
+            running.spawn(self.tasks.track_future(async move { (name, runs.await) }));
+        }
+        let intake = intake::Intake {
+            lane,
+            stage,
+            readers: Arc::new(Semaphore::new(readers)),
+            memory: self.memory.clone(),
+            tasks: self.tasks.clone(),
+            to_emit,
+        };
+        let first = tokio::select! {
+            () = intake.run(&mut consumer) => Some(("the intake", Ok(()))),
+            Some(part) = running.join_next() => Some(ended(part)),
+            () = self.shutdown.cancelled() => None,
+            () = self.stop.cancelled() => None,
+        };
+        let outcome = self.end(lane, first, running).await;
+        if let Err(error) = consumer.close(self.drain).await {
+            tracing::warn!(lane, %error, "not everything was done when the consumer closed: it will come again");
+        }
+        outcome
+    }
+
+    /// Lets the parts finish what was begun.
+    async fn end(&self, lane: &'static str, first: Option<Ended>, mut running: JoinSet<Ended>) -> anyhow::Result<()> {
+        let wanted = self.shutdown.is_cancelled() || self.stop.is_cancelled();
+        if !wanted {
+            tracing::error!(lane, "the lane ended by itself: the process ends");
+            self.shutdown.cancel();
+        }
+        let mut outcome = Ok(());
+        let mut note = |(part, ended): Ended| match ended {
+            Err(error) if outcome.is_ok() => outcome = Err(error.context(format!("{part} of lane {lane} ended"))),
+            Err(error) => tracing::warn!(lane, part, error = %format!("{error:#}"), "ended early"),
+            Ok(()) if outcome.is_ok() && !wanted => {
+                outcome = Err(anyhow::anyhow!("{part} of lane {lane} ended by itself"))
+            }
+            Ok(()) => {}
+        };
+        first.into_iter().for_each(&mut note);
+        // With a log or a lake that is away nothing gets out: what is not done by now comes again.
+        let finished = async {
+            while let Some(part) = running.join_next().await {
+                note(ended(part));
+            }
+        };
+        if tokio::time::timeout(self.drain, finished).await.is_err() {
+            tracing::warn!(lane, "not everything could be sent before the end: it will come again");
+        }
+        running.abort_all();
+        outcome
+    }
+}
+
+fn ended(part: Result<Ended, JoinError>) -> Ended {
+    part.unwrap_or_else(|error| ("a part", Err(anyhow::anyhow!("broke: {error}"))))
+}
+
+/// Until nothing more is read, or the stage ends.
+async fn emit_all<S: Stage>(
+    lane: &'static str,
+    stage: Arc<S>,
+    mut state: S::State,
+    mut batches: mpsc::Receiver<Reading<S::Work>>,
+) {
+    loop {
+        let due = stage.due(&state);
+        let tick = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into());
+        let Reading { turns, works } = tokio::select! {
+            reading = batches.recv() => match reading {
+                Some(reading) => reading,
+                None => return,
+            },
+            () = tick, if due.is_some() => {
+                stage.tick(&mut state).await;
+                continue;
+            }
+        };
+        let (works, whole) = match works.await {
+            Ok(read) => (read.works, read.whole),
+            Err(error) => {
+                tracing::error!(lane, %error, "a task that reads broke");
+                (Vec::new(), false)
+            }
+        };
+        if !whole {
+            // Its acks are gone, so the log gives its records again.
+            tracing::error!(lane, "what was read is lost, its partitions go back");
+            stage.lost(turns, &mut state);
+        }
+        if !works.is_empty() && stage.emit(works, &mut state).await == Flow::Ends {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;
