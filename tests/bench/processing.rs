@@ -110,7 +110,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Section> {
 impl<'a> Stage<'a> {
     fn start(bench: &'a Bench<'a>) -> anyhow::Result<Self> {
         let (work, copied) = (bench.settings("work.")?, bench.settings("copy.")?);
-        let outputs = processing::flow().writes;
+        let outputs = processing::description().flow().writes;
         bench.make_topics(&copied, &outputs)?;
         let processing = Launch::new("weir-processing")
             .env("WEIR__BUS__KAFKA__BROKERS", bench.kafka.bootstrap())

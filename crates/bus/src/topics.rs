@@ -2,30 +2,11 @@
 
 use std::time::Duration;
 
+pub use common::topics::{TopicKind, TopicSpec};
+
 use crate::Settings;
 
 mod removals;
-
-/// A topic that a service needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicSpec {
-    /// Without the prefix.
-    pub name: String,
-    /// How it keeps its records.
-    pub kind: TopicKind,
-}
-
-/// How a topic keeps its records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TopicKind {
-    /// For a time.
-    Log {
-        /// How long.
-        retention: Duration,
-    },
-    /// The latest of each key for ever, in one partition.
-    Compacted,
-}
 
 /// By how much the clock of a producer may be wrong, at most: Kafka removes by the time that the producer gave.
 const CLOCKS: Duration = Duration::from_secs(24 * 3600);

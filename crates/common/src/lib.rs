@@ -27,6 +27,7 @@ pub use generated::weir::{
     standard_webhooks,
 };
 
+pub mod catalogue;
 pub mod event;
 pub mod identity;
 pub mod json;

@@ -1,74 +1,102 @@
-//! The topics of Weir. Their names are constants of the code; a prefix for all of them is a setting.
+//! The topics of Weir: their names, what they carry and how they keep it. All of that is code; a prefix for the names is a
+//! setting.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use crate::activity::v1::{Activity, EnrichedActivity};
 use crate::deadletter::v1::{DeadLetter, EndpointStorm};
 use crate::{load::v1::LoadRequest, raw::v1::Delivery, registration::v1::Registration};
 
-/// A topic's name, tied to the message it carries.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+pub(crate) const WEEK: TopicKind = TopicKind::Log { retention: Duration::from_secs(7 * DAY.as_secs()) };
+const MONTH: TopicKind = TopicKind::Log { retention: Duration::from_secs(30 * DAY.as_secs()) };
+
+/// How a topic keeps its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicKind {
+    /// For a time.
+    Log {
+        /// How long.
+        retention: Duration,
+    },
+    /// The latest of each key for ever, in one partition.
+    Compacted,
+}
+
+/// A topic as the log has to have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Without the prefix.
+    pub name: String,
+    /// How it keeps its records.
+    pub kind: TopicKind,
+}
+
+/// A topic, tied to the message it carries.
 #[derive(Debug)]
 pub struct Topic<M> {
-    name: std::borrow::Cow<'static, str>,
+    name: Cow<'static, str>,
+    kind: TopicKind,
     message: PhantomData<fn() -> M>,
 }
 
 impl<M> Clone for Topic<M> {
     fn clone(&self) -> Self {
-        Self { name: self.name.clone(), message: PhantomData }
+        Self { name: self.name.clone(), ..*self }
     }
 }
 
 impl<M> Topic<M> {
-    const fn of(name: &'static str) -> Self {
-        Self { name: std::borrow::Cow::Borrowed(name), message: PhantomData }
+    const fn of(name: &'static str, kind: TopicKind) -> Self {
+        Self { name: Cow::Borrowed(name), kind, message: PhantomData }
+    }
+
+    fn named(name: String, kind: TopicKind) -> Self {
+        Self { name: Cow::Owned(name), kind, message: PhantomData }
     }
 
     /// The name, without the prefix of the installation.
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// As the log has to have it.
+    pub fn spec(&self) -> TopicSpec {
+        TopicSpec { name: self.name.clone().into_owned(), kind: self.kind }
+    }
 }
 
 /// What people and machines did, in the one common form.
-pub const ACTIVITIES: Topic<Activity> = Topic::of("activities");
-/// Endpoints and accounts; compacted, one partition.
-pub const REGISTRATIONS: Topic<Registration> = Topic::of("registrations");
+pub const ACTIVITIES: Topic<Activity> = Topic::of("activities", WEEK);
+/// Endpoints and accounts; one partition.
+pub const REGISTRATIONS: Topic<Registration> = Topic::of("registrations", TopicKind::Compacted);
 /// Activities with what was found out about them.
-pub const ACTIVITIES_ENRICHED: Topic<EnrichedActivity> = Topic::of("activities.enriched");
+pub const ACTIVITIES_ENRICHED: Topic<EnrichedActivity> = Topic::of("activities.enriched", WEEK);
 /// Files that are to become part of a table.
-pub const LOADS: Topic<LoadRequest> = Topic::of("loads");
+pub const LOADS: Topic<LoadRequest> = Topic::of("loads", WEEK);
 /// What any stage refused.
-pub const DEAD_LETTERS: Topic<DeadLetter> = Topic::of("dead-letters");
+pub const DEAD_LETTERS: Topic<DeadLetter> = Topic::of("dead-letters", MONTH);
 /// Endpoints that the door holds back for a while, because most of what they deliver is refused.
-pub const STORMS: Topic<EndpointStorm> = Topic::of("storms");
+pub const STORMS: Topic<EndpointStorm> = Topic::of("storms", TopicKind::Log { retention: DAY });
 
 /// Deliveries of a source, in the lane that is worked on at once.
 pub fn raw(source: &str) -> Topic<Delivery> {
-    Topic { name: format!("raw.{source}").into(), message: PhantomData }
+    Topic::named(format!("raw.{source}"), WEEK)
 }
 
 /// Deliveries of a source, in the slow lane: what a sender sent faster than its endpoint's limit.
 pub fn raw_bulk(source: &str) -> Topic<Delivery> {
-    Topic { name: format!("raw.{source}.bulk").into(), message: PhantomData }
+    Topic::named(format!("raw.{source}.bulk"), WEEK)
 }
 
 /// Events of a platform of a kind that Weir does not know.
 pub fn other(platform: &str) -> Topic<crate::event::v1::Other> {
-    Topic { name: format!("events.{platform}.other").into(), message: PhantomData }
+    Topic::named(format!("events.{platform}.other"), WEEK)
 }
 
 /// Typed events.
 pub const fn event<E: crate::event::Event>() -> Topic<E> {
-    Topic::of(E::TOPIC)
-}
-
-/// What a service makes of what: from every record of `reads`, it may write records of `writes`. Look-ups (registrations)
-/// and what services tell each other about themselves (storms) are not part of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Flow {
-    /// Topics without prefix; empty where the records come from outside.
-    pub reads: Vec<String>,
-    /// Topics without prefix.
-    pub writes: Vec<String>,
+    Topic::of(E::TOPIC, WEEK)
 }

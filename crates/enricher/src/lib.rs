@@ -31,9 +31,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use common::catalogue::Description;
 use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED};
 use lake::Lake;
-use service::Host;
+use service::{Host, Service};
 use stage::pace::Pace;
 use stage::{Driver, Lane, Memory, Opened, Outbox, Outputs, Part, StageClaims};
 use tokio::sync::mpsc;
@@ -44,7 +45,7 @@ use crate::health::Checks;
 use crate::pipeline::{Enriching, REFUSALS, Shared, State};
 pub use crate::settings::{DEFAULTS, ENRICHER_DEFAULTS, Settings};
 use crate::steps::Steps;
-pub use crate::topics::{flow, topics};
+pub use crate::topics::{ABOUT, description};
 use crate::upload::Uploads;
 use crate::writer::{Limits, Writer};
 
@@ -60,7 +61,6 @@ pub struct Enricher {
     opened: Opened,
     lake: Lake,
     checks: Checks,
-    processing_url: String,
 }
 
 impl Enricher {
@@ -74,14 +74,7 @@ impl Enricher {
         let opened = Opened::open(STAGE, &settings.bus(), host, millis(deadline), millis(every))?;
         let lake = Lake::open(&settings.lake).context("opening the lake")?;
         let checks = Checks::new(host.health(), millis(settings.enricher.stalled_after_ms));
-        let processing_url = settings.enricher.processing_url.clone();
-        Ok(Self { settings: settings.clone(), opened, lake, checks, processing_url })
-    }
-
-    /// Where processing answers gRPC, if that is known only now: `weir up` takes its own, whatever the settings say.
-    #[must_use]
-    pub fn with_processing_at(self, url: &str) -> Self {
-        Self { processing_url: url.to_owned(), ..self }
+        Ok(Self { settings: settings.clone(), opened, lake, checks })
     }
 
     /// Runs until the host shuts down, then writes what is there, flushes and leaves the group.
@@ -108,7 +101,7 @@ impl Enricher {
     /// Waits for the topics and the claims' store.
     async fn prepare(&self) -> (StageClaims, Arc<str>) {
         let Opened { bus, producer, drain, .. } = self.opened.clone();
-        self.checks.log.prepare(&bus, &topics::topics()).await;
+        self.checks.log.prepare(&bus, &description().needed()).await;
         let topic_id = self.opened.topic_identity(ACTIVITIES.name()).await;
         let outputs = Outputs {
             bus,
@@ -123,7 +116,8 @@ impl Enricher {
     async fn consume(self, (claims, topic_id): (StageClaims, Arc<str>)) -> anyhow::Result<()> {
         let (settings, opened) = (&self.settings.enricher, self.opened);
         let millis = Duration::from_millis;
-        let steps = Steps::open(settings, &self.processing_url, &opened.host.dial(), opened.host.health())?;
+        let processing = opened.host.neighbour().unwrap_or_else(|| settings.processing_url.clone());
+        let steps = Steps::open(settings, &processing, &opened.host.dial(), opened.host.health())?;
         steps.prepare().await;
         let consumer = opened.consumer_of_batches(&settings.group, &[ACTIVITIES.name().to_owned()])?;
         let state = consumer.state();
@@ -175,12 +169,23 @@ impl Enricher {
     }
 }
 
-/// Opens, serves and runs: what a process of its own does.
-///
-/// # Errors
-/// What went wrong, with what, and what to do.
-pub async fn run(settings: Settings, host: Host) -> anyhow::Result<()> {
-    let enricher = Enricher::new(&settings, &host).await?;
-    host.serve(tonic::service::Routes::default()).await?;
-    enricher.run().await
+impl Service for Enricher {
+    type Settings = Settings;
+    const DEFAULTS: &'static [&'static str] = DEFAULTS;
+
+    fn description() -> Description {
+        description()
+    }
+
+    fn groups(settings: &Settings) -> Vec<String> {
+        vec![settings.enricher.group.clone()]
+    }
+
+    async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        Self::new(settings, host).await
+    }
+
+    async fn run(self) -> anyhow::Result<()> {
+        Self::run(self).await
+    }
 }

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-const ABOUT: &str = "Finds out more about activities, and writes them to a topic and to the files of the lake";
-
 fn main() -> ExitCode {
-    service::main("enricher", ABOUT, enricher::DEFAULTS, enricher::run)
+    service::main_of::<enricher::Enricher>()
 }

@@ -1,26 +1,22 @@
-//! The topics that the enricher reads and writes.
+//! The topics of the enricher.
 
-use std::time::Duration;
+use common::catalogue::{Description, TopicUse, Use};
+use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, LOADS};
 
-use bus::{TopicKind, TopicSpec};
-use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, Flow, LOADS};
+use crate::STAGE;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+/// What it does.
+pub const ABOUT: &str = "Finds out more about activities, and writes them to a topic and to the files of the lake";
 
-/// The topics that the enricher reads and writes.
+/// What the enricher is.
 #[must_use]
-pub fn topics() -> Vec<TopicSpec> {
-    let log = |name: &str, days| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention: days * DAY } };
-    vec![
-        log(ACTIVITIES.name(), 7),
-        log(ACTIVITIES_ENRICHED.name(), 7),
-        log(LOADS.name(), 7),
-        log(DEAD_LETTERS.name(), 30),
-    ]
-}
-
-/// What becomes of what.
-pub fn flow() -> Flow {
-    let writes = [ACTIVITIES_ENRICHED.name(), LOADS.name(), DEAD_LETTERS.name()].map(str::to_owned);
-    Flow { reads: vec![ACTIVITIES.name().to_owned()], writes: writes.to_vec() }
+pub fn description() -> Description {
+    let topics = vec![
+        TopicUse::of(&ACTIVITIES, Use::Input, "its input"),
+        TopicUse::of(&ACTIVITIES_ENRICHED, Use::Output, "enriched activities"),
+        TopicUse::of(&ACTIVITIES_ENRICHED, Use::LookUp, "to rebuild the claims, where their store was emptied"),
+        TopicUse::of(&LOADS, Use::Output, "load requests"),
+        TopicUse::of(&DEAD_LETTERS, Use::Output, "what it refuses"),
+    ];
+    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: false }
 }

@@ -28,9 +28,10 @@ use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::routing::get;
+use common::catalogue::Description;
 use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer};
-use common::health::v1::{Digest, GetPipelineRequest, GetPipelineResponse};
-use service::{Action, CheckHandle, CheckSpec, Host};
+use common::health::v1::{GetPipelineRequest, GetPipelineResponse};
+use service::{Action, CheckHandle, CheckSpec, Host, Service};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -38,6 +39,15 @@ use tonic::{Request, Response, Status};
 use crate::collector::{Collector, Known, LOCAL, Source};
 use crate::pipeline::{Model, View, Watched};
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
+
+/// What it does.
+pub const ABOUT: &str = "Asks every service how it is, and says whether the whole pipeline is healthy";
+
+/// What health-check is.
+#[must_use]
+pub fn description() -> Description {
+    Description { name: "health-check", about: ABOUT, topics: Vec::new(), refuses: false, replays: false }
+}
 
 /// Health-check, not yet asking.
 pub struct HealthCheck {
@@ -55,10 +65,15 @@ impl std::fmt::Debug for HealthCheck {
 }
 
 impl HealthCheck {
-    /// For the services of the settings, which are asked by gRPC. Waits for nobody.
+    /// For the services of the settings, which are asked by gRPC; where all are in this process, for that. Waits for nobody.
     #[must_use]
     pub fn new(settings: &Settings, host: &Host) -> Self {
         let settings = &settings.health_check;
+        if host.holds_all() {
+            let health = host.health().clone();
+            let watched = vec![Watched { service: LOCAL.to_owned(), expected: 1 }];
+            return Self::with(settings, host, watched, Source::Local(Arc::new(move || health.digest())), None);
+        }
         let check = host.health().check(CheckSpec {
             name: "health_check_collector",
             action: Action::Ticket,
@@ -67,17 +82,6 @@ impl HealthCheck {
             threshold: None,
         });
         Self::with(settings, host, settings.watched(), Source::Remote(settings.services.clone()), Some(check))
-    }
-
-    /// For a process that has all services: `digest` is that of the process.
-    #[must_use]
-    pub fn local(
-        settings: &HealthCheckSettings,
-        host: &Host,
-        digest: impl Fn() -> Digest + Send + Sync + 'static,
-    ) -> Self {
-        let watched = vec![Watched { service: LOCAL.to_owned(), expected: 1 }];
-        Self::with(settings, host, watched, Source::Local(Arc::new(digest)), None)
     }
 
     fn with(
@@ -94,18 +98,8 @@ impl HealthCheck {
         Self { collector, known, check, shutdown: host.shutdown().clone(), refresh_ms }
     }
 
-    /// The gRPC service.
-    pub fn routes(&self) -> Routes {
-        self.add_to(Routes::default())
-    }
-
-    /// The gRPC service beside others.
-    pub fn add_to(&self, routes: Routes) -> Routes {
-        routes.add_service(PipelineServiceServer::new(Answers(self.known.clone())))
-    }
-
     /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
-    pub fn pages(&self) -> Router {
+    fn status_pages(&self) -> Router {
         let page = page::Page::new(self.refresh_ms);
         let (html, json, check) = (self.known.clone(), self.known.clone(), self.known.clone());
         Router::new()
@@ -180,12 +174,27 @@ impl PipelineService for Answers {
     }
 }
 
-/// Opens, serves and asks: what a process of its own does.
-///
-/// # Errors
-/// When a port of the host is taken.
-pub async fn run(settings: Settings, host: Host) -> anyhow::Result<()> {
-    let health_check = HealthCheck::new(&settings, &host);
-    host.serve_with(health_check.routes(), Some(health_check.pages())).await?;
-    health_check.run().await
+impl Service for HealthCheck {
+    type Settings = Settings;
+    const DEFAULTS: &'static [&'static str] = DEFAULTS;
+
+    fn description() -> Description {
+        description()
+    }
+
+    async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        Ok(Self::new(settings, host))
+    }
+
+    fn add_to(&self, routes: Routes) -> Routes {
+        routes.add_service(PipelineServiceServer::new(Answers(self.known.clone())))
+    }
+
+    fn pages(&self) -> Option<Router> {
+        Some(self.status_pages())
+    }
+
+    async fn run(self) -> anyhow::Result<()> {
+        Self::run(self).await
+    }
 }

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-const ABOUT: &str = "Asks every service how it is, and says whether the whole pipeline is healthy";
-
 fn main() -> ExitCode {
-    service::main("health-check", ABOUT, health_check::DEFAULTS, health_check::run)
+    service::main_of::<health_check::HealthCheck>()
 }

@@ -45,10 +45,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use bus::{TopicKind, TopicSpec};
-use common::topics::{DEAD_LETTERS, Flow, LOADS};
+use common::catalogue::{Description, TopicUse, Use};
+use common::topics::{ACTIVITIES, DEAD_LETTERS, LOADS};
 use lake::Lake;
-use service::Host;
+use service::{Host, Service};
 use stage::{Driver, Lane, Memory, Opened};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -68,18 +68,19 @@ pub use crate::settings::{CompactSettings, DEFAULTS, LOADER_DEFAULTS, LoaderSett
 pub use crate::table::Error;
 /// Before what could not be asked is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// The topics that the loader reads and writes.
+/// What it does.
+pub const ABOUT: &str = "Makes files part of the tables of the lake, each row once";
+
+/// What the loader is.
 #[must_use]
-pub fn topics() -> Vec<TopicSpec> {
-    let log = |name: &str, retention| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention } };
-    vec![log(LOADS.name(), 7 * DAY), log(DEAD_LETTERS.name(), 30 * DAY)]
-}
-
-/// What becomes of what.
-pub fn flow() -> Flow {
-    Flow { reads: vec![LOADS.name().to_owned()], writes: vec![DEAD_LETTERS.name().to_owned()] }
+pub fn description() -> Description {
+    let topics = vec![
+        TopicUse::of(&LOADS, Use::Input, "its input"),
+        TopicUse::of(&ACTIVITIES, Use::Ends, "where its partitions end: no version of a table can lie beyond"),
+        TopicUse::of(&DEAD_LETTERS, Use::Output, "what it refuses"),
+    ];
+    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: false }
 }
 
 /// The loader, opened and not yet running.
@@ -199,16 +200,27 @@ impl Loader {
 
     /// Waits for the topics.
     async fn topics(&self) {
-        self.checks.log.prepare(&self.opened.bus, &topics()).await;
+        self.checks.log.prepare(&self.opened.bus, &description().needed()).await;
     }
 }
 
-/// Opens, serves and runs: what a process of its own does.
-///
-/// # Errors
-/// What went wrong, with what, and what to do.
-pub async fn run(settings: Settings, host: Host) -> anyhow::Result<()> {
-    let loader = Loader::new(&settings, &host).await?;
-    host.serve(tonic::service::Routes::default()).await?;
-    loader.run().await
+impl Service for Loader {
+    type Settings = Settings;
+    const DEFAULTS: &'static [&'static str] = DEFAULTS;
+
+    fn description() -> Description {
+        description()
+    }
+
+    fn groups(settings: &Settings) -> Vec<String> {
+        vec![settings.loader.group.clone()]
+    }
+
+    async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        Self::new(settings, host).await
+    }
+
+    async fn run(self) -> anyhow::Result<()> {
+        Self::run(self).await
+    }
 }

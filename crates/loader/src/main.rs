@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-const ABOUT: &str = "Makes files part of the tables of the lake, each row once";
-
 fn main() -> ExitCode {
-    service::main("loader", ABOUT, loader::DEFAULTS, loader::run)
+    service::main_of::<loader::Loader>()
 }

@@ -41,16 +41,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use bus::{Consumer, Table};
+use common::catalogue::Description;
 use common::deadletter::v1::dead_letter_service_server::DeadLetterServiceServer;
 use common::enrichment::v1::enrichment_service_server::EnrichmentServiceServer;
 use common::registration::v1::Registration;
 use common::registration::v1::registration_service_server::RegistrationServiceServer;
 use common::topics::REGISTRATIONS;
-use service::Host;
+use service::{Host, Service};
 use stage::{Driver, Memory, Opened, Outbox, Outputs, StageClaims, pace};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 use crate::dead_letters::service::{self as letters, DeadLetters};
 use crate::enrichment::Enrichment;
@@ -62,7 +64,7 @@ use crate::registrations::store::RegistrationStore;
 use crate::registrations::upkeep::{self, Upkeep, View};
 use crate::settings::Input;
 pub use crate::settings::{DEFAULTS, PROCESSING_DEFAULTS, Settings};
-pub use crate::topics::{flow, topics};
+pub use crate::topics::{ABOUT, description};
 
 /// Processing, opened and not yet running.
 #[derive(Debug)]
@@ -135,7 +137,7 @@ impl Processing {
     }
 
     /// The gRPC services.
-    pub fn routes(&self) -> tonic::service::Routes {
+    fn answer(&self, routes: Routes) -> Routes {
         let largest = self.settings.grpc.max_message_bytes;
         let Opened { host, bus, producer, .. } = self.opened.clone();
         // An answer may hold the largest record there is, and a page of what is said of many.
@@ -147,21 +149,22 @@ impl Processing {
             view: self.view.clone(),
             table: self.table.handle(),
         };
-        tonic::service::Routes::new(
-            RegistrationServiceServer::new(self.registrations.clone())
-                .max_decoding_message_size(largest)
-                .max_encoding_message_size(largest),
-        )
-        .add_service(
-            EnrichmentServiceServer::new(Enrichment::new(self.view.clone(), self.table.handle()))
-                .max_decoding_message_size(largest)
-                .max_encoding_message_size(largest),
-        )
-        .add_service(
-            DeadLetterServiceServer::new(DeadLetters::new(bus, producer, Arc::clone(&self.store), host, stage))
-                .max_decoding_message_size(largest)
-                .max_encoding_message_size(dead_letters),
-        )
+        routes
+            .add_service(
+                RegistrationServiceServer::new(self.registrations.clone())
+                    .max_decoding_message_size(largest)
+                    .max_encoding_message_size(largest),
+            )
+            .add_service(
+                EnrichmentServiceServer::new(Enrichment::new(self.view.clone(), self.table.handle()))
+                    .max_decoding_message_size(largest)
+                    .max_encoding_message_size(largest),
+            )
+            .add_service(
+                DeadLetterServiceServer::new(DeadLetters::new(bus, producer, Arc::clone(&self.store), host, stage))
+                    .max_decoding_message_size(largest)
+                    .max_encoding_message_size(dead_letters),
+            )
     }
 
     /// Runs until the host shuts down, then drains, flushes and leaves the group.
@@ -226,7 +229,7 @@ impl Lanes {
     /// Waits for the topics, the registrations and the claims' store, in this order.
     async fn prepare(&self, table: &bus::TableHandle) -> (StageClaims, anyhow::Result<[(&'static str, Consumer); 2]>) {
         let Opened { bus, producer, drain, .. } = self.opened.clone();
-        self.checks.log.prepare(&bus, &topics::wanted(&self.settings.processing.sources())).await;
+        self.checks.log.prepare(&bus, &topics::described(&self.settings.processing.sources()).needed()).await;
         table.wait_read().await;
         let (endpoints, accounts) = self.view.with(common::registrations::Registrations::len);
         self.checks.registrations_read(endpoints, accounts);
@@ -300,12 +303,27 @@ impl Lanes {
     }
 }
 
-/// Opens, serves and runs: what a process of its own does.
-///
-/// # Errors
-/// What went wrong, with what, and what to do.
-pub async fn run(settings: Settings, host: Host) -> anyhow::Result<()> {
-    let processing = Processing::new(&settings, &host).await?;
-    host.serve(processing.routes()).await?;
-    processing.run().await
+impl Service for Processing {
+    type Settings = Settings;
+    const DEFAULTS: &'static [&'static str] = DEFAULTS;
+
+    fn description() -> Description {
+        description()
+    }
+
+    fn groups(settings: &Settings) -> Vec<String> {
+        settings.processing.inputs().map(|input| input.group).to_vec()
+    }
+
+    fn add_to(&self, routes: Routes) -> Routes {
+        self.answer(routes)
+    }
+
+    async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        Self::new(settings, host).await
+    }
+
+    async fn run(self) -> anyhow::Result<()> {
+        Self::run(self).await
+    }
 }

@@ -1,57 +1,48 @@
-//! The topics that processing reads and writes.
+//! The topics of processing.
 
-use std::time::Duration;
-
-use bus::{TopicKind, TopicSpec};
-use common::event::EVENT_TYPES;
-use common::topics::{ACTIVITIES, DEAD_LETTERS, Flow, REGISTRATIONS, STORMS, other, raw, raw_bulk};
+use common::catalogue::{Description, TopicUse, Use};
+use common::topics::{ACTIVITIES, DEAD_LETTERS, REGISTRATIONS, STORMS, raw, raw_bulk};
 use sources::Source;
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+use crate::pipeline::STAGE;
 
-/// What has to be there to process these sources.
-pub(crate) fn wanted(sources: &[&'static dyn Source]) -> Vec<TopicSpec> {
-    let log = |name: &str, retention| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention } };
-    let mut wanted = vec![
-        TopicSpec { name: REGISTRATIONS.name().to_owned(), kind: TopicKind::Compacted },
-        log(ACTIVITIES.name(), WEEK),
-        log(DEAD_LETTERS.name(), 30 * DAY),
-        log(STORMS.name(), DAY),
-    ];
-    for source in sources {
-        wanted.push(log(raw(source.name()).name(), WEEK));
-        wanted.push(log(raw_bulk(source.name()).name(), WEEK));
-    }
-    wanted.extend(typed(sources).iter().map(|name| log(name, WEEK)));
-    wanted
-}
+/// What it does.
+pub const ABOUT: &str = "Turns raw deliveries into typed events and activities, and keeps the registrations";
 
-/// The topics that processing reads and writes, with every source there is.
+/// What processing is, with every source there is.
 #[must_use]
-pub fn topics() -> Vec<TopicSpec> {
-    wanted(sources::all())
+pub fn description() -> Description {
+    described(sources::all())
 }
 
-/// The topics of their typed events.
-pub(crate) fn typed(sources: &[&'static dyn Source]) -> Vec<String> {
-    let mut typed = Vec::new();
-    for platform in sources.iter().flat_map(|source| source.platforms()) {
-        let prefix = format!("events.{platform}.");
-        let of_platform = EVENT_TYPES.iter().filter(|event| event.topic.starts_with(&prefix));
-        typed.extend(of_platform.map(|event| event.topic.to_owned()));
-        typed.push(other(platform).name().to_owned());
+/// What it is where only these sources are processed.
+pub(crate) fn described(sources: &[&'static dyn Source]) -> Description {
+    let mut topics = Vec::new();
+    for source in sources {
+        topics.push(TopicUse::of(&raw(source.name()), Use::Input, "its input"));
+        topics.push(TopicUse::of(&raw_bulk(source.name()), Use::Input, "its input"));
     }
-    typed
+    topics.extend(events(sources, Use::Output, "typed events"));
+    topics.extend(events(sources, Use::LookUp, "to rebuild the claims, where their store was emptied"));
+    topics.extend([
+        TopicUse::of(&ACTIVITIES, Use::Output, "activities"),
+        TopicUse::of(&REGISTRATIONS, Use::LookUp, "accounts and their tenants; comparison with the database"),
+        TopicUse::of(&REGISTRATIONS, Use::Tell, "registrations"),
+        TopicUse::of(&DEAD_LETTERS, Use::Output, "what it refuses"),
+        TopicUse::of(&STORMS, Use::Tell, "which endpoints to hold back"),
+        TopicUse::of(&DEAD_LETTERS, Use::LookUp, "replay"),
+    ]);
+    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: true }
 }
 
-/// What becomes of what, with every source there is.
-pub fn flow() -> Flow {
-    let sources = sources::all();
-    let reads = sources.iter().flat_map(|source| [raw(source.name()), raw_bulk(source.name())]);
-    let mut writes = typed(sources);
-    writes.extend([ACTIVITIES.name().to_owned(), DEAD_LETTERS.name().to_owned()]);
-    Flow { reads: reads.map(|topic| topic.name().to_owned()).collect(), writes }
+/// The topics of the typed events of these sources.
+pub(crate) fn typed(sources: &[&'static dyn Source]) -> Vec<String> {
+    events(sources, Use::Output, "").map(|event| event.topic.name).collect()
+}
+
+fn events(sources: &[&'static dyn Source], used: Use, why: &'static str) -> impl Iterator<Item = TopicUse> {
+    let platforms = sources.iter().flat_map(|source| source.platforms());
+    platforms.flat_map(move |platform| TopicUse::events(platform, used, why))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 use std::collections::BTreeSet;
 
+use common::event::EVENT_TYPES;
+use common::topics::TopicKind;
+
 use super::*;
 
 #[test]
 fn every_typed_topic_belongs_to_a_source() {
-    let wanted: Vec<String> = wanted(sources::all()).into_iter().map(|spec| spec.name).collect();
-    let names: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
-    assert_eq!(names.len(), wanted.len(), "none is named twice");
+    let needed: Vec<String> = description().needed().into_iter().map(|spec| spec.name).collect();
+    let names: BTreeSet<&str> = needed.iter().map(String::as_str).collect();
+    assert_eq!(names.len(), needed.len(), "none is named twice");
     for event in EVENT_TYPES {
         assert!(names.contains(event.topic), "no source makes {}", event.topic);
     }
@@ -17,7 +20,7 @@ fn every_typed_topic_belongs_to_a_source() {
 
 #[test]
 fn one_source_wants_its_own_only() {
-    let github = wanted(&[sources::by_name("github").unwrap()]);
+    let github = described(&[sources::by_name("github").unwrap()]).needed();
     assert!(github.iter().any(|spec| spec.name == "raw.github"));
     assert!(github.iter().all(|spec| !spec.name.contains("meta") && !spec.name.contains("facebook")));
     let registrations = github.iter().find(|spec| spec.name == "registrations").unwrap();

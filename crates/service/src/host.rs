@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -56,6 +56,9 @@ struct Inner {
     certificates: Certificates,
     /// Whether somebody looks at the clock.
     by_clock: AtomicBool,
+    holds_all: AtomicBool,
+    /// Where gRPC is answered, once it is.
+    grpc: OnceLock<SocketAddr>,
     set_back: CancellationToken,
 }
 
@@ -76,6 +79,8 @@ impl Host {
                 servers: TaskTracker::new(),
                 certificates: Certificates::default(),
                 by_clock: AtomicBool::new(false),
+                holds_all: AtomicBool::new(false),
+                grpc: OnceLock::new(),
                 set_back: CancellationToken::new(),
             }),
         }
@@ -135,6 +140,24 @@ impl Host {
         }));
     }
 
+    /// All services are in this process, and find each other here, whatever the settings say.
+    pub fn hold_all(&self) {
+        self.inner.holds_all.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [all services](Self::hold_all) are here.
+    #[must_use]
+    pub fn holds_all(&self) -> bool {
+        self.inner.holds_all.load(Ordering::Relaxed)
+    }
+
+    /// Where another service answers gRPC, if it is in this process and that answers already.
+    #[must_use]
+    pub fn neighbour(&self) -> Option<String> {
+        let here = self.inner.grpc.get().filter(|_| self.holds_all())?;
+        Some(self.inner.settings.grpc.url(&here.to_string()))
+    }
+
     /// Cancelled when the [clock was set back](Self::ends_when_the_clock_is_set_back).
     pub(crate) fn set_back(&self) -> &CancellationToken {
         &self.inner.set_back
@@ -175,6 +198,7 @@ impl Host {
         let admin = bind("admin.listen", &settings.admin.listen).await?;
         let grpc = bind("grpc.listen", &settings.grpc.listen).await?;
         let addresses = Addresses { admin: admin.local_addr()?, grpc: grpc.local_addr()? };
+        let _ = self.inner.grpc.set(addresses.grpc);
 
         let millis = Duration::from_millis;
         let limits = HttpLimits {

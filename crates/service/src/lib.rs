@@ -1,6 +1,7 @@
 //! What every service of Weir stands on.
 //!
 //! * [`settings`]: layered settings whose errors name the key, where it was set and the fix
+//! * [`Service`], [`main_of`]: what a service is to its process
 //! * [`main`]: the `main` of a service: flags, telemetry, signals, deadlines, exit codes
 //! * [`host`]: the admin server and the gRPC server of one process, its tasks and its shutdown
 //! * [`health`]: checks and their digest
@@ -25,6 +26,7 @@ pub mod escape;
 mod grpc;
 pub mod health;
 pub mod host;
+mod hosted;
 pub mod http;
 mod lifecycle;
 mod metrics_page;
@@ -40,6 +42,7 @@ pub use counts::{Counts, HopCounts, Taken, What};
 pub use entry::{Flags, complain, environment, main, main_with, usage};
 pub use health::{Action, CheckHandle, CheckSpec, Digest, Health, State};
 pub use host::{Addresses, Host};
+pub use hosted::{Service, main_of};
 pub use http::HttpLimits;
 pub use lifecycle::{EXIT_BAD_SETTINGS, EXIT_DEADLINE, EXIT_FAILED, EXIT_SECOND_SIGNAL};
 pub use metrics_page::{endpoint_gone, endpoint_here, endpoint_stays};

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::{Bus, ProducerState, TopicKind, TopicProblem, TopicSpec};
-use common::topics::{DEAD_LETTERS, REGISTRATIONS, STORMS, raw, raw_bulk};
+use bus::{Bus, ProducerState, TopicProblem};
 use service::{Action, CheckHandle, CheckSpec, Health, clock};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -25,8 +24,6 @@ const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// Between two looks at topics that are as they should be: others alter them while the door runs.
 const LOOK: Duration = Duration::from_secs(60);
-
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The checks of the door.
 pub(crate) struct Checks {
@@ -148,7 +145,7 @@ impl Checks {
     /// Creates or checks the topics, and goes on looking at them. A door that has been ready stays so: what others do to its
     /// topics is told, and must not stop what still goes on.
     pub(crate) async fn prepare_topics(&self, bus: &Bus) {
-        let topics = topics();
+        let topics = crate::description().needed();
         let mut prepared = false;
         loop {
             let looked = if prepared { bus.check_topics(&topics).await } else { bus.prepare_topics(&topics).await };
@@ -211,22 +208,6 @@ fn log_verdict(away: Option<String>, state: &ProducerState) -> LogVerdict {
     }
 }
 
-/// The topics that the door writes and reads.
-#[must_use]
-pub fn topics() -> Vec<TopicSpec> {
-    let log = |name: &str, days| TopicSpec { name: name.to_owned(), kind: TopicKind::Log { retention: DAY * days } };
-    let mut topics = vec![
-        TopicSpec { name: REGISTRATIONS.name().to_owned(), kind: TopicKind::Compacted },
-        log(DEAD_LETTERS.name(), 30),
-        log(STORMS.name(), 1),
-    ];
-    for source in sources::all() {
-        topics.push(log(raw(source.name()).name(), 7));
-        topics.push(log(raw_bulk(source.name()).name(), 7));
-    }
-    topics
-}
-
 #[allow(clippy::cast_precision_loss, reason = "a share for people and thresholds")]
 fn ratio(part: usize, whole: usize) -> f64 {
     part as f64 / whole.max(1) as f64
@@ -235,14 +216,6 @@ fn ratio(part: usize, whole: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_source_has_both_lanes() {
-        let names: Vec<_> = topics().into_iter().map(|topic| topic.name).collect();
-        for name in ["registrations", "dead-letters", "raw.meta", "raw.meta.bulk", "raw.github", "raw.github.bulk"] {
-            assert!(names.iter().any(|topic| topic == name), "{name} in {names:?}");
-        }
-    }
 
     #[test]
     fn a_producer_built_anew_does_not_hold_readiness_back() {

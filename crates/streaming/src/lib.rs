@@ -39,17 +39,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::{Bus, Table};
+use common::catalogue::{Description, TopicUse, Use};
 use common::registration::v1::Registration;
-use common::topics::{self, Flow, REGISTRATIONS};
-use service::Host;
+use common::topics::{self, DEAD_LETTERS, REGISTRATIONS, STORMS};
 use service::seal::SealingKey;
 use service::tls::ServerTls;
+use service::{Host, Service};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-pub use checks::topics;
 pub use settings::{DEFAULTS, EndpointSettings, STREAMING_DEFAULTS, Settings, StreamingSettings};
 
 use crate::checks::Checks;
@@ -57,11 +57,23 @@ use crate::http::Door;
 
 /// The name of this hop in the digest's counts.
 const HOP: &str = "streaming";
+/// What it does.
+pub const ABOUT: &str = "Takes webhooks and puts every delivery durably on the log before it says thank you.";
 
-/// What becomes of what: the door writes what comes from outside.
-pub fn flow() -> Flow {
-    let writes = sources::all().iter().flat_map(|source| [topics::raw(source.name()), topics::raw_bulk(source.name())]);
-    Flow { reads: Vec::new(), writes: writes.map(|topic| topic.name().to_owned()).collect() }
+/// What the door is.
+#[must_use]
+pub fn description() -> Description {
+    let mut used = Vec::new();
+    for source in sources::all() {
+        used.push(TopicUse::of(&topics::raw(source.name()), Use::Output, "deliveries"));
+        used.push(TopicUse::of(&topics::raw_bulk(source.name()), Use::Output, "deliveries"));
+    }
+    used.extend([
+        TopicUse::of(&REGISTRATIONS, Use::LookUp, "which endpoints are open, with which secrets"),
+        TopicUse::of(&STORMS, Use::LookUp, "which endpoints to hold back"),
+        TopicUse::of(&DEAD_LETTERS, Use::Check, "that refused deliveries can be kept"),
+    ]);
+    Description { name: HOP, about: ABOUT, topics: used, refuses: false, replays: false }
 }
 
 /// What is left of the shutdown's deadline for what comes after the last record.
@@ -226,12 +238,23 @@ impl Background {
     }
 }
 
-/// The whole service: what `main` runs.
-///
-/// # Errors
-/// As [`Streaming::new`] and [`Streaming::run`], and when a port of the host is taken.
-pub async fn run(settings: Settings, host: Host) -> anyhow::Result<()> {
-    let streaming = Streaming::new(&settings, &host).await?;
-    host.serve(tonic::service::Routes::default()).await?;
-    streaming.run().await
+impl Service for Streaming {
+    type Settings = Settings;
+    const DEFAULTS: &'static [&'static str] = DEFAULTS;
+
+    fn description() -> Description {
+        description()
+    }
+
+    fn door(&self) -> Option<SocketAddr> {
+        Some(self.address)
+    }
+
+    async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        Self::new(settings, host).await
+    }
+
+    async fn run(self) -> anyhow::Result<()> {
+        Self::run(self).await
+    }
 }

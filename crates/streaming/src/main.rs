@@ -3,10 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service::main(
-        "streaming",
-        "Takes webhooks and puts every delivery durably on the log before it says thank you.",
-        streaming::DEFAULTS,
-        |settings, host| Box::pin(streaming::run(settings, host)),
-    )
+    service::main_of::<streaming::Streaming>()
 }

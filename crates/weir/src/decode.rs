@@ -5,6 +5,8 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::{Map, Value, json};
 
+use crate::catalogue;
+
 /// Decodes records.
 #[derive(Debug)]
 pub struct Decoder {
@@ -68,16 +70,12 @@ impl Decoder {
 
     /// The bytes of a dead letter are a record that another stage wrote, or one item of it.
     fn show_refused(&self, value: &mut Value, dead: &common::deadletter::v1::DeadLetter) {
-        let read = match dead.stage.as_str() {
-            "enricher" => "weir.activity.v1.Activity",
-            "loader" => "weir.load.v1.LoadRequest",
-            _ => "weir.raw.v1.Delivery",
-        };
+        let read = catalogue::message_read_by(&dead.stage).unwrap_or_default();
         // An event that the log refused is none of these, and may be decoded as one all the same.
         let is_event = ["too_large", "unknown_topic"].contains(&dead.reason.as_str()) && read == "weir.raw.v1.Delivery";
         if dead.content_type == "application/protobuf"
             && !is_event
-            && let Ok(message) = self.value(read, &dead.payload)
+            && let Ok(message) = self.value(&read, &dead.payload)
         {
             value["payload"] = json!({ read: message });
             return;

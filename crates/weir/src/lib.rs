@@ -1,6 +1,7 @@
 //! Weir on one machine, and the tools of those who run it.
 //!
 //! * [`access`]: what each service has to be allowed on Kafka
+//! * [`catalogue`]: every service there is
 //! * [`cmd`]: the commands of the binary, one file each
 //! * [`simulate`]: traffic as the platforms send it, and what it means
 //! * [`decode`]: any record of any topic, for people
@@ -13,6 +14,7 @@
 //! * [`out`]: what people and pipes see
 
 pub mod access;
+pub mod catalogue;
 pub mod cmd;
 pub mod decode;
 pub mod live;

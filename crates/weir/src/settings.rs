@@ -1,7 +1,6 @@
 //! The settings of all that `weir` runs. What each means, and its default, stands in the `settings.default.toml` of the
 //! crates.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -88,14 +87,9 @@ impl Settings {
         service::load(DEFAULTS, file, service::environment())
     }
 
-    /// The URL at which gRPC is answered that listens here, for whoever is on this machine. With TLS the certificate has
-    /// to be that of the host in it.
+    /// See [`GrpcSettings::url`].
     pub fn grpc_url(&self, listen: &str) -> String {
-        if !self.grpc.tls.server().is_on() {
-            return format!("http://{listen}");
-        }
-        let here = listen.parse::<SocketAddr>().ok().filter(|at| at.ip().is_loopback() || at.ip().is_unspecified());
-        here.map_or_else(|| format!("https://{listen}"), |at| format!("https://localhost:{}", at.port()))
+        self.grpc.url(listen)
     }
 
     /// What streaming reads of them.
@@ -150,6 +144,43 @@ impl Settings {
             bus: self.bus.clone(),
             lake: self.lake.clone(),
             loader: self.loader.clone(),
+        }
+    }
+}
+
+impl From<&Settings> for streaming::Settings {
+    fn from(all: &Settings) -> Self {
+        all.streaming()
+    }
+}
+
+impl From<&Settings> for processing::Settings {
+    fn from(all: &Settings) -> Self {
+        all.processing()
+    }
+}
+
+impl From<&Settings> for enricher::Settings {
+    fn from(all: &Settings) -> Self {
+        all.enricher()
+    }
+}
+
+impl From<&Settings> for loader::Settings {
+    fn from(all: &Settings) -> Self {
+        all.loader()
+    }
+}
+
+impl From<&Settings> for health_check::Settings {
+    fn from(all: &Settings) -> Self {
+        Self {
+            admin: all.admin.clone(),
+            grpc: all.grpc.clone(),
+            telemetry: all.telemetry.clone(),
+            shutdown: all.shutdown.clone(),
+            secrets: all.secrets.clone(),
+            health_check: all.health_check.clone(),
         }
     }
 }

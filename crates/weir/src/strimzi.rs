@@ -34,7 +34,7 @@ fn topic(topic: &Topic, cluster: &str) -> String {
 
 /// A KafkaUser who authenticates with SCRAM.
 fn user(access: &Access, cluster: &str) -> String {
-    let mut text = head("KafkaUser", access.service, cluster);
+    let mut text = head("KafkaUser", &access.service, cluster);
     text.push_str("  authentication:\n    type: scram-sha-512\n  authorization:\n    type: simple\n    acls:\n");
     for rule in access.rules.iter().filter(|rule| !rule.operations.is_empty()) {
         let (kind, name) = match &rule.resource {

@@ -101,35 +101,6 @@ fn crates_use_only_what_the_architecture_allows() {
 }
 
 #[test]
-fn the_graph_of_topics_has_no_cycle() {
-    // An edge leads from what a service reads to what it writes. The dead letters and the registrations
-    // are read by people and by look-ups, not by the stage that writes them.
-    let flows = [streaming::flow(), processing::flow()];
-    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for flow in flows {
-        assert!(!flow.writes.is_empty());
-        for read in &flow.reads {
-            edges.entry(read.clone()).or_default().extend(flow.writes.iter().cloned());
-        }
-    }
-    assert!(
-        edges["raw.meta"].contains("activities") && edges["raw.meta"].contains("events.facebook.comment"),
-        "{edges:?}"
-    );
-    for start in edges.keys() {
-        let (mut seen, mut next) = (BTreeSet::new(), vec![start]);
-        while let Some(topic) = next.pop() {
-            for reached in edges.get(topic).into_iter().flatten() {
-                assert_ne!(reached, start, "{start} leads back to itself");
-                if seen.insert(reached) {
-                    next.push(reached);
-                }
-            }
-        }
-    }
-}
-
-#[test]
 fn every_topic_of_an_event_has_its_own_name() {
     let topics: BTreeSet<_> = common::event::EVENT_TYPES.iter().map(|one| one.topic).collect();
     assert_eq!(topics.len(), common::event::EVENT_TYPES.len());

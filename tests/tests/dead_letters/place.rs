@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bus::{Bus, Coordinates, Headers, Record, Stored, TopicKind, TopicSpec};
+use bus::{Bus, Coordinates, Headers, Record, Stored};
 use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
 use common::deadletter::v1::{DeadLetter, ReplayRequest, ReplayResponse, Selection};
 use common::health::v1::State;
 use common::raw::v1::{Delivery, Header};
+use common::topics::LOADS;
 use processing::{Processing, Settings};
 use prost::Message as _;
-use service::{Host, Settings as _};
+use service::{Host, Service as _, Settings as _};
 use tokio::task::JoinSet;
 use tonic::Status;
+use tonic::service::Routes;
 use tonic::transport::Channel;
 use weir_tests::kafka;
 use weir_tests::scratch::Scratch;
@@ -74,21 +76,15 @@ impl Place {
     }
 
     async fn make_topics(&self) {
-        let log = TopicKind::Log { retention: Duration::from_secs(7 * 24 * 3600) };
-        let mut topics = vec![TopicSpec { name: "registrations".into(), kind: TopicKind::Compacted }];
-        let flow = processing::flow();
-        let names = flow.reads.into_iter().chain(flow.writes).filter(|name| name != "dead-letters");
-        topics.extend(names.chain(["loads".to_owned()]).map(|name| TopicSpec { name, kind: log }));
-        topics.push(TopicSpec { name: "storms".into(), kind: log });
-        let month = TopicKind::Log { retention: Duration::from_secs(30 * 24 * 3600) };
-        topics.push(TopicSpec { name: "dead-letters".into(), kind: month });
+        let mut topics = processing::description().needed();
+        topics.push(LOADS.spec());
         self.bus.prepare_topics(&topics).await.unwrap();
     }
 
     pub(crate) async fn start(&self) -> Stage {
         let host = Host::new("processing", &self.settings.host());
         let processing = Processing::new(&self.settings, &host).await.unwrap();
-        let addresses = host.serve(processing.routes()).await.unwrap();
+        let addresses = host.serve(processing.add_to(Routes::default())).await.unwrap();
         let mut running = JoinSet::new();
         running.spawn(processing.run());
         let channel = Channel::from_shared(format!("http://{}", addresses.grpc)).unwrap().connect().await.unwrap();

@@ -15,8 +15,9 @@ use processing::registrations::store::RegistrationStore;
 use processing::{Processing, Settings};
 use prost::Message as _;
 use prost_types::Timestamp;
-use service::{Addresses, Host, Settings as _};
+use service::{Addresses, Host, Service as _, Settings as _};
 use tokio::task::JoinSet;
+use tonic::service::Routes;
 use tonic::transport::Channel;
 use weir_tests::kafka::{self, Kafka};
 use weir_tests::scratch::Scratch;
@@ -228,7 +229,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     async fn run(host: Host, processing: Processing) -> Self {
-        let addresses = host.serve(processing.routes()).await.unwrap();
+        let addresses = host.serve(processing.add_to(Routes::default())).await.unwrap();
         let mut running = JoinSet::new();
         running.spawn(processing.run());
         Self { host, addresses, running }

@@ -150,12 +150,12 @@ fn each_principal_may_do_what_the_table_says_and_nothing_else() {
     harness.set("group.id", "harness");
     assert_eq!(read(&harness, &topics, topics.len()).len(), topics.len());
 
-    assert_eq!(table.iter().map(|access| access.service).collect::<Vec<_>>(), SERVICES);
+    assert_eq!(table.iter().map(|access| access.service.as_str()).collect::<Vec<_>>(), SERVICES);
     std::thread::scope(|scope| {
         for access in &table {
             let (topics, all_groups, world, runtime, prefix) = (&topics, &all_groups, &world, &runtime, &prefix);
             scope.spawn(move || {
-                let (service, config) = (access.service, world.client(access.service));
+                let (service, config) = (&access.service, world.client(&access.service));
                 assert_eq!(written(&config, topics), may(access, Operation::Write), "{service} writes");
                 let readable = may(access, Operation::Read);
                 assert_eq!(read(&config, topics, readable.len()), readable, "{service} reads");
@@ -163,7 +163,7 @@ fn each_principal_may_do_what_the_table_says_and_nothing_else() {
                 assert_eq!(seen(&config, topics), known, "{service} sees");
                 for (group, owner) in all_groups {
                     let input = may(owner, Operation::Read).into_iter().next().unwrap();
-                    assert_eq!(joins(&config, group, &input), owner.service == service, "{service} in group {group}");
+                    assert_eq!(joins(&config, group, &input), owner.service == *service, "{service} in group {group}");
                 }
                 let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
                 let options = AdminOptions::new().request_timeout(Some(WITHIN));

@@ -17,7 +17,7 @@ use weir_tests::scratch::Scratch;
 
 pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
 pub(crate) const SERVICES: [&str; 6] =
-    ["weir-streaming", "weir-processing", "weir-enricher", "weir-loader", "weir-jobs", "weir-health-check"];
+    ["weir-streaming", "weir-processing", "weir-enricher", "weir-loader", "weir-health-check", "weir-jobs"];
 
 /// The broker that these tests share. It ends with the process.
 pub(crate) struct World {

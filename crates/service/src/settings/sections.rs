@@ -1,5 +1,6 @@
 //! The sections that every service has.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use common::kinds::listen_problem;
@@ -70,6 +71,19 @@ pub struct GrpcSettings {
     pub tls: GrpcTlsSettings,
     /// `[grpc.client]`: for calls to others.
     pub client: ClientTlsSettings,
+}
+
+impl GrpcSettings {
+    /// The URL at which gRPC is answered that listens here, for whoever is on this machine. With TLS the certificate has to
+    /// be that of the host in it.
+    #[must_use]
+    pub fn url(&self, listen: &str) -> String {
+        if !self.tls.server().is_on() {
+            return format!("http://{listen}");
+        }
+        let here = listen.parse::<SocketAddr>().ok().filter(|at| at.ip().is_loopback() || at.ip().is_unspecified());
+        here.map_or_else(|| format!("https://{listen}"), |at| format!("https://localhost:{}", at.port()))
+    }
 }
 
 /// `[telemetry]`: logs and traces.

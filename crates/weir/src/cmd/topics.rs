@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::printed::Printed;
 use crate::settings::Settings;
-use crate::{out, strimzi};
+use crate::{catalogue, out, strimzi};
 
 /// Say which topics Weir wants, and how
 ///
@@ -48,8 +48,8 @@ fn as_map<S: serde::Serializer>(config: &[(&'static str, String)], serializer: S
 
 /// The topics of all services.
 pub fn all(settings: &Settings) -> Vec<Topic> {
-    let services = [streaming::topics(), processing::topics(), enricher::topics(), loader::topics()];
-    let specs: BTreeMap<_, _> = services.into_iter().flatten().map(|spec| (spec.name.clone(), spec)).collect();
+    let specs = catalogue::descriptions().flat_map(|description| description.needed());
+    let specs: BTreeMap<_, _> = specs.map(|spec| (spec.name.clone(), spec)).collect();
     let topic = |(name, spec): (String, bus::TopicSpec)| {
         let (partitions, config) = bus::shape(&settings.bus, &spec);
         let name = format!("{}{name}", settings.bus.topic_prefix);

@@ -10,18 +10,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::Bus;
-use enricher::Enricher;
-use health_check::HealthCheck;
-use loader::Loader;
-use processing::Processing;
 use service::{Addresses, Host};
-use streaming::Streaming;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 use super::up_simulation::{self, Simulation};
+use crate::catalogue::SERVICES;
 use crate::live::screen::Screen;
 use crate::out;
 use crate::records;
@@ -132,33 +129,30 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
         !(simulate && settings.streaming.tls.is_on()),
         "--simulate sends over plain HTTP: leave streaming.tls empty, or leave --simulate out"
     );
-    // Processing first: at the first start it makes the key that the door reads.
-    let processing = Processing::new(&settings.processing(), &host).await?;
-    let streaming = Streaming::new(&settings.streaming(), &host).await?;
-    let enricher = Enricher::new(&settings.enricher(), &host).await?;
-    let loader = Loader::new(&settings.loader(), &host).await?;
-    let health = host.health().clone();
-    let health_check = HealthCheck::local(&settings.health_check, &host, move || health.digest());
+    host.hold_all();
+    let mut opened = Vec::new();
+    // Against the data's way: at the first start processing makes the key that the door reads.
+    for service in SERVICES.iter().rev() {
+        opened.push(((service.description)().name, (service.open)(&settings, &host).await?));
+    }
     let bus = Bus::open(&settings.bus)?;
-    let mut routes = health_check.add_to(processing.routes());
+    let mut routes = opened.iter().fold(Routes::default(), |routes, (_, service)| service.add_to(routes));
     if settings.bus.kafka.brokers.is_empty() {
         // Nobody else can reach the log.
         routes = routes.add_service(records::service::Service::server(bus.clone(), &host));
         routes = routes.add_service(records::groups::Service::server(bus.clone()));
     }
-    let addresses = host.serve_with(routes, Some(health_check.pages())).await?;
+    let pages = opened.iter().find_map(|(_, service)| service.pages());
+    let addresses = host.serve_with(routes, pages).await?;
     let grpc = settings.grpc_url(&addresses.grpc.to_string());
-    let enricher = enricher.with_processing_at(&grpc);
-    let door = streaming.address();
+    let door = opened.iter().find_map(|(_, service)| service.door()).context("no service has a door")?;
     let screen = Screen::new();
     screen.say(&banner(door, &addresses, &settings));
 
     let mut services = JoinSet::new();
-    services.spawn(async move { processing.run().await.context("processing") });
-    services.spawn(async move { streaming.run().await.context("streaming") });
-    services.spawn(async move { enricher.run().await.context("enricher") });
-    services.spawn(async move { loader.run().await.context("loader") });
-    services.spawn(async move { health_check.run().await.context("health-check") });
+    for (name, service) in opened {
+        services.spawn(async move { service.run().await.context(name) });
+    }
 
     // Ends after the services, so that what they still write while they drain is counted.
     let after = CancellationToken::new();

@@ -1,0 +1,118 @@
+//! Every service there is. What is to be said of all of them is made from here.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use common::catalogue::{Description, TopicUse, Use};
+use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS};
+use enricher::Enricher;
+use futures_util::future::BoxFuture;
+use health_check::HealthCheck;
+use loader::Loader;
+use processing::Processing;
+use service::{Host, Service};
+use streaming::Streaming;
+use tonic::service::Routes;
+
+use crate::settings::Settings;
+
+/// A service.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// What it is.
+    pub description: fn() -> Description,
+    /// What its consumer groups are called, without prefix.
+    pub groups: fn(&Settings) -> Vec<String>,
+    /// Opens it in a process that has all services.
+    pub open: Open,
+}
+
+/// Opens a service. Waits for nobody.
+pub type Open = for<'a> fn(&'a Settings, &'a Host) -> BoxFuture<'a, anyhow::Result<Box<dyn Opened>>>;
+
+/// A service that is open, whichever it is: see [`Service`].
+pub trait Opened: Send {
+    /// What it answers by gRPC, beside what is there.
+    fn add_to(&self, routes: Routes) -> Routes;
+    /// Its pages on the admin server.
+    fn pages(&self) -> Option<Router>;
+    /// Where it answers to strangers, if it does.
+    fn door(&self) -> Option<SocketAddr>;
+    /// Runs until the host shuts down.
+    fn run(self: Box<Self>) -> BoxFuture<'static, anyhow::Result<()>>;
+}
+
+impl<S: Service> Opened for S {
+    fn add_to(&self, routes: Routes) -> Routes {
+        Service::add_to(self, routes)
+    }
+
+    fn pages(&self) -> Option<Router> {
+        Service::pages(self)
+    }
+
+    fn door(&self) -> Option<SocketAddr> {
+        Service::door(self)
+    }
+
+    fn run(self: Box<Self>) -> BoxFuture<'static, anyhow::Result<()>> {
+        Box::pin(Service::run(*self))
+    }
+}
+
+/// Every service, in the order of the data's way.
+pub const SERVICES: [Entry; 5] =
+    [entry::<Streaming>(), entry::<Processing>(), entry::<Enricher>(), entry::<Loader>(), entry::<HealthCheck>()];
+
+const fn entry<S: Service>() -> Entry
+where
+    S::Settings: for<'a> From<&'a Settings>,
+{
+    Entry {
+        description: S::description,
+        groups: |settings| S::groups(&settings.into()),
+        open: |settings, host| {
+            Box::pin(async move {
+                let service = S::open(&settings.into(), host).await?;
+                Ok(Box::new(service) as Box<dyn Opened>)
+            })
+        },
+    }
+}
+
+/// What the services are.
+pub fn descriptions() -> impl Iterator<Item = Description> {
+    SERVICES.into_iter().map(|service| (service.description)())
+}
+
+/// The scheduled jobs. `weir job conservation` compares topics; the others ask processing and the lake.
+pub fn jobs() -> Description {
+    let compared = "whether what was accepted came through";
+    let topics = vec![
+        TopicUse::of(&ACTIVITIES, Use::LookUp, compared),
+        TopicUse::of(&ACTIVITIES_ENRICHED, Use::LookUp, compared),
+        TopicUse::of(&DEAD_LETTERS, Use::LookUp, "what was refused on the way"),
+    ];
+    let about = "Compares, cleans up and exports by a schedule";
+    Description { name: "jobs", about, topics, refuses: false, replays: false }
+}
+
+/// What whoever replays does with the inputs of all that refuse: reads the originals, and sends them again.
+pub fn replays() -> Vec<TopicUse> {
+    let refusing = descriptions().filter(|description| description.refuses);
+    let inputs: Vec<TopicUse> = refusing.flat_map(|one| one.used(Use::Input).cloned().collect::<Vec<_>>()).collect();
+    let each = |used, why| inputs.iter().map(move |input| TopicUse { used, why, ..input.clone() });
+    each(Use::LookUp, "replay: the original of a dead letter")
+        .chain(each(Use::Tell, "replay: back to where it came from"))
+        .collect()
+}
+
+/// The message, by its full name, in the records that a stage reads.
+pub fn message_read_by(stage: &str) -> Option<String> {
+    let description = descriptions().find(|description| description.name == stage)?;
+    description.used(Use::Input).next().map(|input| input.message.clone())
+}
+
+#[cfg(test)]
+#[path = "catalogue_tests.rs"]
+mod tests;

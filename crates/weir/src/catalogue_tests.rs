@@ -1,0 +1,77 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+#[test]
+fn the_graph_of_topics_has_no_cycle() {
+    // An edge leads from what a service reads to what it writes.
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for flow in descriptions().map(|description| description.flow()) {
+        for read in flow.reads {
+            edges.entry(read).or_default().extend(flow.writes.iter().cloned());
+        }
+    }
+    for (from, to) in [
+        ("raw.meta", "activities"),
+        ("raw.meta", "events.facebook.comment"),
+        ("activities", "loads"),
+        ("loads", "dead-letters"),
+    ] {
+        assert!(edges[from].contains(to), "{edges:?}");
+    }
+    for start in edges.keys() {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![start]);
+        while let Some(topic) = next.pop() {
+            for reached in edges.get(topic).into_iter().flatten() {
+                assert_ne!(reached, start, "{start} leads back to itself");
+                if seen.insert(reached) {
+                    next.push(reached);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_topic_is_written_and_read_by_somebody() {
+    let all: Vec<_> = descriptions().chain([jobs()]).flat_map(|description| description.topics).collect();
+    let by = |uses: &[Use]| -> BTreeSet<&str> {
+        all.iter().filter(|one| uses.contains(&one.used)).map(|one| one.topic.name.as_str()).collect()
+    };
+    let (written, read) = (by(&[Use::Output, Use::Tell]), by(&[Use::Input, Use::LookUp]));
+    assert_eq!(written, read, "what nobody writes cannot be read, and what nobody reads need not be written");
+}
+
+#[test]
+fn every_service_has_a_name_of_its_own_and_one_sentence() {
+    let names: BTreeSet<_> = descriptions().map(|description| description.name).collect();
+    assert_eq!(names.len(), SERVICES.len());
+    for description in descriptions() {
+        assert!(
+            !description.about.is_empty() && !description.about.trim_end_matches('.').contains(". "),
+            "{description:?}"
+        );
+        let refuses = description.used(Use::Output).any(|one| one.topic.name == DEAD_LETTERS.name());
+        assert_eq!(refuses, description.refuses, "{}: who refuses writes dead letters", description.name);
+    }
+}
+
+#[test]
+fn a_stage_reads_one_kind_of_message() {
+    for description in descriptions() {
+        let read: BTreeSet<_> = description.used(Use::Input).map(|input| &input.message).collect();
+        assert!(read.len() <= 1, "{}: {read:?}", description.name);
+    }
+    assert_eq!(message_read_by("processing").as_deref(), Some("weir.raw.v1.Delivery"));
+    assert_eq!(message_read_by("loader").as_deref(), Some("weir.load.v1.LoadRequest"));
+    assert_eq!(message_read_by("streaming"), None);
+}
+
+#[test]
+fn others_who_know_services_by_name_know_all_of_them() {
+    let refusing: Vec<_> = descriptions().filter(|one| one.refuses).map(|one| one.name).collect();
+    let known: Vec<_> = processing::dead_letters::select::stages().collect();
+    assert_eq!(known, refusing, "STAGES in processing/src/dead_letters/select.rs");
+    let with_topics: Vec<_> = descriptions().filter(|one| !one.topics.is_empty()).map(|one| one.name).collect();
+    assert_eq!(health_check::pipeline::ORDER.to_vec(), with_topics, "ORDER in health-check/src/pipeline.rs");
+}
