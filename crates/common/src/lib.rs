@@ -7,6 +7,8 @@
 //! * [`identity`]: event ids that are the same for every delivery of one occurrence
 //! * [`topics`]: names, and which message each carries
 //! * [`time`]: platforms' times, and what to think of them
+//! * [`reasons`]: why something becomes a dead letter
+//! * [`catalogue`]: what a service is, as data
 //! * [`registrations`]: the registrations as the services look them up
 //! * [`kinds`]: of which kind a setting is, and what it may be
 
@@ -32,6 +34,7 @@ pub mod event;
 pub mod identity;
 pub mod json;
 pub mod kinds;
+pub mod reasons;
 pub mod registrations;
 pub mod time;
 pub mod topics;

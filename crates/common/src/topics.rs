@@ -81,6 +81,13 @@ pub const DEAD_LETTERS: Topic<DeadLetter> = Topic::of("dead-letters", MONTH);
 /// Endpoints that the door holds back for a while, because most of what they deliver is refused.
 pub const STORMS: Topic<EndpointStorm> = Topic::of("storms", TopicKind::Log { retention: DAY });
 
+/// Whether a stage may consume this topic, named without the prefix: then a record of it can be replayed. What Weir keeps
+/// for itself, and what only subscribers read, is not consumed by any.
+pub fn takes_replays(name: &str) -> bool {
+    let kept = [REGISTRATIONS.name(), DEAD_LETTERS.name(), STORMS.name()];
+    !name.is_empty() && !name.starts_with("events.") && !kept.contains(&name)
+}
+
 /// Deliveries of a source, in the lane that is worked on at once.
 pub fn raw(source: &str) -> Topic<Delivery> {
     Topic::named(format!("raw.{source}"), WEEK)

@@ -1,35 +1,25 @@
-//! Turns raw deliveries into typed events and activities, drops duplicates, and keeps the registrations.
+//! Turns raw deliveries into typed events and activities, drops duplicates, and hosts the control plane.
 //!
 //! ```text
 //! raw.<source>       ─▶ lane ─┐  parse (sources)    claims (bus)     ┌─▶ events.<platform>.<kind>
 //! raw.<source>.bulk  ─▶ lane ─┴─▶ on all cores ──▶ duplicates? ──────┼─▶ activities
 //!                                  ▲ tenants                         └─▶ dead-letters
-//! registrations ─▶ table ──────────┘
-//!      ▲
-//!      ├── gRPC RegistrationService ─ SQLite or PostgreSQL
-//!      └── gRPC EnrichmentService: their metadata
-//! dead-letters, raw.… ── gRPC DeadLetterService ─▶ raw.…, activities, loads: what was refused, or never came out
+//!                                  │
+//! registrations ─▶ control plane: view     gRPC: registrations, their look-up, dead letters, replay
 //! ```
 //!
 //! * [`settings`]: what can be set
-//! * [`parse`], [`storm`], [`pace`]: what a raw record becomes, when to stop, how fast to go
+//! * [`parse`], [`storm`]: what a raw record becomes, when to stop
 //! * [`pipeline`]: consume, parse, claim, produce
-//! * [`registrations`]: the gRPC service, its databases and its topic
-//! * [`enrichment`]: what the registrations say about activities
-//! * [`dead_letters`]: looking at what any stage refused, and sending it again
-//! * [`replay`]: what all that is sent again has in common, and raw deliveries of which something never came out
+//! * `raw`: the same reading, for what the control plane replays
 //!
 //! [`Processing::new`] opens what is local and never waits; [`Processing::run`] waits for the log, the claims' store
 //! and the database as long as it takes, and health says so.
 
-pub mod dead_letters;
-pub mod enrichment;
 mod health;
-mod open;
 pub mod parse;
 pub mod pipeline;
-pub mod registrations;
-pub mod replay;
+mod raw;
 pub mod settings;
 pub mod storm;
 mod topics;
@@ -39,29 +29,19 @@ pub mod weight;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
-use bus::{Consumer, Table};
+use bus::Consumer;
 use common::catalogue::Description;
-use common::deadletter::v1::dead_letter_service_server::DeadLetterServiceServer;
-use common::enrichment::v1::enrichment_service_server::EnrichmentServiceServer;
-use common::registration::v1::Registration;
-use common::registration::v1::registration_service_server::RegistrationServiceServer;
-use common::topics::REGISTRATIONS;
+use control::registrations::store::RegistrationStore;
+use control::registrations::upkeep::View;
+use control::{Control, Parts, RawStage};
 use service::{Host, Service};
 use stage::{Driver, Memory, Opened, Outbox, Outputs, StageClaims, pace};
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-use crate::dead_letters::service::{self as letters, DeadLetters};
-use crate::enrichment::Enrichment;
 use crate::health::Checks;
 use crate::pipeline::{Lane, REFUSALS, STAGE, Shared};
-use crate::registrations::publish::Publisher;
-use crate::registrations::service::Registrations;
-use crate::registrations::store::RegistrationStore;
-use crate::registrations::upkeep::{self, Upkeep, View};
 use crate::settings::Input;
 pub use crate::settings::{DEFAULTS, PROCESSING_DEFAULTS, Settings};
 pub use crate::topics::{ABOUT, description};
@@ -71,15 +51,8 @@ pub use crate::topics::{ABOUT, description};
 pub struct Processing {
     settings: Settings,
     opened: Opened,
-    store: Arc<dyn RegistrationStore>,
-    publisher: Publisher,
-    registrations: Registrations,
-    differs: Arc<Notify>,
-    compared: CancellationToken,
-    view: View,
-    table: Table<Registration>,
+    control: Control,
     checks: Checks,
-    upkeep: upkeep::Checks,
 }
 
 impl Processing {
@@ -87,84 +60,26 @@ impl Processing {
     ///
     /// # Errors
     /// When the key file, the password file or a setting does not do; the message names the setting.
-    pub async fn new(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
-        let delivery = Duration::from_millis(settings.bus.kafka.delivery_timeout_ms.into());
-        Self::with_store(settings, host, open::store(&settings.registrations, delivery)?).await
+    pub fn new(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        let (opened, parts) = open(settings, host)?;
+        Self::with(settings, opened, Control::open(&settings.registrations, &settings.secrets, parts)?)
     }
 
     /// The same with another database behind the registrations: for tests of what a database may do.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub async fn with_store(
-        settings: &Settings,
-        host: &Host,
-        store: Arc<dyn RegistrationStore>,
-    ) -> anyhow::Result<Self> {
-        let key = open::sealing_key(settings)?;
-        let millis = Duration::from_millis;
-        let (deadline, every) = (settings.shutdown.deadline_ms, settings.processing.health_interval_ms);
-        let opened = Opened::open(STAGE, &settings.bus(), host, millis(deadline), millis(every))?;
-        let limit = Duration::from_millis(settings.registrations.publish_timeout_ms);
-        let publisher = Publisher::new(opened.producer.clone(), limit);
-        let differs = Arc::new(Notify::new());
-        let compared = CancellationToken::new();
-        let registrations = Registrations::new(
-            Arc::clone(&store),
-            publisher.clone(),
-            key,
-            settings.registrations.limits(),
-            host.tasks().clone(),
-            Arc::clone(&differs),
-            registrations::service::Moments { compared: compared.clone(), ends: host.shutdown().clone() },
-        );
-        let stalled_after = Duration::from_millis(settings.processing.stalled_after_ms);
-        let checks = Checks::new(host.health(), stalled_after);
-        checks.registrations_reading();
-        Ok(Self {
-            table: opened.bus.table(&REGISTRATIONS),
-            upkeep: upkeep::Checks::new(host.health()),
-            settings: settings.clone(),
-            opened,
-            store,
-            publisher,
-            registrations,
-            differs,
-            compared,
-            view: View::default(),
-            checks,
-        })
+    pub fn with_store(settings: &Settings, host: &Host, store: Arc<dyn RegistrationStore>) -> anyhow::Result<Self> {
+        let (opened, parts) = open(settings, host)?;
+        let control = Control::with_store(&settings.registrations, &settings.secrets, parts, store)?;
+        Self::with(settings, opened, control)
     }
 
-    /// The gRPC services.
-    fn answer(&self, routes: Routes) -> Routes {
-        let largest = self.settings.grpc.max_message_bytes;
-        let Opened { host, bus, producer, .. } = self.opened.clone();
-        // An answer may hold the largest record there is, and a page of what is said of many.
-        let dead_letters = self.settings.bus.producer.max_record_bytes.saturating_mul(2).max(largest);
-        let stage = letters::Stage {
-            sources: self.settings.processing.sources().iter().map(|source| source.name()).collect(),
-            groups: self.settings.processing.groups(),
-            memory: self.settings.processing.limit(),
-            view: self.view.clone(),
-            table: self.table.handle(),
-        };
-        routes
-            .add_service(
-                RegistrationServiceServer::new(self.registrations.clone())
-                    .max_decoding_message_size(largest)
-                    .max_encoding_message_size(largest),
-            )
-            .add_service(
-                EnrichmentServiceServer::new(Enrichment::new(self.view.clone(), self.table.handle()))
-                    .max_decoding_message_size(largest)
-                    .max_encoding_message_size(largest),
-            )
-            .add_service(
-                DeadLetterServiceServer::new(DeadLetters::new(bus, producer, Arc::clone(&self.store), host, stage))
-                    .max_decoding_message_size(largest)
-                    .max_encoding_message_size(dead_letters),
-            )
+    fn with(settings: &Settings, opened: Opened, control: Control) -> anyhow::Result<Self> {
+        let stalled_after = Duration::from_millis(settings.processing.stalled_after_ms);
+        let checks = Checks::new(opened.host.health(), stalled_after);
+        checks.registrations_reading();
+        Ok(Self { settings: settings.clone(), opened, control, checks })
     }
 
     /// Runs until the host shuts down, then drains, flushes and leaves the group.
@@ -172,35 +87,13 @@ impl Processing {
     /// # Errors
     /// When something that has to run all the time ended by itself.
     pub async fn run(self) -> anyhow::Result<()> {
-        let opened = self.opened;
+        let Self { settings, opened, control, checks } = self;
         let shutdown = opened.host.shutdown().clone();
         let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
-
-        let table = self.table.handle();
-        let (view, until) = (self.view.clone(), opened.after.clone());
-        tasks.spawn(async move {
-            let apply = move |id: &str, registration| view.apply(id, registration);
-            self.table.follow(apply, until).await.context("following the registrations topic")
-        });
-        let upkeep = Upkeep {
-            store: Arc::clone(&self.store),
-            bus: opened.bus.clone(),
-            publisher: self.publisher.clone(),
-            view: self.view.clone(),
-            table: table.clone(),
-            differs: Arc::clone(&self.differs),
-            compare: Duration::from_millis(self.settings.registrations.compare_interval_ms),
-            look: opened.every,
-            allow_removals: self.settings.registrations.allow_removals,
-            compared: self.compared.clone(),
-        };
-        let (checks, until) = (self.upkeep, shutdown.clone());
-        tasks.spawn(async move {
-            upkeep.run(checks, until).await;
-            Ok(())
-        });
-        opened.watch_log(self.checks.log.clone(), &mut tasks);
-        let lanes = Lanes { settings: self.settings, opened: opened.clone(), view: self.view, checks: self.checks };
+        let (table, view) = (control.table(), control.view());
+        let store = control.run(opened.after.clone(), &mut tasks);
+        opened.watch_log(checks.log.clone(), &mut tasks);
+        let lanes = Lanes { settings, opened: opened.clone(), view, checks };
         let running = async {
             let Some((claims, consumers)) = shutdown.run_until_cancelled(lanes.prepare(&table)).await else {
                 return Ok(());
@@ -212,9 +105,17 @@ impl Processing {
             anyhow::Ok(())
         };
         let ended = opened.run(running, tasks).await;
-        self.store.close().await;
+        store.close().await;
         ended
     }
+}
+
+fn open(settings: &Settings, host: &Host) -> anyhow::Result<(Opened, Parts)> {
+    let millis = Duration::from_millis;
+    let (deadline, every) = (settings.shutdown.deadline_ms, settings.processing.health_interval_ms);
+    let opened = Opened::open(STAGE, &settings.bus(), host, millis(deadline), millis(every))?;
+    let Opened { bus, producer, every, .. } = opened.clone();
+    Ok((opened, Parts { host: host.clone(), bus, producer, every }))
 }
 
 /// The two lanes and what they need.
@@ -316,11 +217,17 @@ impl Service for Processing {
     }
 
     fn add_to(&self, routes: Routes) -> Routes {
-        self.answer(routes)
+        let settings = &self.settings.processing;
+        let raw = RawStage {
+            sources: settings.sources().iter().map(|source| source.name()).collect(),
+            groups: settings.groups(),
+            reader: Arc::new(raw::Reader { limit: settings.limit() }),
+        };
+        self.control.add_to(routes, raw, self.settings.grpc.max_message_bytes)
     }
 
     async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
-        Self::new(settings, host).await
+        Self::new(settings, host)
     }
 
     async fn run(self) -> anyhow::Result<()> {

@@ -7,10 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bus::{Coordinates, Headers, Record};
 use bytes::Bytes;
 use common::raw::v1::Delivery;
+use common::reasons::CRASH;
 use common::topics::ACTIVITIES;
 use prost::Message as _;
 use sources::{Source, Tenants};
-pub use stage::{Event, Item, Origin, Refused, TOO_LARGE, UNKNOWN_TOPIC};
+pub use stage::{Event, Item, Origin, Refused};
 
 use crate::weight::{self, Limit};
 
@@ -22,8 +23,6 @@ pub const NO_VALUE: &str = "no_value";
 pub const UNKNOWN_SOURCE: &str = "unknown_source";
 /// The module broke while it read the delivery.
 pub const PANIC: &str = "panic";
-/// The process ended while it worked on the record.
-pub const CRASH: &str = "crash";
 
 const PROTOBUF: &str = "application/protobuf";
 const OCTETS: &str = "application/octet-stream";

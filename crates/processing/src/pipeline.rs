@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use bus::Incoming;
 use bytes::Bytes;
+use control::registrations::upkeep::View;
 use service::{HopCounts, trace};
 use stage::{Flow, Outbox, Refusals, Room, Stage, Weight, Work, pace};
 
 use crate::health::Checks;
 use crate::parse::{self, Input};
-use crate::registrations::upkeep::View;
 use crate::storm::{Storm, Weather};
 use crate::weight::{self, Limit};
 

@@ -1,7 +1,6 @@
 //! The settings of processing; what they mean stands in `settings.default.toml`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use common::raw::v1::Delivery;
@@ -11,15 +10,14 @@ use service::{
     AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
 };
 
-use crate::registrations::rules;
 use crate::storm;
 use crate::weight::Limit;
 
-/// The settings of processing and of registrations, as TOML with comments.
+/// The settings of the stage, as TOML with comments.
 pub const PROCESSING_DEFAULTS: &str = include_str!("../settings.default.toml");
 
 /// The defaults of all settings of the service.
-pub const DEFAULTS: &[&str] = &[service::DEFAULTS, bus::DEFAULTS, PROCESSING_DEFAULTS];
+pub const DEFAULTS: &[&str] = &[service::DEFAULTS, bus::DEFAULTS, PROCESSING_DEFAULTS, control::DEFAULTS];
 
 /// Everything a process of its own reads.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,7 +38,7 @@ pub struct Settings {
     /// `[processing]`
     pub processing: ProcessingSettings,
     /// `[registrations]`
-    pub registrations: RegistrationsSettings,
+    pub registrations: control::RegistrationsSettings,
 }
 
 /// `[processing]`
@@ -101,44 +99,6 @@ pub struct StormSettings {
     pub min_elsewhere: u64,
     /// How long the door holds one endpoint back; 0: never.
     pub hold_ms: u64,
-}
-
-/// `[registrations]`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RegistrationsSettings {
-    /// `sqlite://path` or `postgres://user@host:port/name`.
-    pub database: String,
-    /// A file with the password of the PostgreSQL user.
-    #[serde(serialize_with = "common::kinds::secret_file")]
-    pub password_file: PathBuf,
-    /// Connections to the database.
-    pub max_connections: u32,
-    /// Time to wait for a lock.
-    pub lock_timeout_ms: u64,
-    /// Time to wait for the topic.
-    pub publish_timeout_ms: u64,
-    /// Time between two comparisons of topic and database.
-    pub compare_interval_ms: u64,
-    /// Whether a comparison may remove more than a few registrations from the topic.
-    pub allow_removals: bool,
-    /// Whether a missing key file is made.
-    pub create_key_file: bool,
-    /// Secrets of one endpoint.
-    pub max_secrets: usize,
-    /// Bytes of one secret.
-    pub max_secret_bytes: usize,
-    /// Bytes of all metadata of one registration.
-    pub max_metadata_bytes: usize,
-}
-
-/// Where registrations are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
-    /// A file.
-    Sqlite(PathBuf),
-    /// A URL without a password.
-    Postgres(String),
 }
 
 impl Settings {
@@ -264,63 +224,6 @@ impl StormSettings {
             ratio: self.ratio,
             min_elsewhere: self.min_elsewhere,
         }
-    }
-}
-
-impl RegistrationsSettings {
-    /// Which database, or what is wrong with the URL (never with the URL itself in the text).
-    pub fn database(&self) -> Result<Database, &'static str> {
-        if let Some(path) = self.database.strip_prefix("sqlite://") {
-            return match path {
-                "" => Err("names no file"),
-                path if path.contains(":memory:") || path.contains('?') => Err("must be a plain file"),
-                path => Ok(Database::Sqlite(path.into())),
-            };
-        }
-        let Some(rest) = self.database.strip_prefix("postgres://").or(self.database.strip_prefix("postgresql://"))
-        else {
-            return Err("begins with neither sqlite:// nor postgres://");
-        };
-        let user = rest.split(['/', '?']).next().unwrap_or("").rsplit_once('@').map_or("", |(user, _)| user);
-        if user.contains(':') || rest.contains("password=") {
-            return Err("holds a password, which would show in lists of processes and settings");
-        }
-        Ok(Database::Postgres(self.database.clone()))
-    }
-
-    /// As the rules take them.
-    pub fn limits(&self) -> rules::Limits {
-        rules::Limits {
-            max_secrets: self.max_secrets,
-            max_secret_bytes: self.max_secret_bytes,
-            max_metadata_bytes: self.max_metadata_bytes,
-        }
-    }
-
-    /// What is wrong, although every value has the right type.
-    pub fn validate(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if let Err(problem) = self.database() {
-            problems.push(Problem::new(
-                "registrations.database",
-                problem,
-                "use sqlite://path, or postgres://user@host:port/name with the password in registrations.password_file",
-            ));
-        }
-        let mut positive = |key: &str, value: u64, most: u64| {
-            if value == 0 || value > most {
-                let fix = format!("use 1 to {most}");
-                problems.push(Problem::new(format!("registrations.{key}"), format!("is {value}"), fix));
-            }
-        };
-        positive("max_connections", u64::from(self.max_connections), 1000);
-        positive("lock_timeout_ms", self.lock_timeout_ms, 600_000);
-        positive("publish_timeout_ms", self.publish_timeout_ms, 600_000);
-        positive("compare_interval_ms", self.compare_interval_ms, 86_400_000);
-        positive("max_secrets", self.max_secrets as u64, 100);
-        positive("max_secret_bytes", self.max_secret_bytes as u64, 65_536);
-        positive("max_metadata_bytes", self.max_metadata_bytes as u64, 262_144);
-        problems
     }
 }
 

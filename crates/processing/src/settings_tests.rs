@@ -10,7 +10,6 @@ fn load(env: &[(&str, &str)]) -> Result<Settings, String> {
 fn the_defaults_are_complete_and_valid() {
     let settings = load(&[]).unwrap();
     assert_eq!(settings.processing.sources().len(), sources::all().len());
-    assert_eq!(settings.registrations.database(), Ok(Database::Sqlite("./weir-data/registrations.db".into())));
     assert!(settings.processing.parse_threads() >= 1);
     assert_eq!(settings.processing.limit(), Limit::default());
 }
@@ -40,29 +39,6 @@ fn every_problem_names_its_key() {
     for (key, value, named) in cases {
         let error = load(&[(key, value)]).unwrap_err();
         assert!(error.contains(named), "{key}={value}: {error}");
-    }
-}
-
-#[test]
-fn a_password_does_not_belong_in_the_url() {
-    let database = |url: &str| {
-        let mut settings = load(&[]).unwrap().registrations;
-        url.clone_into(&mut settings.database);
-        settings.database()
-    };
-    let good = "postgres://weir@db:5432/weir";
-    assert_eq!(database(good), Ok(Database::Postgres(good.into())));
-    assert_eq!(database("sqlite:///var/lib/weir/r.db"), Ok(Database::Sqlite("/var/lib/weir/r.db".into())));
-    for bad in [
-        "postgres://weir:hunter2@db/weir",
-        "postgresql://weir@db/weir?password=hunter2",
-        "sqlite://",
-        "sqlite://:memory:",
-        "sqlite://file?mode=memory",
-        "",
-    ] {
-        let problem = database(bad).unwrap_err();
-        assert!(!problem.contains("hunter2"), "{problem}");
     }
 }
 

@@ -18,7 +18,7 @@ pub use driver::{Driver, Flow, Lane, Part, Partition, Stage};
 pub use log::LogChecks;
 pub use memory::{Memory, Room, Weight};
 pub use opened::Opened;
-pub use outbox::{Emitted, Outbox, TOO_LARGE, UNKNOWN_TOPIC};
+pub use outbox::{Emitted, Outbox};
 pub use output::{Event, Item, Origin, Refusals, Refused, Work};
 pub use progress::{Partitions, Progress};
 pub use rebuild::{Claimed, Outputs};

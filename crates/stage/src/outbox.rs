@@ -21,10 +21,6 @@ use crate::pace::Pace;
 use resent::Resent;
 use tally::Tally;
 
-/// An event is larger than a record may be.
-pub const TOO_LARGE: &str = "too_large";
-/// The event's topic is not there.
-pub const UNKNOWN_TOPIC: &str = "unknown_topic";
 /// Why an event is dropped that came before.
 const DUPLICATE: &str = "duplicate";
 const FULL_PAUSE: Duration = Duration::from_millis(2);

@@ -107,6 +107,11 @@ pub fn replays() -> Vec<TopicUse> {
         .collect()
 }
 
+/// The stages that refuse: whose names stand in dead letters.
+pub fn refusing() -> impl Iterator<Item = &'static str> {
+    descriptions().filter(|one| one.refuses).map(|one| one.name)
+}
+
 /// The message, by its full name, in the records that a stage reads.
 pub fn message_read_by(stage: &str) -> Option<String> {
     let description = descriptions().find(|description| description.name == stage)?;

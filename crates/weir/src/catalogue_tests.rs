@@ -1,5 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::topics::{TopicKind, takes_replays};
+
 use super::*;
 
 #[test]
@@ -69,9 +71,23 @@ fn a_stage_reads_one_kind_of_message() {
 
 #[test]
 fn others_who_know_services_by_name_know_all_of_them() {
-    let refusing: Vec<_> = descriptions().filter(|one| one.refuses).map(|one| one.name).collect();
-    let known: Vec<_> = processing::dead_letters::select::stages().collect();
-    assert_eq!(known, refusing, "STAGES in processing/src/dead_letters/select.rs");
     let with_topics: Vec<_> = descriptions().filter(|one| !one.topics.is_empty()).map(|one| one.name).collect();
     assert_eq!(health_check::pipeline::ORDER.to_vec(), with_topics, "ORDER in health-check/src/pipeline.rs");
+}
+
+#[test]
+fn what_a_stage_refuses_can_be_replayed_and_what_weir_keeps_for_itself_cannot() {
+    for one in descriptions() {
+        for input in one.used(Use::Input).filter(|_| one.refuses) {
+            assert!(
+                takes_replays(&input.topic.name),
+                "{} of {}: takes_replays in common/src/topics.rs",
+                input.topic.name,
+                one.name
+            );
+        }
+        for kept in one.used(Use::LookUp).filter(|kept| kept.topic.kind == TopicKind::Compacted) {
+            assert!(!takes_replays(&kept.topic.name), "{}: takes_replays in common/src/topics.rs", kept.topic.name);
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub const DEFAULTS: &[&str] = &[
     bus::DEFAULTS,
     streaming::STREAMING_DEFAULTS,
     processing::PROCESSING_DEFAULTS,
+    control::DEFAULTS,
     lake::DEFAULTS,
     enricher::ENRICHER_DEFAULTS,
     loader::LOADER_DEFAULTS,
@@ -44,7 +45,7 @@ pub struct Settings {
     /// `[processing]`
     pub processing: processing::settings::ProcessingSettings,
     /// `[registrations]`
-    pub registrations: processing::settings::RegistrationsSettings,
+    pub registrations: control::RegistrationsSettings,
     /// `[lake]`
     pub lake: lake::LakeSettings,
     /// `[enricher]`

@@ -15,7 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("streaming", &["bus", "service", "sources", "common"]),
     // What the stages have in common, and nothing of what they do.
     ("stage", &["bus", "service", "common"]),
-    ("processing", &["stage", "bus", "service", "sources", "common"]),
+    ("database", &[]),
+    // Judges secrets by their source. What a raw delivery becomes it asks of its host.
+    ("control", &["database", "bus", "service", "sources", "common"]),
+    ("processing", &["control", "stage", "bus", "service", "sources", "common"]),
     ("lake", &["common"]),
     ("enricher", &["stage", "bus", "service", "lake", "common"]),
     ("loader", &["stage", "bus", "service", "lake", "common"]),
@@ -24,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "weir",
         &[
             "streaming",
+            "control",
             "processing",
             "enricher",
             "loader",
@@ -46,7 +50,7 @@ const ONLY_IN: &[(&str, &str)] = &[
     ("opentelemetry-otlp", "service"),
     ("metrics-exporter-prometheus", "service"),
     ("chacha20poly1305", "service"),
-    ("sqlx", "processing"),
+    ("sqlx", "database"),
     ("deltalake-core", "loader"),
 ];
 

@@ -83,7 +83,7 @@ impl Place {
 
     pub(crate) async fn start(&self) -> Stage {
         let host = Host::new("processing", &self.settings.host());
-        let processing = Processing::new(&self.settings, &host).await.unwrap();
+        let processing = Processing::new(&self.settings, &host).unwrap();
         let addresses = host.serve(processing.add_to(Routes::default())).await.unwrap();
         let mut running = JoinSet::new();
         running.spawn(processing.run());

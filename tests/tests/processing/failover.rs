@@ -3,19 +3,22 @@
 use std::time::{Duration, Instant};
 
 use common::registration::v1::{Endpoint, Registration, registration::Kind};
-use processing::registrations::postgres::PostgresStore;
-use processing::registrations::store::{RegistrationStore as _, Scope, StoreError};
+use control::registrations::store::{RegistrationStore as _, Scope, StoreError};
+use control::registrations::stored::Stored;
+use database::Error;
 use weir_tests::ports;
 use weir_tests::postgres::Postgres;
 use weir_tests::proxy::{Mode, Proxy};
 
+use crate::store::stored;
+
 const LOCK: Duration = Duration::from_secs(5);
 
 /// A database behind a proxy, with its schema.
-async fn behind_proxy(server: &Postgres) -> (PostgresStore, Proxy) {
+async fn behind_proxy(server: &Postgres) -> (Stored, Proxy) {
     let proxy = Proxy::start(ports::free().unwrap(), server.port()).await.unwrap();
     let url = server.url().replace(&format!(":{}/", server.port()), &format!(":{}/", proxy.port()));
-    let store = PostgresStore::new(url.parse().unwrap(), 4, LOCK, Duration::from_secs(30));
+    let store = stored(&url, LOCK, Duration::from_secs(30));
     store.prepare().await.unwrap();
     (store, proxy)
 }
@@ -26,7 +29,7 @@ fn endpoint(name: &str) -> Registration {
     Registration { id, revision: 1, tenant, kind: Some(kind), ..Registration::default() }
 }
 
-async fn register(store: &PostgresStore, name: &str) -> Result<(), StoreError> {
+async fn register(store: &Stored, name: &str) -> Result<(), StoreError> {
     let registration = endpoint(name);
     let mut change = store.begin(Scope::One(&registration.id)).await?;
     change.get(&registration.id).await?;
@@ -43,8 +46,11 @@ async fn a_server_that_is_read_only_is_left_for_the_one_in_its_place() {
 
     server.make_read_only().unwrap();
     let refused = register(&store, "meanwhile").await.unwrap_err();
-    assert!(matches!(refused, StoreError::ReadOnly { .. }), "{refused}");
-    assert!(matches!(store.ping().await, Err(StoreError::ReadOnly { .. })), "health would say that it is well");
+    assert!(matches!(refused, StoreError::Database(Error::ReadOnly { .. })), "{refused}");
+    assert!(
+        matches!(store.ping().await, Err(StoreError::Database(Error::ReadOnly { .. }))),
+        "health would say that it is well"
+    );
 
     standby.promote().unwrap();
     proxy.turn_to(standby.port());
@@ -65,7 +71,7 @@ async fn a_commit_that_waits_for_a_replica_which_is_gone_is_not_waited_for() {
 
     let began = Instant::now();
     let unanswered = register(&store, "waits").await.unwrap_err();
-    assert!(matches!(unanswered, StoreError::Silent { .. }), "{unanswered}");
+    assert!(matches!(unanswered, StoreError::Database(Error::Silent { .. })), "{unanswered}");
     assert!(began.elapsed() < Duration::from_secs(20), "it took {:?}", began.elapsed());
 
     proxy.turn_to(standby.port());

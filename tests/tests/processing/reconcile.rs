@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use common::health::v1::State;
 use common::registration::v1::{DeleteRequest, GetRequest};
-use processing::registrations::sqlite::SqliteStore;
-use processing::registrations::store::{RegistrationStore as _, Scope};
+use control::registrations::store::{RegistrationStore as _, Scope};
 use tonic::Code;
 use weir_tests::kafka::{Kafka, Options};
 
 use crate::registrations::{Lossy, on_topic, until_topic};
 use crate::stage::{LIMIT, Place, account, endpoint};
+use crate::store::sqlite;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_database_takes_over_what_the_topic_holds() {
@@ -60,7 +60,7 @@ async fn a_database_that_lacks_much_removes_nothing() {
 
     // An old copy, which has the first of them only.
     let old = place.folder().join("old.db");
-    let store = SqliteStore::new(&old, 2, Duration::from_secs(5));
+    let store = sqlite(&old);
     store.prepare().await.unwrap();
     let mut change = store.begin(Scope::All).await.unwrap();
     change.put(&before["endpoint/app0"]).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_database_that_lacks_much_removes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_breaks_ends_the_process() {
     let place = Place::new("breaks");
-    let store = Arc::new(SqliteStore::new(&place.folder().join("registrations.db"), 2, Duration::from_secs(5)));
+    let store = Arc::new(sqlite(&place.folder().join("registrations.db")));
     let breaks = Arc::new(AtomicBool::new(false));
     let lossy = Lossy { store, lose: Arc::default(), breaks: Arc::clone(&breaks) };
     let stage = place.start_with(Some(Arc::new(lossy))).await;

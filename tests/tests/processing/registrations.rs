@@ -10,9 +10,8 @@ use common::registration::v1::{
     DeleteRequest, GetRequest, ListRequest, PlainSecret, RegisterRequest, Registration, SealedSecret,
     registration::Kind,
 };
+use control::registrations::store::{Change, Page, Records, RegistrationStore, Scope, StoreError};
 use futures_util::future::BoxFuture;
-use processing::registrations::sqlite::SqliteStore;
-use processing::registrations::store::{Change, Page, Records, RegistrationStore, Scope, StoreError};
 use service::seal::SealingKey;
 use tokio::task::JoinSet;
 use tonic::{Code, Status};
@@ -20,6 +19,7 @@ use tonic_types::StatusExt as _;
 use weir_tests::postgres;
 
 use crate::stage::{LIMIT, Place, account, endpoint};
+use crate::store::sqlite;
 
 /// The latest state of every key of the topic.
 pub(crate) async fn on_topic(place: &Place) -> BTreeMap<String, Registration> {
@@ -277,7 +277,7 @@ impl Change for LossyChange {
     fn commit(self: Box<Self>) -> BoxFuture<'static, Result<(), StoreError>> {
         if self.lose.swap(false, Ordering::SeqCst) {
             drop(self.change);
-            return Box::pin(async { Err(StoreError::Locked) });
+            return Box::pin(async { Err(database::Error::Locked { name: "registrations" }.into()) });
         }
         self.change.commit()
     }
@@ -296,7 +296,7 @@ async fn a_commit_that_fails_after_its_record_is_put_right() {
     let place = Place::new("lossy");
     let file = place.folder().join("registrations.db");
     let lose = Arc::new(AtomicBool::new(false));
-    let store = Arc::new(SqliteStore::new(&file, 2, Duration::from_secs(5)));
+    let store = Arc::new(sqlite(&file));
     let stage =
         place.start_with(Some(Arc::new(Lossy { store, lose: Arc::clone(&lose), breaks: Arc::default() }))).await;
     stage.ready().await;

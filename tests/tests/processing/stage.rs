@@ -11,7 +11,7 @@ use common::health::v1::{Digest, State};
 use common::raw::v1::{Delivery, Header};
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use common::registration::v1::{Account, Endpoint, PlainSecret, RegisterRequest, Registration, registration::Kind};
-use processing::registrations::store::RegistrationStore;
+use control::registrations::store::RegistrationStore;
 use processing::{Processing, Settings};
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -89,8 +89,8 @@ impl Place {
     pub(crate) async fn start_with(&self, store: Option<Arc<dyn RegistrationStore>>) -> Stage {
         let host = Host::new("processing", &self.settings.host());
         let processing = match store {
-            Some(store) => Processing::with_store(&self.settings, &host, store).await.unwrap(),
-            None => Processing::new(&self.settings, &host).await.unwrap(),
+            Some(store) => Processing::with_store(&self.settings, &host, store).unwrap(),
+            None => Processing::new(&self.settings, &host).unwrap(),
         };
         Stage::run(host, processing).await
     }
@@ -100,7 +100,7 @@ impl Place {
         let mut settings = self.settings.clone();
         settings.bus.data_dir = self.folder().join("another");
         let host = Host::new("processing", &settings.host());
-        let processing = Processing::new(&settings, &host).await.unwrap();
+        let processing = Processing::new(&settings, &host).unwrap();
         let stage = Stage::run(host, processing).await;
         stage.ready().await;
         stage

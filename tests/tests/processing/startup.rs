@@ -56,13 +56,13 @@ async fn a_missing_key_file_is_an_error_that_names_the_setting() {
     let mut place = Place::new("no-key");
     place.settings.registrations.create_key_file = false;
     let host = service::Host::new("processing", &service::Settings::host(&place.settings));
-    let error = processing::Processing::new(&place.settings, &host).await.unwrap_err();
+    let error = processing::Processing::new(&place.settings, &host).unwrap_err();
     assert!(format!("{error:#}").contains("secrets.key_file"), "{error:#}");
     place.settings.registrations.create_key_file = true;
-    processing::Processing::new(&place.settings, &host).await.unwrap();
+    processing::Processing::new(&place.settings, &host).unwrap();
     // The next start needs no permission: it is there.
     place.settings.registrations.create_key_file = false;
-    processing::Processing::new(&place.settings, &host).await.unwrap();
+    processing::Processing::new(&place.settings, &host).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,14 +1,15 @@
 //! One suite for every database of registrations.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::deadletter::v1::Replay;
 use common::registration::v1::{Account, Endpoint, Registration, registration::Kind};
-use processing::registrations::postgres::PostgresStore;
-use processing::registrations::sqlite::SqliteStore;
-use processing::registrations::store::{Page, RegistrationStore, Scope, StoreError};
+use control::registrations::store::{Page, RegistrationStore, Scope, StoreError};
+use control::registrations::stored::Stored;
+use database::{Error, Location, Options};
 use prost::Message as _;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -20,8 +21,21 @@ const PATIENT: Duration = Duration::from_secs(30);
 /// And where it does not.
 const HURRIED: Duration = Duration::from_millis(500);
 
-fn on_postgres(url: &str, lock: Duration) -> Arc<dyn RegistrationStore> {
-    Arc::new(PostgresStore::new(url.parse().unwrap(), 4, lock, Duration::from_secs(30)))
+/// A database of registrations, with so much patience for locks and for changes that stand still.
+pub(crate) fn stored(database: &str, lock_timeout: Duration, silent: Duration) -> Stored {
+    let location = Location::parse(database).unwrap();
+    let options =
+        Options { name: "registrations", location, password_file: None, connections: 4, lock_timeout, silent };
+    Stored::open(options).unwrap()
+}
+
+/// In a file.
+pub(crate) fn sqlite(file: &Path) -> Stored {
+    stored(&format!("sqlite://{}", file.display()), Duration::from_secs(5), Duration::from_secs(30))
+}
+
+fn open(database: &str, lock: Duration) -> Arc<dyn RegistrationStore> {
+    Arc::new(stored(database, lock, Duration::from_secs(30)))
 }
 
 fn endpoint(name: &str, revision: u64, tenant: &str) -> Registration {
@@ -65,7 +79,7 @@ async fn suite(open: impl Fn(Duration) -> Arc<dyn RegistrationStore>) {
     keeps_the_first_tenant(store.as_ref()).await;
     locks(&store, &again, hurried.as_ref()).await;
     store.close().await;
-    assert!(matches!(store.ping().await, Err(StoreError::Database { .. })));
+    assert!(matches!(store.ping().await, Err(StoreError::Database(Error::Failed { .. }))));
     again.close().await;
     hurried.close().await;
 }
@@ -173,7 +187,7 @@ async fn locks(
     // Also where there is no row yet.
     let first = store.begin(Scope::One("endpoint/new")).await.unwrap();
     let Err(error) = hurried.begin(Scope::One("endpoint/new")).await else { panic!("two hold one lock") };
-    assert!(matches!(error, StoreError::Locked), "{error}");
+    assert!(error.is_locked(), "{error}");
     drop(first);
 
     let mut first = store.begin(Scope::One("endpoint/new")).await.unwrap();
@@ -195,7 +209,7 @@ async fn locks(
 
     // Everything excludes each.
     let all = store.begin(Scope::All).await.unwrap();
-    assert!(matches!(hurried.begin(Scope::One("endpoint/any")).await, Err(StoreError::Locked)));
+    assert!(hurried.begin(Scope::One("endpoint/any")).await.is_err_and(|error| error.is_locked()));
     drop(all);
 }
 
@@ -203,19 +217,20 @@ async fn locks(
 async fn sqlite_passes_the_suite() {
     let scratch = Scratch::new("sqlite").unwrap();
     let path = scratch.path().join("a folder/registrations.db");
-    suite(|lock| Arc::new(SqliteStore::new(&path, 4, lock))).await;
+    let database = format!("sqlite://{}", path.display());
+    suite(|lock| open(&database, lock)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_passes_the_suite() {
     let url = postgres::shared().unwrap().database().unwrap();
-    suite(|lock| on_postgres(&url, lock)).await;
+    suite(|lock| open(&url, lock)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accounts_of_one_endpoint_do_not_wait_for_each_other() {
     let url = postgres::shared().unwrap().database().unwrap();
-    let store = on_postgres(&url, HURRIED);
+    let store = open(&url, HURRIED);
     store.prepare().await.unwrap();
     put(store.as_ref(), &endpoint("app", 1, "acme")).await;
     let mut one = store.begin(Scope::One("account/app/1")).await.unwrap();
@@ -223,23 +238,24 @@ async fn accounts_of_one_endpoint_do_not_wait_for_each_other() {
     let mut two = store.begin(Scope::One("account/app/2")).await.unwrap();
     two.get("endpoint/app").await.unwrap();
     // But their endpoint cannot vanish under them.
-    assert!(matches!(store.begin(Scope::One("endpoint/app")).await, Err(StoreError::Locked)));
+    assert!(store.begin(Scope::One("endpoint/app")).await.is_err_and(|error| error.is_locked()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_schema_of_a_newer_version_is_left_alone() {
     let server = postgres::shared().unwrap();
     let url = server.database().unwrap();
-    let store = on_postgres(&url, PATIENT);
+    let store = open(&url, PATIENT);
     store.prepare().await.unwrap();
     server.sql(&url, "INSERT INTO weir_registrations_schema (version) VALUES (99)").unwrap();
-    assert!(matches!(on_postgres(&url, PATIENT).prepare().await, Err(StoreError::Newer { found: 99, .. })));
+    let refused = open(&url, PATIENT).prepare().await;
+    assert!(matches!(refused, Err(StoreError::Database(Error::Newer { found: 99, .. }))), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_server_ends_a_change_that_stands_still() {
     let url = postgres::shared().unwrap().database().unwrap();
-    let store = PostgresStore::new(url.parse().unwrap(), 4, PATIENT, Duration::from_millis(300));
+    let store = stored(&url, PATIENT, Duration::from_millis(300));
     store.prepare().await.unwrap();
     let mut frozen = store.begin(Scope::One("endpoint/app")).await.unwrap();
     frozen.put(&endpoint("app", 1, "acme")).await.unwrap();

@@ -7,14 +7,14 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
 use common::deadletter::v1::{GetRequest, ListReplaysRequest, ListRequest, Selection, StatsRequest, StatsResponse};
-use processing::dead_letters::select;
+use control::dead_letters::select;
 use prost::Message as _;
 use prost_types::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::{decode::Decoder, out};
+use crate::{catalogue::refusing, decode::Decoder, out};
 
 mod replay;
 pub(super) mod show;
@@ -62,7 +62,7 @@ struct SelectArgs {
     #[arg(long = "id", value_name = "ID", value_parser = parse_id)]
     ids: Vec<String>,
     /// Those that this stage refused
-    #[arg(long, value_parser = PossibleValuesParser::new(select::stages()))]
+    #[arg(long, value_parser = PossibleValuesParser::new(refusing()))]
     stage: Option<String>,
     /// Those of this source: meta, github, standard_webhooks
     #[arg(long)]

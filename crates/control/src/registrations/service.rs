@@ -9,6 +9,7 @@ use common::registration::v1::{
     DeleteRequest, DeleteResponse, GetRequest, GetResponse, ListRequest, ListResponse, PlainSecret, RegisterRequest,
     RegisterResponse, Registration, SealedSecret,
 };
+use database::Error as Failed;
 use secrecy::{ExposeSecret as _, SecretString};
 use service::seal::SealingKey;
 use tokio::sync::Notify;
@@ -295,14 +296,13 @@ pub(crate) fn store_failed(error: &StoreError) -> Status {
         StoreError::Corrupt { .. } => {
             Status::data_loss("the registrations database holds something that cannot be read: see the log")
         }
-        StoreError::Locked => unavailable("another change of this registration is under way: try again"),
-        StoreError::ReadOnly { .. } => {
+        StoreError::Database(Failed::Locked { .. }) => {
+            unavailable("another change of this registration is under way: try again")
+        }
+        StoreError::Database(Failed::ReadOnly { .. }) => {
             unavailable("the registrations database is read-only: nothing was changed, try again")
         }
-        StoreError::Database { .. }
-        | StoreError::Silent { .. }
-        | StoreError::Newer { .. }
-        | StoreError::Folder { .. } => {
+        StoreError::Database(_) => {
             unavailable("the registrations database is not reachable: nothing was changed, try again")
         }
     }

@@ -7,9 +7,11 @@
 //! ```
 //!
 //! * [`select`]: which raw deliveries are meant; [`account`]: what is found among them and what is told of it
+//! * [`reader`]: how the stage reads them
 //! * `course`: what any replay does; `raw`: the replay of raw deliveries
 
 pub mod account;
 pub(crate) mod course;
 pub(crate) mod raw;
+pub mod reader;
 pub mod select;

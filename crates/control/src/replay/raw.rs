@@ -12,21 +12,20 @@ use bus::{Claims, Coordinates, Error, Producer, Start, Stored};
 use common::deadletter::v1::{Replay, ReplayRawResponse, Selection};
 use common::identity::Id;
 use common::raw::v1::Delivery;
+use common::reasons::CRASH;
 use common::time::from_millis;
 use prost::Message as _;
 use tonic::Status;
 
-use super::account::{Event, Looked, RawAccount, What};
+use super::account::{Looked, RawAccount, What};
 use super::course::{Broken, Course, TELL, Work};
+use super::reader::{Read, ReadsRaw};
 use super::select::RawFilter;
 use crate::dead_letters::plan::{self, Refusal};
 use crate::dead_letters::scan::Scan;
 use crate::dead_letters::select::Filter;
-use crate::parse::{self, Input, Item};
-use crate::pipeline::STAGE;
 use crate::registrations::service::unavailable;
 use crate::registrations::upkeep::View;
-use crate::weight::{self, Limit};
 
 /// So many deliveries, or bytes, are read and looked up at once.
 const AT_ONCE: usize = 256;
@@ -48,8 +47,8 @@ pub(crate) struct Raw {
     /// The raw topics that are meant, and the groups in which processing reads them.
     pub(crate) topics: BTreeMap<String, String>,
     pub(crate) view: View,
-    /// What a delivery may take in memory.
-    pub(crate) memory: Limit,
+    /// How the stage reads them.
+    pub(crate) reader: Arc<dyn ReadsRaw>,
     pub(crate) account: RawAccount,
     /// The last record that was sent to each partition.
     pub(crate) last: BTreeMap<(Arc<str>, i32), i64>,
@@ -115,8 +114,8 @@ impl Course<Raw> {
     /// The records on which the process ended: they are not read here either.
     async fn crashed(&self) -> Result<HashSet<Coordinates>, Broken> {
         let selection = Selection {
-            stage: STAGE.to_owned(),
-            reason: parse::CRASH.to_owned(),
+            stage: self.work.reader.stage().to_owned(),
+            reason: CRASH.to_owned(),
             from: Some(self.work.filter.from(CLOCKS)),
             ..Selection::default()
         };
@@ -191,15 +190,17 @@ impl Course<Raw> {
                 whole.push(stored);
             }
         }
-        let (view, producer, memory) = (self.work.view.clone(), self.tools.producer.clone(), self.work.memory);
-        let looking =
-            move || whole.into_iter().map(|stored| (look(&stored, &view, &producer, memory), stored)).collect();
+        let (view, producer, reader) = (self.work.view.clone(), self.tools.producer.clone(), self.work.reader.clone());
+        let looking = move || {
+            let look = |stored| (look(&stored, &view, &producer, reader.as_ref()), stored);
+            whole.into_iter().map(look).collect()
+        };
         let looked: Vec<(Looked, Stored)> = tokio::task::spawn_blocking(looking).await.map_err(|_| {
             Broken::Failed(Status::internal("a delivery could not be read: the log of processing says more"))
         })?;
         let events: Vec<_> = looked.iter().flat_map(|(looked, _)| &looked.events).collect();
         let asked: Vec<_> = events.iter().map(|event| (&*event.ce_type, event.id)).collect();
-        let claimed = are_claimed(claims, &asked).await?;
+        let claimed = are_claimed(claims, self.work.reader.stage(), &asked).await?;
         let mut claimed = claimed.as_slice();
         for (looked, stored) in looked {
             if self.work.is_full() {
@@ -262,16 +263,16 @@ impl Course<Raw> {
         }
         let remembered = self.work.account.remembered();
         let asked: Vec<_> = remembered.iter().map(|(ce_type, id)| (&**ce_type, *id)).collect();
-        let out = are_claimed(claims, &asked).await?.into_iter().filter(|out| *out).count();
+        let out = are_claimed(claims, self.work.reader.stage(), &asked).await?.into_iter().filter(|out| *out).count();
         self.work.account.came_out(remembered.len() as u64, out as u64);
         Ok(())
     }
 }
 
-async fn are_claimed(claims: &Claims, asked: &[(&str, Id)]) -> Result<Vec<bool>, Broken> {
+async fn are_claimed(claims: &Claims, stage: &'static str, asked: &[(&str, Id)]) -> Result<Vec<bool>, Broken> {
     let mut claimed = Vec::with_capacity(asked.len());
     for part in asked.chunks(CLAIMS_AT_ONCE) {
-        let answer = tokio::time::timeout(STORE, claims.are_claimed(STAGE, part)).await;
+        let answer = tokio::time::timeout(STORE, claims.are_claimed(stage, part)).await;
         let answer = match answer {
             Ok(Err(Error::ClaimsEmptied { .. })) => {
                 Err("the claims are being rebuilt: try again when /health says that they are there")
@@ -296,20 +297,8 @@ fn head(stored: &Stored) -> Looked {
     }
 }
 
-/// What comes of a record now. What the log would refuse does not come.
-fn look(stored: &Stored, view: &View, producer: &Producer, memory: Limit) -> Looked {
-    let (at, payload, headers) = (&stored.coordinates, stored.payload.as_ref(), &stored.headers);
-    let input = Input { at, payload, headers, traceparent: None };
-    let weight = weight::of(payload, memory);
-    let outcome = view.with(|registrations| parse::parse_within(input, registrations, weight.too_much.as_deref()));
-    let mut looked = Looked { endpoint: outcome.origin.endpoint, ..head(stored) };
-    for item in outcome.items {
-        match item {
-            Item::Event(event) if event.records.iter().all(|record| producer.check(record).is_ok()) => {
-                looked.events.push(Event { ce_type: event.ce_type().into(), id: event.id, index: event.index });
-            }
-            Item::Event(_) | Item::Refused(_) => looked.refused += 1,
-        }
-    }
-    looked
+/// What comes of a record now.
+fn look(stored: &Stored, view: &View, producer: &Producer, reader: &dyn ReadsRaw) -> Looked {
+    let Read { endpoint, events, refused } = view.with(|registrations| reader.read(stored, registrations, producer));
+    Looked { endpoint, events, refused, ..head(stored) }
 }

@@ -135,7 +135,7 @@ impl Upkeep {
             match self.store.prepare().await {
                 Ok(()) => return checks.database.ok("answers"),
                 Err(error) => {
-                    if matches!(error, StoreError::Newer { .. } | StoreError::Folder { .. }) {
+                    if matches!(&error, StoreError::Database(error) if error.is_permanent()) {
                         tracing::error!(%error, "the registrations database cannot be used");
                     } else {
                         tracing::debug!(%error, "the registrations database is not ready");
@@ -171,7 +171,7 @@ impl Upkeep {
                     checks.published.fail(error.to_string());
                     // Somebody else's lock is no failure of the database.
                     if let ReconcileError::Store(error) = &error
-                        && !matches!(error, StoreError::Locked)
+                        && !error.is_locked()
                     {
                         checks.database.fail(error.to_string());
                     }

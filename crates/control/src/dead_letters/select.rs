@@ -8,31 +8,6 @@ use prost_types::Timestamp;
 
 use super::stats::Kind;
 
-/// The stages that refuse, each with what it reads.
-const STAGES: [(&str, Reads); 3] =
-    [("processing", Reads::Raw), ("enricher", Reads::One("activities")), ("loader", Reads::One("loads"))];
-
-/// The topics that a stage reads, without the prefix.
-#[derive(Debug, Clone, Copy)]
-enum Reads {
-    Raw,
-    One(&'static str),
-}
-
-/// The names of the stages that refuse.
-pub fn stages() -> impl Iterator<Item = &'static str> {
-    STAGES.iter().map(|(name, _)| *name)
-}
-
-/// Whether the stage reads this topic, named without the prefix; `None`: there is no such stage.
-pub fn reads(stage: &str, topic: &str) -> Option<bool> {
-    let (_, reads) = STAGES.iter().find(|(name, _)| *name == stage)?;
-    Some(match reads {
-        Reads::Raw => topic.starts_with("raw."),
-        Reads::One(name) => topic == *name,
-    })
-}
-
 /// A field of a request that cannot be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{field} {problem}")]
@@ -70,11 +45,6 @@ impl Filter {
     pub fn new(selection: &Selection) -> Result<Self, Invalid> {
         for id in &selection.ids {
             check_id("selection.ids", id)?;
-        }
-        if !selection.stage.is_empty() && reads(&selection.stage, "").is_none() {
-            let known = stages().collect::<Vec<_>>().join(", ");
-            let problem = format!("is {:?}, which is no stage that refuses: use one of {known}", selection.stage);
-            return Err(Invalid::new("selection.stage", problem));
         }
         let (from, until) = (selection.from.as_ref().map(to_millis), selection.until.as_ref().map(to_millis));
         if let (Some(from), Some(until)) = (from, until)

@@ -8,15 +8,14 @@
 //!
 //! * [`service`]: the gRPC service
 //! * [`rules`]: what may be registered, changed and removed
-//! * [`store`]: where it lives; [`sqlite`] and [`postgres`] are the two databases
+//! * [`store`]: where it lives; [`stored`]: in a database
 //! * [`publish`]: the topic, and how topic and database are brought together again
 //! * [`upkeep`]: what runs all the time: schema, reconciliation, health
 
-pub mod postgres;
 pub mod publish;
 pub mod rules;
 pub mod service;
 mod sql;
-pub mod sqlite;
 pub mod store;
+pub mod stored;
 pub mod upkeep;

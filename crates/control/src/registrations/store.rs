@@ -1,4 +1,4 @@
-//! Where registrations live: one interface, two databases.
+//! Where registrations live.
 //!
 //! A change is a transaction that first takes the lock of what it changes. The lock is held until the record is on
 //! the topic, so that the records of one id are published in the order in which they were committed, whichever
@@ -14,31 +14,9 @@ use prost::Message as _;
 /// What went wrong with the database.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// It does not answer, or refuses.
-    #[error("the registrations database failed while {doing}: {source}")]
-    Database {
-        /// What was tried.
-        doing: &'static str,
-        /// The driver's error.
-        source: sqlx::Error,
-    },
-    /// It takes no changes.
-    #[error("the registrations database is read-only, found while {doing}: another server may have taken its place")]
-    ReadOnly {
-        /// What was tried.
-        doing: &'static str,
-    },
-    /// It does not answer, and its connection is there.
-    #[error("the registrations database did not answer within {limit:?} while {doing}")]
-    Silent {
-        /// What was tried.
-        doing: &'static str,
-        /// How long it was waited for.
-        limit: std::time::Duration,
-    },
-    /// Somebody else holds the lock for too long.
-    #[error("the registration is locked by another change: try again")]
-    Locked,
+    /// The database itself.
+    #[error(transparent)]
+    Database(#[from] database::Error),
     /// What is stored is neither a registration nor a replay.
     #[error("the registrations database holds something under {id:?} that cannot be read: restore it")]
     Corrupt {
@@ -47,37 +25,12 @@ pub enum StoreError {
         /// Why not.
         source: prost::DecodeError,
     },
-    /// Written by a newer version.
-    #[error("the registrations database has schema {found}, this version knows up to {known}: use a newer version")]
-    Newer {
-        /// The version found.
-        found: i64,
-        /// The latest version known here.
-        known: i64,
-    },
-    /// A file or folder of the database.
-    #[error("cannot make the folder {folder:?} of registrations.database: {source}")]
-    Folder {
-        /// The folder.
-        folder: std::path::PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 impl StoreError {
-    /// For `map_err`: a driver's error, and what was tried.
-    pub(super) fn database(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| {
-            let code = source.as_database_error().and_then(|error| error.code().map(std::borrow::Cow::into_owned));
-            match code.as_deref() {
-                // PostgreSQL's lock_not_available, SQLite's SQLITE_BUSY.
-                Some("55P03" | "5") => Self::Locked,
-                // PostgreSQL's read_only_sql_transaction.
-                Some("25006") => Self::ReadOnly { doing },
-                _ => Self::Database { doing, source },
-            }
-        }
+    /// Whether it is somebody else's lock, and no failure.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Database(database::Error::Locked { .. }))
     }
 }
 

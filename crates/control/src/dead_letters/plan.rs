@@ -15,11 +15,11 @@ use std::time::Duration;
 use bus::{Headers, Record, Stored};
 use common::deadletter::v1::DeadLetter;
 use common::raw::v1::Delivery;
+use common::reasons::{TOO_LARGE, UNKNOWN_TOPIC};
+use common::topics::takes_replays;
 use prost::Message as _;
 
-use super::select::{self, millis};
-use crate::parse;
-use crate::pipeline::STAGE;
+use super::select::millis;
 
 /// More positions than this are not named: then all items of the record go, and claims drop what came out before.
 const MOST_ITEMS: usize = 1000;
@@ -43,17 +43,14 @@ pub struct Limits {
 /// Why a letter is not replayed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Nobody knows what its stage reads.
-    #[error("{0:?} is no stage that this version knows")]
-    UnknownStage(String),
     /// It does not say where its record stood.
     #[error("the letter does not say where its record stood")]
     NoCoordinates,
     /// Its record stood on another log.
     #[error("its record stood on another log, {0}: a replay belongs where the log was")]
     OtherLog(String),
-    /// Its stage does not read the topic of its record.
-    #[error("its stage does not read {0}")]
+    /// No stage reads the topic of its record.
+    #[error("no stage reads {0}")]
     NotAnInput(String),
     /// A repetition of it could pass for new.
     #[error(
@@ -90,7 +87,6 @@ impl Refusal {
     /// A stable code.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnknownStage(_) => "unknown_stage",
             Self::NoCoordinates => "no_coordinates",
             Self::OtherLog(_) => "other_log",
             Self::NotAnInput(_) => "not_an_input",
@@ -134,24 +130,22 @@ pub struct Aim {
 /// # Errors
 /// Why it is not replayed.
 pub fn aim(letter: &DeadLetter, limits: &Limits) -> Result<Aim, Refusal> {
-    if select::reads(&letter.stage, "").is_none() {
-        return Err(Refusal::UnknownStage(letter.stage.clone()));
-    }
     let at = letter.coordinates.as_ref().ok_or(Refusal::NoCoordinates)?;
     if at.log != *limits.log.of(&at.topic, at.partition, at.offset) {
         return Err(Refusal::OtherLog(at.log.clone()));
     }
     let topic = at.topic.strip_prefix(&limits.prefix);
-    let topic = topic.filter(|topic| select::reads(&letter.stage, topic) == Some(true));
+    let topic = topic.filter(|topic| takes_replays(topic));
     let topic = topic.ok_or_else(|| Refusal::NotAnInput(at.topic.clone()))?.to_owned();
     check_age(millis(letter), limits)?;
     let is_item = sources::Reason::ALL.iter().any(|reason| reason.as_str() == letter.reason);
-    let is_event = [parse::TOO_LARGE, parse::UNKNOWN_TOPIC].contains(&letter.reason.as_str());
-    let way = match letter.stage.as_str() {
+    let is_event = [TOO_LARGE, UNKNOWN_TOPIC].contains(&letter.reason.as_str());
+    let way = match () {
+        () if !topic.starts_with("raw.") => Way::Whole,
         // Without its bytes, because they were too many for a dead letter, it is still an item of its delivery.
-        STAGE if is_event || is_item && letter.payload.is_empty() => Way::ItemWithin(at.index),
-        STAGE if is_item => Way::Item,
-        _ => Way::Whole,
+        () if is_event || is_item && letter.payload.is_empty() => Way::ItemWithin(at.index),
+        () if is_item => Way::Item,
+        () => Way::Whole,
     };
     Ok(Aim { topic, partition: at.partition, offset: at.offset, way })
 }

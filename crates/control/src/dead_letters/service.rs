@@ -36,8 +36,8 @@ use crate::registrations::upkeep::View;
 use crate::replay::account::RawAccount;
 use crate::replay::course::{Course, Order, Tools, Work};
 use crate::replay::raw::Raw;
+use crate::replay::reader::ReadsRaw;
 use crate::replay::select::{Known, RawFilter};
-use crate::weight::Limit;
 
 /// Records per second where nothing is said, and the most there may be.
 const RATE: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
@@ -52,15 +52,15 @@ const AHEAD: usize = 4;
 /// The longest name of who asks.
 const MAX_NAME: usize = 200;
 
-/// What the replay of raw deliveries needs to know of processing.
+/// What the replay of raw deliveries needs to know of the stage that reads them.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     /// The names of the sources that it processes.
     pub sources: Vec<&'static str>,
     /// The consumer group of each of its topics.
     pub groups: BTreeMap<String, String>,
-    /// What a delivery may take in memory.
-    pub memory: Limit,
+    /// How it reads them.
+    pub reader: Arc<dyn ReadsRaw>,
     /// The registrations, once they have been read.
     pub view: View,
     /// Whether they have.
@@ -191,7 +191,7 @@ impl Inner {
     fn raw(&self, request: ReplayRawRequest, limits: &Limits) -> Result<(Order, Raw), Invalid> {
         let ReplayRawRequest { selection, dry_run, rate, requested_by, limit } = request;
         let selection = selection.unwrap_or_default();
-        let Stage { sources, groups, memory, view, .. } = &self.stage;
+        let Stage { sources, groups, reader, view, .. } = &self.stage;
         let known = Known { now: limits.now, claims: limits.claims, sources };
         let is_registered = |name: &str| view.with(|registrations| registrations.endpoint(name).is_some());
         let filter = RawFilter::new(&selection, known, is_registered)?;
@@ -204,7 +204,7 @@ impl Inner {
             limit: at_most(limit),
             topics,
             view: view.clone(),
-            memory: *memory,
+            reader: Arc::clone(reader),
             account: RawAccount::default(),
             last: BTreeMap::new(),
         };

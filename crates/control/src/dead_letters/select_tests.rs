@@ -57,7 +57,6 @@ fn what_came_after_a_time_can_be_left_out() {
 #[test]
 fn what_cannot_be_is_said_with_its_field() {
     let table = [
-        (Selection { stage: "procesing".into(), ..Selection::default() }, "selection.stage", "enricher"),
         (Selection { ids: vec!["12".into()], ..Selection::default() }, "selection.ids", "32"),
         (Selection { ids: vec![ID.to_uppercase()], ..Selection::default() }, "selection.ids", "a-f"),
         (
@@ -75,16 +74,6 @@ fn what_cannot_be_is_said_with_its_field() {
         assert_eq!(invalid.field, field);
         assert!(invalid.problem.contains(says), "{invalid}");
     }
-}
-
-#[test]
-fn a_stage_reads_its_own_topics() {
-    assert_eq!(reads("processing", "raw.meta.bulk"), Some(true));
-    assert_eq!(reads("processing", "activities"), Some(false));
-    assert_eq!(reads("enricher", "activities"), Some(true));
-    assert_eq!(reads("enricher", "activities.enriched"), Some(false));
-    assert_eq!(reads("loader", "loads"), Some(true));
-    assert_eq!(reads("somebody", "loads"), None);
 }
 
 #[test]

@@ -75,5 +75,5 @@ fn answer(key: &Key, registrations: &Registrations) -> Answer {
 }
 
 #[cfg(test)]
-#[path = "enrichment_tests.rs"]
+#[path = "look_up_tests.rs"]
 mod tests;
