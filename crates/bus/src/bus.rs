@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::backoff::Backoff;
 use common::topics::Topic;
 use tokio::sync::OnceCell;
 
@@ -57,7 +58,7 @@ impl Bus {
             Backend::Kafka(kafka) => kafka,
             Backend::Embedded(embedded) => return embedded.identity.clone(),
         };
-        let mut wait = AGAIN.0;
+        let mut backoff = Backoff::new(AGAIN.0, AGAIN.1);
         loop {
             if let Some(log) = kafka.known_log() {
                 return log.clone();
@@ -67,8 +68,7 @@ impl Bus {
                 Ok(log) => return log,
                 Err(error) => tracing::debug!(%error, "the log does not say who it is, asking again"),
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(AGAIN.1);
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 

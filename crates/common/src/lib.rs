@@ -7,6 +7,7 @@
 //! * [`identity`]: event ids that are the same for every delivery of one occurrence
 //! * [`topics`]: names, and which message each carries
 //! * [`time`]: platforms' times, and what to think of them
+//! * [`backoff`]: how long to wait before something is tried again
 //! * [`reasons`]: why something becomes a dead letter
 //! * [`catalogue`]: what a service is, as data
 //! * [`registrations`]: the registrations as the services look them up
@@ -29,6 +30,7 @@ pub use generated::weir::{
     standard_webhooks,
 };
 
+pub mod backoff;
 pub mod catalogue;
 pub mod event;
 pub mod identity;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Ack, ConsumerState, Error, Headers, Record};
+use common::backoff::Backoff;
 use common::load::v1::{File, LoadRequest};
 use common::topics::{ACTIVITIES, LOADS};
 use lake::{Lake, columns};
@@ -122,12 +123,11 @@ impl Uploads {
         let folder = format!("{}={day}", columns::DAY);
         let name = format!("{}.parquet", uuid::Uuid::new_v4());
         let path = self.lake.table_path(columns::ACTIVITIES).join(folder.as_str()).join(name.as_str());
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Err(error) = self.lake.store().put(&path, PutPayload::from(file.bytes.clone())).await {
             shared.checks.lake_failed(&error.to_string());
             tracing::debug!(%path, %error, "a file was not taken, trying again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(backoff.pause()).await;
         }
         shared.checks.lake_ok();
         metrics::counter!("weir_enricher_files_total").increment(1);
@@ -144,14 +144,13 @@ impl Uploads {
     }
 
     async fn topic_id(&self, shared: &Shared) -> Arc<str> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             match shared.bus.topic_identity(ACTIVITIES.name()).await {
                 Ok(id) => return id,
                 Err(error) => tracing::debug!(%error, "the topic does not say who it is, asking again"),
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 
@@ -168,7 +167,7 @@ impl Uploads {
 /// Sends a request, as often as it takes. Written twice it does no harm: its range is loaded once.
 async fn send(request: &LoadRequest, shared: &Shared) {
     let traceparent = trace::current_traceparent();
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         let headers = Headers {
             id: request.id.clone(),
@@ -194,7 +193,6 @@ async fn send(request: &LoadRequest, shared: &Shared) {
                 shared.checks.request_failed(&error.to_string());
             }
         }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        tokio::time::sleep(backoff.pause()).await;
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bus::claims::ClaimsState;
 use bus::{Claim, Claims, Coordinates, Error, Reach, Verdict};
+use common::backoff::Backoff;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use tokio::sync::Mutex;
 
@@ -140,7 +141,7 @@ impl StageClaims {
     }
 
     async fn claim_part(&self, part: &[Claim<'_>]) -> Vec<Verdict> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let started = Instant::now();
             match self.claims.claim(self.stage, part).await {
@@ -159,8 +160,7 @@ impl StageClaims {
                     }
                 }
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 
@@ -191,14 +191,13 @@ impl StageClaims {
     pub async fn take_over(&self, claims: impl Iterator<Item = Claim<'_>>, places: &[Coordinates]) {
         for claim in claims {
             for at in places {
-                let mut pause = FIRST_PAUSE;
+                let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
                 while let Err(error) = self.release(&Claim { at, ..claim }).await {
                     if matches!(error, Error::ClaimsEmptied { .. }) {
                         // Nothing is held there, and whoever claims next sees to it.
                         return;
                     }
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    tokio::time::sleep(backoff.pause()).await;
                 }
             }
         }

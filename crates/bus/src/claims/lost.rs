@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::backoff::Backoff;
+
 use super::place::Stands;
 use super::{AGAIN, Claim};
 use crate::backend::Backend;
@@ -73,7 +75,7 @@ impl Lost {
         if known() {
             return true;
         }
-        let mut wait = AGAIN.0;
+        let mut backoff = Backoff::new(AGAIN.0, AGAIN.1);
         loop {
             match self.ask(topic).await {
                 Ok(ends) => {
@@ -87,8 +89,7 @@ impl Lost {
                 Err(Error::NoTopic { .. }) => return true,
                 Err(error) => tracing::debug!(%topic, %error, "the log does not say where a topic ends, asking again"),
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(AGAIN.1);
+            tokio::time::sleep(backoff.pause()).await;
         }
         known()
     }

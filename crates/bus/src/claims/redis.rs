@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::backoff::Backoff;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult};
 
@@ -289,7 +290,7 @@ impl Redis {
 
     /// Asks until there is an answer. A claim that was made although its answer was lost is found again.
     async fn ask<T: redis::FromRedisValue>(&self, pipeline: &Pipeline) -> T {
-        let mut wait = AGAIN.0;
+        let mut backoff = Backoff::new(AGAIN.0, AGAIN.1);
         loop {
             let (number, mut connection) = lock(&self.connection).clone();
             let answer: RedisResult<T> = pipeline.query_async(&mut connection).await;
@@ -303,8 +304,7 @@ impl Redis {
                 Err(error) => self.note_away(&error),
             }
             self.connect_anew(number);
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(AGAIN.1);
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 

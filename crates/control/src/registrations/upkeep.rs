@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bus::{Bus, TableHandle};
+use common::backoff::Backoff;
 use common::registration::v1::Registration;
 use common::registrations::Registrations as Index;
 use service::{Action, CheckHandle, CheckSpec, Health};
@@ -130,7 +131,7 @@ impl Upkeep {
     }
 
     async fn prepare(&self, checks: &Checks) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             match self.store.prepare().await {
                 Ok(()) => return checks.database.ok("answers"),
@@ -143,14 +144,14 @@ impl Upkeep {
                     checks.database.fail(error.to_string());
                 }
             }
-            wait(&mut pause).await;
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 
     /// Comes again until topic and database were compared; whether they say the same now. If not, a person has to
     /// decide, and they are compared again at the next time.
     async fn reconcile(&self, checks: &Checks) -> bool {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             match self.try_reconcile(checks).await {
                 Ok(plan) => {
@@ -177,7 +178,7 @@ impl Upkeep {
                     }
                 }
             }
-            wait(&mut pause).await;
+            tokio::time::sleep(backoff.pause()).await;
         }
     }
 
@@ -228,9 +229,4 @@ fn reconciled(plan: &Plan) {
     if count > 0 {
         metrics::counter!("weir_registrations_reconciled_total").increment(count as u64);
     }
-}
-
-async fn wait(pause: &mut Duration) {
-    tokio::time::sleep(*pause).await;
-    *pause = (*pause * 2).min(LONGEST_PAUSE);
 }

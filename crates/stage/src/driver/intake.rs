@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bus::{Assignment, Batch, Consumer, Incoming};
 use bytes::Bytes;
+use common::backoff::Backoff;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
@@ -46,11 +47,11 @@ pub(super) struct Intake<S: Stage> {
 impl<S: Stage> Intake<S> {
     /// Until the consumer ends, or nobody emits any more.
     pub(super) async fn run(&self, consumer: &mut Consumer) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             match consumer.next().await {
                 Ok(Some(batch)) => {
-                    pause = FIRST_PAUSE;
+                    backoff.reset();
                     if self.take_in(batch).await.is_none() {
                         return;
                     }
@@ -59,8 +60,7 @@ impl<S: Stage> Intake<S> {
                 Err(error) => {
                     // Health tells of it as long as it lasts, by the consumer's state.
                     tracing::warn!(lane = self.lane, %error, "consuming");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    tokio::time::sleep(backoff.pause()).await;
                 }
             }
         }
