@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::ensure;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
+use simulate::{Config, Endpoints, Generator, Mix};
 use sources::signature::Algorithm;
-use weir::simulate::{Config, Endpoints, Generator, Mix};
 
 /// The endpoint that they go to, its source, its tenant and its secret.
 pub(crate) const ENDPOINT: &str = "bench";

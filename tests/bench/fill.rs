@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bus::{Bus, Headers, Producer, Record};
 use common::raw::v1::{Delivery, Header};
 use common::topics::raw;
-use weir::simulate::delivery::Sender;
-use weir::simulate::{Config, Endpoints, Generator, Signer};
+use simulate::delivery::Sender;
+use simulate::{Config, Endpoints, Generator, Signer};
 
 use crate::bodies::{SEED, START_MS};
 

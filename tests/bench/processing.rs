@@ -8,7 +8,7 @@ use bus::{Bus, Settings};
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use common::topics::raw;
 use rdkafka::consumer::BaseConsumer;
-use weir::simulate::Endpoints;
+use simulate::Endpoints;
 use weir_tests::child::Signal;
 use weir_tests::process::{Launch, Process};
 use weir_tests::redis::Redis;

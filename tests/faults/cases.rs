@@ -374,7 +374,7 @@ async fn full_disk(run: &mut Run<'_>) -> anyhow::Result<()> {
 /// The service finds out whether its change was made, and answers so; asking again makes no second one.
 async fn lose_commit(run: &mut Run<'_>) -> anyhow::Result<()> {
     let mut client = weir::register::connect(&run.system.grpc("processing-0").await?).await?;
-    let endpoints = weir::simulate::Endpoints::for_tests();
+    let endpoints = simulate::Endpoints::for_tests();
     let request = |page: usize| endpoints.registrations(200).nth(page).context("a registration");
     for number in 300..340 {
         run.around.to_postgres.set(Mode::LoseAnswerTo(b"COMMIT".to_vec()));

@@ -15,8 +15,8 @@ use std::thread::JoinHandle;
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use weir::simulate::Fate;
-use weir::simulate::sender::{Outcome, Sent};
+use simulate::Fate;
+use simulate::sender::{Outcome, Sent};
 
 /// What is known of a delivery. The better one is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ use common::raw::v1::Delivery;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use prost::Message as _;
-use weir::simulate::key::natural_key;
+use simulate::key::natural_key;
 
 use crate::ledger::{What, what};
 use crate::store::Table;

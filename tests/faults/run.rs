@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use weir::simulate::Endpoints;
+use simulate::Endpoints;
 
 use crate::check::{Verdict, check};
 use crate::ledger::Ledger;

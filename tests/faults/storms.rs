@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use weir::simulate::Mix;
+use simulate::Mix;
 
 use crate::run::{Run, plan};
 use crate::tail::Moment;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use bus::Bus;
-use weir::simulate::Endpoints;
+use simulate::Endpoints;
 use weir_tests::cluster::BROKERS;
 use weir_tests::disk::Disk;
 use weir_tests::kafka;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use simulate::sender::{self, Options, Outcome, Sent};
+use simulate::{Config, Delivery, Endpoints, Generator, Mix, Signer};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use weir::simulate::sender::{self, Options, Outcome, Sent};
-use weir::simulate::{Config, Delivery, Endpoints, Generator, Mix, Signer};
 
 use crate::ledger::{Ledger, Recorder};
 

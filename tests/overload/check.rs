@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use bus::{Bus, Reader, Start};
 use common::raw::v1::Delivery;
 use prost::Message as _;
-use weir::simulate::key::natural_key;
+use simulate::key::natural_key;
 
 use crate::load::Thanked;
 use crate::system::System;

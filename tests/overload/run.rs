@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use weir::simulate::Endpoints;
+use simulate::Endpoints;
 
 use crate::Plan;
 use crate::check::{Verdict, check};

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use fastrand::Rng;
-use weir::simulate::{Config, Endpoints, Generator, Mix, Signer};
+use simulate::{Config, Endpoints, Generator, Mix, Signer};
 
 use crate::system::{PAGES, lock};
 
@@ -18,7 +18,7 @@ const PADDING: &str = r#","padding":""#;
 pub(crate) struct Prepared {
     pub(crate) request: Vec<u8>,
     pub(crate) body_bytes: usize,
-    /// Topic and key, as `weir::simulate::key::natural_key` finds them in a typed event.
+    /// Topic and key, as `simulate::key::natural_key` finds them in a typed event.
     pub(crate) events: Vec<(&'static str, String)>,
 }
 

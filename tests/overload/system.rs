@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::Bus;
-use weir::simulate::Endpoints;
+use simulate::Endpoints;
 use weir_tests::kafka::{self, Kafka};
 use weir_tests::process::{Launch, Process};
 use weir_tests::scratch::Scratch;

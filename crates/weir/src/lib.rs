@@ -3,7 +3,6 @@
 //! * [`access`]: what each service has to be allowed on Kafka
 //! * [`catalogue`]: every service there is
 //! * [`cmd`]: the commands of the binary, one file each
-//! * [`simulate`]: traffic as the platforms send it, and what it means
 //! * [`decode`]: any record of any topic, for people
 //! * [`records`]: reading topics, wherever the log is
 //! * [`trace`]: what became of a delivery
@@ -22,6 +21,5 @@ pub mod out;
 pub mod records;
 pub mod register;
 pub mod settings;
-pub mod simulate;
 pub mod strimzi;
 pub mod trace;

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tonic::{Request, Response};
 
 use super::*;
-use crate::simulate::Endpoints;
+use simulate::Endpoints;
 
 /// As much of the service as it takes: revisions, pages, refusals.
 #[derive(Clone, Default)]

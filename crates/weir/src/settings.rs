@@ -8,7 +8,7 @@ use service::{
     AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
 };
 
-use crate::simulate::Mix;
+use simulate::Mix;
 
 /// The defaults of every section; later texts override earlier ones.
 pub const DEFAULTS: &[&str] = &[

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use common::registrations::{Registrations, id_of};
 use processing::parse::{self, Outcome};
 use serde::{Deserialize, Serialize};
-use weir::simulate::Endpoints;
+use simulate::Endpoints;
 
 use crate::stock::{Placed, Stock};
 

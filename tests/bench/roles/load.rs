@@ -12,9 +12,9 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, Serialize};
+use simulate::latency::Latencies;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use weir::simulate::latency::Latencies;
 
 use crate::bodies::{self, Signed};
 use crate::figures::{Done, Quantiles};

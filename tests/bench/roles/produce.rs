@@ -13,7 +13,7 @@ use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use serde::{Deserialize, Serialize};
-use weir::simulate::latency::Latencies;
+use simulate::latency::Latencies;
 
 use crate::client::{self, Kept};
 use crate::figures::Done;

@@ -23,9 +23,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("enricher", &["stage", "bus", "service", "lake", "common"]),
     ("loader", &["stage", "bus", "service", "lake", "common"]),
     ("health-check", &["bus", "service", "common"]),
+    ("simulate", &["service", "common"]),
     (
         "weir",
         &[
+            "simulate",
             "streaming",
             "control",
             "processing",

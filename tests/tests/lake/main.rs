@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED};
+use simulate::sender::{self, Options, Outcome, Sent};
+use simulate::{Config, Endpoints, Generator, Signer};
 use tokio_util::sync::CancellationToken;
-use weir::simulate::sender::{self, Options, Outcome, Sent};
-use weir::simulate::{Config, Endpoints, Generator, Signer};
 use weir_tests::scratch::Scratch;
 
 use crate::system::System;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use common::activity::v1::Activity;
 use common::event::v1::Context;
-use weir::simulate::sender::{Outcome as Answer, Sent};
-use weir::simulate::{Expected, Fate};
+use simulate::sender::{Outcome as Answer, Sent};
+use simulate::{Expected, Fate};
 
 /// A topic and the natural key of an event on it.
 pub(crate) type Key = (String, String);

@@ -17,8 +17,8 @@ mod system;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use simulate::{Config, Delivery, Endpoints, Generator, Signer, sender};
 use tokio_util::sync::CancellationToken;
-use weir::simulate::{Config, Delivery, Endpoints, Generator, Signer, sender};
 
 use crate::ledger::Ledger;
 use crate::system::{NAMES, System};

@@ -12,7 +12,7 @@ use common::registration::v1::registration_service_client::RegistrationServiceCl
 use common::registration::v1::{Endpoint, PlainSecret, RegisterRequest, Registration};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use prost::Message as _;
-use weir::simulate::Endpoints;
+use simulate::Endpoints;
 use weir_tests::kafka::{self, Kafka};
 use weir_tests::postgres::Postgres;
 use weir_tests::process::{Launch, Process};
@@ -265,7 +265,7 @@ impl System {
                         EVENT_TYPES.iter().any(|one| one.topic == topic),
                         "{topic}: the generator sends nothing unknown"
                     );
-                    let key = weir::simulate::key::natural_key(&topic, payload(&stored)).unwrap();
+                    let key = simulate::key::natural_key(&topic, payload(&stored)).unwrap();
                     // Every typed event has its context in field 1.
                     let context = FirstField::decode(payload(&stored)).unwrap().context.unwrap();
                     assert_eq!(context.event_id, stored.headers.id, "ce_id is the event's id");

@@ -11,10 +11,10 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use crate::simulate::oracle::Oracle;
-use crate::simulate::sender::{self, Options, Summary};
-use crate::simulate::{Config, Endpoints, Generator, Mix, Signer};
 use crate::{live::secrets, out, register};
+use simulate::oracle::Oracle;
+use simulate::sender::{self, Options, Summary};
+use simulate::{Config, Endpoints, Generator, Mix, Signer};
 
 /// Send traffic as the platforms send it
 ///

@@ -15,8 +15,8 @@ use crate::live::screen::{EVERY, Screen};
 use crate::live::{secrets, table, watch};
 use crate::register;
 use crate::settings::SimulationSettings;
-use crate::simulate::sender::{self, Options};
-use crate::simulate::{Config, Generator, Signer};
+use simulate::sender::{self, Options};
+use simulate::{Config, Generator, Signer};
 
 /// The hop that brings rows into the lake.
 const LOADER: &str = "loader";
@@ -111,7 +111,7 @@ impl Simulation {
         Ok(())
     }
 
-    fn config(&self, endpoints: Arc<crate::simulate::Endpoints>) -> anyhow::Result<Config> {
+    fn config(&self, endpoints: Arc<simulate::Endpoints>) -> anyhow::Result<Config> {
         let now = service::clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut seed = [0; 8];
         // Another seed each time: what was sent before would be redeliveries, and nothing would come out.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::simulate::latency::Latencies;
-use crate::simulate::sender::{Sent, Summary};
+use simulate::latency::Latencies;
+use simulate::sender::{Sent, Summary};
 
 /// Counted by several tasks, read by one.
 #[derive(Debug, Default)]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use crate::simulate::Endpoints;
+use simulate::Endpoints;
 
 /// The endpoints with the secrets in this file; `None` where there is no such file.
 ///

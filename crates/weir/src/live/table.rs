@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::counts::Totals;
 use crate::out;
-use crate::simulate::latency::Latencies;
+use simulate::latency::Latencies;
 
 /// The table, for a terminal of so many columns. `end_to_end`: of all, or of what came out lately.
 pub fn table(totals: &Totals, end_to_end: &Latencies, running: Duration, state: &str, width: usize) -> String {

@@ -2,9 +2,9 @@
 
 use common::activity::v1::Verb;
 
-use super::facebook::Scene;
-use super::item::{Form, Item, activity, expected};
-use super::text::{push_json, put};
+use crate::facebook::Scene;
+use crate::item::{Form, Item, activity, expected};
+use crate::text::{push_json, put};
 
 impl Scene<'_> {
     /// The next thing on an Instagram account.
@@ -98,7 +98,7 @@ impl Scene<'_> {
         field: &str,
         key: String,
         value: &str,
-        activities: Vec<super::meaning::ExpectedActivity>,
+        activities: Vec<crate::meaning::ExpectedActivity>,
     ) -> Item {
         let (form, json) = if self.rng.u32(..4) == 0 {
             (Form::Flat, format!(r#""field":"{field}","value":{value}"#))

@@ -5,7 +5,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::simulate::{Config, Endpoints, Generator};
+use crate::{Config, Endpoints, Generator};
 
 /// A door that answers the attempts at each delivery by a script, and counts them.
 async fn door(

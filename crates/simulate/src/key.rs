@@ -18,7 +18,7 @@ pub enum NoKey {
     Unknown(String),
 }
 
-/// The key that [`Expected::key`](super::meaning::Expected::key) has for this event. `topic` is
+/// The key that [`Expected::key`](crate::meaning::Expected::key) has for this event. `topic` is
 /// without the prefix of the installation, `payload` the record's value.
 pub fn natural_key(topic: &str, payload: &[u8]) -> Result<String, NoKey> {
     let (platform, kind) = topic

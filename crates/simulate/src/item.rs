@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use common::activity::v1::Verb;
 
-use super::meaning::{Expected, ExpectedActivity};
-use super::text::put;
-use super::world::Page;
+use crate::meaning::{Expected, ExpectedActivity};
+use crate::text::put;
+use crate::world::Page;
 
 /// What a Meta delivery is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use super::meaning::Expected;
-use super::text::{push_rfc3339, put};
-use super::world::Counter;
+use crate::meaning::Expected;
+use crate::text::{push_rfc3339, put};
+use crate::world::Counter;
 
 /// One message: its id and its body.
 pub(super) struct StandardMessage {

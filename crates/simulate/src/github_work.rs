@@ -3,7 +3,7 @@
 use common::activity::v1::Verb;
 
 use super::{Act, GitHubScene, Issue, Run, body_of, push_time, push_user, sha, shown_number, title_of};
-use crate::simulate::text::{Person, push_json, put};
+use crate::text::{Person, push_json, put};
 
 impl GitHubScene<'_> {
     pub(super) fn push_now(&self, json: &mut String) {
@@ -197,7 +197,7 @@ impl GitHubScene<'_> {
     /// What was asked for begins, what began ends; `None` where nothing waits, or something new is due.
     fn next_step(
         &mut self,
-        memory: impl Fn(&mut super::Repository) -> &mut crate::simulate::world::Memory<Run>,
+        memory: impl Fn(&mut super::Repository) -> &mut crate::world::Memory<Run>,
     ) -> Option<(Run, &'static str)> {
         if self.rng.u32(..3) == 0 {
             return None;

@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 
-use super::endpoints::{Endpoints, standard_key};
-use super::meaning::Meaning;
+use crate::endpoints::{Endpoints, standard_key};
+use crate::meaning::Meaning;
 
 const HUB_SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");

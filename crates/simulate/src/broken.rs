@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use fastrand::Rng;
 
-use super::delivery::{Delivery, Sender, Signature};
-use super::meaning::Fate;
+use crate::delivery::{Delivery, Sender, Signature};
+use crate::meaning::Fate;
 
 /// Breaks a delivery and says what should become of it.
 pub(super) fn spoil(mut delivery: Delivery, rng: &mut Rng) -> Delivery {

@@ -42,7 +42,7 @@ pub struct Expected {
     #[serde(serialize_with = "shared_text")]
     pub account: Arc<str>,
     /// Names this event and no other, made of what the platform sent and not of Weir's id:
-    /// see [`natural_key`](super::key::natural_key) for the same from a typed event.
+    /// see [`natural_key`](crate::key::natural_key) for the same from a typed event.
     pub key: String,
     /// When it happened, milliseconds since 1970; absent where the platform does not say.
     #[serde(skip_serializing_if = "Option::is_none")]

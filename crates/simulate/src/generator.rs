@@ -7,15 +7,15 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::broken;
-use super::config::{Config, Invalid};
-use super::delivery::{Delivery, Sender, Signature};
-use super::facebook::Scene;
-use super::github::{GitHubScene, Repository, delivery_id};
-use super::item::{Object, Posted, body};
-use super::meaning::{Fate, Meaning};
-use super::standard;
-use super::world::{Account, Counter, Zipf};
+use crate::broken;
+use crate::config::{Config, Invalid};
+use crate::delivery::{Delivery, Sender, Signature};
+use crate::facebook::Scene;
+use crate::github::{GitHubScene, Repository, delivery_id};
+use crate::item::{Object, Posted, body};
+use crate::meaning::{Fate, Meaning};
+use crate::standard;
+use crate::world::{Account, Counter, Zipf};
 
 /// The most pages in one batch.
 const MOST_PAGES: usize = 20;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::endpoints::Endpoints;
+use crate::endpoints::Endpoints;
 
 /// What to generate. Two generators with equal configurations yield the same deliveries.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::meaning::{Expected, Fate};
-use super::sender::{Outcome, Sent};
+use crate::meaning::{Expected, Fate};
+use crate::sender::{Outcome, Sent};
 
 /// Writes down the outcome of deliveries.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use sources::{Secrets, Source};
 
 use super::*;
-use crate::simulate::{Endpoints, Signer, key::natural_key};
+use crate::{Endpoints, Signer, key::natural_key};
 
 const START_MS: i64 = 1_780_000_000_000;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use common::activity::v1::Verb;
 use fastrand::Rng;
 
-use super::meaning::{Expected, ExpectedActivity};
-use super::text::{PHRASES, Person, push_json, push_rfc3339, put};
-use super::world::{Counter, Memory};
+use crate::meaning::{Expected, ExpectedActivity};
+use crate::text::{PHRASES, Person, push_json, push_rfc3339, put};
+use crate::world::{Counter, Memory};
 
 /// A repository and what is going on in it.
 #[derive(Debug)]

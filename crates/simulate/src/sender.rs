@@ -15,9 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::delivery::{Delivery, Sender as Platform, Signer};
-use super::latency::Latencies;
-use super::meaning::Fate;
+use crate::delivery::{Delivery, Sender as Platform, Signer};
+use crate::latency::Latencies;
+use crate::meaning::Fate;
 
 /// More of an answer is not read.
 const MOST_ANSWER: usize = 64 << 10;

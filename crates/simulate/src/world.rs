@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fastrand::Rng;
 
-use super::endpoints::TENANTS;
+use crate::endpoints::TENANTS;
 
 /// How many things of one kind a page remembers, so that people can come back to them.
 const MEMORY: usize = 24;

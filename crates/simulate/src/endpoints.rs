@@ -9,7 +9,7 @@ use common::registration::v1::{Account, Endpoint as RegisteredEndpoint, PlainSec
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::world::{Page, Pages};
+use crate::world::{Page, Pages};
 
 /// The tenants whose pages alternate. The Meta app belongs to the first.
 pub const TENANTS: [&str; 2] = ["alder", "birch"];

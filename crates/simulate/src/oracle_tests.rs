@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::simulate::{Config, Endpoints, Generator};
+use crate::{Config, Endpoints, Generator};
 
 #[test]
 fn every_delivery_is_one_line() {

@@ -3,9 +3,9 @@
 use common::activity::v1::Verb;
 use fastrand::Rng;
 
-use super::item::{Form, Item, activity, expected};
-use super::text::{PHRASES, POSTS, Person, push_json, put};
-use super::world::{Account, Comment, Counter, Message, Post, Reaction};
+use crate::item::{Form, Item, activity, expected};
+use crate::text::{PHRASES, POSTS, Person, push_json, put};
+use crate::world::{Account, Comment, Counter, Message, Post, Reaction};
 
 const REACTIONS: &[&str] = &["like", "like", "like", "love", "haha", "wow", "sorry", "anger", "care"];
 
@@ -246,7 +246,7 @@ impl Scene<'_> {
         key: String,
         json: String,
         time: i64,
-        activities: Vec<super::meaning::ExpectedActivity>,
+        activities: Vec<crate::meaning::ExpectedActivity>,
     ) -> Item {
         let expected = expected(&self.account.page, topic, key, Some(time * 1000), activities);
         Item { form: Form::Change, entry_time: time + 1, has_time: true, json, expected }
@@ -311,7 +311,7 @@ impl Scene<'_> {
         topic: &'static str,
         key: String,
         json: String,
-        activities: Vec<super::meaning::ExpectedActivity>,
+        activities: Vec<crate::meaning::ExpectedActivity>,
     ) -> Item {
         let expected = expected(&self.account.page, topic, key, Some(self.now_ms), activities);
         Item { form: Form::Messaging, entry_time: self.now_ms + 150, has_time: true, json, expected }
