@@ -12,9 +12,6 @@ pub enum Location {
 }
 
 impl Location {
-    /// How to say it right.
-    pub const FIX: &'static str = "use sqlite://path, or postgres://user@host:port/name with the password in a file";
-
     /// From the text of a setting.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ impl Enricher {
             let Some(prepared) = shutdown.run_until_cancelled(self.prepare()).await else { return Ok(()) };
             self.consume(prepared).await
         };
-        opened.run(running, tasks).await
+        opened.run(Box::pin(running), tasks).await
     }
 
     /// Waits for the topics and the claims' store.

@@ -119,7 +119,9 @@ impl Stage for Enriching {
             let Going { n, place, enriched, traceparent } = emitted.with;
             let row = enriched.filter(|_| emitted.sent > 0);
             let outcome = match row {
-                Some(enriched) => Outcome::Row(Row { enriched: *enriched, at: place.at.clone(), traceparent }),
+                Some(enriched) => {
+                    Outcome::Row(Box::new(Row { enriched: *enriched, at: place.at.clone(), traceparent }))
+                }
                 None => Outcome::Without,
             };
             if let Some(item) = items.get_mut(n) {

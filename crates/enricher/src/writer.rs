@@ -42,7 +42,7 @@ pub(crate) struct Item {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It has a row.
-    Row(Row),
+    Row(Box<Row>),
     /// It has none.
     Without,
     /// It waits for a required step: it is to come again when what stands before it is done.
@@ -152,7 +152,7 @@ impl Writer {
                     partition.wait(ack);
                     continue;
                 }
-                Outcome::Row(row) => Some(row),
+                Outcome::Row(row) => Some(*row),
                 Outcome::Without => None,
             };
             if !partition.take(at.offset, bytes, ack) {

@@ -121,7 +121,7 @@ impl Loader {
     /// When the consumer cannot be opened, or something that has to run all the time ended by itself.
     pub async fn run(self) -> anyhow::Result<()> {
         let opened = self.opened.clone();
-        opened.run(self.load(), JoinSet::new()).await
+        opened.run(Box::pin(self.load()), JoinSet::new()).await
     }
 
     async fn load(self) -> anyhow::Result<()> {

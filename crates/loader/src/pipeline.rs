@@ -1,4 +1,5 @@
-//! What is done with load requests: they wait for company, are committed and acknowledged. The driver of [`stage`] does the rest.
+//! What is done with load requests: they wait for company, are committed and acknowledged. The driver of [`stage`] does
+//! the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};

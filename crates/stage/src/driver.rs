@@ -155,6 +155,8 @@ impl Driver {
             () = self.shutdown.cancelled() => None,
             () = self.stop.cancelled() => None,
         };
+        // Nothing more comes to the parts.
+        drop(intake);
         let outcome = self.end(lane, first, running).await;
         if let Err(error) = consumer.close(self.drain).await {
             tracing::warn!(lane, %error, "not everything was done when the consumer closed: it will come again");

@@ -10,6 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
 use bus::{Ack, Claim, Coordinates, Delivery, Error, Producer, Record, Refusal, Verdict, dead_letters};
+use common::reasons::{TOO_LARGE, UNKNOWN_TOPIC};
 use prost_types::Timestamp;
 use service::{Taken, What};
 use tokio_util::sync::CancellationToken;

@@ -44,7 +44,7 @@ fn a_user_may_what_the_table_says() {
     let rule =
         |resource, operations: &[Operation]| Rule { resource, operations: operations.to_vec(), why: "its input" };
     let access = Access {
-        service: "weir-loader",
+        service: "weir-loader".into(),
         rules: vec![
             rule(Resource::Topic("loads".into()), &[Operation::Read, Operation::DescribeConfigs]),
             rule(Resource::Topic("loads".into()), &[]),

@@ -56,15 +56,15 @@ const MAX_NAME: usize = 200;
 #[derive(Debug)]
 pub(crate) struct Stage {
     /// The names of the sources that it processes.
-    pub sources: Vec<&'static str>,
+    pub(crate) sources: Vec<&'static str>,
     /// The consumer group of each of its topics.
-    pub groups: BTreeMap<String, String>,
+    pub(crate) groups: BTreeMap<String, String>,
     /// How it reads them.
-    pub reader: Arc<dyn ReadsRaw>,
+    pub(crate) reader: Arc<dyn ReadsRaw>,
     /// The registrations, once they have been read.
-    pub view: View,
+    pub(crate) view: View,
     /// Whether they have.
-    pub table: TableHandle,
+    pub(crate) table: TableHandle,
 }
 
 /// The service. Clones are one.
@@ -87,7 +87,13 @@ struct Inner {
 
 impl DeadLetters {
     /// Replays run as tasks of the host, and end with it.
-    pub fn new(bus: Bus, producer: Producer, store: Arc<dyn RegistrationStore>, host: Host, stage: Stage) -> Self {
+    pub(crate) fn new(
+        bus: Bus,
+        producer: Producer,
+        store: Arc<dyn RegistrationStore>,
+        host: Host,
+        stage: Stage,
+    ) -> Self {
         let (reading, replaying) = (Semaphore::new(READERS), Arc::new(Semaphore::new(1)));
         let letters = Letters::new(&bus);
         let (following, until) = (letters.clone(), host.shutdown().clone());

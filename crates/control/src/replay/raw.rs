@@ -192,7 +192,7 @@ impl Course<Raw> {
         }
         let (view, producer, reader) = (self.work.view.clone(), self.tools.producer.clone(), self.work.reader.clone());
         let looking = move || {
-            let look = |stored| (look(&stored, &view, &producer, reader.as_ref()), stored);
+            let look = |stored: Stored| (look(&stored, &view, &producer, reader.as_ref()), stored);
             whole.into_iter().map(look).collect()
         };
         let looked: Vec<(Looked, Stored)> = tokio::task::spawn_blocking(looking).await.map_err(|_| {
