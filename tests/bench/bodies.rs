@@ -31,7 +31,7 @@ pub(crate) struct Signed {
 /// `count` different bodies of exactly `bytes`.
 pub(crate) fn signed(count: usize, bytes: usize) -> anyhow::Result<Vec<Signed>> {
     let config = Config::new(Arc::new(Endpoints::for_tests()), SEED, START_MS);
-    let mix = Mix { facebook: 1, instagram: 0, github: 0, standard: 0 };
+    let mix: Mix = "facebook=1".parse()?;
     let mut generator = Generator::new(Config { mix, mixed: 0.0, ..config })?;
     let mut bodies = Vec::with_capacity(count);
     while bodies.len() < count {

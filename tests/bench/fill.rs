@@ -5,7 +5,6 @@ use std::sync::Arc;
 use bus::{Bus, Headers, Producer, Record};
 use common::raw::v1::{Delivery, Header};
 use common::topics::raw;
-use simulate::delivery::Sender;
 use simulate::{Config, Endpoints, Generator, Signer};
 
 use crate::bodies::{SEED, START_MS};
@@ -60,11 +59,7 @@ impl Filler {
     fn record(&mut self) -> anyhow::Result<Record> {
         let delivery = self.generator.next_delivery();
         let endpoints = Arc::clone(&self.generator.config().endpoints);
-        let (name, endpoint, scheme) = match delivery.sender {
-            Sender::Meta => ("meta", &endpoints.meta, "hub-sha256"),
-            Sender::GitHub => ("github", &endpoints.github, "hub-sha256"),
-            Sender::StandardWebhooks => ("standard_webhooks", &endpoints.standard, "standard-webhooks-v1"),
-        };
+        let (name, endpoint) = (delivery.sender.source, endpoints.of(delivery.sender));
         let source = sources::by_name(name).ok_or_else(|| anyhow::anyhow!("the source {name} is gone"))?;
         let now = service::clock::now();
         let headers = self.signer.headers(&delivery, now);
@@ -76,7 +71,7 @@ impl Filler {
             source: name.to_owned(),
             endpoint: endpoint.name.to_string(),
             tenant: endpoint.tenant.to_string(),
-            scheme: scheme.to_owned(),
+            scheme: delivery.sender.scheme.name().to_owned(),
             received_at: Some(now.into()),
             headers: kept
                 .map(|(name, value)| Header {

@@ -35,7 +35,7 @@ fn noise() -> Plan {
 
 /// The endpoint is held back at both doors while it lasts; processing goes on, and so do the others.
 pub(crate) async fn of_one(run: &mut Run<'_>) -> anyhow::Result<()> {
-    let mix = Mix { facebook: 0, instagram: 0, github: 0, standard: 1 };
+    let mix: Mix = "standard=1".parse()?;
     let noise = run.besides(Plan { rate: 60.0, mix: Some(mix), ..noise() })?;
     for door in DOORS {
         run.system.until_check(door, "streaming_storms", |state| state == "warning", WITHIN).await?;

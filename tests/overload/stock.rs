@@ -37,7 +37,7 @@ impl Stock {
         config.pages = PAGES;
         config.skew = 0.4;
         // Standard Webhooks sign the time at which they send: what is prepared would be too old.
-        config.mix = Mix { standard: 0, ..Mix::default() };
+        config.mix = Mix::default().without("standard");
         let generator = Mutex::new(Generator::new(config).context("the generator")?);
         Ok(Self { generator, signer: Signer::new(endpoints), ready: Mutex::default() })
     }

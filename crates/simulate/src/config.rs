@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::endpoints::Endpoints;
+use crate::platform::{COUNT, PLATFORMS, Platform};
 
 /// What to generate. Two generators with equal configurations yield the same deliveries.
 #[derive(Debug, Clone)]
@@ -102,26 +103,38 @@ impl Config {
 
 /// Shares of the platforms, in any unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mix {
-    /// Facebook Pages.
-    pub facebook: u32,
-    /// Instagram.
-    pub instagram: u32,
-    /// GitHub.
-    pub github: u32,
-    /// Standard Webhooks.
-    pub standard: u32,
-}
+pub struct Mix([u32; COUNT]);
 
 impl Default for Mix {
     fn default() -> Self {
-        Self { facebook: 55, instagram: 15, github: 22, standard: 8 }
+        Self(PLATFORMS.each_ref().map(|platform| platform.share))
     }
 }
 
 impl Mix {
-    pub(super) fn total(&self) -> u64 {
-        [self.facebook, self.instagram, self.github, self.standard].iter().map(|share| u64::from(*share)).sum()
+    /// The same without this platform.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        for (share, _) in self.0.iter_mut().zip(&PLATFORMS).filter(|(_, platform)| platform.name == name) {
+            *share = 0;
+        }
+        self
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.0.iter().map(|share| u64::from(*share)).sum()
+    }
+
+    /// The platform at this place of all shares, below their sum.
+    pub(crate) fn at(&self, mut at: u64) -> &'static Platform {
+        let [.., last] = &PLATFORMS;
+        for (platform, share) in PLATFORMS.iter().zip(self.0) {
+            match at.checked_sub(share.into()) {
+                None => return platform,
+                Some(rest) => at = rest,
+            }
+        }
+        last
     }
 }
 
@@ -130,23 +143,19 @@ impl FromStr for Mix {
 
     /// `facebook=60,github=40`: what is not named gets nothing.
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let mut mix = Self { facebook: 0, instagram: 0, github: 0, standard: 0 };
+        let mut mix = Self([0; COUNT]);
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let invalid = || Invalid {
-                what: "mix",
-                problem: format!(
-                    "has {part:?}: write shares of facebook, instagram, github and standard, for example facebook=60,github=40"
-                ),
+            let invalid = || {
+                let names: Vec<_> = PLATFORMS.iter().map(|platform| platform.name).collect();
+                let names = names.join(", ");
+                let problem = format!("has {part:?}: write shares of {names}, for example facebook=60,github=40");
+                Invalid { what: "mix", problem }
             };
             let (name, share) = part.split_once('=').ok_or_else(invalid)?;
             let share = share.trim().parse().map_err(|_| invalid())?;
-            match name.trim() {
-                "facebook" => mix.facebook = share,
-                "instagram" => mix.instagram = share,
-                "github" => mix.github = share,
-                "standard" => mix.standard = share,
-                _ => return Err(invalid()),
-            }
+            let mut named = mix.0.iter_mut().zip(&PLATFORMS).filter(|(_, platform)| platform.name == name.trim());
+            let (of_platform, _) = named.next().ok_or_else(invalid)?;
+            *of_platform = share;
         }
         if mix.total() == 0 {
             return Err(Invalid {

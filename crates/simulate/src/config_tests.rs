@@ -20,7 +20,7 @@ fn every_field_out_of_range_is_named() {
         ("redeliver", |c| c.redeliver = -0.1),
         ("broken", |c| c.broken = f64::NAN),
         ("redeliver", |c| (c.redeliver, c.broken) = (0.6, 0.6)),
-        ("mix", |c| c.mix = Mix { facebook: 0, instagram: 0, github: 0, standard: 0 }),
+        ("mix", |c| c.mix = Mix([0; COUNT])),
     ];
     for (field, change) in cases {
         let mut config = config();
@@ -31,7 +31,7 @@ fn every_field_out_of_range_is_named() {
 
 #[test]
 fn a_mix_is_read_from_text() {
-    assert_eq!("facebook=60, github = 40".parse(), Ok(Mix { facebook: 60, instagram: 0, github: 40, standard: 0 }));
+    assert_eq!("facebook=60, github = 40".parse(), Ok(Mix([60, 0, 40, 0])));
     for wrong in ["", "facebook", "myspace=1", "facebook=-1", "facebook=0", "facebook=1;github=2"] {
         assert!(wrong.parse::<Mix>().is_err(), "{wrong:?}");
     }

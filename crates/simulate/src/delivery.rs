@@ -11,8 +11,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 
-use crate::endpoints::{Endpoints, standard_key};
+use crate::endpoints::{Endpoint, Endpoints};
 use crate::meaning::Meaning;
+use crate::platform::Sender;
 
 const HUB_SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -27,7 +28,7 @@ pub struct Delivery {
     /// The last part of the URL it goes to.
     pub endpoint: Arc<str>,
     /// How it is signed; what the platform does when it is refused follows from it.
-    pub sender: Sender,
+    pub sender: &'static Sender,
     /// Headers that do not depend on the time of sending. The signature is not among them.
     pub headers: HeaderMap,
     /// The body, as signed.
@@ -37,15 +38,23 @@ pub struct Delivery {
     pub(super) signature: Signature,
 }
 
-/// Who sends a delivery.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Sender {
-    /// Retries what was not acknowledged.
-    Meta,
-    /// Never retries.
-    GitHub,
-    /// Retries, with a new timestamp and so a new signature.
+/// How a platform signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `X-Hub-Signature-256` over the body.
+    Hub,
+    /// Standard Webhooks: over id, time of sending and body.
     StandardWebhooks,
+}
+
+impl Scheme {
+    /// As the door calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hub => "hub-sha256",
+            Self::StandardWebhooks => "standard-webhooks-v1",
+        }
+    }
 }
 
 /// What is wrong with a signature on purpose.
@@ -59,11 +68,7 @@ pub(super) enum Signature {
 
 /// Signs deliveries: holds the keyed states, so that each signature costs its body and no more.
 #[derive(Clone)]
-pub struct Signer {
-    meta: Hmac<Sha256>,
-    github: Hmac<Sha256>,
-    standard: Hmac<Sha256>,
-}
+pub struct Signer(Vec<Hmac<Sha256>>);
 
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,40 +79,37 @@ impl std::fmt::Debug for Signer {
 impl Signer {
     /// A signer with the secrets of these endpoints.
     pub fn new(endpoints: &Endpoints) -> Self {
-        let standard = standard_key(endpoints.standard.secret.expose_secret()).unwrap_or_default();
-        Self {
-            meta: keyed(endpoints.meta.secret.expose_secret().as_bytes()),
-            github: keyed(endpoints.github.secret.expose_secret().as_bytes()),
-            standard: keyed(&standard),
-        }
+        let key = |endpoint: &Endpoint| endpoint.sender.secret.key(endpoint.secret.expose_secret()).unwrap_or_default();
+        Self(endpoints.iter().map(|endpoint| keyed(&key(endpoint))).collect())
     }
 
     /// All headers of a delivery that is sent at `now`.
     pub fn headers(&self, delivery: &Delivery, now: SystemTime) -> HeaderMap {
         let mut headers = delivery.headers.clone();
-        match delivery.sender {
-            Sender::Meta => hub(&mut headers, self.meta.clone(), delivery),
-            Sender::GitHub => hub(&mut headers, self.github.clone(), delivery),
-            Sender::StandardWebhooks => {
-                let timestamp = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).to_string();
-                let mut mac = self.standard.clone();
-                let id = headers.get(WEBHOOK_ID).map_or(&[][..], HeaderValue::as_bytes);
-                for part in [id, b".", timestamp.as_bytes(), b".", &delivery.body] {
-                    mac.update(part);
-                }
-                let mut signature = mac.finalize().into_bytes();
-                if delivery.signature == Signature::Wrong {
-                    signature[0] ^= 1;
-                }
-                put(&mut headers, WEBHOOK_TIMESTAMP, timestamp);
-                match delivery.signature {
-                    Signature::Missing => {}
-                    Signature::Malformed => put(&mut headers, WEBHOOK_SIGNATURE, "v1,not base64!".to_owned()),
-                    _ => put(&mut headers, WEBHOOK_SIGNATURE, format!("v1,{}", BASE64.encode(signature))),
-                }
-            }
+        let mac = self.0[delivery.sender.index()].clone();
+        match delivery.sender.scheme {
+            Scheme::Hub => hub(&mut headers, mac, delivery),
+            Scheme::StandardWebhooks => standard(&mut headers, mac, delivery, now),
         }
         headers
+    }
+}
+
+fn standard(headers: &mut HeaderMap, mut mac: Hmac<Sha256>, delivery: &Delivery, now: SystemTime) {
+    let timestamp = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()).to_string();
+    let id = headers.get(WEBHOOK_ID).map_or(&[][..], HeaderValue::as_bytes);
+    for part in [id, b".", timestamp.as_bytes(), b".", &delivery.body] {
+        mac.update(part);
+    }
+    let mut signature = mac.finalize().into_bytes();
+    if delivery.signature == Signature::Wrong {
+        signature[0] ^= 1;
+    }
+    put(headers, WEBHOOK_TIMESTAMP, timestamp);
+    match delivery.signature {
+        Signature::Missing => {}
+        Signature::Malformed => put(headers, WEBHOOK_SIGNATURE, "v1,not base64!".to_owned()),
+        _ => put(headers, WEBHOOK_SIGNATURE, format!("v1,{}", BASE64.encode(signature))),
     }
 }
 

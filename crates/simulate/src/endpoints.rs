@@ -1,5 +1,7 @@
 //! The endpoints that a simulation delivers to, with their secrets and accounts.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -7,9 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use common::registration::v1::registration::Kind;
 use common::registration::v1::{Account, Endpoint as RegisteredEndpoint, PlainSecret, RegisterRequest, Registration};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Serialize};
 
-use crate::world::{Page, Pages};
+use crate::platform::{SENDERS, Sender};
 
 /// The tenants whose pages alternate. The Meta app belongs to the first.
 pub const TENANTS: [&str; 2] = ["alder", "birch"];
@@ -17,36 +18,47 @@ pub const TENANTS: [&str; 2] = ["alder", "birch"];
 /// One endpoint: the last part of its URL, and what signs deliveries to it.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
+    /// Who delivers to it.
+    pub sender: &'static Sender,
     /// The last part of its URL.
     pub name: Arc<str>,
     /// The tenant it belongs to.
     pub tenant: Arc<str>,
     /// The secret as its platform gives it.
     pub secret: SecretString,
+    /// What the platform must name in its handshake, where there is one.
+    pub verify_token: Option<SecretString>,
 }
 
-/// All endpoints of a simulation.
+/// How a platform writes its secrets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SecretForm {
+    /// So many random bytes as hexadecimal digits.
+    Hex(usize),
+    /// `whsec_` and base64.
+    Whsec,
+}
+
+impl SecretForm {
+    fn write(self, bytes: &[u8; 32]) -> String {
+        match self {
+            Self::Hex(count) => hex::encode(&bytes[..count.min(bytes.len())]),
+            Self::Whsec => format!("whsec_{}", BASE64.encode(bytes)),
+        }
+    }
+
+    /// The key in a secret.
+    pub(crate) fn key(self, secret: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Hex(_) => Some(secret.as_bytes().to_vec()),
+            Self::Whsec => BASE64.decode(secret.strip_prefix("whsec_")?).ok().filter(|key| !key.is_empty()),
+        }
+    }
+}
+
+/// All endpoints of a simulation, one for each sender.
 #[derive(Debug, Clone)]
-pub struct Endpoints {
-    /// A Meta app, for Facebook and Instagram.
-    pub meta: Endpoint,
-    /// What Meta must name in its handshake.
-    pub meta_verify_token: SecretString,
-    /// GitHub.
-    pub github: Endpoint,
-    /// A sender that signs by Standard Webhooks.
-    pub standard: Endpoint,
-}
-
-/// The endpoints as they are kept in a file, which must be readable to its owner only.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    meta_secret: String,
-    meta_verify_token: String,
-    github_secret: String,
-    standard_webhooks_secret: String,
-}
+pub struct Endpoints(Vec<Endpoint>);
 
 /// Why the endpoints of a simulation cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -57,101 +69,143 @@ pub enum Error {
     /// The text is not what [`Endpoints::to_toml`] writes.
     #[error("not a simulation's secrets: {0}")]
     Malformed(#[from] toml::de::Error),
-    /// The Standard Webhooks secret has the wrong form.
-    #[error("standard_webhooks_secret must be whsec_ and base64")]
-    StandardSecret,
+    /// A secret is missing, is one too many, or has the wrong form.
+    #[error("not a simulation's secrets: {0} is missing, or has the wrong form, or nobody knows it")]
+    Secret(String),
+}
+
+fn secret_of(sender: &Sender) -> String {
+    format!("{}_secret", sender.source)
+}
+
+fn token_of(sender: &Sender) -> String {
+    format!("{}_verify_token", sender.source)
 }
 
 impl Endpoints {
     /// New endpoints with random secrets.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
     pub fn generate() -> Result<Self, Error> {
-        let mut bytes = [0; 96];
-        getrandom::fill(&mut bytes).map_err(Error::Random)?;
-        Ok(Self::from_kept(Kept {
-            meta_secret: hex::encode(&bytes[..16]),
-            meta_verify_token: hex::encode(&bytes[16..32]),
-            github_secret: hex::encode(&bytes[32..64]),
-            standard_webhooks_secret: format!("whsec_{}", BASE64.encode(&bytes[64..])),
-        }))
+        let random = |form: SecretForm| {
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes).map_err(Error::Random)?;
+            Ok(form.write(&bytes))
+        };
+        Self::with(|sender| random(sender.secret), |_| random(SecretForm::Hex(16)))
     }
 
     /// Endpoints with secrets that everybody knows: for tests on loopback only.
     pub fn for_tests() -> Self {
-        Self::from_kept(Kept {
-            meta_secret: "meta-app-secret".into(),
-            meta_verify_token: "meta-verify-token".into(),
-            github_secret: "github-webhook-secret".into(),
-            standard_webhooks_secret: format!("whsec_{}", BASE64.encode("standard-webhooks-secret")),
-        })
+        let known = |what: &str, form: SecretForm| match form {
+            SecretForm::Hex(_) => what.to_owned(),
+            SecretForm::Whsec => format!("whsec_{}", BASE64.encode(what)),
+        };
+        let all = SENDERS.iter().map(|sender| Endpoint {
+            sender,
+            name: sender.endpoint.into(),
+            tenant: sender.tenant.into(),
+            secret: known(&format!("{}-webhook-secret", sender.source), sender.secret).into(),
+            verify_token: sender.handshake.then(|| format!("{}-verify-token", sender.source).into()),
+        });
+        Self(all.collect())
+    }
+
+    fn with(
+        secret: impl Fn(&Sender) -> Result<String, Error>,
+        token: impl Fn(&Sender) -> Result<String, Error>,
+    ) -> Result<Self, Error> {
+        let endpoint = |sender: &&'static Sender| {
+            Ok(Endpoint {
+                sender,
+                name: sender.endpoint.into(),
+                tenant: sender.tenant.into(),
+                secret: secret(sender)?.into(),
+                verify_token: if sender.handshake { Some(token(sender)?.into()) } else { None },
+            })
+        };
+        Ok(Self(SENDERS.iter().map(endpoint).collect::<Result<_, Error>>()?))
+    }
+
+    /// That of a sender.
+    pub fn of(&self, sender: &Sender) -> &Endpoint {
+        &self.0[sender.index()]
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.0.iter()
     }
 
     /// Endpoints from what [`to_toml`](Self::to_toml) wrote.
+    ///
+    /// # Errors
+    /// When it is something else.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let endpoints = Self::from_kept(toml::from_str(text)?);
-        standard_key(endpoints.standard.secret.expose_secret()).ok_or(Error::StandardSecret)?;
+        let mut kept: BTreeMap<String, String> = toml::from_str(text)?;
+        let endpoints = {
+            let kept = RefCell::new(&mut kept);
+            let take = |name: String| kept.borrow_mut().remove(&name).ok_or(Error::Secret(name));
+            Self::with(|sender| take(secret_of(sender)), |sender| take(token_of(sender)))?
+        };
+        if let Some(name) = kept.into_keys().next() {
+            return Err(Error::Secret(name));
+        }
+        for Endpoint { sender, secret, .. } in endpoints.iter() {
+            sender.secret.key(secret.expose_secret()).ok_or_else(|| Error::Secret(secret_of(sender)))?;
+        }
         Ok(endpoints)
     }
 
     /// The secrets as a text to keep.
     pub fn to_toml(&self) -> String {
-        // Hexadecimal digits and base64 need no escapes.
-        format!(
+        let mut text = String::from(
             "# The secrets of the simulated endpoints. Keep this file to yourself; without it, a simulation\n\
-             # makes new secrets and registers them.\n\
-             meta_secret = \"{}\"\nmeta_verify_token = \"{}\"\ngithub_secret = \"{}\"\nstandard_webhooks_secret = \"{}\"\n",
-            self.meta.secret.expose_secret(),
-            self.meta_verify_token.expose_secret(),
-            self.github.secret.expose_secret(),
-            self.standard.secret.expose_secret()
-        )
-    }
-
-    fn from_kept(kept: Kept) -> Self {
-        let endpoint = |name: &str, tenant: &str, secret: String| Endpoint {
-            name: name.into(),
-            tenant: tenant.into(),
-            secret: secret.into(),
+             # makes new secrets and registers them.\n",
+        );
+        // Hexadecimal digits and base64 need no escapes.
+        let mut line = |name: String, value: &SecretString| {
+            text.push_str(&format!("{name} = \"{}\"\n", value.expose_secret()));
         };
-        Self {
-            meta: endpoint("sim-meta", TENANTS[0], kept.meta_secret),
-            meta_verify_token: kept.meta_verify_token.into(),
-            github: endpoint("sim-github", TENANTS[1], kept.github_secret),
-            standard: endpoint("sim-billing", TENANTS[0], kept.standard_webhooks_secret),
+        for Endpoint { sender, secret, verify_token, .. } in self.iter() {
+            line(secret_of(sender), secret);
+            if let Some(token) = verify_token {
+                line(token_of(sender), token);
+            }
         }
+        text
     }
 
     /// Everything to register before a simulation of so many pages is understood: the endpoints
-    /// first, then each page and its Instagram account with the tenant it belongs to.
+    /// first, then each account with the tenant it belongs to.
     pub fn registrations(&self, pages: u32) -> impl Iterator<Item = RegisterRequest> + '_ {
-        let endpoint = |endpoint: &Endpoint, source: &str, verify_token: Option<&SecretString>| RegisterRequest {
+        let endpoints = self.iter().map(|endpoint| RegisterRequest {
             registration: Some(registration(
                 &endpoint.tenant,
                 Kind::Endpoint(RegisteredEndpoint {
                     name: endpoint.name.to_string(),
-                    source: source.to_owned(),
+                    source: endpoint.sender.source.to_owned(),
                     ..RegisteredEndpoint::default()
                 }),
             )),
             expected_revision: 0,
             secrets: vec![plain(&endpoint.secret)],
-            verify_token: verify_token.map(plain),
-        };
-        let endpoints = [
-            endpoint(&self.meta, "meta", Some(&self.meta_verify_token)),
-            endpoint(&self.github, "github", None),
-            endpoint(&self.standard, "standard_webhooks", None),
-        ];
-        let accounts = (0..pages).flat_map(|index| {
-            let Page { id, instagram, tenant, .. } = Pages::page(index);
-            [id, instagram].map(|account_id| RegisterRequest {
-                registration: Some(registration(
-                    &tenant,
-                    Kind::Account(Account { endpoint: self.meta.name.to_string(), account_id: account_id.to_string() }),
-                )),
-                ..RegisterRequest::default()
+            verify_token: endpoint.verify_token.as_ref().map(plain),
+        });
+        let accounts = (0..pages).flat_map(move |page| {
+            self.iter().flat_map(move |endpoint| {
+                let account = move |(account, tenant): (Arc<str>, Arc<str>)| RegisterRequest {
+                    registration: Some(registration(
+                        &tenant,
+                        Kind::Account(Account { endpoint: endpoint.name.to_string(), account_id: account.to_string() }),
+                    )),
+                    ..RegisterRequest::default()
+                };
+                (endpoint.sender.accounts)(page).into_iter().map(account)
             })
         });
-        endpoints.into_iter().chain(accounts)
+        endpoints.chain(accounts)
     }
 }
 
@@ -166,11 +220,6 @@ fn registration(tenant: &str, kind: Kind) -> Registration {
 
 fn plain(secret: &SecretString) -> PlainSecret {
     PlainSecret { value: secret.expose_secret().to_owned(), expires_at: None }
-}
-
-/// The key in a Standard Webhooks secret.
-pub(super) fn standard_key(secret: &str) -> Option<Vec<u8>> {
-    BASE64.decode(secret.strip_prefix("whsec_")?).ok().filter(|key| !key.is_empty())
 }
 
 #[cfg(test)]

@@ -6,14 +6,19 @@ fn secrets_are_kept_and_read_again() {
     let again = Endpoints::from_toml(&endpoints.to_toml()).unwrap();
     assert_eq!(again.to_toml(), endpoints.to_toml());
     assert_ne!(Endpoints::generate().unwrap().to_toml(), endpoints.to_toml());
-    assert!(!format!("{endpoints:?}").contains(endpoints.meta.secret.expose_secret()));
+    for endpoint in endpoints.iter() {
+        assert!(!format!("{endpoints:?}").contains(endpoint.secret.expose_secret()));
+    }
 }
 
 #[test]
 fn a_file_of_something_else_is_refused() {
     assert!(matches!(Endpoints::from_toml("pages = 3"), Err(Error::Malformed(_))));
+    assert!(matches!(Endpoints::from_toml("meta_secret = \"a\""), Err(Error::Secret(_))));
     let wrong = Endpoints::for_tests().to_toml().replace("whsec_", "");
-    assert!(matches!(Endpoints::from_toml(&wrong), Err(Error::StandardSecret)));
+    assert!(matches!(Endpoints::from_toml(&wrong), Err(Error::Secret(name)) if name == "standard_webhooks_secret"));
+    let more = Endpoints::for_tests().to_toml() + "myspace_secret = \"1\"\n";
+    assert!(matches!(Endpoints::from_toml(&more), Err(Error::Secret(name)) if name == "myspace_secret"));
 }
 
 #[test]

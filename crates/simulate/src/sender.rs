@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::delivery::{Delivery, Sender as Platform, Signer};
+use crate::delivery::{Delivery, Signer};
 use crate::latency::Latencies;
 use crate::meaning::Fate;
 
@@ -256,7 +256,7 @@ impl Post {
             maybe_taken |= answered == Outcome::Indeterminate && is_sound;
             let wait = answer.and_then(|answer| answer.retry_after).unwrap_or_else(|| back_off(attempts));
             let again = answered == Outcome::Indeterminate
-                && delivery.sender != Platform::GitHub
+                && delivery.sender.retries
                 && began.elapsed() + wait < self.retry_for;
             let given_up = !again || self.shutdown.run_until_cancelled(sleep(wait)).await.is_none();
             if given_up {

@@ -2,48 +2,58 @@
 
 use std::sync::Arc;
 
-use fastrand::Rng;
-
+use crate::delivery::Scheme;
+use crate::endpoints::{SecretForm, TENANTS};
 use crate::meaning::Expected;
+use crate::platform::{Moment, Sender, Told, World};
 use crate::text::{push_rfc3339, put};
-use crate::world::Counter;
 
-/// One message: its id and its body.
-pub(super) struct StandardMessage {
-    pub(super) id: String,
-    pub(super) json: String,
-    pub(super) expected: Arc<Expected>,
+pub(crate) static SENDER: Sender = Sender {
+    source: "standard_webhooks",
+    endpoint: "sim-billing",
+    tenant: TENANTS[0],
+    retries: true,
+    scheme: Scheme::StandardWebhooks,
+    handshake: false,
+    secret: SecretForm::Whsec,
+    agent: "weir-simulate",
+    world: |config| Box::new(Invoicing { seed: config.seed, tenant: SENDER.tenant.into() }),
+    accounts: |_| Vec::new(),
+};
+
+#[derive(Debug)]
+struct Invoicing {
+    seed: u64,
+    tenant: Arc<str>,
 }
 
-pub(super) fn message(
-    tenant: &Arc<str>,
-    counter: &mut Counter,
-    rng: &mut Rng,
-    seed: u64,
-    now_ms: i64,
-) -> StandardMessage {
-    let number = counter.next();
-    let id = format!("msg_{seed:x}_{number}");
-    let kind =
-        ["invoice.created", "invoice.paid", "invoice.paid", "customer.created", "payment.failed"][rng.usize(..5)];
-    let mut json = String::with_capacity(256);
-    put!(json, r#"{{"type":"{kind}","timestamp":""#);
-    push_rfc3339(&mut json, now_ms);
-    put!(
-        json,
-        r#"","data":{{"id":"in_{number}","amount":{}.{:02},"currency":"EUR","customer":"cus_{}"}}}}"#,
-        rng.u32(1..900),
-        rng.u32(..100),
-        rng.u32(..5000)
-    );
-    let expected = Expected {
-        platform: "standard_webhooks",
-        topic: "events.standard_webhooks.message",
-        tenant: tenant.clone(),
-        account: "".into(),
-        key: format!("standard_webhooks/{id}"),
-        occurred_at_ms: Some(now_ms.div_euclid(1000) * 1000),
-        activities: Vec::new(),
-    };
-    StandardMessage { id, json, expected: Arc::new(expected) }
+impl World for Invoicing {
+    fn next(&mut self, _platform: &'static str, at: &mut Moment<'_>) -> Told {
+        let number = at.counter.next();
+        let id = format!("msg_{:x}_{number}", self.seed);
+        let kind = ["invoice.created", "invoice.paid", "invoice.paid", "customer.created", "payment.failed"]
+            [at.rng.usize(..5)];
+        let mut json = String::with_capacity(256);
+        put!(json, r#"{{"type":"{kind}","timestamp":""#);
+        push_rfc3339(&mut json, at.now_ms);
+        put!(
+            json,
+            r#"","data":{{"id":"in_{number}","amount":{}.{:02},"currency":"EUR","customer":"cus_{}"}}}}"#,
+            at.rng.u32(1..900),
+            at.rng.u32(..100),
+            at.rng.u32(..5000)
+        );
+        let expected = Expected {
+            platform: "standard_webhooks",
+            topic: "events.standard_webhooks.message",
+            tenant: self.tenant.clone(),
+            account: "".into(),
+            key: format!("standard_webhooks/{id}"),
+            occurred_at_ms: Some(at.now_ms.div_euclid(1000) * 1000),
+            activities: Vec::new(),
+        };
+        let mut told = Told { body: json, events: vec![Arc::new(expected)], ..Told::default() };
+        told.header("webhook-id", id);
+        told
+    }
 }

@@ -56,7 +56,7 @@ struct Run {
 }
 
 /// One event, before its envelope.
-pub(super) struct GitHubEvent {
+struct GitHubEvent {
     /// The `X-GitHub-Event` header.
     pub(super) kind: &'static str,
     pub(super) json: String,
@@ -78,7 +78,7 @@ struct Act {
 }
 
 /// Where and when the next thing happens.
-pub(super) struct GitHubScene<'a> {
+struct GitHubScene<'a> {
     pub(super) repository: &'a mut Repository,
     pub(super) counter: &'a mut Counter,
     pub(super) rng: &'a mut Rng,
@@ -113,7 +113,7 @@ impl Repository {
 
 impl GitHubScene<'_> {
     /// The next thing in the repository.
-    pub(super) fn event(mut self) -> GitHubEvent {
+    fn event(mut self) -> GitHubEvent {
         let act = match self.rng.u32(..100) {
             0..18 => None,
             18..28 => Some(self.issue_opened()),
@@ -366,7 +366,7 @@ fn sha(number: u64) -> String {
 }
 
 /// The number of a delivery as GitHub's header has it.
-pub(super) fn delivery_id(number: u64, seed: u64) -> String {
+fn delivery_id(number: u64, seed: u64) -> String {
     let (high, low) = (mixed(number ^ seed.rotate_left(32)), mixed(number));
     format!(
         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
@@ -386,5 +386,7 @@ fn mixed(number: u64) -> u64 {
     z ^ z >> 31
 }
 
-#[path = "github_work.rs"]
 mod work;
+mod world;
+
+pub(crate) use world::SENDER;

@@ -1,0 +1,117 @@
+//! The platforms that are simulated, and who delivers for them: one line for each.
+
+use std::fmt;
+use std::sync::Arc;
+
+use fastrand::Rng;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::config::Config;
+use crate::delivery::Scheme;
+use crate::endpoints::SecretForm;
+use crate::meaning::Expected;
+use crate::world::Counter;
+use crate::{github, meta, standard};
+
+/// A platform. Its share of the deliveries is a number of the mix.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    /// Its name in a mix.
+    pub(crate) name: &'static str,
+    /// Its share where nothing is said.
+    pub(crate) share: u32,
+    /// Who delivers for it.
+    pub(crate) sender: &'static Sender,
+}
+
+/// How many there are.
+pub(crate) const COUNT: usize = 4;
+
+/// Every platform.
+pub(crate) static PLATFORMS: [Platform; COUNT] = [
+    Platform { name: meta::FACEBOOK, share: 55, sender: &meta::SENDER },
+    Platform { name: meta::INSTAGRAM, share: 15, sender: &meta::SENDER },
+    Platform { name: "github", share: 22, sender: &github::SENDER },
+    Platform { name: "standard", share: 8, sender: &standard::SENDER },
+];
+
+/// Every sender, each once.
+pub static SENDERS: [&Sender; 3] = [&meta::SENDER, &github::SENDER, &standard::SENDER];
+
+/// Who delivers: one endpoint, one way to sign, one world that it tells of.
+pub struct Sender {
+    /// The source that understands it.
+    pub source: &'static str,
+    /// The name of its endpoint.
+    pub endpoint: &'static str,
+    /// Whose endpoint that is.
+    pub tenant: &'static str,
+    /// Whether it sends again what was not acknowledged.
+    pub retries: bool,
+    /// How it signs.
+    pub scheme: Scheme,
+    /// Whether its endpoint has a token for the handshake.
+    pub(crate) handshake: bool,
+    pub(crate) secret: SecretForm,
+    pub(crate) agent: &'static str,
+    pub(crate) world: fn(&Config) -> Box<dyn World>,
+    /// The accounts of its endpoint that belong to the page of this index, each with its tenant.
+    pub(crate) accounts: fn(u32) -> Vec<(Arc<str>, Arc<str>)>,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.source)
+    }
+}
+
+impl PartialEq for Sender {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for Sender {}
+
+impl Sender {
+    /// Where it stands among all.
+    pub(crate) fn index(&self) -> usize {
+        SENDERS.iter().position(|sender| *sender == self).unwrap_or(0)
+    }
+}
+
+/// What happens on the platforms of one sender, and how it is told.
+pub(crate) trait World: fmt::Debug + Send {
+    /// The next thing on one of its platforms.
+    fn next(&mut self, platform: &'static str, at: &mut Moment<'_>) -> Told;
+
+    /// Something that was told before, told otherwise; `None`: the same delivery comes again.
+    fn again(&mut self, _rng: &mut Rng) -> Option<Told> {
+        None
+    }
+}
+
+/// Where a simulation is.
+pub(crate) struct Moment<'a> {
+    pub(crate) counter: &'a mut Counter,
+    pub(crate) rng: &'a mut Rng,
+    pub(crate) now_ms: i64,
+}
+
+/// A delivery as its world tells it.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Those of this sender alone.
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+    pub(crate) events: Vec<Arc<Expected>>,
+}
+
+impl Told {
+    /// Adds a header of visible ASCII.
+    pub(crate) fn header(&mut self, name: &'static str, value: impl TryInto<HeaderValue>) {
+        if let Ok(value) = value.try_into() {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
