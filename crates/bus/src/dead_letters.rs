@@ -8,7 +8,7 @@ use common::identity::Id;
 use common::topics::DEAD_LETTERS;
 use prost_types::Timestamp;
 
-use crate::{Coordinates, Headers, Record};
+use crate::{Coordinates, Headers, Prepared, Record};
 
 /// What was refused, and what is known of it.
 #[derive(Debug, Clone)]
@@ -56,8 +56,8 @@ pub fn record(refused: Refused<'_>) -> Record {
 
 /// The same as the log takes it, as `check` says: where the bytes are too many for a dead letter it goes without them, and
 /// says how many they are and where. They are still there, and a partition that stands still would help nobody.
-pub(crate) fn fitting(refused: Refused<'_>, check: impl FnOnce(&Record) -> Result<(), String>) -> Record {
-    let whole = record(refused.clone());
+pub(crate) fn fitting(refused: Refused<'_>, check: impl FnOnce(&Prepared) -> Result<(), String>) -> Prepared {
+    let whole = Prepared::from(record(refused.clone()));
     let Err(error) = check(&whole) else { return whole };
     let (at, bytes) = (refused.at, refused.payload.len());
     tracing::error!(%at, bytes, %error, "a dead letter is too large, it goes without its bytes");
@@ -67,6 +67,7 @@ pub(crate) fn fitting(refused: Refused<'_>, check: impl FnOnce(&Record) -> Resul
         Refused { message, payload: Bytes::new(), content_type: "application/octet-stream", ..refused },
         bytes as u64,
     )
+    .into()
 }
 
 fn letter(refused: Refused<'_>, refused_bytes: u64) -> Record {

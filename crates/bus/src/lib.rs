@@ -63,7 +63,7 @@ pub use keeping::{Keeping, Unread};
 pub use lookup::Lookup;
 pub use producer::{Delivery, Producer, ProducerState};
 pub use reader::{READER_GROUP, Reader, Start};
-pub use record::{Assignment, Batch, Incoming, Record, Stored};
+pub use record::{Assignment, Batch, Incoming, Prepared, Record, Stored};
 pub use settings::{DEFAULTS, Settings};
 pub use spans::{Range, Span, Spans};
 pub use stalls::Stalls;

@@ -14,7 +14,7 @@ use crate::content::OVERHEAD;
 use crate::embedded;
 use crate::kafka::producer::Slots;
 use crate::threads::lock;
-use crate::{Ack, Coordinates, Error, Record, Refusal, dead_letters};
+use crate::{Ack, Coordinates, Error, Prepared, Refusal, dead_letters};
 
 /// After this time a dead letter of a size that was refused is tried again.
 const LETTERS_AGAIN: Duration = Duration::from_secs(600);
@@ -177,8 +177,8 @@ impl Producer {
     /// Whether the record could ever be written: [`Error::TooLarge`] if not.
     ///
     /// Look before the record's event is claimed and its source's [`Ack`] is given away.
-    pub fn check(&self, record: &Record) -> Result<(), Error> {
-        let (bytes, limit) = (size(record), self.inner.max_record_bytes);
+    pub fn check(&self, record: &Prepared) -> Result<(), Error> {
+        let (bytes, limit) = (record.bytes(), self.inner.max_record_bytes);
         if bytes > limit {
             return Err(Error::TooLarge { topic: record.topic.clone(), bytes, limit });
         }
@@ -192,13 +192,14 @@ impl Producer {
 
     /// Sends without waiting. [`Error::Full`] when the limits of what is in flight are reached, [`Error::TooLarge`]
     /// when it never can be sent.
-    pub fn try_send(&self, record: Record) -> Result<Delivery, Error> {
+    pub fn try_send(&self, record: impl Into<Prepared>) -> Result<Delivery, Error> {
+        let record = record.into();
         self.check(&record)?;
         let room = |error: TryAcquireError| match error {
             TryAcquireError::NoPermits => Error::Full,
             TryAcquireError::Closed => Error::Closed,
         };
-        let bytes = self.inner.bytes.clone().try_acquire_many_owned(permits(&record)).map_err(room)?;
+        let bytes = self.inner.bytes.clone().try_acquire_many_owned(record.permits()).map_err(room)?;
         let records = self.inner.records.clone().try_acquire_owned().map_err(room)?;
         let (sender, outcome) = oneshot::channel();
         match self.dispatch(&record, Tell::Delivery(sender), (bytes, records)) {
@@ -211,7 +212,8 @@ impl Producer {
     ///
     /// An error says that the record was not sent; `ack` has failed then, so that nothing is lost where the error is
     /// overlooked. Use [`check`](Self::check) before, where a record that is too large becomes a dead letter.
-    pub async fn send(&self, record: Record, ack: Ack) -> Result<(), Error> {
+    pub async fn send(&self, record: impl Into<Prepared>, ack: Ack) -> Result<(), Error> {
+        let record = record.into();
         if let Err(error) = self.check(&record) {
             ack.fail(&error);
             return Err(error);
@@ -234,9 +236,9 @@ impl Producer {
         self.send_and_tell(&record, Tell::Letter(ack, kept, Arc::clone(letters))).await
     }
 
-    async fn send_and_tell(&self, record: &Record, mut tell: Tell) -> Result<(), Error> {
+    async fn send_and_tell(&self, record: &Prepared, mut tell: Tell) -> Result<(), Error> {
         let inner = &self.inner;
-        let bytes = inner.bytes.clone().acquire_many_owned(permits(record)).await.map_err(|_| Error::Closed)?;
+        let bytes = inner.bytes.clone().acquire_many_owned(record.permits()).await.map_err(|_| Error::Closed)?;
         let records = inner.records.clone().acquire_owned().await.map_err(|_| Error::Closed)?;
         let mut room = (bytes, records);
         loop {
@@ -254,7 +256,7 @@ impl Producer {
 
     fn dispatch(
         &self,
-        record: &Record,
+        record: &Prepared,
         tell: Tell,
         room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
     ) -> Result<(), (Error, Box<Flying>)> {
@@ -297,17 +299,6 @@ impl Producer {
             brokers_up,
         }
     }
-}
-
-/// What a record counts against the limits.
-pub(crate) fn size(record: &Record) -> usize {
-    let headers: usize = record.headers.written().iter().map(|(name, value)| name.len() + value.len()).sum();
-    record.key.len() + record.payload.as_ref().map_or(0, Vec::len) + headers + OVERHEAD
-}
-
-/// The settings keep the limit of a record, and so its permits, within `u32`.
-fn permits(record: &Record) -> u32 {
-    u32::try_from(size(record)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use common::topics::Topic;
 
+use crate::content::OVERHEAD;
 use crate::{Ack, Coordinates, Error, Headers};
 
 /// A record to be produced.
@@ -40,6 +41,47 @@ impl Record {
     /// The end of a key in a compacted topic.
     pub fn tombstone<M>(topic: &Topic<M>, key: impl Into<Vec<u8>>) -> Self {
         Self { topic: topic.name().into(), key: key.into(), payload: None, headers: Headers::default() }
+    }
+}
+
+/// A record with its headers written: once, for all who ask how large it is, and for the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    record: Record,
+    written: Vec<(&'static str, String)>,
+    bytes: usize,
+}
+
+impl Prepared {
+    /// What it counts against the limits: key, value and headers together, and what the log adds.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn written(&self) -> &[(&'static str, String)] {
+        &self.written
+    }
+
+    /// The settings keep the limit of a record, and so its permits, within `u32`.
+    pub(crate) fn permits(&self) -> u32 {
+        u32::try_from(self.bytes).unwrap_or(u32::MAX)
+    }
+}
+
+impl From<Record> for Prepared {
+    fn from(record: Record) -> Self {
+        let written = record.headers.written();
+        let headers: usize = written.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let bytes = record.key.len() + record.payload.as_ref().map_or(0, Vec::len) + headers + OVERHEAD;
+        Self { record, written, bytes }
+    }
+}
+
+impl std::ops::Deref for Prepared {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
     }
 }
 

@@ -156,7 +156,7 @@ impl Enriching {
             Content::Activity(enriched, _) => {
                 let record = head.record(&enriched);
                 let id = claimed(&record.headers.id);
-                let event = Event { id, index: 0, claims: Some(ACTIVITY), records: vec![record] };
+                let event = Event { id, index: 0, claims: Some(ACTIVITY), records: vec![record.into()] };
                 (stage::Item::Event(event), Some(enriched))
             }
             Content::Refused(work::Refused { reason, message }) => {

@@ -180,10 +180,10 @@ fn records(event: sources::Event, input: Input<'_>, source: &str) -> Event {
         Cow::Owned(topic) => std::sync::Arc::<str>::from(topic.as_str()),
     };
     let typed = headers(event.id.to_string(), event.ce_type);
-    records.push(Record::encoded(topic, event.subject.as_bytes(), event.payload, typed));
+    records.push(Record::encoded(topic, event.subject.as_bytes(), event.payload, typed).into());
     for activity in &event.activities {
         let headers = headers(activity.id.clone(), String::new());
-        records.push(Record::new(&ACTIVITIES, event.subject.as_bytes(), activity, headers));
+        records.push(Record::new(&ACTIVITIES, event.subject.as_bytes(), activity, headers).into());
     }
     Event { id: event.id, index: event.index, claims: None, records }
 }

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use bus::{Ack, Claim, Coordinates, Delivery, Error, Producer, Record, Refusal, Verdict, dead_letters};
+use bus::{Ack, Claim, Coordinates, Delivery, Error, Prepared, Producer, Refusal, Verdict, dead_letters};
 use common::reasons::{TOO_LARGE, UNKNOWN_TOPIC};
 use prost_types::Timestamp;
 use service::{Taken, What};
@@ -115,7 +115,7 @@ impl Outbox {
 
     /// What can never be written becomes a dead letter before it is claimed.
     fn refuse_too_large<T>(&self, work: &mut Work<T>) {
-        let refuses = |records: &[Record]| records.iter().find_map(|record| self.producer.check(record).err());
+        let refuses = |records: &[Prepared]| records.iter().find_map(|record| self.producer.check(record).err());
         let items = work.items.iter().enumerate();
         let refused: Vec<_> = items
             .filter_map(|(n, item)| match item {
@@ -206,7 +206,7 @@ impl Outbox {
     }
 
     /// Sends a record and tells how old its event is when it is durable.
-    async fn measured(&self, record: Record, ack: Ack, received_at: Option<Timestamp>) {
+    async fn measured(&self, record: Prepared, ack: Ack, received_at: Option<Timestamp>) {
         let Some(received_at) = received_at else {
             return drop(self.producer.send(record, ack).await);
         };
@@ -229,7 +229,7 @@ impl Outbox {
         }
     }
 
-    async fn deliveries(&self, records: &[Record]) -> Result<Vec<Delivery>, Error> {
+    async fn deliveries(&self, records: &[Prepared]) -> Result<Vec<Delivery>, Error> {
         let mut deliveries = Vec::with_capacity(records.len());
         for record in records {
             loop {

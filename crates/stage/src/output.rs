@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bus::{Ack, Claim, Coordinates, Record};
+use bus::{Ack, Claim, Coordinates, Prepared};
 use bytes::Bytes;
 use common::identity::Id;
 use prost_types::Timestamp;
@@ -55,7 +55,7 @@ pub struct Event {
     /// The full protobuf name of what is claimed, where it is not that of the first record.
     pub claims: Option<&'static str>,
     /// All of them share its fate. A typed event is the first.
-    pub records: Vec<Record>,
+    pub records: Vec<Prepared>,
 }
 
 impl Event {

@@ -107,11 +107,11 @@ impl Trace {
                     let mut records = event.records.into_iter();
                     let Some(typed) = records.next() else { continue };
                     events.push(Event {
-                        id: typed.headers.id,
+                        id: typed.headers.id.clone(),
                         topic: typed.topic.to_string(),
                         typed: None,
                         came_with: None,
-                        activities: records.map(|record| (record.headers.id, Way::default())).collect(),
+                        activities: records.map(|record| (record.headers.id.clone(), Way::default())).collect(),
                     });
                 }
                 Item::Refused(item) => {

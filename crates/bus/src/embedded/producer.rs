@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::writer::Append;
 use super::{Embedded, keys, partitioner};
-use crate::producer::{Flying, size};
+use crate::producer::Flying;
 use crate::progress::Progress;
 use crate::threads::lock;
-use crate::{Error, Record, Refusal};
+use crate::{Error, Prepared, Refusal};
 
 /// The way of one producer into the log.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Sender {
     }
 
     /// Hands a record to the writer. `flying` comes back where it was not taken.
-    pub(crate) fn send(&self, record: &Record, flying: Box<Flying>) -> Result<(), (Error, Box<Flying>)> {
+    pub(crate) fn send(&self, record: &Prepared, flying: Box<Flying>) -> Result<(), (Error, Box<Flying>)> {
         let refuse = |flying: Box<Flying>, refusal: Refusal, reason: String| {
             let (topic, reason) = (flying.topic.clone(), reason.into());
             let error = Error::NotDelivered { topic, reason, refusal: Some(refusal) };
@@ -39,7 +39,7 @@ impl Sender {
             );
             return Ok(());
         };
-        let (bytes, limit) = (size(record), topic.max_record_bytes);
+        let (bytes, limit) = (record.bytes(), topic.max_record_bytes);
         if bytes > limit {
             refuse(
                 flying,
@@ -54,7 +54,7 @@ impl Sender {
             // Whatever its offset will be: the last epoch goes on.
             log: self.embedded.log_at(&topic, i32::try_from(partition).unwrap_or_default(), i64::MAX),
             topic,
-            value: keys::record(&record.key, &record.headers.written(), record.payload.as_deref()),
+            value: keys::record(&record.key, record.written(), record.payload.as_deref()),
             flying,
             progress: self.progress.clone(),
         };

@@ -19,7 +19,7 @@ use super::client::{Events, unusable};
 use super::{Kafka, lock, message, thread};
 use crate::producer::Flying;
 use crate::progress::Progress;
-use crate::{Coordinates, Error, Record, Refusal};
+use crate::{Coordinates, Error, Prepared, Refusal};
 
 const POLL: Duration = Duration::from_millis(100);
 /// What a dropped producer gives its last records.
@@ -143,7 +143,7 @@ impl Slots {
     }
 
     /// Hands a record to the client. `flying` comes back where it was not taken.
-    pub(crate) fn send(&self, record: &Record, flying: Box<Flying>) -> Result<(), (Error, Box<Flying>)> {
+    pub(crate) fn send(&self, record: &Prepared, flying: Box<Flying>) -> Result<(), (Error, Box<Flying>)> {
         let number = if record.key.is_empty() {
             self.next.fetch_add(1, Ordering::Relaxed)
         } else {
@@ -156,7 +156,7 @@ impl Slots {
         let Some(slot) = slot else { return Err((Error::Closed, flying)) };
         let topic = flying.topic.clone();
         let mut out = BaseRecord::<[u8], [u8], Box<Flying>>::with_opaque_to(&topic, flying)
-            .headers(message::headers(&record.headers.written()));
+            .headers(message::headers(record.written()));
         if !record.key.is_empty() {
             out = out.key(&record.key);
         }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, Coordinates, Delivery, Producer, Record};
+use bus::{Bus, Coordinates, Delivery, Prepared, Producer};
 use common::deadletter::v1::Replay;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -143,8 +143,12 @@ impl<W: Work> Course<W> {
     }
 
     /// Sends a record when its turn comes; in a dry run only says that it would be sent.
-    pub(crate) async fn send(&mut self, record: Result<Record, Refusal>, what: W::What) -> Result<(), Broken> {
-        let checked = record.and_then(|record| match self.tools.producer.check(&record) {
+    pub(crate) async fn send(
+        &mut self,
+        record: Result<impl Into<Prepared>, Refusal>,
+        what: W::What,
+    ) -> Result<(), Broken> {
+        let checked = record.map(Into::<Prepared>::into).and_then(|record| match self.tools.producer.check(&record) {
             Ok(()) => Ok(record),
             Err(error) => Err(Refusal::TooLarge(error.to_string())),
         });

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::{Claims, Coordinates, Error, Producer, Start, Stored};
+use bus::{Claims, Coordinates, Error, Prepared, Producer, Start, Stored};
 use common::deadletter::v1::{Replay, ReplayRawResponse, Selection};
 use common::identity::Id;
 use common::raw::v1::Delivery;
@@ -222,7 +222,7 @@ impl Course<Raw> {
         // Of what else is in it the dead letters are there already.
         let items = what.events.iter().map(|event| event.index).collect();
         let record = plan::whole(topic, stored, stored.headers.attempts, items, &self.tools.limits);
-        let record = record.and_then(|record| match self.tools.producer.check(&record) {
+        let record = record.map(Prepared::from).and_then(|record| match self.tools.producer.check(&record) {
             Ok(()) => Ok(record),
             Err(error) => Err(Refusal::TooLarge(error.to_string())),
         });

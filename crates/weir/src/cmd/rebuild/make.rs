@@ -251,7 +251,7 @@ fn read(
     });
     let activities = records.flatten().filter(|record| *record.topic == *ACTIVITIES.name());
     let activities =
-        activities.filter_map(|record| Activity::decode(record.payload.unwrap_or_default().as_slice()).ok());
+        activities.filter_map(|record| Activity::decode(record.payload.as_deref().unwrap_or_default()).ok());
     let found = activities.zip(0..).map(|(activity, index)| Found {
         id: Id::of("activity", "", &[activity.id.as_bytes()]),
         activity: steps.begin(activity),
