@@ -52,7 +52,7 @@ fn the_id_is_of_the_place_and_the_reason_and_of_nothing_else() {
 #[test]
 fn what_does_not_fit_goes_with_its_place_and_its_size() {
     let at: Coordinates = "log.1/raw.meta/2/99".parse().unwrap();
-    let decoded = |record: Record| DeadLetter::decode(record.payload.unwrap().as_slice()).unwrap();
+    let decoded = |record: Prepared| DeadLetter::decode(record.payload.as_deref().unwrap()).unwrap();
     let whole = decoded(fitting(refused(&at), |_| Ok(())));
     assert_eq!((whole.payload.len(), whole.refused_bytes), (7, 7));
     let without = fitting(refused(&at), |record| Err(format!("{} takes 8 bytes", record.topic)));
