@@ -104,7 +104,7 @@ impl Processing {
             shutdown.cancelled().await;
             anyhow::Ok(())
         };
-        let ended = opened.run(running, tasks).await;
+        let ended = opened.run(Box::pin(running), tasks).await;
         store.close().await;
         ended
     }

@@ -38,6 +38,9 @@ pub(crate) static PLATFORMS: [Platform; COUNT] = [
 /// Every sender, each once.
 pub static SENDERS: [&Sender; 3] = [&meta::SENDER, &github::SENDER, &standard::SENDER];
 
+/// An account, and its tenant.
+pub(crate) type Registered = (Arc<str>, Arc<str>);
+
 /// Who delivers: one endpoint, one way to sign, one world that it tells of.
 pub struct Sender {
     /// The source that understands it.
@@ -56,7 +59,7 @@ pub struct Sender {
     pub(crate) agent: &'static str,
     pub(crate) world: fn(&Config) -> Box<dyn World>,
     /// The accounts of its endpoint that belong to the page of this index, each with its tenant.
-    pub(crate) accounts: fn(u32) -> Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) accounts: fn(u32) -> Vec<Registered>,
 }
 
 impl fmt::Debug for Sender {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bus::dead_letters::Refused;
-use bus::{Ack, Error, Headers, Outcome, Record, Refusal, Start};
+use bus::{Ack, Error, Headers, Outcome, Prepared, Record, Refusal, Start};
 use common::deadletter::v1::DeadLetter;
 use common::registration::v1::Registration;
 use common::topics::{DEAD_LETTERS, REGISTRATIONS};
@@ -176,7 +176,7 @@ pub(crate) async fn is_full_by_bytes(log: &Log) {
 pub(crate) async fn refuses_what_is_too_large(log: &Log) {
     let bus = log.with_topic(1, |settings| settings.producer.max_record_bytes = 10_000).await;
     let producer = bus.producer().unwrap();
-    let large = Record::encoded(TOPIC, "k", vec![7; 10_000], Headers::default());
+    let large = Prepared::from(Record::encoded(TOPIC, "k", vec![7; 10_000], Headers::default()));
     assert!(matches!(producer.check(&large), Err(Error::TooLarge { limit: 10_000, .. })));
     assert!(matches!(producer.try_send(large.clone()), Err(Error::TooLarge { .. })));
     let (ack, outcome) = Ack::testing();
@@ -244,7 +244,7 @@ pub(crate) async fn takes_the_largest_record(log: &Log) {
     let bus = log.with_topic(1, |settings| settings.producer.compression = "none".to_owned()).await;
     let producer = bus.producer().unwrap();
     let limit = bus.settings().producer.max_record_bytes;
-    let record = Record::encoded(TOPIC, "k", vec![7; limit - 400], Headers::default());
+    let record = Prepared::from(Record::encoded(TOPIC, "k", vec![7; limit - 400], Headers::default()));
     producer.check(&record).unwrap();
     within("the delivery", producer.try_send(record).unwrap()).await.unwrap();
     let mut consumer = crate::support::consumer(&bus);
