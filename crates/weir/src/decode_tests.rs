@@ -103,6 +103,7 @@ fn a_body_is_shown_as_text_where_it_is_text() {
 fn a_dead_letter_shows_what_was_refused() {
     let delivery = Delivery { endpoint: "shop".into(), body: "not json".into(), ..Delivery::default() };
     let whole = DeadLetter {
+        stage: "processing".into(),
         content_type: "application/protobuf".into(),
         payload: delivery.encode_to_vec().into(),
         ..DeadLetter::default()
