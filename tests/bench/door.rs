@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use bus::Settings;
 use common::topics::raw;
 use rdkafka::consumer::BaseConsumer;
-use weir_tests::process::{Launch, Process};
+use weir_tests::process::Process;
 
 use crate::bodies::{ENDPOINT, SECRET, SOURCE, TENANT};
 use crate::client::{self, Kept};
@@ -20,7 +20,7 @@ use crate::roles::http_limit::{self, Listening};
 use crate::roles::load::{self, Answered};
 use crate::roles::produce;
 use crate::stock::Stock;
-use crate::turns::{Bench, keep, peak, same};
+use crate::turns::{Bench, Build, keep, peak, same};
 
 const LISTEN: &str = "WEIR__STREAMING__LISTEN";
 const READY: Duration = Duration::from_secs(60);
@@ -28,31 +28,41 @@ const READY: Duration = Duration::from_secs(60);
 /// Everything that takes part.
 struct Door<'a> {
     bench: &'a Bench<'a>,
-    streaming: Process,
+    streaming: Streaming,
     load: Role,
     http: Role,
     produce: Role,
     /// The door's topic, and that of the produce limit.
     topics: Vec<String>,
-    door: Settings,
     limit: Settings,
     asking: BaseConsumer,
 }
 
+/// The service of one build, with a topic of its own.
+struct Streaming {
+    process: Process,
+    settings: Settings,
+    contender: Contender,
+}
+
 pub(crate) fn measure(bench: &Bench<'_>, run: &DoorRun) -> anyhow::Result<Section> {
-    let mut door = Door::start(bench, run)?;
-    let mut whole = Contender::new("the door: weir-streaming");
+    let (mut door, mut others) = Door::start(bench, run)?;
     let mut http = Contender::new("a: HTTP without a log");
     let mut paced = Contender::new("b: Kafka's client, 64 in flight");
     let mut free = Contender::new("Kafka's client, all in flight");
     let mut checks = BTreeMap::new();
-    let bar = bench.progress(run.name, 4);
+    let bar = bench.progress(run.name, 4 + others.len());
     for round in 0..=bench.plan.rounds {
         let requests = if round == 0 { run.warm_up } else { run.requests };
         bar.set_message("door");
-        let (slice, bodies) = door.deliver(requests)?;
-        keep(&mut whole, round, slice);
+        let (slice, bodies) = door.streaming.deliver(bench, &mut door.load, &door.topics, requests)?;
+        keep(&mut door.streaming.contender, round, slice);
         bar.inc(1);
+        for other in &mut others {
+            let (slice, _) = other.deliver(bench, &mut door.load, &door.topics, requests)?;
+            keep(&mut other.contender, round, slice);
+            bar.inc(1);
+        }
         bar.set_message("HTTP");
         keep(&mut http, round, door.http(requests)?);
         bar.inc(1);
@@ -72,9 +82,9 @@ pub(crate) fn measure(bench: &Bench<'_>, run: &DoorRun) -> anyhow::Result<Sectio
         }
     }
     bar.finish_and_clear();
-    peak(&mut whole, door.streaming.pid())?;
     peak(&mut http, door.http.pid())?;
-    ensure!(door.streaming.stop(READY)?.success(), "the door did not end well:\n{}", door.streaming.logged()?);
+    let whole = door.streaming.end()?;
+    let others = others.into_iter().map(Streaming::end).collect::<anyhow::Result<Vec<_>>>()?;
     Ok(Section {
         name: run.name,
         title: format!("The door, bodies of {} bytes", run.bytes),
@@ -82,61 +92,80 @@ pub(crate) fn measure(bench: &Bench<'_>, run: &DoorRun) -> anyhow::Result<Sectio
         server: "broker",
         whole,
         parts: vec![http, paced],
-        beside: vec![free],
+        beside: [free].into_iter().chain(others).collect(),
         checks,
     })
 }
 
-impl<'a> Door<'a> {
-    fn start(bench: &'a Bench<'a>, run: &DoorRun) -> anyhow::Result<Self> {
-        let (door, limit) =
-            (bench.settings(&format!("{}.", run.name))?, bench.settings(&format!("{}-limit.", run.name))?);
-        let topics = vec![raw(SOURCE).name().to_owned()];
-        bench.make_topics(&limit, &topics)?;
-        let config = bench.scratch.path().join(format!("{}.toml", run.name));
+impl Streaming {
+    fn start(bench: &Bench<'_>, run: &DoorRun, build: Option<&Build>) -> anyhow::Result<Self> {
+        let name = build.map_or_else(|| run.name.to_owned(), |build| format!("{}-{}", run.name, build.name));
+        let settings = bench.settings(&format!("{name}."))?;
+        let config = bench.scratch.path().join(format!("{name}.toml"));
         let endpoint = format!(
             "[[streaming.endpoints]]\nname = \"{ENDPOINT}\"\nsource = \"{SOURCE}\"\ntenant = \"{TENANT}\"\n\
              secrets = [\"{SECRET}\"]\n"
         );
         fs::write(&config, endpoint).with_context(|| format!("write {}", config.display()))?;
-        let streaming = Launch::new("weir-streaming")
+        let process = bench
+            .launch("weir-streaming", build, &settings)
             .arg("--config")
             .arg(config.display().to_string())
-            .env("WEIR__BUS__KAFKA__BROKERS", bench.kafka.bootstrap())
-            .env("WEIR__BUS__TOPIC_PREFIX", &door.topic_prefix)
-            .env("WEIR__BUS__CREATE_TOPICS", "true")
             .listen(LISTEN)
             .start()?;
-        streaming.ready(READY)?;
-        let load = load::Settings { connections: CONNECTIONS, bodies: run.bodies, bytes: run.bytes };
-        let from = produce::From { read: door.clone(), write: limit.clone(), topics: topics.clone() };
-        Ok(Self {
-            bench,
-            streaming,
-            load: Role::start(load::NAME, &load)?,
-            http: Role::start(http_limit::NAME, &())?,
-            produce: Role::start(produce::NAME, &from)?,
-            topics,
-            asking: client::asking(&door, "bench-asking")?,
-            door,
-            limit,
-        })
+        process.ready(READY)?;
+        Ok(Self { process, settings, contender: Contender::of_build("the door: weir-streaming", build) })
     }
 
     /// Deliveries to the door: the slice, and the bytes of their bodies.
-    fn deliver(&mut self, requests: usize) -> anyhow::Result<(Slice, u64)> {
-        let before = client::count(&self.asking, &self.door, &self.topics)?;
-        let address = self.streaming.address(LISTEN).parse()?;
-        let Self { bench, streaming, load, .. } = self;
+    fn deliver(
+        &self,
+        bench: &Bench<'_>,
+        load: &mut Role,
+        topics: &[String],
+        requests: usize,
+    ) -> anyhow::Result<(Slice, u64)> {
+        let asking = client::asking(&self.settings, "bench-asking")?;
+        let before = client::count(&asking, &self.settings, topics)?;
+        let address = self.process.address(LISTEN).parse()?;
         let mut bodies = 0;
-        let slice = bench.slice(streaming.pid(), Some(bench.kafka.pid()), || {
+        let slice = bench.slice(self.process.pid(), Some(bench.kafka.pid()), || {
             let (done, bytes) = send(load, address, requests)?;
             bodies = bytes;
             Ok(done)
         })?;
-        let written = client::count(&self.asking, &self.door, &self.topics)? - before;
+        let written = client::count(&asking, &self.settings, topics)? - before;
         same("deliveries on the topic of those that the door acknowledged", written, requests as u64)?;
         Ok((slice, bodies))
+    }
+
+    fn end(mut self) -> anyhow::Result<Contender> {
+        peak(&mut self.contender, self.process.pid())?;
+        ensure!(self.process.stop(READY)?.success(), "the door did not end well:\n{}", self.process.logged()?);
+        Ok(self.contender)
+    }
+}
+
+impl<'a> Door<'a> {
+    /// Everything, and the services of other builds.
+    fn start(bench: &'a Bench<'a>, run: &DoorRun) -> anyhow::Result<(Self, Vec<Streaming>)> {
+        let limit = bench.settings(&format!("{}-limit.", run.name))?;
+        let topics = vec![raw(SOURCE).name().to_owned()];
+        bench.make_topics(&limit, &topics)?;
+        let (streaming, others) = bench.each_build(|build| Streaming::start(bench, run, build))?;
+        let load = load::Settings { connections: CONNECTIONS, bodies: run.bodies, bytes: run.bytes };
+        let from = produce::From { read: streaming.settings.clone(), write: limit.clone(), topics: topics.clone() };
+        let door = Self {
+            bench,
+            load: Role::start(load::NAME, &load)?,
+            http: Role::start(http_limit::NAME, &())?,
+            produce: Role::start(produce::NAME, &from)?,
+            topics,
+            asking: client::asking(&limit, "bench-asking")?,
+            streaming,
+            limit,
+        };
+        Ok((door, others))
     }
 
     fn http(&mut self, requests: usize) -> anyhow::Result<Slice> {
@@ -177,7 +206,7 @@ impl<'a> Door<'a> {
             let records = Stock::new(settings, &self.topics).take()?;
             Ok(records.iter().map(|placed| Kept::bytes(&placed.record)).sum())
         };
-        let (door, limit) = (bytes(&self.door)?, bytes(&self.limit)?);
+        let (door, limit) = (bytes(&self.streaming.settings)?, bytes(&self.limit)?);
         same("bytes of the records of the produce limit, in two slices", limit, 2 * door)?;
         Ok(door)
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::turns::Build;
+
 /// Latencies in microseconds.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Quantiles {
@@ -45,6 +47,11 @@ pub(crate) struct Contender {
 impl Contender {
     pub(crate) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), slices: Vec::new(), peak_memory: None }
+    }
+
+    /// One that every build has.
+    pub(crate) fn of_build(name: &str, build: Option<&Build>) -> Self {
+        Self::new(&build.map_or_else(|| name.to_owned(), |build| format!("{name}, {}", build.name)))
     }
 
     /// Processor seconds for a million records.

@@ -31,7 +31,7 @@ use clap::Parser as _;
 
 use crate::figures::Report;
 use crate::plan::Plan;
-use crate::turns::Bench;
+use crate::turns::{Bench, Build};
 
 /// Measures the door and processing beside what their parts cost alone
 #[derive(Debug, clap::Parser)]
@@ -43,6 +43,9 @@ struct Arguments {
     /// Measure only this: door-1k, door-8k or processing
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Measure the programs of another build too, in turns with these: before=target/before; may be given several times
+    #[arg(long, value_name = "NAME=FOLDER")]
+    beside: Vec<Build>,
     /// Write everything that was measured as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -84,7 +87,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     let processing = wanted(processing::NAME);
     anyhow::ensure!(!doors.is_empty() || processing, "--only names nothing: door-1k, door-8k or processing");
     let began = std::time::Instant::now();
-    let bench = Bench::start(&plan)?;
+    let bench = Bench::start(&plan, &arguments.beside)?;
     let mut sections = Vec::new();
     for run in doors {
         sections.push(door::measure(&bench, run)?);

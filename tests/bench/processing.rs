@@ -10,7 +10,7 @@ use common::topics::raw;
 use rdkafka::consumer::BaseConsumer;
 use simulate::Endpoints;
 use weir_tests::child::Signal;
-use weir_tests::process::{Launch, Process};
+use weir_tests::process::Process;
 use weir_tests::redis::Redis;
 use weir_tests::wait;
 
@@ -19,7 +19,7 @@ use crate::figures::{Contender, Done, Section, Slice};
 use crate::fill::Filler;
 use crate::role::Role;
 use crate::roles::{claims, copy, inputs, parse};
-use crate::turns::{Bench, keep, peak, same};
+use crate::turns::{Bench, Build, keep, peak, same};
 
 pub(crate) const NAME: &str = "processing";
 
@@ -30,17 +30,25 @@ const GROUP: &str = "weir-processing";
 
 struct Stage<'a> {
     bench: &'a Bench<'a>,
-    filler: Filler,
-    processing: Process,
-    work: Settings,
+    worker: Worker,
     copied: Settings,
     asking: BaseConsumer,
-    raw: Vec<String>,
     outputs: Vec<String>,
     copy: Role,
     parse: Role,
     embedded: Role,
     redis: Option<(Redis, Role)>,
+}
+
+/// The service of one build, with topics and deliveries of its own.
+struct Worker {
+    process: Process,
+    filler: Filler,
+    settings: Settings,
+    asking: BaseConsumer,
+    raw: Vec<String>,
+    outputs: Vec<String>,
+    contender: Contender,
 }
 
 /// What a slice was found to be.
@@ -50,23 +58,29 @@ struct Round {
 }
 
 pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Section> {
-    let mut stage = Stage::start(bench)?;
-    let mut whole = Contender::new("processing: weir-processing");
+    let (mut stage, mut others) = Stage::start(bench)?;
     let mut copied = Contender::new("a: copy of the same records");
     let mut parsed = Contender::new("b: parsing alone");
     let mut claimed = Contender::new("c: claims alone, embedded");
     let mut redis = Contender::new("claims alone, Redis");
     let mut checks = BTreeMap::new();
-    let bar = bench.progress(NAME, 6);
+    let bar = bench.progress(NAME, 6 + others.len());
     for round in 0..=bench.plan.rounds {
         let deliveries = if round == 0 { bench.plan.warm_up } else { bench.plan.deliveries };
         bar.set_message("fill");
-        stage.fill(deliveries)?;
+        stage.worker.fill(bench, deliveries)?;
         bar.inc(1);
         bar.set_message("processing");
-        let (slice, found) = stage.process(deliveries as u64)?;
-        keep(&mut whole, round, slice);
+        let (slice, found) = stage.worker.process(bench, deliveries as u64)?;
+        keep(&mut stage.worker.contender, round, slice);
         bar.inc(1);
+        for other in &mut others {
+            other.fill(bench, deliveries)?;
+            let (slice, same_work) = other.process(bench, deliveries as u64)?;
+            same("records that came out of another build", same_work.outputs, found.outputs)?;
+            keep(&mut other.contender, round, slice);
+            bar.inc(1);
+        }
         bar.set_message("copy");
         let (slice, bytes) = stage.copy(&found)?;
         keep(&mut copied, round, slice);
@@ -91,10 +105,11 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Section> {
         }
     }
     bar.finish_and_clear();
-    peak(&mut whole, stage.processing.pid())?;
-    let ended = stage.processing.stop(READY)?;
-    ensure!(ended.success(), "processing did not end well:\n{}", stage.processing.logged()?);
-    let beside = if stage.redis.is_some() { vec![redis] } else { Vec::new() };
+    let whole = stage.worker.end()?;
+    let mut beside = if stage.redis.is_some() { vec![redis] } else { Vec::new() };
+    for other in others {
+        beside.push(other.end()?);
+    }
     Ok(Section {
         name: NAME,
         title: "Processing, the generator's mix".to_owned(),
@@ -107,28 +122,75 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Section> {
     })
 }
 
-impl<'a> Stage<'a> {
-    fn start(bench: &'a Bench<'a>) -> anyhow::Result<Self> {
-        let (work, copied) = (bench.settings("work.")?, bench.settings("copy.")?);
-        let outputs = processing::description().flow().writes;
-        bench.make_topics(&copied, &outputs)?;
-        let processing = Launch::new("weir-processing")
-            .env("WEIR__BUS__KAFKA__BROKERS", bench.kafka.bootstrap())
-            .env("WEIR__BUS__TOPIC_PREFIX", &work.topic_prefix)
-            .env("WEIR__BUS__CREATE_TOPICS", "true")
+impl Worker {
+    fn start(bench: &Bench<'_>, build: Option<&Build>) -> anyhow::Result<Self> {
+        let name = build.map_or("work", |build| &build.name);
+        let settings = bench.settings(&format!("{name}."))?;
+        let key = bench.scratch.path().join(format!("{name}.sealing-key"));
+        let process = bench
+            .launch("weir-processing", build, &settings)
             .env("WEIR__REGISTRATIONS__CREATE_KEY_FILE", "true")
-            .env("WEIR__SECRETS__KEY_FILE", bench.scratch.path().join("sealing-key").display().to_string())
+            .env("WEIR__SECRETS__KEY_FILE", key.display().to_string())
             .start()?;
-        processing.ready(READY)?;
+        process.ready(READY)?;
         let filler = {
             let _runtime = bench.runtime.enter();
-            Filler::new(&Bus::open(&work)?)?
+            Filler::new(&Bus::open(&settings)?)?
         };
-        let pages = filler.pages();
-        bench.runtime.block_on(register(processing.grpc(), pages))?;
+        bench.runtime.block_on(register(process.grpc(), filler.pages()))?;
+        Ok(Self {
+            process,
+            filler,
+            asking: client::asking(&settings, &format!("{}{GROUP}", settings.topic_prefix))?,
+            raw: sources::all().iter().map(|source| raw(source.name()).name().to_owned()).collect(),
+            outputs: processing::description().flow().writes,
+            settings,
+            contender: Contender::of_build("processing: weir-processing", build),
+        })
+    }
 
-        let raw: Vec<String> = sources::all().iter().map(|source| raw(source.name()).name().to_owned()).collect();
-        let from = || inputs::From { read: work.clone(), raw: raw.clone(), pages };
+    /// Puts deliveries on the log while processing is stopped, so that it finds all of them there.
+    fn fill(&mut self, bench: &Bench<'_>, deliveries: usize) -> anyhow::Result<()> {
+        self.process.signal(Signal::Stop)?;
+        let before = client::count(&self.asking, &self.settings, &self.raw)?;
+        bench.runtime.block_on(self.filler.fill(deliveries))?;
+        let filled = client::count(&self.asking, &self.settings, &self.raw)? - before;
+        same("deliveries on the raw topics", filled, deliveries as u64)
+    }
+
+    /// Lets processing work off what waits: until its group has committed all of it.
+    fn process(&mut self, bench: &Bench<'_>, deliveries: u64) -> anyhow::Result<(Slice, Round)> {
+        let all = client::count(&self.asking, &self.settings, &self.raw)?;
+        let outputs = client::count(&self.asking, &self.settings, &self.outputs)?;
+        let slice = bench.slice(self.process.pid(), Some(bench.kafka.pid()), || {
+            let began = Instant::now();
+            self.process.signal(Signal::Cont)?;
+            wait::until("processing has worked off what waited", WORKED_OFF, || {
+                ensure!(self.process.exited()?.is_none(), "it ended:\n{}", self.process.logged()?);
+                let done = client::committed(&self.asking, &self.settings, &self.raw)?;
+                Ok((done >= all).then_some(()))
+            })?;
+            Ok(Done { records: deliveries, elapsed: began.elapsed(), latency: None })
+        })?;
+        let outputs = client::count(&self.asking, &self.settings, &self.outputs)? - outputs;
+        Ok((slice, Round { deliveries, outputs }))
+    }
+
+    fn end(mut self) -> anyhow::Result<Contender> {
+        peak(&mut self.contender, self.process.pid())?;
+        ensure!(self.process.stop(READY)?.success(), "processing did not end well:\n{}", self.process.logged()?);
+        Ok(self.contender)
+    }
+}
+
+impl<'a> Stage<'a> {
+    /// Everything, and the services of other builds.
+    fn start(bench: &'a Bench<'a>) -> anyhow::Result<(Self, Vec<Worker>)> {
+        let copied = bench.settings("copy.")?;
+        let (worker, others) = bench.each_build(|build| Worker::start(bench, build))?;
+        bench.make_topics(&copied, &worker.outputs)?;
+        let pages = worker.filler.pages();
+        let from = || inputs::From { read: worker.settings.clone(), raw: worker.raw.clone(), pages };
         let claims = |settings| Role::start(claims::NAME, &claims::Store { from: from(), settings });
         let redis = match Redis::start(weir_tests::redis::Options::default()) {
             Ok(redis) => {
@@ -140,50 +202,24 @@ impl<'a> Stage<'a> {
             // Told beside only: the rest can do without.
             Err(_) => None,
         };
-        let copy_from =
-            copy::From { read: work.clone(), write: copied.clone(), raw: raw.clone(), outputs: outputs.clone() };
-        Ok(Self {
+        let copy_from = copy::From {
+            read: worker.settings.clone(),
+            write: copied.clone(),
+            raw: worker.raw.clone(),
+            outputs: worker.outputs.clone(),
+        };
+        let stage = Self {
             copy: Role::start(copy::NAME, &copy_from)?,
             parse: Role::start(parse::NAME, &from())?,
             embedded: claims(bench.settings("claims-embedded.")?)?,
-            asking: client::asking(&work, &format!("{}{GROUP}", work.topic_prefix))?,
+            asking: client::asking(&copied, "bench-asking")?,
             bench,
-            filler,
-            processing,
-            work,
+            outputs: worker.outputs.clone(),
+            worker,
             copied,
-            raw,
-            outputs,
             redis,
-        })
-    }
-
-    /// Puts deliveries on the log while processing is stopped, so that it finds all of them there.
-    fn fill(&mut self, deliveries: usize) -> anyhow::Result<()> {
-        self.processing.signal(Signal::Stop)?;
-        let before = client::count(&self.asking, &self.work, &self.raw)?;
-        self.bench.runtime.block_on(self.filler.fill(deliveries))?;
-        let filled = client::count(&self.asking, &self.work, &self.raw)? - before;
-        same("deliveries on the raw topics", filled, deliveries as u64)
-    }
-
-    /// Lets processing work off what waits: until its group has committed all of it.
-    fn process(&mut self, deliveries: u64) -> anyhow::Result<(Slice, Round)> {
-        let all = client::count(&self.asking, &self.work, &self.raw)?;
-        let outputs = client::count(&self.asking, &self.work, &self.outputs)?;
-        let (pid, kafka) = (self.processing.pid(), self.bench.kafka.pid());
-        let slice = self.bench.slice(pid, Some(kafka), || {
-            let began = Instant::now();
-            self.processing.signal(Signal::Cont)?;
-            wait::until("processing has worked off what waited", WORKED_OFF, || {
-                ensure!(self.processing.exited()?.is_none(), "it ended:\n{}", self.processing.logged()?);
-                let done = client::committed(&self.asking, &self.work, &self.raw)?;
-                Ok((done >= all).then_some(()))
-            })?;
-            Ok(Done { records: deliveries, elapsed: began.elapsed(), latency: None })
-        })?;
-        let outputs = client::count(&self.asking, &self.work, &self.outputs)? - outputs;
-        Ok((slice, Round { deliveries, outputs }))
+        };
+        Ok((stage, others))
     }
 
     /// The slice, and the bytes of the deliveries.

@@ -1,30 +1,50 @@
 //! Contenders take turns, so that a machine that becomes slower does so for all of them.
 
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use bus::Settings;
 use indicatif::{ProgressBar, ProgressStyle};
 use weir_tests::kafka::{Kafka, Options};
+use weir_tests::process::Launch;
 use weir_tests::scratch::Scratch;
 
 use crate::figures::{Contender, Done, Slice};
 use crate::plan::Plan;
 use crate::usage;
 
+/// Programs of another build, which do the same work in turns with those of this one.
+#[derive(Debug, Clone)]
+pub(crate) struct Build {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+}
+
+impl FromStr for Build {
+    type Err = anyhow::Error;
+
+    fn from_str(given: &str) -> anyhow::Result<Self> {
+        let (name, folder) = given.split_once('=').context("give a name and a folder, as before=target/before")?;
+        Ok(Self { name: name.to_owned(), folder: std::path::absolute(folder)? })
+    }
+}
+
 /// What all measurements share.
 pub(crate) struct Bench<'a> {
     pub(crate) plan: &'a Plan,
+    pub(crate) builds: &'a [Build],
     pub(crate) kafka: Kafka,
     pub(crate) scratch: Scratch,
     pub(crate) runtime: tokio::runtime::Runtime,
 }
 
 impl<'a> Bench<'a> {
-    pub(crate) fn start(plan: &'a Plan) -> anyhow::Result<Self> {
+    pub(crate) fn start(plan: &'a Plan, builds: &'a [Build]) -> anyhow::Result<Self> {
         let kafka = Kafka::start(Options { heap_mb: 1024, ..Options::default() })?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        Ok(Self { plan, kafka, scratch: Scratch::new("bench")?, runtime })
+        Ok(Self { plan, builds, kafka, scratch: Scratch::new("bench")?, runtime })
     }
 
     /// The settings of the bus as shipped, for the broker of this run.
@@ -42,6 +62,28 @@ impl<'a> Bench<'a> {
         let blocking = problems.iter().find(|problem| problem.blocks);
         ensure!(blocking.is_none(), "topics of the bench cannot be made: {blocking:?}");
         Ok(())
+    }
+
+    /// How a service of a build is started, on topics with this prefix.
+    pub(crate) fn launch(&self, program: &str, build: Option<&Build>, settings: &Settings) -> Launch {
+        let launch = Launch::new(program)
+            .env("WEIR__BUS__KAFKA__BROKERS", self.kafka.bootstrap())
+            .env("WEIR__BUS__TOPIC_PREFIX", &settings.topic_prefix)
+            .env("WEIR__BUS__CREATE_TOPICS", "true");
+        match build {
+            Some(build) => launch.built_in(&build.folder),
+            None => launch,
+        }
+    }
+
+    /// Starts the same for every build: of this one, and of the others.
+    pub(crate) fn each_build<T>(
+        &self,
+        mut start: impl FnMut(Option<&Build>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(T, Vec<T>)> {
+        let own = start(None)?;
+        let others = self.builds.iter().map(|build| start(Some(build))).collect::<Result<_, _>>()?;
+        Ok((own, others))
     }
 
     /// One slice: what the process uses, and the server behind it, while `work` is done.

@@ -39,8 +39,12 @@ fn every_role_counts_what_it_should() {
     let scratch = Scratch::new("bench-smoke").unwrap();
     let (json, markdown) = (scratch.path().join("bench.json"), scratch.path().join("bench.md"));
     std::fs::write(&markdown, "before\n<!-- table -->\nold\n<!-- end of table -->\nafter\n").unwrap();
-    let output = Command::new(bench())
+    let bench = bench();
+    let programs = bench.ancestors().nth(2).unwrap();
+    let output = Command::new(&bench)
         .arg("--quick")
+        .arg("--beside")
+        .arg(format!("same={}", programs.display()))
         .arg("--json")
         .arg(&json)
         .arg("--markdown")
@@ -58,7 +62,9 @@ fn every_role_counts_what_it_should() {
     let names: Vec<_> = sections.iter().map(|section| section["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["door-1k", "door-8k", "processing"]);
     for section in sections {
-        for contender in contenders(section) {
+        let all = contenders(section);
+        assert!(all.iter().any(|one| one["name"].as_str().unwrap().ends_with(", same")), "{section}");
+        for contender in all {
             let slices = contender["slices"].as_array().unwrap();
             assert_eq!(slices.len(), 1, "{contender}");
             assert_eq!(slices[0]["records"], 300, "{contender}");
