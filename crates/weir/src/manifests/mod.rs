@@ -6,6 +6,7 @@
 
 mod model;
 mod place;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -65,6 +66,7 @@ const TEMPLATES: &[(&str, &str, &str)] = &[
     ("docs/kubernetes.md", "services", template!("docs-services.md")),
     ("docs/topics.md", "topics", template!("docs-topics.md")),
     ("docs/topics.md", "sources", template!("docs-sources.md")),
+    ("docs/security.md", "principals", template!("docs-principals.md")),
 ];
 
 /// Something that is written.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use common::catalogue::{Answer, Description, Need, Scales, Use};
 use serde::Serialize;
 
+use super::tables::{self, PrincipalRow, SourceRow, TopicRow};
 use crate::catalogue::{self, SERVICES};
 use crate::settings::Settings;
 
@@ -19,6 +20,7 @@ pub(super) struct Model {
     grpc_services: Vec<String>,
     topics: Vec<TopicRow>,
     sources: Vec<SourceRow>,
+    principals: Vec<PrincipalRow>,
 }
 
 /// A service. What it has not is `false`, empty or `null`.
@@ -78,19 +80,6 @@ struct Input {
     group: String,
 }
 
-#[derive(Debug, Serialize)]
-struct TopicRow {
-    name: String,
-    written_by: Vec<&'static str>,
-    read_by: Vec<&'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct SourceRow {
-    name: &'static str,
-    platforms: &'static [&'static str],
-}
-
 impl Model {
     pub(super) fn of(settings: &Settings) -> Self {
         let all: Vec<Description> = catalogue::descriptions().chain([catalogue::jobs()]).collect();
@@ -105,14 +94,14 @@ impl Model {
         }
         let speaking = services.iter().filter(|service| !service.grpc.is_empty());
         let clients = all.iter().filter(|one| !one.topics.is_empty());
-        let sources = sources::all().iter();
         Self {
             version: super::VERSION,
             partitions: settings.bus.partitions,
             clients: clients.map(|one| program(one.name)).collect(),
             grpc_services: speaking.filter_map(|service| service.grpc_at.clone()).collect(),
-            topics: topics(&all),
-            sources: sources.map(|one| SourceRow { name: one.name(), platforms: one.platforms() }).collect(),
+            topics: tables::topics(&all),
+            sources: tables::sources(),
+            principals: tables::principals(settings),
             services,
         }
     }
@@ -305,38 +294,4 @@ fn reaches(description: &Description) -> Vec<String> {
     }
     to.extend(description.runs.dials.iter().map(|dial| dial.service.to_owned()));
     to
-}
-
-/// Who writes and who reads which topics; those that differ only in source, platform or kind are one row.
-fn topics(all: &[Description]) -> Vec<TopicRow> {
-    let mut rows: Vec<TopicRow> = Vec::new();
-    for description in all {
-        let replayed = if description.replays { catalogue::replays() } else { Vec::new() };
-        for one in description.topics.iter().chain(&replayed) {
-            let name = pattern(&one.topic.name);
-            let at = rows.iter().position(|row| row.name == name).unwrap_or_else(|| {
-                rows.push(TopicRow { name, written_by: Vec::new(), read_by: Vec::new() });
-                rows.len() - 1
-            });
-            let people = match one.used {
-                Use::Input | Use::LookUp => &mut rows[at].read_by,
-                Use::Output | Use::Tell => &mut rows[at].written_by,
-                Use::Check | Use::Ends => continue,
-            };
-            if !people.contains(&description.name) {
-                people.push(description.name);
-            }
-        }
-    }
-    rows
-}
-
-fn pattern(topic: &str) -> String {
-    match topic.split('.').collect::<Vec<_>>()[..] {
-        ["raw", _] => "raw.<source>".to_owned(),
-        ["raw", _, "bulk"] => "raw.<source>.bulk".to_owned(),
-        ["events", _, "other"] => "events.<platform>.other".to_owned(),
-        ["events", _, _] => "events.<platform>.<kind>".to_owned(),
-        _ => topic.to_owned(),
-    }
 }
