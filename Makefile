@@ -124,15 +124,10 @@ k8s-check: test-deps ## Check every overlay: types, schemas, references, arrows,
 	cargo build --workspace --bins --test manifests
 	cargo test --workspace --test manifests
 
-.PHONY: k8s-kafka
-k8s-kafka: deps ## Write topics and users for Strimzi from the code
+.PHONY: manifests
+manifests: deps ## Write what follows from the code into k8s, docker-compose.yml and docs; a test compares them
 	cargo build -p weir
-	for what in topics users; do \
-		command=$$([[ $$what == users ]] && echo acls || echo topics); \
-		{ echo "# Written by \`make k8s-kafka\`; a test compares it with the code."; \
-		  WEIR__BUS__PARTITIONS=6 WEIR__BUS__REPLICATION_FACTOR=3 $(PROGRAMS)/weir $$command --strimzi kafka; \
-		} > k8s/components/strimzi/$$what.yaml; \
-	done
+	$(PROGRAMS)/weir manifests --write
 
 # What runs in one overlay is what the next one gets: only the images move.
 .PHONY: promote

@@ -11,10 +11,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-programs=(weir-streaming weir-processing weir-enricher weir-loader weir-health-check weir)
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 bases=$(sed -n 's/^FROM \([^ ]*[:/][^ ]*\).*/\1/p' deploy/Dockerfile)
 overlay=k8s/overlays/review/images/kustomization.yaml
+# `weir manifests --write` names all of them there.
+mapfile -t programs < <(sed -n 's/^  - name: //p' "$overlay")
 # What an image may take, in bytes: as it is pulled, compressed.
 largest=$((50 * 1000 * 1000))
 work=target/images

@@ -1,5 +1,5 @@
 //! What a service is, as data. Each service describes itself; from the descriptions come the topics of an installation,
-//! the rights on Kafka, what becomes of what, and who reads what was refused.
+//! the rights on Kafka, what becomes of what, who reads what was refused, and the manifests.
 
 use prost::Name;
 
@@ -19,6 +19,87 @@ pub struct Description {
     pub refuses: bool,
     /// Whether it sends the dead letters of all services again.
     pub replays: bool,
+    /// How it runs where several machines run it.
+    pub runs: Runs,
+}
+
+/// How a service runs on a cluster: what the manifests say of it. The sizes are where it starts; an overlay may patch them.
+#[derive(Debug, Clone, Copy)]
+pub struct Runs {
+    /// How many there are.
+    pub scales: Scales,
+    /// Processors that it asks for, as Kubernetes writes it: `250m`.
+    pub cpu: &'static str,
+    /// Memory that it asks for, and the most that it may take: `256Mi`.
+    pub memory: [&'static str; 2],
+    /// What it needs beside the log.
+    pub needs: &'static [Need],
+    /// What it answers beside health and metrics.
+    pub answers: &'static [Answer],
+    /// Which services it asks.
+    pub dials: &'static [Dial],
+}
+
+/// How many instances of a service there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scales {
+    /// Always so many.
+    Fixed(u32),
+    /// Two or more: as many as their processors ask for.
+    Cpu,
+    /// Two or more: as many as the records ask for that wait. One for each so many of a topic.
+    Lag(u32),
+}
+
+impl Scales {
+    /// How many there always are.
+    #[must_use]
+    pub fn least(self) -> u32 {
+        match self {
+            Self::Fixed(count) => count,
+            Self::Cpu | Self::Lag(_) => 2,
+        }
+    }
+}
+
+/// What a service needs beside the log, which whoever has topics needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// The object store of the lake.
+    Lake,
+    /// A store of claims that all its instances reach.
+    Claims,
+    /// The key that opens the secrets of endpoints.
+    SealingKey,
+    /// PostgreSQL. `database` and `password_file` of this section of the settings say where.
+    Database(&'static str),
+    /// The addresses of all services with topics.
+    Targets,
+}
+
+/// What a service answers, and to whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Strangers, by HTTP.
+    Public {
+        /// Below which path.
+        path: &'static str,
+        /// The setting of the address where it listens.
+        listen: &'static str,
+    },
+    /// Operators and programs, by gRPC: the full name of the service in `proto/`.
+    Grpc(&'static str),
+    /// Operators, by pages on the admin server.
+    Pages,
+}
+
+/// A service that another one asks by gRPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dial {
+    /// Which.
+    pub service: &'static str,
+    /// The setting of its URL; `None`: it is an argument.
+    pub setting: Option<&'static str>,
 }
 
 /// What a service makes of what: from every record of `reads`, it may write records of `writes`. Look-ups (registrations)

@@ -27,6 +27,7 @@ mod upload;
 mod work;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -177,8 +178,8 @@ impl Service for Enricher {
         description()
     }
 
-    fn groups(settings: &Settings) -> Vec<String> {
-        vec![settings.enricher.group.clone()]
+    fn groups(settings: &Settings) -> BTreeMap<String, String> {
+        BTreeMap::from([(ACTIVITIES.name().to_owned(), settings.enricher.group.clone())])
     }
 
     async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {

@@ -1,12 +1,21 @@
 //! The topics of the enricher.
 
-use common::catalogue::{Description, TopicUse, Use};
+use common::catalogue::{Description, Dial, Need, Runs, Scales, TopicUse, Use};
 use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, LOADS};
 
 use crate::STAGE;
 
 /// What it does.
 pub const ABOUT: &str = "Finds out more about activities, and writes them to a topic and to the files of the lake";
+
+const RUNS: Runs = Runs {
+    scales: Scales::Lag(2000),
+    cpu: "500m",
+    memory: ["256Mi", "1Gi"],
+    needs: &[Need::Lake, Need::Claims],
+    answers: &[],
+    dials: &[Dial { service: "processing", setting: Some("enricher.processing_url") }],
+};
 
 /// What the enricher is.
 #[must_use]
@@ -18,5 +27,5 @@ pub fn description() -> Description {
         TopicUse::of(&LOADS, Use::Output, "load requests"),
         TopicUse::of(&DEAD_LETTERS, Use::Output, "what it refuses"),
     ];
-    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: false }
+    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: false, runs: RUNS }
 }

@@ -28,8 +28,8 @@ use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::routing::get;
-use common::catalogue::Description;
-use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer};
+use common::catalogue::{Answer, Description, Need, Runs, Scales};
+use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer, SERVICE_NAME};
 use common::health::v1::{GetPipelineRequest, GetPipelineResponse};
 use service::{Action, CheckHandle, CheckSpec, Host, Service};
 use tokio_util::sync::CancellationToken;
@@ -43,10 +43,19 @@ pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, 
 /// What it does.
 pub const ABOUT: &str = "Asks every service how it is, and says whether the whole pipeline is healthy";
 
+const RUNS: Runs = Runs {
+    scales: Scales::Fixed(1),
+    cpu: "50m",
+    memory: ["32Mi", "128Mi"],
+    needs: &[Need::Targets],
+    answers: &[Answer::Pages, Answer::Grpc(SERVICE_NAME)],
+    dials: &[],
+};
+
 /// What health-check is.
 #[must_use]
 pub fn description() -> Description {
-    Description { name: "health-check", about: ABOUT, topics: Vec::new(), refuses: false, replays: false }
+    Description { name: "health-check", about: ABOUT, topics: Vec::new(), refuses: false, replays: false, runs: RUNS }
 }
 
 /// Health-check, not yet asking.
@@ -69,7 +78,7 @@ impl HealthCheck {
     #[must_use]
     pub fn new(settings: &Settings, host: &Host) -> Self {
         let settings = &settings.health_check;
-        if host.holds_all() {
+        if host.held().is_some() {
             let health = host.health().clone();
             let watched = vec![Watched { service: LOCAL.to_owned(), expected: 1 }];
             return Self::with(settings, host, watched, Source::Local(Arc::new(move || health.digest())), None);
@@ -92,7 +101,8 @@ impl HealthCheck {
         check: Option<CheckHandle>,
     ) -> Self {
         collector::describe();
-        let known = Known::new(Model::new(watched, settings.limits()));
+        let model = Model::new(watched, settings.limits());
+        let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let collector = Collector::new(settings, source, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);
         Self { collector, known, check, shutdown: host.shutdown().clone(), refresh_ms }

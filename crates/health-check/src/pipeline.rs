@@ -8,9 +8,6 @@ use common::health::v1::{Check, Count, Digest, Hop, Instance, Pipeline, State};
 use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem};
 
-/// The stages in the order of the data's way; others come after them.
-pub const ORDER: [&str; 4] = ["streaming", "processing", "enricher", "loader"];
-
 const MINUTE: Duration = Duration::from_secs(60);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 const HOUR: i64 = 3600;
@@ -63,6 +60,8 @@ impl Place {
 #[derive(Debug, Clone)]
 pub struct Model {
     watched: Vec<Watched>,
+    /// The stages in the order of the data's way; others come after them.
+    order: Vec<String>,
     limits: Limits,
     places: Vec<Place>,
     /// The last that ended, latest last: one may come back at another address.
@@ -86,10 +85,18 @@ pub struct View {
 }
 
 impl Model {
-    /// Nobody was asked yet.
+    /// Nobody was asked yet. Stages are shown in the order of `watched`.
     #[must_use]
     pub fn new(watched: Vec<Watched>, limits: Limits) -> Self {
-        Self { watched, limits, places: Vec::new(), ended: VecDeque::new(), settled: Totals::default(), rounds: 0 }
+        let order = watched.iter().map(|one| one.service.clone()).collect();
+        let (places, ended, settled) = (Vec::new(), VecDeque::new(), Totals::default());
+        Self { watched, order, limits, places, ended, settled, rounds: 0 }
+    }
+
+    /// Where one process has several stages: these, in this order.
+    #[must_use]
+    pub fn in_order(self, stages: &[&str]) -> Self {
+        Self { order: stages.iter().map(|&stage| stage.to_owned()).collect(), ..self }
     }
 
     /// What came of asking at one address.
@@ -208,7 +215,7 @@ impl Model {
         let mut balance: Vec<Count> =
             totals.0.iter().map(|((hop, endpoint, hour), flow)| flow.count(hop, endpoint, *hour)).collect();
         balance.retain(|count| count.taken_in > 0);
-        let rank = |count: &Count| (std::cmp::Reverse(count.hour.map(|hour| hour.seconds)), order(&count.hop));
+        let rank = |count: &Count| (std::cmp::Reverse(count.hour.map(|hour| hour.seconds)), self.place(&count.hop));
         balance.sort_by(|a, b| rank(a).cmp(&rank(b)).then(a.endpoint.cmp(&b.endpoint)));
         View {
             pipeline: Pipeline {
@@ -236,7 +243,7 @@ impl Model {
                 hops.insert(watched.service.clone());
             }
             for hop in hops {
-                let stage = stages.entry((order(&hop), hop.clone())).or_insert_with(|| Stage::new(&hop));
+                let stage = stages.entry((self.place(&hop), hop.clone())).or_insert_with(|| Stage::new(&hop));
                 stage.expected += watched.expected;
                 for place in &mine {
                     let has_it = place.digest.as_ref().is_none_or(|digest| {
@@ -254,6 +261,10 @@ impl Model {
             }
         }
         stages.into_values().collect()
+    }
+
+    fn place(&self, hop: &str) -> usize {
+        self.order.iter().position(|known| known == hop).unwrap_or(self.order.len())
     }
 
     fn hop(&self, stage: &Stage<'_>, flow: &Flow, now: SystemTime) -> (Hop, [f64; 3]) {
@@ -312,10 +323,6 @@ pub(crate) fn is_about(check: &Check, hop: &str, hops: &BTreeSet<String>) -> boo
         check.name.strip_prefix(hop).is_some_and(|rest| rest.starts_with('_')) || check.name.starts_with(more)
     };
     named(hop) || !hops.iter().any(|hop| named(hop))
-}
-
-fn order(hop: &str) -> usize {
-    ORDER.iter().position(|known| *known == hop).unwrap_or(ORDER.len())
 }
 
 fn instance(place: &Place) -> Instance {

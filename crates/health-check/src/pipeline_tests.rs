@@ -33,7 +33,7 @@ fn all_is_well() {
     let view = whole(|_| ());
     assert_eq!(view.pipeline.state(), State::Ok, "{:?}", view.pipeline.problems);
     let names: Vec<_> = view.pipeline.hops.iter().map(|hop| hop.service.as_str()).collect();
-    assert_eq!(names, ORDER, "in the order of the data's way");
+    assert_eq!(names, ["streaming", "processing", "enricher", "loader"], "in the order in which they are watched");
     let streaming = hop(&view, "streaming");
     assert_eq!((streaming.instances, streaming.expected), (2, 2));
     // 600 and 580 in five seconds.
@@ -166,7 +166,10 @@ fn one_process_may_have_all_stages() {
         digest.counts.push(Count { hop: hop.to_owned(), taken_in, ..Count::default() });
     }
     digest.queues.push(queue("enricher", 7));
-    let view = told(&[("weir", 1)], vec![("weir", "this process", Ok(digest))]).view(at(0));
+    let stages = ["streaming", "processing", "enricher", "loader"];
+    let mut model = Model::new(watched(&[("weir", 1)]), LIMITS).in_order(&stages);
+    tell(&mut model, vec![("weir", "this process", Ok(digest))], 0);
+    let view = model.view(at(0));
     let hops: Vec<_> = view.pipeline.hops.iter().map(|hop| (hop.service.as_str(), hop.state(), hop.lag)).collect();
     let expected = [
         ("streaming", State::Ok, 0),

@@ -45,7 +45,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use common::catalogue::{Description, TopicUse, Use};
+use common::catalogue::{Description, Need, Runs, Scales, TopicUse, Use};
 use common::topics::{ACTIVITIES, DEAD_LETTERS, LOADS};
 use lake::Lake;
 use service::{Host, Service};
@@ -72,6 +72,16 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What it does.
 pub const ABOUT: &str = "Makes files part of the tables of the lake, each row once";
 
+/// The second instance takes over when the first one fails.
+const RUNS: Runs = Runs {
+    scales: Scales::Fixed(2),
+    cpu: "250m",
+    memory: ["256Mi", "1Gi"],
+    needs: &[Need::Lake],
+    answers: &[],
+    dials: &[],
+};
+
 /// What the loader is.
 #[must_use]
 pub fn description() -> Description {
@@ -80,7 +90,7 @@ pub fn description() -> Description {
         TopicUse::of(&ACTIVITIES, Use::Ends, "where its partitions end: no version of a table can lie beyond"),
         TopicUse::of(&DEAD_LETTERS, Use::Output, "what it refuses"),
     ];
-    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: false }
+    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: false, runs: RUNS }
 }
 
 /// The loader, opened and not yet running.
@@ -212,8 +222,8 @@ impl Service for Loader {
         description()
     }
 
-    fn groups(settings: &Settings) -> Vec<String> {
-        vec![settings.loader.group.clone()]
+    fn groups(settings: &Settings) -> BTreeMap<String, String> {
+        BTreeMap::from([(LOADS.name().to_owned(), settings.loader.group.clone())])
     }
 
     async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {

@@ -26,6 +26,7 @@ mod topics;
 mod warn;
 pub mod weight;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -212,8 +213,8 @@ impl Service for Processing {
         description()
     }
 
-    fn groups(settings: &Settings) -> Vec<String> {
-        settings.processing.inputs().map(|input| input.group).to_vec()
+    fn groups(settings: &Settings) -> BTreeMap<String, String> {
+        settings.processing.groups()
     }
 
     fn add_to(&self, routes: Routes) -> Routes {

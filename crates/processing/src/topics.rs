@@ -1,6 +1,9 @@
 //! The topics of processing.
 
-use common::catalogue::{Description, TopicUse, Use};
+use common::catalogue::{Answer, Description, Need, Runs, Scales, TopicUse, Use};
+use common::deadletter::v1::dead_letter_service_server;
+use common::enrichment::v1::enrichment_service_server;
+use common::registration::v1::registration_service_server;
 use common::topics::{ACTIVITIES, DEAD_LETTERS, REGISTRATIONS, STORMS, raw, raw_bulk};
 use sources::Source;
 
@@ -8,6 +11,19 @@ use crate::pipeline::STAGE;
 
 /// What it does.
 pub const ABOUT: &str = "Turns raw deliveries into typed events and activities, and keeps the registrations";
+
+const RUNS: Runs = Runs {
+    scales: Scales::Lag(1000),
+    cpu: "500m",
+    memory: ["192Mi", "768Mi"],
+    needs: &[Need::Claims, Need::SealingKey, Need::Database("registrations")],
+    answers: &[
+        Answer::Grpc(registration_service_server::SERVICE_NAME),
+        Answer::Grpc(dead_letter_service_server::SERVICE_NAME),
+        Answer::Grpc(enrichment_service_server::SERVICE_NAME),
+    ],
+    dials: &[],
+};
 
 /// What processing is, with every source there is.
 #[must_use]
@@ -32,7 +48,7 @@ pub(crate) fn described(sources: &[&'static dyn Source]) -> Description {
         TopicUse::of(&STORMS, Use::Tell, "which endpoints to hold back"),
         TopicUse::of(&DEAD_LETTERS, Use::LookUp, "replay"),
     ]);
-    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: true }
+    Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: true, runs: RUNS }
 }
 
 /// The topics of the typed events of these sources.

@@ -56,7 +56,8 @@ struct Inner {
     certificates: Certificates,
     /// Whether somebody looks at the clock.
     by_clock: AtomicBool,
-    holds_all: AtomicBool,
+    /// Its services, where it holds all of them.
+    held: OnceLock<Vec<&'static str>>,
     /// Where gRPC is answered, once it is.
     grpc: OnceLock<SocketAddr>,
     set_back: CancellationToken,
@@ -79,7 +80,7 @@ impl Host {
                 servers: TaskTracker::new(),
                 certificates: Certificates::default(),
                 by_clock: AtomicBool::new(false),
-                holds_all: AtomicBool::new(false),
+                held: OnceLock::new(),
                 grpc: OnceLock::new(),
                 set_back: CancellationToken::new(),
             }),
@@ -140,21 +141,22 @@ impl Host {
         }));
     }
 
-    /// All services are in this process, and find each other here, whatever the settings say.
-    pub fn hold_all(&self) {
-        self.inner.holds_all.store(true, Ordering::Relaxed);
+    /// All services are in this process, and find each other here, whatever the settings say. Once; their names are in the
+    /// order of the data's way.
+    pub fn hold_all(&self, names: Vec<&'static str>) {
+        let _ = self.inner.held.set(names);
     }
 
-    /// Whether [all services](Self::hold_all) are here.
+    /// The names of [all services](Self::hold_all), where they are here.
     #[must_use]
-    pub fn holds_all(&self) -> bool {
-        self.inner.holds_all.load(Ordering::Relaxed)
+    pub fn held(&self) -> Option<&[&'static str]> {
+        self.inner.held.get().map(Vec::as_slice)
     }
 
     /// Where another service answers gRPC, if it is in this process and that answers already.
     #[must_use]
     pub fn neighbour(&self) -> Option<String> {
-        let here = self.inner.grpc.get().filter(|_| self.holds_all())?;
+        let here = self.inner.grpc.get().filter(|_| self.held().is_some())?;
         Some(self.inner.settings.grpc.url(&here.to_string()))
     }
 

@@ -1,5 +1,6 @@
 //! A service as its process sees it: opened, then answering, then running. A process of its own has one, `weir up` all.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -21,9 +22,9 @@ pub trait Service: Sized + Send + 'static {
     /// What it is.
     fn description() -> Description;
 
-    /// What its consumer groups are called by these settings, without prefix.
-    fn groups(_settings: &Self::Settings) -> Vec<String> {
-        Vec::new()
+    /// Of each topic that it reads the consumer group by these settings, all without prefix.
+    fn groups(_settings: &Self::Settings) -> BTreeMap<String, String> {
+        BTreeMap::new()
     }
 
     /// Opens what is local; waits for nobody.

@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::{Bus, Table};
-use common::catalogue::{Description, TopicUse, Use};
+use common::catalogue::{Answer, Description, Need, Runs, Scales, TopicUse, Use};
 use common::registration::v1::Registration;
 use common::topics::{self, DEAD_LETTERS, REGISTRATIONS, STORMS};
 use service::seal::SealingKey;
@@ -60,6 +60,15 @@ const HOP: &str = "streaming";
 /// What it does.
 pub const ABOUT: &str = "Takes webhooks and puts every delivery durably on the log before it says thank you.";
 
+const RUNS: Runs = Runs {
+    scales: Scales::Cpu,
+    cpu: "250m",
+    memory: ["128Mi", "384Mi"],
+    needs: &[Need::SealingKey],
+    answers: &[Answer::Public { path: "/webhooks/", listen: "streaming.listen" }],
+    dials: &[],
+};
+
 /// What the door is.
 #[must_use]
 pub fn description() -> Description {
@@ -73,7 +82,7 @@ pub fn description() -> Description {
         TopicUse::of(&STORMS, Use::LookUp, "which endpoints to hold back"),
         TopicUse::of(&DEAD_LETTERS, Use::Check, "that refused deliveries can be kept"),
     ]);
-    Description { name: HOP, about: ABOUT, topics: used, refuses: false, replays: false }
+    Description { name: HOP, about: ABOUT, topics: used, refuses: false, replays: false, runs: RUNS }
 }
 
 /// What is left of the shutdown's deadline for what comes after the last record.

@@ -3,6 +3,8 @@
 //! One place for it: `weir acls` prints it, and a test runs the services with exactly this and shows that everything
 //! else is refused.
 
+use std::collections::BTreeMap;
+
 use common::catalogue::{Description, TopicUse, Use};
 use serde::Serialize;
 
@@ -54,7 +56,7 @@ pub struct Access {
 
 /// What may be done with whom, with the names that these settings give to topics and groups.
 pub fn access(settings: &Settings) -> Vec<Access> {
-    let of = |description: Description, groups: Vec<String>| {
+    let of = |description: Description, groups: BTreeMap<String, String>| {
         let mut topics = description.topics;
         if description.replays {
             topics.extend(catalogue::replays());
@@ -65,7 +67,7 @@ pub fn access(settings: &Settings) -> Vec<Access> {
         Access { service: format!("weir-{}", description.name), rules: maker.rules }
     };
     let services = SERVICES.into_iter().map(|service| of((service.description)(), (service.groups)(settings)));
-    services.chain([of(catalogue::jobs(), Vec::new())]).collect()
+    services.chain([of(catalogue::jobs(), BTreeMap::new())]).collect()
 }
 
 struct Maker<'a> {
@@ -74,7 +76,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn add_all(&mut self, topics: &[TopicUse], groups: &[String]) {
+    fn add_all(&mut self, topics: &[TopicUse], groups: &BTreeMap<String, String>) {
         let last_input = topics.iter().rposition(|one| one.used == Use::Input);
         for (n, TopicUse { topic, used, why, .. }) in topics.iter().enumerate() {
             let operations: &[Operation] = match used {
@@ -85,7 +87,7 @@ impl Maker<'_> {
             };
             self.add(Resource::Topic(format!("{}{}", self.prefix, topic.name)), operations, why);
             if Some(n) == last_input {
-                groups.iter().for_each(|group| self.group(group, Operation::Read, "its place in the input"));
+                groups.values().for_each(|group| self.group(group, Operation::Read, "its place in the input"));
             }
         }
         // For reading a topic without a group.

@@ -1,16 +1,18 @@
 //! Every service there is. What is to be said of all of them is made from here.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use axum::Router;
-use common::catalogue::{Description, TopicUse, Use};
+use common::catalogue::{Description, Dial, Need, Runs, Scales, TopicUse, Use};
 use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS};
 use enricher::Enricher;
 use futures_util::future::BoxFuture;
 use health_check::HealthCheck;
 use loader::Loader;
 use processing::Processing;
-use service::{Host, Service};
+use service::{Host, Service, SettingsError};
 use streaming::Streaming;
 use tonic::service::Routes;
 
@@ -21,11 +23,16 @@ use crate::settings::Settings;
 pub struct Entry {
     /// What it is.
     pub description: fn() -> Description,
-    /// What its consumer groups are called, without prefix.
-    pub groups: fn(&Settings) -> Vec<String>,
+    /// Of each topic that it reads the consumer group, all without prefix.
+    pub groups: fn(&Settings) -> BTreeMap<String, String>,
+    /// Reads the settings of a process of its own, from a file and from environment variables, and says what is wrong.
+    pub load: Load,
     /// Opens it in a process that has all services.
     pub open: Open,
 }
+
+/// Reads settings.
+pub type Load = fn(Option<&Path>, Vec<(String, String)>) -> Result<(), SettingsError>;
 
 /// Opens a service. Waits for nobody.
 pub type Open = for<'a> fn(&'a Settings, &'a Host) -> BoxFuture<'a, anyhow::Result<Box<dyn Opened>>>;
@@ -71,6 +78,7 @@ where
     Entry {
         description: S::description,
         groups: |settings| S::groups(&settings.into()),
+        load: |file, environment| service::load::<S::Settings>(S::DEFAULTS, file, environment).map(drop),
         open: |settings, host| {
             Box::pin(async move {
                 let service = S::open(&settings.into(), host).await?;
@@ -85,6 +93,16 @@ pub fn descriptions() -> impl Iterator<Item = Description> {
     SERVICES.into_iter().map(|service| (service.description)())
 }
 
+/// Of the scheduled jobs only what they need counts: how they run is in `k8s/base/jobs.yaml`.
+const JOBS: Runs = Runs {
+    scales: Scales::Fixed(0),
+    cpu: "100m",
+    memory: ["256Mi", "1Gi"],
+    needs: &[Need::Lake],
+    answers: &[],
+    dials: &[Dial { service: "processing", setting: None }],
+};
+
 /// The scheduled jobs. `weir job conservation` compares topics; the others ask processing and the lake.
 pub fn jobs() -> Description {
     let compared = "whether what was accepted came through";
@@ -94,7 +112,7 @@ pub fn jobs() -> Description {
         TopicUse::of(&DEAD_LETTERS, Use::LookUp, "what was refused on the way"),
     ];
     let about = "Compares, cleans up and exports by a schedule";
-    Description { name: "jobs", about, topics, refuses: false, replays: false }
+    Description { name: "jobs", about, topics, refuses: false, replays: false, runs: JOBS }
 }
 
 /// What whoever replays does with the inputs of all that refuse: reads the originals, and sends them again.

@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::catalogue::Answer;
 use common::topics::{TopicKind, takes_replays};
 
 use super::*;
@@ -70,9 +71,26 @@ fn a_stage_reads_one_kind_of_message() {
 }
 
 #[test]
-fn others_who_know_services_by_name_know_all_of_them() {
-    let with_topics: Vec<_> = descriptions().filter(|one| !one.topics.is_empty()).map(|one| one.name).collect();
-    assert_eq!(health_check::pipeline::ORDER.to_vec(), with_topics, "ORDER in health-check/src/pipeline.rs");
+fn whoever_is_dialed_is_there_and_every_setting_too() {
+    let settings = serde_json::to_value(Settings::load(None).unwrap()).unwrap();
+    let has = |setting: &str| settings.pointer(&format!("/{}", setting.replace('.', "/"))).is_some();
+    for Description { name, runs, .. } in descriptions().chain([jobs()]) {
+        let named = runs.dials.iter().filter_map(|dial| dial.setting.map(str::to_owned));
+        let listens = runs.answers.iter().filter_map(|answer| match answer {
+            Answer::Public { listen, .. } => Some((*listen).to_owned()),
+            Answer::Grpc(_) | Answer::Pages => None,
+        });
+        let stores = runs.needs.iter().filter_map(|need| match need {
+            Need::Database(section) => Some([format!("{section}.database"), format!("{section}.password_file")]),
+            _ => None,
+        });
+        for setting in named.chain(listens).chain(stores.flatten()) {
+            assert!(has(&setting), "{name}: there is no setting {setting}");
+        }
+        for dial in runs.dials {
+            assert!(descriptions().any(|other| other.name == dial.service), "{name}: no service {}", dial.service);
+        }
+    }
 }
 
 #[test]

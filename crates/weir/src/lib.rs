@@ -8,6 +8,7 @@
 //! * [`trace`]: what became of a delivery
 //! * [`register`]: what the commands have in common that talk to the registrations
 //! * [`live`]: what a running Weir looks like: the table of `weir up --simulate`
+//! * [`manifests`]: the part of the manifests and of the docs that follows from the catalogue
 //! * [`settings`]: the settings of all of it
 //! * [`strimzi`]: topics and users as resources of Kubernetes
 //! * [`out`]: what people and pipes see
@@ -17,6 +18,7 @@ pub mod catalogue;
 pub mod cmd;
 pub mod decode;
 pub mod live;
+pub mod manifests;
 pub mod out;
 pub mod records;
 pub mod register;

@@ -3,111 +3,126 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
+use common::catalogue::{Answer, Description, Need};
 use serde_yaml_ng::Value;
+use weir::catalogue;
 
-use crate::check::{list, name, of_kind, text};
+use crate::check::{list, name, of_kind, template, text, workloads};
 
 /// From, to, port. What is not here must not be possible.
-const ARROWS: &[(&str, &str, u16)] = &[
-    ("public", "streaming", 8080),
-    ("operators", "processing", 9090),
-    ("operators", "health-check", 8081),
-    ("operators", "health-check", 9090),
-    ("monitoring", "streaming", 8081),
-    ("monitoring", "processing", 8081),
-    ("monitoring", "enricher", 8081),
-    ("monitoring", "loader", 8081),
-    ("monitoring", "health-check", 8081),
-    ("health-check", "streaming", 9090),
-    ("health-check", "processing", 9090),
-    ("health-check", "enricher", 9090),
-    ("health-check", "loader", 9090),
-    ("enricher", "processing", 9090),
-    ("streaming", "kafka", 9093),
-    ("processing", "kafka", 9093),
-    ("enricher", "kafka", 9093),
-    ("loader", "kafka", 9093),
-    ("processing", "postgres", 5432),
-    ("processing", "valkey", 6379),
-    ("enricher", "valkey", 6379),
-    ("enricher", "store", 443),
-    ("loader", "store", 443),
-    ("jobs", "processing", 9090),
-    ("jobs", "kafka", 9093),
-    ("jobs", "store", 443),
-    ("streaming", "collector", 4317),
-    ("processing", "collector", 4317),
-    ("enricher", "collector", 4317),
-    ("loader", "collector", 4317),
-    ("health-check", "collector", 4317),
-];
+type Arrow = (&'static str, &'static str, u16);
+
+/// What follows from what the services say of themselves.
+fn arrows() -> BTreeSet<Arrow> {
+    let all: Vec<Description> = catalogue::descriptions().collect();
+    let mut arrows = beside(&catalogue::jobs());
+    for one in &all {
+        arrows.extend(beside(one));
+        arrows.insert(("monitoring", one.name, 8081));
+        arrows.insert((one.name, "collector", 4317));
+        for answer in one.runs.answers {
+            arrows.insert(match answer {
+                Answer::Public { .. } => ("public", one.name, 8080),
+                Answer::Grpc(_) => ("operators", one.name, 9090),
+                Answer::Pages => ("operators", one.name, 8081),
+            });
+        }
+        if one.runs.needs.contains(&Need::Targets) {
+            arrows
+                .extend(all.iter().filter(|other| !other.topics.is_empty()).map(|other| (one.name, other.name, 9090)));
+        }
+    }
+    arrows
+}
+
+/// To what is not a service of ours, and to those that it asks.
+fn beside(one: &Description) -> BTreeSet<Arrow> {
+    let needs = one.runs.needs.iter().filter_map(|need| match need {
+        Need::Lake => Some(("store", 443)),
+        Need::Claims => Some(("valkey", 6379)),
+        Need::Database(_) => Some(("postgres", 5432)),
+        Need::SealingKey | Need::Targets => None,
+    });
+    let kafka = (!one.topics.is_empty()).then_some(("kafka", 9093));
+    let dials = one.runs.dials.iter().map(|dial| (dial.service, 9090));
+    needs.chain(kafka).chain(dials).map(|(to, port)| (one.name, to, port)).collect()
+}
 
 /// Ports that somebody could try.
 const PORTS: [u16; 11] = [22, 80, 443, 4317, 5432, 6379, 8080, 8081, 9090, 9092, 9093];
+
+type Labels = Vec<(String, String)>;
 
 /// Somebody in the network.
 struct Party {
     name: &'static str,
     /// None: not a pod.
-    pod: Option<&'static [(&'static str, &'static str)]>,
+    pod: Option<Labels>,
     /// Whether it is in the namespace of the policies.
     here: bool,
-    namespace: &'static [(&'static str, &'static str)],
+    namespace: Labels,
     address: Ipv4Addr,
 }
 
-const fn service(name: &'static str, labels: &'static [(&'static str, &'static str)]) -> Party {
-    Party { name, pod: Some(labels), here: true, namespace: &[], address: Ipv4Addr::new(10, 0, 0, 1) }
+fn labels(labels: &[(&str, &str)]) -> Labels {
+    labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-const fn elsewhere(
-    name: &'static str,
-    labels: &'static [(&'static str, &'static str)],
-    namespace: &'static [(&'static str, &'static str)],
-) -> Party {
-    Party { name, pod: Some(labels), here: false, namespace, address: Ipv4Addr::new(10, 0, 0, 2) }
+fn pod(name: &'static str, pod: Labels) -> Party {
+    Party { name, pod: Some(pod), here: true, namespace: Vec::new(), address: Ipv4Addr::new(10, 0, 0, 1) }
 }
 
-const fn outside(name: &'static str, address: Ipv4Addr) -> Party {
-    Party { name, pod: None, here: false, namespace: &[], address }
+fn elsewhere(name: &'static str, pod: Labels, namespace: &[(&str, &str)]) -> Party {
+    let address = Ipv4Addr::new(10, 0, 0, 2);
+    Party { name, pod: Some(pod), here: false, namespace: labels(namespace), address }
+}
+
+fn outside(name: &'static str, address: [u8; 4]) -> Party {
+    Party { name, pod: None, here: false, namespace: Vec::new(), address: address.into() }
 }
 
 const NAME: &str = "app.kubernetes.io/name";
 const OURS: (&str, &str) = ("app.kubernetes.io/part-of", "weir");
 
-const PARTIES: &[Party] = &[
-    service("streaming", &[(NAME, "streaming"), OURS]),
-    service("processing", &[(NAME, "processing"), OURS]),
-    service("enricher", &[(NAME, "enricher"), OURS]),
-    service("loader", &[(NAME, "loader"), OURS]),
-    service("health-check", &[(NAME, "health-check"), OURS]),
-    service("jobs", &[(NAME, "jobs"), OURS]),
-    service("valkey", &[(NAME, "valkey"), OURS]),
-    service("kafka", &[("strimzi.io/name", "kafka-kafka")]),
-    service("postgres", &[("cnpg.io/cluster", "postgres")]),
-    service("collector", &[("app.kubernetes.io/component", "opentelemetry-collector")]),
-    service("stranger", &[(NAME, "stranger")]),
-    elsewhere("public", &[], &[("weir.example.com/ingress-public", "true")]),
-    elsewhere("operators", &[], &[("weir.example.com/ingress-operators", "true")]),
-    elsewhere("monitoring", &[], &[("weir.example.com/monitoring", "true")]),
-    elsewhere("another namespace", &[(NAME, "processing"), OURS], &[]),
-    outside("store", Ipv4Addr::new(52, 216, 1, 1)),
-    outside("a private network", Ipv4Addr::new(10, 9, 8, 7)),
-    outside("the metadata of the node", Ipv4Addr::new(169, 254, 169, 254)),
-];
+/// Those whose pods are ours with the labels that their pods have, and everybody else.
+fn parties(documents: &[Value]) -> Vec<Party> {
+    let named = |name: &str| {
+        let mut pods = workloads(documents).map(|one| &template(one)["metadata"]["labels"]);
+        let pod = pods.find(|labels| labels[NAME] == name).and_then(Value::as_mapping);
+        pod.into_iter().flatten().map(|(key, value)| (text(key), text(value))).collect::<Labels>()
+    };
+    let services = catalogue::descriptions().map(|one| one.name).chain(["jobs", "valkey"]);
+    let mut parties: Vec<Party> = services.map(|name| pod(name, named(name))).collect();
+    let processing = named("processing");
+    parties.extend([
+        pod("kafka", labels(&[("strimzi.io/name", "kafka-kafka")])),
+        pod("postgres", labels(&[("cnpg.io/cluster", "postgres")])),
+        pod("collector", labels(&[("app.kubernetes.io/component", "opentelemetry-collector")])),
+        pod("stranger", labels(&[(NAME, "stranger"), OURS])),
+        elsewhere("public", Vec::new(), &[("weir.example.com/ingress-public", "true")]),
+        elsewhere("operators", Vec::new(), &[("weir.example.com/ingress-operators", "true")]),
+        elsewhere("monitoring", Vec::new(), &[("weir.example.com/monitoring", "true")]),
+        elsewhere("another namespace", processing, &[]),
+        outside("store", [52, 216, 1, 1]),
+        outside("a private network", [10, 9, 8, 7]),
+        outside("the metadata of the node", [169, 254, 169, 254]),
+    ]);
+    parties
+}
 
 /// Parties that the policies here say something of: nobody is asked about the others among themselves.
 fn is_guarded(party: &Party) -> bool {
-    party.here && party.pod.is_some_and(|labels| labels.contains(&OURS))
+    let (key, value) = OURS;
+    party.here && party.pod.as_ref().is_some_and(|labels| labels.iter().any(|(k, v)| k == key && v == value))
 }
 
 pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
     if of_kind(documents, "NetworkPolicy").all(|policy| name(policy) != "default-deny") {
         return;
     }
-    let wanted: BTreeSet<_> = ARROWS.iter().copied().collect();
-    for from in PARTIES {
-        for to in PARTIES.iter().filter(|to| !std::ptr::eq(*to, from) && (is_guarded(from) || is_guarded(to))) {
+    let (wanted, parties) = (arrows(), parties(documents));
+    for from in &parties {
+        for to in parties.iter().filter(|to| !std::ptr::eq(*to, from) && (is_guarded(from) || is_guarded(to))) {
             for port in PORTS {
                 let (may, should) =
                     (allows(documents, from, to, ("TCP", port)), wanted.contains(&(from.name, to.name, port)));
@@ -118,8 +133,8 @@ pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
             }
         }
     }
-    let dns = elsewhere("dns", &[("k8s-app", "kube-dns")], &[("kubernetes.io/metadata.name", "kube-system")]);
-    for from in PARTIES.iter().filter(|party| is_guarded(party)) {
+    let dns = elsewhere("dns", labels(&[("k8s-app", "kube-dns")]), &[("kubernetes.io/metadata.name", "kube-system")]);
+    for from in parties.iter().filter(|party| is_guarded(party)) {
         if !allows(documents, from, &dns, ("UDP", 53)) {
             problems.push(format!("NetworkPolicy: {} cannot resolve names", from.name));
         }
@@ -129,7 +144,7 @@ pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
 /// Whether a connection is let out, and in.
 fn allows(documents: &[Value], from: &Party, to: &Party, port: (&str, u16)) -> bool {
     let lets = |at: &Party, other: &Party, direction: &str| {
-        let Some(labels) = at.pod.filter(|_| at.here) else { return true };
+        let Some(labels) = at.pod.as_ref().filter(|_| at.here) else { return true };
         let mut policies = of_kind(documents, "NetworkPolicy")
             .filter(|policy| selects(&policy["spec"]["podSelector"], labels))
             .filter(|policy| list(&policy["spec"]["policyTypes"]).any(|one| one == direction))
@@ -167,19 +182,19 @@ fn is(peer: &Value, party: &Party) -> bool {
         let inside = |block: &Value| contains(&text(block), party.address);
         return inside(&peer["ipBlock"]["cidr"]) && !list(&peer["ipBlock"]["except"]).any(inside);
     }
-    let Some(labels) = party.pod else { return false };
+    let Some(labels) = &party.pod else { return false };
     let namespace = match &peer["namespaceSelector"] {
         Value::Null => party.here,
-        selector => selects(selector, party.namespace),
+        selector => selects(selector, &party.namespace),
     };
     namespace && (peer["podSelector"].is_null() || selects(&peer["podSelector"], labels))
 }
 
 /// Only `matchLabels`: the policies here use nothing else, and a test that looked past the rest would lie.
-fn selects(selector: &Value, labels: &[(&str, &str)]) -> bool {
+fn selects(selector: &Value, labels: &[(String, String)]) -> bool {
     assert!(selector["matchExpressions"].is_null(), "matchExpressions of a policy are not understood here");
     let wanted = selector["matchLabels"].as_mapping().into_iter().flatten();
-    wanted.into_iter().all(|(key, value)| labels.contains(&(&*text(key), &*text(value))))
+    wanted.into_iter().all(|(key, value)| labels.contains(&(text(key), text(value))))
 }
 
 fn contains(block: &str, address: Ipv4Addr) -> bool {

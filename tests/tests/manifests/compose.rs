@@ -36,7 +36,7 @@ fn given(compose: &Value, name: &str) -> (Vec<(String, String)>, Option<String>)
 #[test]
 fn each_program_takes_its_environment() {
     let (compose, folder) = (compose(), tempfile::tempdir().unwrap());
-    for name in render::SERVICES {
+    for name in render::services() {
         let (environment, file) = given(&compose, name);
         let mut command = Command::new(program(&format!("weir-{name}")).unwrap());
         // Whether the files are there that it names can be told only in its container.
@@ -90,7 +90,7 @@ fn every_published_port_is_on_loopback() {
 #[test]
 fn every_program_runs_as_the_owner_of_its_secrets() {
     let compose = compose();
-    for name in render::SERVICES {
+    for name in render::services() {
         assert_eq!(compose["services"][name]["user"], "${WEIR_USER:-65532:65532}", "{name}");
     }
 }

@@ -8,21 +8,19 @@ use serde_yaml_ng::Value;
 use crate::{check, render};
 
 /// Loads the settings of a service as the service does, from its defaults, an environment, and a file's text.
-pub(crate) fn load(service: &str, environment: Vec<(String, String)>, file: Option<String>) -> Result<(), String> {
+pub(crate) fn load(name: &str, environment: Vec<(String, String)>, file: Option<String>) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let path = folder.path().join("settings.toml");
     if let Some(text) = &file {
         std::fs::write(&path, text).map_err(|error| error.to_string())?;
     }
     let file = file.is_some().then_some(path.as_path());
-    let result = match service {
-        "streaming" => service::load::<streaming::Settings>(streaming::DEFAULTS, file, environment).map(drop),
-        "processing" => service::load::<processing::Settings>(processing::DEFAULTS, file, environment).map(drop),
-        "enricher" => service::load::<enricher::Settings>(enricher::DEFAULTS, file, environment).map(drop),
-        "loader" => service::load::<loader::Settings>(loader::DEFAULTS, file, environment).map(drop),
-        "health-check" => service::load::<health_check::Settings>(health_check::DEFAULTS, file, environment).map(drop),
-        "weir" => service::load::<weir::settings::Settings>(weir::settings::DEFAULTS, file, environment).map(drop),
-        other => return Err(format!("no service is called {other}")),
+    let result = match weir::catalogue::SERVICES.iter().find(|entry| (entry.description)().name == name) {
+        Some(entry) => (entry.load)(file, environment),
+        None if name == "weir" => {
+            service::load::<weir::settings::Settings>(weir::settings::DEFAULTS, file, environment).map(drop)
+        }
+        None => return Err(format!("no service is called {name}")),
     };
     result.map_err(|error| error.to_string())
 }
@@ -115,22 +113,29 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("ServiceMonitor", "health-check", "spec.endpoints.0.port", "metrics", "no service has port metrics"),
     (
         "NetworkPolicy",
-        "public-to-streaming",
+        "public-to-services",
         "spec.ingress.0.ports.0.port",
         "admin",
         "public to streaming on port 8081 is let through",
     ),
     (
         "NetworkPolicy",
-        "enricher-to-processing-out",
+        "services-to-processing-out",
         "spec.egress.0.ports.0.port",
         "8080",
         "enricher to processing on port 9090 is an arrow",
     ),
+    (
+        "Deployment",
+        "loader",
+        "spec.template.metadata.labels",
+        "{app.kubernetes.io/name: loader, app.kubernetes.io/part-of: weir}",
+        "loader to kafka on port 9093 is an arrow",
+    ),
     ("NetworkPolicy", "dns", "spec.egress.0.ports.0.port", "54", "cannot resolve names"),
     (
         "NetworkPolicy",
-        "loader-to-store",
+        "services-to-store",
         "spec.egress.0.to.0.ipBlock.except",
         "[]",
         "loader to the metadata of the node",

@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::topics::ACTIVITIES;
 use serde_yaml_ng::Value;
+use weir::catalogue::SERVICES;
 
 use crate::check::{list, name, of_kind, template, text, variables, workloads};
-use crate::render;
-
-const CLUSTER: &str = "kafka";
 
 pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
     let topics: BTreeMap<_, _> =
@@ -34,16 +31,12 @@ pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
         }
     }
     let settings = weir::settings::Settings::load(None).unwrap();
-    // Of each service the topics, and the group of each.
-    let inputs = [
-        ("processing", settings.processing.groups()),
-        ("enricher", BTreeMap::from([(ACTIVITIES.name().to_owned(), settings.enricher.group)])),
-    ];
     for scaler in of_kind(documents, "ScaledObject") {
-        let Some((_, groups)) = inputs.iter().find(|(service, ..)| *service == name(scaler)) else {
-            problems.push(format!("ScaledObject {}: this test does not know what it reads", name(scaler)));
+        let Some(entry) = SERVICES.iter().find(|entry| (entry.description)().name == name(scaler)) else {
+            problems.push(format!("ScaledObject {}: no service is called so", name(scaler)));
             continue;
         };
+        let groups = (entry.groups)(&settings);
         let mut watched = BTreeSet::new();
         let mut fewest = u64::MAX;
         for metadata in list(&scaler["spec"]["triggers"]).map(|trigger| &trigger["metadata"]) {
@@ -63,26 +56,5 @@ pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
             problems
                 .push(format!("ScaledObject {}: more replicas than the {fewest} partitions of a topic", name(scaler)));
         }
-    }
-}
-
-/// What `make k8s-kafka` writes.
-#[test]
-fn topics_and_users_are_those_of_the_code() {
-    let production = render::overlay("production");
-    let weir = of_kind(&production, "Deployment").find(|one| name(one) == "processing").unwrap();
-    let shared = variables(&weir["spec"]["template"]["spec"], &production)
-        .into_iter()
-        .filter(|(key, _)| ["WEIR__BUS__PARTITIONS", "WEIR__BUS__REPLICATION_FACTOR"].contains(&key.as_str()));
-    let settings =
-        service::load::<weir::settings::Settings>(weir::settings::DEFAULTS, None, shared.collect::<Vec<_>>()).unwrap();
-    let folder = render::root().join("k8s/components/strimzi");
-    for (file, wanted) in [
-        ("topics.yaml", weir::strimzi::topics(&settings, CLUSTER)),
-        ("users.yaml", weir::strimzi::users(&settings, CLUSTER)),
-    ] {
-        let text = std::fs::read_to_string(folder.join(file)).unwrap();
-        let (_, written) = text.split_once('\n').unwrap();
-        assert!(written.trim_end() == wanted.trim_end(), "{file} is not what the code says: `make k8s-kafka`");
     }
 }

@@ -20,6 +20,7 @@ mod kafka;
 mod render;
 mod scale;
 mod schema;
+mod written;
 
 #[test]
 fn every_overlay_is_sound() {

@@ -27,7 +27,7 @@ pub(crate) fn with(components: &[&str]) -> Vec<Value> {
     let folder =
         tempfile::Builder::new().prefix("kustomize-").tempdir_in(k8s.parent().unwrap().join("target")).unwrap();
     let mut text = String::from("resources: [../../k8s/base]\nimages:\n");
-    for service in SERVICES {
+    for service in services() {
         text.push_str(&format!("  - {{name: weir-{service}, newTag: 0.0.0}}\n"));
     }
     text.push_str("  - {name: weir, newTag: 0.0.0}\ncomponents:\n");
@@ -36,7 +36,10 @@ pub(crate) fn with(components: &[&str]) -> Vec<Value> {
     kustomize(folder.path())
 }
 
-pub(crate) const SERVICES: [&str; 5] = ["streaming", "processing", "enricher", "loader", "health-check"];
+/// Every service, by name.
+pub(crate) fn services() -> Vec<&'static str> {
+    weir::catalogue::descriptions().map(|description| description.name).collect()
+}
 
 fn kustomize(folder: &Path) -> Vec<Value> {
     let output = Command::new("kubectl")

@@ -60,6 +60,7 @@ fn every_command_teaches() {
             "weir health",
             "weir topics",
             "weir acls",
+            "weir manifests",
         ]
     );
     for (name, text) in &all {

@@ -20,6 +20,7 @@ pub mod groups;
 pub mod health;
 pub mod job;
 pub mod lake;
+pub mod manifests;
 mod printed;
 pub mod rebuild;
 pub mod register;
@@ -73,6 +74,7 @@ enum Command {
     Health(health::Health),
     Topics(topics::Topics),
     Acls(acls::Acls),
+    Manifests(manifests::Manifests),
 }
 
 /// Whether `weir` takes these arguments: for manifests and schedulers, whose tests want to know before they run it.
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Health(health) => run(|_| health.run()),
         Command::Topics(topics) => run(|_| topics.run()),
         Command::Acls(acls) => run(|_| acls.run()),
+        Command::Manifests(manifests) => run(|_| manifests.run()),
     }
 }
 

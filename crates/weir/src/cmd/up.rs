@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use super::up_simulation::{self, Simulation};
-use crate::catalogue::SERVICES;
+use crate::catalogue::{SERVICES, descriptions};
 use crate::live::screen::Screen;
 use crate::out;
 use crate::records;
@@ -129,7 +129,7 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
         !(simulate && settings.streaming.tls.is_on()),
         "--simulate sends over plain HTTP: leave streaming.tls empty, or leave --simulate out"
     );
-    host.hold_all();
+    host.hold_all(descriptions().map(|description| description.name).collect());
     let mut opened = Vec::new();
     // Against the data's way: at the first start processing makes the key that the door reads.
     for service in SERVICES.iter().rev() {
