@@ -47,7 +47,7 @@ fn places() -> Vec<Place> {
     let samples: Vec<_> = samples.iter().cloned().chain(unknown).collect();
     let mut places: Vec<Place> = vec![Box::new(meta), Box::new(around)];
     places.extend(samples.into_iter().map(|sample| -> Place {
-        Box::new(move |member| {
+        Box::new(move |member: &str| {
             let body = String::from_utf8(sample.body.clone()).unwrap();
             let body = body.replacen('{', &format!(r#"{{"client_payload":{member},"#), 1);
             sample.source.parse(&samples::delivery(sample.source, &sample.name, body), &Registrations::default())

@@ -47,7 +47,7 @@ pub(crate) fn delivery(source: &dyn Source, name: &str, body: impl Into<Vec<u8>>
 /// Every fixture there is. Fails where a platform has none.
 pub(crate) fn all() -> Vec<Sample> {
     let platforms =
-        sources::all().iter().flat_map(|source| source.platforms().iter().map(|platform| (*source, *platform)));
+        sources::all().iter().flat_map(|source| source.platforms().iter().map(move |platform| (*source, *platform)));
     platforms.flat_map(|(source, platform)| of_platform(source, platform)).collect()
 }
 

@@ -23,8 +23,9 @@ fn run(run: &proto::WorkflowRunInfo) -> Object {
 }
 
 impl Kind for proto::WorkflowRun {
-    about! {
-        "run": "workflow_run.id";
+    key!("run", "workflow_run.id");
+
+    times! {
         // A run is made once; each of its attempts starts.
         "requested" => "workflow_run.run_started_at" "workflow_run.created_at",
         _ => "workflow_run.updated_at",
@@ -43,8 +44,9 @@ impl Kind for proto::WorkflowRun {
 }
 
 impl Kind for proto::WorkflowJob {
-    about! {
-        "run": "workflow_job.run_id";
+    key!("run", "workflow_job.run_id");
+
+    times! {
         "completed" => "workflow_job.completed_at",
         "in_progress" => "workflow_job.started_at",
         _ => "workflow_job.created_at" "workflow_job.started_at",
@@ -92,8 +94,9 @@ fn commit(sha: Option<&String>) -> Option<Object> {
 }
 
 impl Kind for proto::CheckRun {
-    about! {
-        "commit": "check_run.head_sha";
+    key!("commit", "check_run.head_sha");
+
+    times! {
         "completed" => "check_run.completed_at",
         "created" => "check_run.started_at",
     }
@@ -125,8 +128,9 @@ impl Kind for proto::CheckRun {
 }
 
 impl Kind for proto::CheckSuite {
-    about! {
-        "commit": "check_suite.head_sha";
+    key!("commit", "check_suite.head_sha");
+
+    times! {
         "requested" => "check_suite.created_at",
         _ => "check_suite.updated_at",
     }
@@ -164,8 +168,9 @@ fn deployment(deployment: &proto::DeploymentInfo, status: &str) -> Object {
 }
 
 impl Kind for proto::Deployment {
-    about! {
-        "deployment": "deployment.id";
+    key!("deployment", "deployment.id");
+
+    times! {
         _ => "deployment.created_at",
     }
 
@@ -181,8 +186,9 @@ impl Kind for proto::Deployment {
 }
 
 impl Kind for proto::DeploymentStatus {
-    about! {
-        "deployment": "deployment.id";
+    key!("deployment", "deployment.id");
+
+    times! {
         _ => "deployment_status.created_at",
     }
 
@@ -205,7 +211,7 @@ impl Kind for proto::DeploymentStatus {
 }
 
 impl Kind for proto::PageBuild {
-    about! {
+    times! {
         _ => "build.updated_at",
     }
 

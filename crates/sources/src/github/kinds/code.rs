@@ -13,8 +13,9 @@ fn commit(id: Option<&String>, url: Option<&String>, message: Option<&String>) -
 }
 
 impl Kind for proto::Push {
-    about! {
-        "ref": "ref";
+    key!("ref", "ref");
+
+    times! {
         _ => "repository.pushed_at" "head_commit.timestamp",
     }
 
@@ -65,7 +66,7 @@ impl Kind for proto::Create {
         full_ref(sent, account)
     }
 
-    about! {
+    times! {
         _ => "repository.pushed_at",
     }
 
@@ -79,7 +80,7 @@ impl Kind for proto::Delete {
         full_ref(sent, account)
     }
 
-    about! {
+    times! {
         _ => "repository.pushed_at",
     }
 
@@ -94,8 +95,9 @@ impl Kind for proto::Delete {
 }
 
 impl Kind for proto::CommitComment {
-    about! {
-        "commit": "comment.commit_id";
+    key!("commit", "comment.commit_id");
+
+    times! {
         "created" => "comment.created_at",
         _ => "comment.updated_at",
     }
@@ -120,8 +122,9 @@ impl Kind for proto::CommitComment {
 }
 
 impl Kind for proto::Status {
-    about! {
-        "commit": "sha";
+    key!("commit", "sha");
+
+    times! {
         _ => "updated_at" "created_at",
     }
 
@@ -165,7 +168,7 @@ impl Kind for proto::Gollum {
 }
 
 impl Kind for proto::MergeGroup {
-    about! {
+    times! {
         "checks_requested" => "merge_group.head_commit.timestamp",
     }
 

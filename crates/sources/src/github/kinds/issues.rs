@@ -7,8 +7,9 @@ use super::{activity, actor, comment_verb, issue, matter_verb, said, text, thing
 use crate::kind::Kind;
 
 impl Kind for proto::Issues {
-    about! {
-        "issue": "issue.number";
+    key!("issue", "issue.number");
+
+    times! {
         "opened" => "issue.created_at",
         "closed" => "issue.closed_at" "issue.updated_at",
         _ => "issue.updated_at",
@@ -25,8 +26,9 @@ impl Kind for proto::Issues {
 }
 
 impl Kind for proto::IssueComment {
-    about! {
-        "issue": "issue.number";
+    key!("issue", "issue.number");
+
+    times! {
         "created" => "comment.created_at",
         _ => "comment.updated_at",
     }
@@ -50,9 +52,7 @@ impl Kind for proto::IssueComment {
 }
 
 impl Kind for proto::Label {
-    about! {
-        "label": "label.id";
-    }
+    key!("label", "label.id");
 
     fn activities(&self) -> Vec<Activity> {
         let Some(label) = &self.label else { return Vec::new() };
@@ -71,8 +71,9 @@ impl Kind for proto::Label {
 }
 
 impl Kind for proto::Milestone {
-    about! {
-        "milestone": "milestone.number";
+    key!("milestone", "milestone.number");
+
+    times! {
         "created" => "milestone.created_at",
         "closed" => "milestone.closed_at" "milestone.updated_at",
         _ => "milestone.updated_at",
@@ -112,8 +113,9 @@ fn discussion(discussion: &proto::DiscussionInfo) -> Object {
 }
 
 impl Kind for proto::Discussion {
-    about! {
-        "discussion": "discussion.number";
+    key!("discussion", "discussion.number");
+
+    times! {
         "created" => "discussion.created_at",
         "answered" => "discussion.answer_chosen_at" "discussion.updated_at",
         _ => "discussion.updated_at",
@@ -130,8 +132,9 @@ impl Kind for proto::Discussion {
 }
 
 impl Kind for proto::DiscussionComment {
-    about! {
-        "discussion": "discussion.number";
+    key!("discussion", "discussion.number");
+
+    times! {
         "created" => "comment.created_at",
         _ => "comment.updated_at",
     }

@@ -13,17 +13,21 @@ use crate::draft::Time;
 use crate::kind::{self, Kind};
 use crate::{Draft, Event, Tenants};
 
-/// What an event of a kind is about, and when it happened: the word and the member that make its key (`key`), then the
-/// members that may hold the time of an action, the best first (`time`).
-macro_rules! about {
-    ($($what:literal: $id:literal;)? $($action:pat => $($place:literal)+,)*) => {
-        $(fn subject(sent: &common::json::Object, account: &str) -> Option<String> {
-            super::key(sent, account, $what, $id)
-        })?
+/// The key of a kind: a word, and the path of the id (see [`key`]).
+macro_rules! key {
+    ($what:literal, $path:literal) => {
+        fn subject(sent: &common::json::Object, account: &str) -> Option<String> {
+            super::key(sent, account, $what, $path)
+        }
+    };
+}
 
+/// The times of a kind: for each action the paths that may hold it, the best first (see [`time`]).
+macro_rules! times {
+    ($($action:pat => $($path:literal)+,)+) => {
         fn time(sent: &common::json::Object) -> crate::draft::Time {
             super::time(sent, |action| match action {
-                $($action => &[$($place),+],)*
+                $($action => &[$($path),+],)+
                 #[allow(unreachable_patterns, reason = "most kinds have a time for every action")]
                 _ => &[],
             })

@@ -7,8 +7,9 @@ use super::{activity, actor, comment_verb, matter_verb, pull_request, said, text
 use crate::kind::Kind;
 
 impl Kind for proto::PullRequest {
-    about! {
-        "issue": "pull_request.number";
+    key!("issue", "pull_request.number");
+
+    times! {
         "opened" => "pull_request.created_at",
         "closed" => "pull_request.merged_at" "pull_request.closed_at" "pull_request.updated_at",
         _ => "pull_request.updated_at",
@@ -30,8 +31,9 @@ impl Kind for proto::PullRequest {
 }
 
 impl Kind for proto::PullRequestReview {
-    about! {
-        "issue": "pull_request.number";
+    key!("issue", "pull_request.number");
+
+    times! {
         "submitted" => "review.submitted_at",
         _ => "review.updated_at" "pull_request.updated_at",
     }
@@ -60,8 +62,9 @@ impl Kind for proto::PullRequestReview {
 }
 
 impl Kind for proto::PullRequestReviewComment {
-    about! {
-        "issue": "pull_request.number";
+    key!("issue", "pull_request.number");
+
+    times! {
         "created" => "comment.created_at",
         _ => "comment.updated_at",
     }
@@ -86,8 +89,9 @@ impl Kind for proto::PullRequestReviewComment {
 }
 
 impl Kind for proto::PullRequestReviewThread {
-    about! {
-        "issue": "pull_request.number";
+    key!("issue", "pull_request.number");
+
+    times! {
         _ => "updated_at" "pull_request.updated_at",
     }
 

@@ -22,7 +22,7 @@ fn to_repository(
 }
 
 impl Kind for proto::Repository {
-    about! {
+    times! {
         "created" => "repository.created_at",
         _ => "repository.updated_at",
     }
@@ -38,7 +38,7 @@ impl Kind for proto::Repository {
 }
 
 impl Kind for proto::Public {
-    about! {
+    times! {
         _ => "repository.updated_at",
     }
 
@@ -48,7 +48,7 @@ impl Kind for proto::Public {
 }
 
 impl Kind for proto::Fork {
-    about! {
+    times! {
         _ => "forkee.created_at",
     }
 
@@ -63,7 +63,7 @@ impl Kind for proto::Fork {
 }
 
 impl Kind for proto::Star {
-    about! {
+    times! {
         _ => "starred_at",
     }
 
@@ -92,8 +92,9 @@ impl Kind for proto::RepositoryDispatch {
 }
 
 impl Kind for proto::Release {
-    about! {
-        "release": "release.id";
+    key!("release", "release.id");
+
+    times! {
         // A release's created_at is the time of its commit.
         "published" | "released" | "prereleased" => "release.published_at",
         _ => "release.updated_at",
@@ -129,8 +130,9 @@ impl Kind for proto::Release {
 }
 
 impl Kind for proto::Package {
-    about! {
-        "package": "package.id";
+    key!("package", "package.id");
+
+    times! {
         "published" => "package.package_version.created_at" "package.updated_at",
         _ => "package.updated_at",
     }
@@ -153,9 +155,7 @@ impl Kind for proto::Package {
 }
 
 impl Kind for proto::Member {
-    about! {
-        "user": "member.id";
-    }
+    key!("user", "member.id");
 
     fn activities(&self) -> Vec<Activity> {
         let Some(member) = &self.member else { return Vec::new() };
@@ -164,9 +164,7 @@ impl Kind for proto::Member {
 }
 
 impl Kind for proto::Membership {
-    about! {
-        "user": "member.id";
-    }
+    key!("user", "member.id");
 
     fn activities(&self) -> Vec<Activity> {
         let Some(member) = &self.member else { return Vec::new() };
@@ -204,9 +202,7 @@ impl Kind for proto::Organization {
 }
 
 impl Kind for proto::Team {
-    about! {
-        "team": "team.id";
-    }
+    key!("team", "team.id");
 
     fn activities(&self) -> Vec<Activity> {
         let Some(about) = &self.team else { return Vec::new() };
@@ -217,9 +213,7 @@ impl Kind for proto::Team {
 }
 
 impl Kind for proto::TeamAdd {
-    about! {
-        "team": "team.id";
-    }
+    key!("team", "team.id");
 
     fn activities(&self) -> Vec<Activity> {
         let Some(about) = &self.team else { return Vec::new() };
@@ -251,7 +245,7 @@ fn to_installation(
 }
 
 impl Kind for proto::Installation {
-    about! {
+    times! {
         "created" => "installation.created_at",
         "suspend" => "installation.suspended_at" "installation.updated_at",
         _ => "installation.updated_at",
@@ -264,7 +258,7 @@ impl Kind for proto::Installation {
 }
 
 impl Kind for proto::InstallationRepositories {
-    about! {
+    times! {
         _ => "installation.updated_at",
     }
 

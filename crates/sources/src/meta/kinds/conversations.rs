@@ -8,7 +8,7 @@ use common::instagram::v1 as instagram;
 use common::json::{self, Value};
 use common::meta::v1::{
     MessageContent, MessageEditContent, OptInContent, Party, PostbackContent, ReactionContent, ReadReceipt,
-    ReferralInfo, ThreadControl,
+    ReferralInfo,
 };
 
 use super::{Entry, Parts, account, activity, build, entry, page_of, text, thing};
@@ -24,50 +24,54 @@ const MAX_RECEIPTS: usize = 100;
 /// The one member of Meta's with a dash, which no field of a schema can have.
 const POLICY: &str = "policy-enforcement";
 
-/// The member that an item is told by, what it means, and the messages.
-macro_rules! kinds {
-    ($($name:ident $(| $other:ident)?: $activities:ident($($member:ident)?) => $($platform:ident::$message:ident)+;)+) => {
-        $($(
-            impl Kind for $platform::$message {
-                const NAMES: &'static [&'static str] = &[stringify!($name) $(, $other)?];
+macro_rules! kind {
+    ($message:path, [$name:literal $(, $other:ident)?], $activities:ident($($content:ident)?)) => {
+        impl Kind for $message {
+            const NAMES: &'static [&'static str] = &[$name $(, $other)?];
 
-                fn subject(sent: &json::Object, account: &str) -> Option<String> {
-                    subject(sent, account)
-                }
-
-                fn time(sent: &json::Object) -> Time {
-                    time::of_message(sent)
-                }
-
-                fn activities(&self) -> Vec<Activity> {
-                    let (sender, recipient) = (self.sender.as_ref(), self.recipient.as_ref());
-                    let item = Item { name: stringify!($name), account: account(&self.context), sender, recipient };
-                    $activities(&item $(, &self.$member)?)
-                }
+            fn subject(sent: &json::Object, account: &str) -> Option<String> {
+                subject(sent, account)
             }
 
-            enveloped!($platform::$message);
-        )+)+
+            fn time(sent: &json::Object) -> Time {
+                time::of_message(sent)
+            }
+
+            fn activities(&self) -> Vec<Activity> {
+                let (sender, recipient) = (self.sender.as_ref(), self.recipient.as_ref());
+                let item = Item { name: $name, account: account(&self.context), sender, recipient };
+                $activities(&item $(, &self.$content)?)
+            }
+        }
+
+        enveloped!($message);
+    };
+}
+
+/// Names of the member that an item is told by, what it means, and the messages.
+macro_rules! kinds {
+    ($($names:tt => $activities:ident $content:tt: $($message:path),+;)+) => {
+        $($(kind!($message, $names, $activities $content);)+)+
     };
 }
 
 kinds! {
-    message: message(message) => facebook::Message instagram::Message;
-    message_edit: edit(message_edit) => facebook::MessageEdit instagram::MessageEdit;
-    postback: postback(postback) => facebook::Postback instagram::Postback;
-    read: read(read) => facebook::MessageRead instagram::MessageSeen;
-    delivery: delivery(delivery) => facebook::MessageDelivery;
-    reaction: reaction(reaction) => facebook::MessageReaction instagram::MessageReaction;
-    optin: opt_in(optin) => facebook::OptIn instagram::OptIn;
-    referral: referral(referral) => facebook::Referral instagram::Referral;
-    payment: payment(payment) => facebook::Payment;
-    checkout_update: checkout(checkout_update) => facebook::CheckoutUpdate;
-    app_roles: app_roles() => facebook::AppRoles;
-    pass_thread_control: thread_control() => facebook::PassThreadControl instagram::PassThreadControl;
-    take_thread_control: thread_control() => facebook::TakeThreadControl instagram::TakeThreadControl;
-    request_thread_control: thread_control() => facebook::RequestThreadControl instagram::RequestThreadControl;
-    account_linking: account_linking(account_linking) => facebook::AccountLinking;
-    policy_enforcement | POLICY: policy(policy_enforcement) => facebook::PolicyEnforcement;
+    ["message"] => message(message): facebook::Message, instagram::Message;
+    ["message_edit"] => edit(message_edit): facebook::MessageEdit, instagram::MessageEdit;
+    ["postback"] => postback(postback): facebook::Postback, instagram::Postback;
+    ["read"] => read(read): facebook::MessageRead, instagram::MessageSeen;
+    ["delivery"] => delivery(delivery): facebook::MessageDelivery;
+    ["reaction"] => reaction(reaction): facebook::MessageReaction, instagram::MessageReaction;
+    ["optin"] => opt_in(optin): facebook::OptIn, instagram::OptIn;
+    ["referral"] => referral(referral): facebook::Referral, instagram::Referral;
+    ["payment"] => payment(payment): facebook::Payment;
+    ["checkout_update"] => checkout(checkout_update): facebook::CheckoutUpdate;
+    ["app_roles"] => app_roles(): facebook::AppRoles;
+    ["pass_thread_control"] => thread_control(): facebook::PassThreadControl, instagram::PassThreadControl;
+    ["take_thread_control"] => thread_control(): facebook::TakeThreadControl, instagram::TakeThreadControl;
+    ["request_thread_control"] => thread_control(): facebook::RequestThreadControl, instagram::RequestThreadControl;
+    ["account_linking"] => account_linking(account_linking): facebook::AccountLinking;
+    ["policy_enforcement", POLICY] => policy(policy_enforcement): facebook::PolicyEnforcement;
 }
 
 /// By the member that an item has beside sender, recipient and timestamp. Where it has several, the first of this table
