@@ -1,8 +1,8 @@
 //! What all of Weir agrees on: the protobuf messages, the topics that carry them, and the identity
 //! of an event. No I/O.
 //!
-//! * the generated messages: [`raw`], [`facebook`], [`instagram`], [`github`], [`standard_webhooks`],
-//!   [`activity`], [`enrichment`], [`load`], [`log`], [`registration`], [`deadletter`], [`health`], and [`event`] for what events share
+//! * the generated messages, a module for each package of `proto/`: those of the platforms ([`github`], [`facebook`], …;
+//!   [`meta`] is what Facebook and Instagram share), [`event`] for what events share, [`activity`], [`raw`], …
 //! * [`json`]: how a platform's JSON becomes such a message without losing a value
 //! * [`identity`]: event ids that are the same for every delivery of one occurrence
 //! * [`topics`]: names, and which message each carries
@@ -25,10 +25,7 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/protos.rs"));
 }
 
-pub use generated::weir::{
-    activity, deadletter, enrichment, facebook, github, health, instagram, load, log, raw, registration,
-    standard_webhooks,
-};
+pub use generated::weir::*;
 
 pub mod backoff;
 pub mod catalogue;

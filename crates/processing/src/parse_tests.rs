@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use common::activity::v1::Activity;
 use common::registrations::Registrations;
-use sources::{Challenge, Event as Typed, Parsed, Reason, Refusal, Refused as Unread, Secrets, Traits, VerifyError};
+use sources::{Descriptor, Event as Typed, Parsed, Reason, Refused as Unread, Secrets, Traits, VerifyError};
 
 use super::*;
 use common::identity::Id;
@@ -12,18 +12,21 @@ use prost_types::Timestamp;
 /// What a body asks for: `panic`, or the numbers of events, each with as many activities, `x` for a refused one.
 struct Script;
 
+static SCRIPT: Descriptor = Descriptor {
+    name: "script",
+    about: "a test",
+    platforms: &["script"],
+    traits: Traits { answer_within: Duration::from_secs(1), retries: true, max_body: 1 },
+    handshake: false,
+    signature: "",
+    kept_headers: &[],
+    setup: "",
+    sample_headers: |_| Vec::new(),
+};
+
 impl Source for Script {
-    fn name(&self) -> &'static str {
-        "script"
-    }
-    fn platforms(&self) -> &'static [&'static str] {
-        &["script"]
-    }
-    fn traits(&self) -> Traits {
-        Traits { answer_within: Duration::from_secs(1), retries: true, max_body: 1 }
-    }
-    fn handshake(&self, _: &str, _: &Secrets<'_>) -> Option<Result<Challenge, Refusal>> {
-        None
+    fn descriptor(&self) -> &'static Descriptor {
+        &SCRIPT
     }
     fn verify(
         &self,
@@ -33,12 +36,6 @@ impl Source for Script {
         _: SystemTime,
     ) -> Result<&'static str, VerifyError> {
         Err(VerifyError::NoSecret)
-    }
-    fn ordering_key(&self, _: &http::HeaderMap, _: &[u8]) -> Option<String> {
-        None
-    }
-    fn kept_headers(&self) -> &'static [&'static str] {
-        &[]
     }
     fn parse(&self, delivery: &Delivery, _: &dyn Tenants) -> Parsed {
         let body = std::str::from_utf8(&delivery.body).unwrap();

@@ -3,6 +3,7 @@
 //! It is made of what the platform sent, and of nothing that Weir decides: so it tells whether the
 //! right events came out without trusting Weir's own ids.
 
+use common::meta::v1::Party;
 use common::standard_webhooks::v1 as standard_webhooks;
 use common::{facebook::v1 as facebook, github::v1 as github, instagram::v1 as instagram};
 use prost::{DecodeError, Message};
@@ -45,11 +46,8 @@ fn number(field: Option<i64>) -> i64 {
     field.unwrap_or_default()
 }
 
-/// The members that a message names its sender with: two packages have each their own.
-macro_rules! sender {
-    ($event:expr) => {
-        $event.sender.as_ref().and_then(|sender| sender.id.as_deref()).unwrap_or_default()
-    };
+fn id(party: &Option<Party>) -> &str {
+    party.as_ref().map_or("", |party| text(&party.id))
 }
 
 fn of_facebook(topic: &str, kind: &str, payload: &[u8]) -> Result<String, NoKey> {
@@ -84,13 +82,13 @@ fn of_facebook(topic: &str, kind: &str, payload: &[u8]) -> Result<String, NoKey>
         }
         "message_read" => {
             let event = facebook::MessageRead::decode(payload)?;
-            format!("facebook/read/{}/{}", sender!(event), number(event.timestamp))
+            format!("facebook/read/{}/{}", id(&event.sender), number(event.timestamp))
         }
         "message_reaction" => {
             let event = facebook::MessageReaction::decode(payload)?;
             let reaction = event.reaction.clone().unwrap_or_default();
             let (mid, action) = (text(&reaction.mid), text(&reaction.action));
-            format!("facebook/message_reaction/{mid}/{}/{action}/{}", sender!(event), number(event.timestamp))
+            format!("facebook/message_reaction/{mid}/{}/{action}/{}", id(&event.sender), number(event.timestamp))
         }
         _ => return Err(NoKey::Unknown(topic.to_owned())),
     })
@@ -116,13 +114,13 @@ fn of_instagram(topic: &str, kind: &str, payload: &[u8]) -> Result<String, NoKey
         }
         "message_seen" => {
             let event = instagram::MessageSeen::decode(payload)?;
-            format!("instagram/read/{}/{}", sender!(event), number(event.timestamp))
+            format!("instagram/read/{}/{}", id(&event.sender), number(event.timestamp))
         }
         "message_reaction" => {
             let event = instagram::MessageReaction::decode(payload)?;
             let reaction = event.reaction.clone().unwrap_or_default();
             let (mid, action) = (text(&reaction.mid), text(&reaction.action));
-            format!("instagram/message_reaction/{mid}/{}/{action}/{}", sender!(event), number(event.timestamp))
+            format!("instagram/message_reaction/{mid}/{}/{action}/{}", id(&event.sender), number(event.timestamp))
         }
         _ => return Err(NoKey::Unknown(topic.to_owned())),
     })

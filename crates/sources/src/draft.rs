@@ -9,6 +9,7 @@ use common::{identity::Id, raw::v1::Delivery, time, topics};
 use prost::{Message as _, Name as _};
 use prost_types::Timestamp;
 
+use crate::kind::Kind;
 use crate::{Event, Tenants};
 
 /// What is known about an event before its message is: who, where, when.
@@ -52,18 +53,12 @@ impl Time {
 }
 
 impl Draft {
-    /// The event with a typed message. `normalise` says the same in the one common form: activities
-    /// without id, ordinal, context, event type and time, all of which are set here.
-    pub fn typed<E: common::event::Event>(
-        mut self,
-        delivery: &Delivery,
-        tenants: &dyn Tenants,
-        mut message: E,
-        normalise: impl FnOnce(&E) -> Vec<Activity>,
-    ) -> Event {
+    /// The event with a typed message, and its activities.
+    pub fn typed<K: Kind>(mut self, delivery: &Delivery, tenants: &dyn Tenants, mut message: K) -> Event {
         let context = self.context(delivery, tenants);
-        let ce_type = E::full_name();
-        let mut activities = normalise(&message);
+        let ce_type = K::full_name();
+        message.set_context(context.clone());
+        let mut activities = message.activities();
         for (ordinal, activity) in (0..).zip(&mut activities) {
             activity.id = format!("{}-{ordinal}", self.id);
             activity.ordinal = ordinal;
@@ -71,9 +66,8 @@ impl Draft {
             activity.occurred_at = context.occurred_at;
             activity.context = Some(context.clone());
         }
-        message.set_context(context.clone());
         message.unknown_mut().extend(std::mem::take(&mut self.sent));
-        self.event(context, Cow::Borrowed(E::TOPIC), ce_type, message.encode_to_vec(), activities)
+        self.event(context, Cow::Borrowed(K::TOPIC), ce_type, message.encode_to_vec(), activities)
     }
 
     /// The event as one of a kind that is not known: kept whole, without activities.

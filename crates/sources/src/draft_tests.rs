@@ -1,5 +1,5 @@
 use common::event::v1::TimeQuality;
-use common::github::v1::Star;
+use common::github::v1::{Gollum, Star, WikiPage};
 use common::registration::v1::{Account, Registration, registration::Kind};
 use common::registrations::Registrations;
 
@@ -39,24 +39,24 @@ fn registered(endpoint: &str, account_id: &str) -> Registrations {
 #[test]
 fn activities_get_ids_ordinals_context_and_time() {
     let at = time::from_seconds(1_767_599_000);
-    let event = draft(Time::at(at)).typed(&delivery(), &Registrations::default(), Star::default(), |_| {
-        vec![Activity::default(), Activity { text: Some("second".to_owned()), ..Activity::default() }]
-    });
+    let second = WikiPage { summary: Some("second".to_owned()), ..WikiPage::default() };
+    let two = Gollum { pages: vec![WikiPage::default(), second], ..Gollum::default() };
+    let event = draft(Time::at(at)).typed(&delivery(), &Registrations::default(), two);
     let id = "07".repeat(16);
-    let star = Star::decode(event.payload.as_slice()).unwrap();
-    let context = star.context.unwrap();
+    let gollum = Gollum::decode(event.payload.as_slice()).unwrap();
+    let context = gollum.context.unwrap();
     assert_eq!(context.event_id, id);
     assert_eq!((context.source.as_str(), context.endpoint.as_str(), context.index), ("github", "gate", 3));
     assert_eq!((context.delivery_id.as_str(), context.received_at), ("d1", delivery().received_at));
     assert_eq!((context.occurred_at, context.time_quality()), (Some(at), TimeQuality::Sent));
-    assert_eq!((event.topic.as_ref(), event.ce_type.as_str()), ("events.github.star", "weir.github.v1.Star"));
+    assert_eq!((event.topic.as_ref(), event.ce_type.as_str()), ("events.github.gollum", "weir.github.v1.Gollum"));
     assert_eq!((event.occurred_at, event.index, event.subject.as_str()), (Some(at), 3, "42/issue/1"));
     assert_eq!(event.activities.len(), 2);
     for (ordinal, activity) in (0..).zip(&event.activities) {
         assert_eq!(activity.id, format!("{id}-{ordinal}"));
         assert_eq!(activity.ordinal, ordinal);
         assert_eq!(activity.context.as_ref(), Some(&context));
-        assert_eq!(activity.event_type, "weir.github.v1.Star");
+        assert_eq!(activity.event_type, "weir.github.v1.Gollum");
         assert_eq!(activity.occurred_at, Some(at));
     }
     assert_eq!(event.activities[1].text.as_deref(), Some("second"));
@@ -94,7 +94,7 @@ fn an_absurd_time_is_none_and_never_now() {
         (Time::at(time::from_seconds(0)), TimeQuality::Absurd),
         (Time::at(time::from_seconds(1_767_600_000 + 90_000)), TimeQuality::Absurd),
     ] {
-        let event = draft(time).typed(&delivery(), &Registrations::default(), Star::default(), |_| Vec::new());
+        let event = draft(time).typed(&delivery(), &Registrations::default(), Star::default());
         let context = Star::decode(event.payload.as_slice()).unwrap().context.unwrap();
         assert_eq!((event.occurred_at, context.occurred_at, context.time_quality()), (None, None, quality));
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use common::event::Event as _;
 use common::json::{self, Value};
 use common::standard_webhooks::v1::Message;
 use common::{identity::Id, raw::v1::Delivery, time};
@@ -16,10 +17,11 @@ use http::HeaderMap;
 use secrecy::ExposeSecret as _;
 
 use crate::draft::Time;
+use crate::kind::Kind;
 use crate::signature::{self, Algorithm, Encoding};
 use crate::{
-    Challenge, Draft, Item, Parsed, Reason, Refusal, SecretProblem, Secrets, Source, Tenants, Traits, VerifyError,
-    body, secrets,
+    Descriptor, Draft, Item, Parsed, Reason, SecretProblem, Secrets, Source, Tenants, Traits, VerifyError, body,
+    secrets,
 };
 
 const PLATFORM: &str = "standard_webhooks";
@@ -48,27 +50,27 @@ const MAX_ID: usize = 256;
 /// How many signatures of our version a header may hold: a sender has one for each secret that it rotates.
 const MAX_SIGNATURES: usize = 16;
 
+static DESCRIPTOR: Descriptor = Descriptor {
+    name: PLATFORM,
+    about: "any sender that follows the specification",
+    platforms: &[PLATFORM],
+    // The specification asks senders to wait 15 to 30 s, to try again for days, and to send less than 20 kB;
+    // not all keep to the last.
+    traits: Traits { answer_within: Duration::from_secs(12), retries: true, max_body: 1 << 20 },
+    handshake: false,
+    signature: SIGNATURE,
+    kept_headers: &[ID, TIMESTAMP, "content-type", "user-agent"],
+    setup: "Give the sender this URL; its signing secret is the one you registered.",
+    sample_headers: |name| vec![(ID, format!("msg_2x7Kq0_{name}")), (TIMESTAMP, "1767616201".to_owned())],
+};
+
 /// Any sender that signs by the Standard Webhooks specification.
 #[derive(Debug, Clone, Copy)]
 pub struct StandardWebhooks;
 
 impl Source for StandardWebhooks {
-    fn name(&self) -> &'static str {
-        PLATFORM
-    }
-
-    fn platforms(&self) -> &'static [&'static str] {
-        &[PLATFORM]
-    }
-
-    fn traits(&self) -> Traits {
-        // The specification asks senders to wait 15 to 30 s, to try again for days, and to send less than 20 kB;
-        // not all keep to the last.
-        Traits { answer_within: Duration::from_secs(12), retries: true, max_body: 1 << 20 }
-    }
-
-    fn handshake(&self, _query: &str, _secrets: &Secrets<'_>) -> Option<Result<Challenge, Refusal>> {
-        None
+    fn descriptor(&self) -> &'static Descriptor {
+        &DESCRIPTOR
     }
 
     fn check_secret(&self, secret: &str) -> Result<(), SecretProblem> {
@@ -115,12 +117,8 @@ impl Source for StandardWebhooks {
         Ok("standard-webhooks-v1")
     }
 
-    fn ordering_key(&self, _headers: &HeaderMap, _body: &[u8]) -> Option<String> {
-        None
-    }
-
-    fn kept_headers(&self) -> &'static [&'static str] {
-        &[ID, TIMESTAMP, "content-type", "user-agent"]
+    fn topics(&self) -> Vec<&'static str> {
+        vec![Message::TOPIC]
     }
 
     fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed {
@@ -141,7 +139,7 @@ impl Source for StandardWebhooks {
             // A sender is one account: the endpoint.
             account_id: String::new(),
             subject: id.to_owned(),
-            time: occurred(&value),
+            time: value.as_object().map_or_else(Time::default, Message::time),
             sent,
         };
         let mut message = match value {
@@ -149,17 +147,19 @@ impl Source for StandardWebhooks {
             other => Message { payload: Some(json::canonical(&other)), ..Message::default() },
         };
         id.clone_into(&mut message.message_id);
-        Parsed { items: vec![Item::Event(draft.typed(delivery, tenants, message, |_| Vec::new()))] }
+        Parsed { items: vec![Item::Event(draft.typed(delivery, tenants, message))] }
     }
 }
 
-/// When it happened, where the payload is of the recommended shape. The timestamp of the header is the time
-/// of an attempt, not of what happened.
-fn occurred(value: &Value) -> Time {
-    match value.get("timestamp") {
-        None | Some(Value::Null) => Time::default(),
-        Some(Value::String(text)) => time::from_rfc3339(text).map_or_else(Time::unreadable, Time::at),
-        Some(_) => Time::unreadable(),
+impl Kind for Message {
+    /// Where the payload is of the recommended shape. The timestamp of the header is the time of an attempt, not of what
+    /// happened.
+    fn time(sent: &json::Object) -> Time {
+        match sent.get("timestamp") {
+            None | Some(Value::Null) => Time::default(),
+            Some(Value::String(text)) => time::from_rfc3339(text).map_or_else(Time::unreadable, Time::at),
+            Some(_) => Time::unreadable(),
+        }
     }
 }
 

@@ -5,13 +5,14 @@
 
 mod leaves;
 mod meta_delivery;
+mod samples;
 
 use common::json::{self, Value};
-use common::raw::v1::{Delivery, Header};
+use common::raw::v1::Delivery;
 use common::registrations::Registrations;
 use http::HeaderMap;
 use proptest::prelude::*;
-use sources::{Event, Item, Parsed, Reason, Source as _};
+use sources::{Event, Item, Parsed, Reason};
 
 /// Names by which serde_json tells its own objects from those that were sent.
 const NAMES: [&str; 2] = ["$serde_json::private::Number", "$serde_json::private::RawValue"];
@@ -28,18 +29,38 @@ fn spellings(name: &str) -> [String; 3] {
     [plain.clone(), plain.replace('$', "\\u0024"), escaped(name)]
 }
 
-/// A body of GitHub with that member.
-fn github(kind: &str, member: &str) -> Parsed {
-    let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
-    let body = format!(r#"{{"action":"opened","repository":{{"id":7}},"client_payload":{member}}}"#);
-    let delivery = Delivery {
-        endpoint: "gh".to_owned(),
-        tenant: "acme".to_owned(),
-        headers: vec![header("x-github-event", kind), header("x-github-delivery", "guid-1")],
-        body: body.into(),
-        ..Delivery::default()
+/// What comes of a body with a member that is put into it.
+type Place = Box<dyn Fn(&str) -> Parsed + Send>;
+
+/// Where a member can stand: first in a fixture of each platform, once more in a kind that has no message, and in the
+/// places that Meta's deliveries are cut apart at.
+fn places() -> Vec<Place> {
+    let one_event = |sample: &samples::Sample| {
+        let parsed = sample.source.parse(&sample.delivery(), &Registrations::default());
+        parsed.items.len() == 1 && parsed.events().count() == 1 && sample.body.starts_with(b"{")
     };
-    sources::github::GitHub.parse(&delivery, &Registrations::default())
+    let mut samples = samples::all();
+    samples.retain(one_event);
+    samples.dedup_by_key(|sample| sample.platform);
+    assert_eq!(samples.len(), sources::all().iter().flat_map(|source| source.platforms()).count());
+    let unknown = samples.iter().map(|sample| samples::Sample { name: "no_such_kind".to_owned(), ..sample.clone() });
+    let samples: Vec<_> = samples.iter().cloned().chain(unknown).collect();
+    let mut places: Vec<Place> = vec![Box::new(meta), Box::new(around)];
+    places.extend(samples.into_iter().map(|sample| -> Place {
+        Box::new(move |member: &str| {
+            let body = String::from_utf8(sample.body.clone()).unwrap();
+            let body = body.replacen('{', &format!(r#"{{"client_payload":{member},"#), 1);
+            sample.source.parse(&samples::delivery(sample.source, &sample.name, body), &Registrations::default())
+        })
+    }));
+    places
+}
+
+/// A body of GitHub with that member.
+fn github(member: &str) -> Parsed {
+    let body = format!(r#"{{"action":"opened","repository":{{"id":7}},"client_payload":{member}}}"#);
+    let github = sources::by_name("github").unwrap();
+    github.parse(&samples::delivery(github, "issues", body), &Registrations::default())
 }
 
 /// A comment on a page with that member.
@@ -67,6 +88,7 @@ fn event(parsed: Parsed) -> Event {
 
 #[test]
 fn the_leaf_is_found_again() {
+    let places = places();
     for name in NAMES {
         for member in [r#""1""#, r#""[1]""#, r#""x""#, "7", "1.50", "null", "true", r#"{"a":"b"}"#, r#"["a",1]"#] {
             for depth in [1, 20] {
@@ -77,23 +99,17 @@ fn the_leaf_is_found_again() {
                 let mut meta_ids = Vec::new();
                 for key in spellings(name) {
                     let text = format!("{}{member}{}", format!("{{{key}: ").repeat(depth), " }".repeat(depth));
-                    let check = |event: &Event, prefix: &str| {
-                        let found = leaves::paths_of_event(event);
+                    for place in &places {
+                        let event = event(place(&text));
+                        let found = leaves::paths_of_event(&event);
                         for (path, leaf) in &expected {
-                            let leaf = (format!("{prefix}{path}"), leaf.clone());
-                            assert!(found.contains(&leaf), "{text}: {leaf:?} is not in {found:?}");
+                            // Members of an envelope have its path before theirs.
+                            let found = found.iter().any(|(at, value)| at.ends_with(path) && value == leaf);
+                            assert!(found, "{text}: {path} = {leaf} is not in {event:?}");
                         }
-                    };
-                    for kind in ["issues", "repository_dispatch", "no_such_kind"] {
-                        let event = event(github(kind, &text));
-                        check(&event, "");
-                        assert_eq!(event.id, self::event(github(kind, &text)).id);
+                        assert_eq!(event.id, self::event(place(&text)).id);
                     }
-                    let event = event(meta(&text));
-                    assert_eq!(event.topic, "events.facebook.comment");
-                    check(&event, "");
-                    meta_ids.push(event.id);
-                    check(&self::event(around(&text)), "envelope/entry");
+                    meta_ids.push(event(meta(&text)).id);
                 }
                 // Which occurrence it is does not depend on the spelling, but on the name and the value.
                 meta_ids.dedup();
@@ -107,10 +123,12 @@ fn the_leaf_is_found_again() {
 #[test]
 fn a_name_gives_no_more_levels() {
     let number = "9".repeat(40);
+    let places = places();
     for name in NAMES {
         for key in spellings(name) {
             let deep = format!("{}{number}{}", format!("{{{key}:").repeat(10_000), "}".repeat(10_000));
-            for parsed in [github("issues", &deep), github("no_such_kind", &deep), meta(&deep), around(&deep)] {
+            for place in &places {
+                let parsed = place(&deep);
                 let refused: Vec<_> = parsed.refusals().map(|refused| refused.reason).collect();
                 assert_eq!((parsed.items.len(), refused), (1, vec![Reason::TooDeep]));
             }
@@ -126,7 +144,8 @@ fn json_in_a_string_stays_a_string() {
         format!("{}{{\"{}\":{string}}}{}", "[".repeat(120), NAMES[1], "]".repeat(120))
     });
     let small = std::thread::Builder::new().stack_size(512 * 1024);
-    let run = move || [github("issues", &nested), meta(&nested), around(&nested)].map(|parsed| event(parsed).id);
+    let places = places();
+    let run = move || places.iter().map(|place| event(place(&nested)).id).collect::<Vec<_>>();
     small.spawn(run).unwrap().join().unwrap();
 }
 
@@ -143,7 +162,7 @@ fn an_object_is_nobodys_id() {
                 let parsed = source.parse(&delivery, &Registrations::default());
                 assert!(parsed.events().all(|event| event.account_id.is_empty()), "{parsed:?}");
             }
-            let parsed = github("issues", &format!(r#"0,"repository":{{"id":{id}}},"organization":{{"id":{id}}}"#));
+            let parsed = github(&format!(r#"0,"repository":{{"id":{id}}},"organization":{{"id":{id}}}"#));
             assert_eq!(event(parsed).account_id, "");
         }
     }

@@ -3,93 +3,67 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by it what it expects")]
 
-use std::path::{Path, PathBuf};
+mod samples;
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
-use common::raw::v1::{Delivery, Header};
+use common::raw::v1::Delivery;
 use common::registrations::Registrations;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
+use samples::Sample;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use sources::{Item, Secrets, Source};
 
 /// The headers that any source reads.
-const NAMES: &[&str] = &[
-    "x-hub-signature-256",
-    "x-hub-signature",
-    "x-github-event",
-    "x-github-delivery",
-    "webhook-id",
-    "webhook-timestamp",
-    "webhook-signature",
-    "content-type",
-];
+static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let descriptors = sources::all().iter().map(|source| source.descriptor());
+    descriptors.flat_map(|source| [source.signature].into_iter().chain(source.kept_headers.iter().copied())).collect()
+});
 
-/// Member names that mean something to some source, so that arbitrary JSON comes near to real deliveries.
-const KEYS: &[&str] = &[
-    "object",
-    "entry",
-    "id",
-    "time",
-    "changes",
-    "changed_fields",
-    "messaging",
-    "standby",
-    "field",
-    "value",
-    "item",
-    "verb",
-    "from",
-    "sender",
-    "recipient",
-    "timestamp",
-    "message",
-    "created_time",
-    "action",
-    "repository",
-    "issue",
-    "comment",
-    "workflow_run",
-    "workflow_job",
-    "steps",
-    "commits",
-    "pull_request",
-    "user",
-    "type",
-    "payload",
-    "a/b~c",
-    "",
-];
+/// Every fixture of every platform.
+static FIXTURES: LazyLock<Vec<Sample>> = LazyLock::new(samples::all);
 
-const KINDS: &[&str] =
-    &["push", "issues", "workflow_run", "workflow_job", "pull_request", "gollum", "status", "no_such_kind"];
+/// Member names that mean something to some source, so that arbitrary JSON comes near to real deliveries: those of the
+/// fixtures, where each fixture has the same weight however many it has, and two that are odd.
+static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    fn collect(value: &Value, depth: usize, keys: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) if depth < 5 => {
+                for (key, value) in object {
+                    keys.insert(key.clone());
+                    collect(value, depth + 1, keys);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, depth + 1, keys)),
+            _ => {}
+        }
+    }
+    let mut all: Vec<_> = ["a/b~c", ""].iter().flat_map(|odd| vec![(*odd).to_owned(); 100]).collect();
+    for value in FIXTURES.iter().filter_map(|sample| serde_json::from_slice(&sample.body).ok()) {
+        let mut keys = BTreeSet::new();
+        collect(&value, 0, &mut keys);
+        let times = 200_usize.div_ceil(keys.len().max(1));
+        all.extend(keys.into_iter().flat_map(|key| vec![key; times]));
+    }
+    all
+});
+
+/// Every kind that has a message, of all platforms, and one that has none.
+static KINDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let typed = common::event::EVENT_TYPES.iter().filter_map(|event| event.topic.rsplit('.').next());
+    typed.chain(["no_such_kind"]).collect()
+});
 
 const TOKENS: &[&str] = &["null", "[", "{}", "\"", ",", "1e400", "-"];
-
-fn headers_of(source: &dyn Source, kind: &str) -> Vec<Header> {
-    let mut headers = Vec::new();
-    for name in source.kept_headers() {
-        let value = if *name == "x-github-event" { kind } else { "value-1" };
-        headers.push(Header { name: (*name).to_owned(), value: value.to_owned() });
-    }
-    headers
-}
 
 /// Runs all that a source does with a verified delivery, and checks what holds for any.
 fn take(source: &dyn Source, kind: &str, body: &[u8]) {
     let _ = source.ordering_key(&HeaderMap::new(), body);
-    let delivery = Delivery {
-        delivery_id: "d".to_owned(),
-        source: source.name().to_owned(),
-        endpoint: "e".to_owned(),
-        tenant: "t".to_owned(),
-        received_at: Some("2026-01-05T13:00:00Z".parse().unwrap()),
-        headers: headers_of(source, kind),
-        body: body.to_vec().into(),
-        ..Delivery::default()
-    };
-    let parsed = source.parse(&delivery, &Registrations::default());
+    let parsed = source.parse(&samples::delivery(source, kind, body), &Registrations::default());
     assert!(!parsed.items.is_empty(), "a delivery has vanished");
     for (index, item) in (0..).zip(&parsed.items) {
         match item {
@@ -131,25 +105,10 @@ fn json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 48, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((prop::sample::select(KEYS), inner), 0..6).prop_map(|members| {
-                Value::Object(members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
-            }),
+            prop::collection::vec((prop::sample::select(KEYS.as_slice()), inner), 0..6)
+                .prop_map(|members| { Value::Object(members.into_iter().collect::<Map<_, _>>()) }),
         ]
     })
-}
-
-fn fixtures() -> Vec<(String, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let mut found = Vec::new();
-    for folder in std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
-        let files = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-        for file in files.filter(|file: &PathBuf| file.extension().is_some_and(|e| e == "json" || e == "form")) {
-            let kind = file.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
-            found.push((kind, std::fs::read(&file).unwrap()));
-        }
-    }
-    found.sort();
-    found
 }
 
 #[derive(Debug, Clone)]
@@ -201,7 +160,7 @@ proptest! {
     #![proptest_config(config(2500))]
 
     #[test]
-    fn arbitrary_json(value in json(), kind in prop::sample::select(KINDS)) {
+    fn arbitrary_json(value in json(), kind in prop::sample::select(KINDS.as_slice())) {
         let body = value.to_string();
         for source in sources::all() {
             take(*source, kind, body.as_bytes());
@@ -209,7 +168,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes(body in prop::collection::vec(any::<u8>(), 0..300), kind in prop::sample::select(KINDS)) {
+    fn arbitrary_bytes(body in prop::collection::vec(any::<u8>(), 0..300), kind in prop::sample::select(KINDS.as_slice())) {
         for source in sources::all() {
             take(*source, kind, &body);
         }
@@ -217,7 +176,7 @@ proptest! {
 
     #[test]
     fn arbitrary_headers(
-        pairs in prop::collection::vec((prop::sample::select(NAMES), prop::collection::vec(any::<u8>(), 0..60)), 0..6),
+        pairs in prop::collection::vec((prop::sample::select(NAMES.as_slice()), prop::collection::vec(any::<u8>(), 0..60)), 0..6),
         body in prop::collection::vec(any::<u8>(), 0..60),
         secret in "\\PC{1,20}",
         now in 0..4_000_000_000_u64,
@@ -245,14 +204,13 @@ proptest! {
 
     #[test]
     fn damaged_fixtures(which in any::<prop::sample::Index>(), mutations in prop::collection::vec(mutation(), 1..4)) {
-        static FIXTURES: std::sync::LazyLock<Vec<(String, Vec<u8>)>> = std::sync::LazyLock::new(fixtures);
-        let (kind, body) = which.get(&FIXTURES);
+        let Sample { name, body, .. } = which.get(&FIXTURES);
         let mut body = body.clone();
         for mutation in &mutations {
             mutate(&mut body, mutation);
         }
         for source in sources::all() {
-            take(*source, kind, &body);
+            take(*source, name, &body);
         }
     }
 }
@@ -296,8 +254,7 @@ proptest! {
         half in prop::sample::select(&["\\ud83d", "\\uDE00", "\\ude00\\ud83d"][..]),
         mark in any::<bool>(),
     ) {
-        static FIXTURES: std::sync::LazyLock<Vec<(String, Vec<u8>)>> = std::sync::LazyLock::new(fixtures);
-        let (kind, body) = which.get(&FIXTURES);
+        let Sample { name, body, .. } = which.get(&FIXTURES);
         let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return Ok(()) };
         let marker = "\u{e000}marker";
         append(&mut value, &mut place.clone(), marker);
@@ -305,13 +262,8 @@ proptest! {
         let replacement = "\\ufffd".repeat(half.len() / 6);
         for source in sources::all() {
             let events = |text: String| {
-                let delivery = Delivery {
-                    endpoint: "e".to_owned(),
-                    tenant: "t".to_owned(),
-                    headers: headers_of(*source, kind),
-                    body: text.into_bytes().into(),
-                    ..Delivery::default()
-                };
+                // Without a time of arrival no time is too far ahead.
+                let delivery = Delivery { received_at: None, ..samples::delivery(*source, name, text) };
                 let parsed = source.parse(&delivery, &Registrations::default());
                 let seen = |item: &Item| match item {
                     Item::Event(event) => {
@@ -336,8 +288,7 @@ fn ten_thousand_levels_are_refused_by_every_source() {
         let deep = [&open.repeat(10_000), "1", &close.repeat(10_000)].concat();
         let body = format!("{{\"object\":\"page\",\"entry\":[{{\"id\":\"1\",\"changes\":[{deep}]}}]}}");
         for source in sources::all() {
-            let delivery =
-                Delivery { headers: headers_of(*source, "push"), body: body.clone().into(), ..Delivery::default() };
+            let delivery = samples::delivery(*source, "push", body.clone());
             let parsed = source.parse(&delivery, &Registrations::default());
             let [Item::Refused(refused)] = &parsed.items[..] else { panic!("{}: {parsed:?}", source.name()) };
             assert_eq!(refused.reason.as_str(), "too_deep", "{}", source.name());

@@ -1,9 +1,7 @@
 //! GitHub's webhooks: one event in each delivery.
 //!
 //! * `delivery`: headers, form or JSON, whose it is
-//! * `kinds`: which message a kind has, and what it is about
-//! * `times`: when it happened
-//! * `activities`: the same in the one common form
+//! * `kinds`: each kind of event: its message, what it is about, when it happened, what it means
 
 use std::time::{Duration, SystemTime};
 
@@ -12,39 +10,49 @@ use common::{identity::Id, raw::v1::Delivery};
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
+use crate::draft::Time;
 use crate::signature::{self, Algorithm, Encoding};
-use crate::{Challenge, Draft, Item, Parsed, Reason, Refusal, Secrets, Source, Tenants, Traits, VerifyError, body};
+use crate::{Descriptor, Draft, Item, Parsed, Reason, Secrets, Source, Tenants, Traits, VerifyError, body};
 
-mod activities;
 mod delivery;
 mod kinds;
-mod times;
 
 const PLATFORM: &str = "github";
 const SIGNATURE: &str = "x-hub-signature-256";
 const EVENT: &str = "x-github-event";
 const DELIVERY: &str = "x-github-delivery";
 
+static DESCRIPTOR: Descriptor = Descriptor {
+    name: PLATFORM,
+    about: "webhooks of GitHub",
+    platforms: &[PLATFORM],
+    // GitHub waits 10 s, never sends again by itself, and does not deliver what is larger than 25 MB.
+    traits: Traits { answer_within: Duration::from_secs(8), retries: false, max_body: 25 << 20 },
+    handshake: false,
+    signature: SIGNATURE,
+    kept_headers: &[
+        EVENT,
+        DELIVERY,
+        "x-github-hook-id",
+        "x-github-hook-installation-target-id",
+        "x-github-hook-installation-target-type",
+        "content-type",
+        "user-agent",
+    ],
+    setup: "In the repository: Settings, Webhooks, Add webhook: this URL, content type application/json, the secret.",
+    sample_headers: |name| {
+        let kind = name.split('.').next().unwrap_or_default();
+        vec![(EVENT, kind.to_owned()), (DELIVERY, "5f3f2c10-ea0c-11f0-8d5e-0b6f7a1c2d3e".to_owned())]
+    },
+};
+
 /// GitHub's webhooks, of repositories, organizations, enterprises and apps.
 #[derive(Debug, Clone, Copy)]
 pub struct GitHub;
 
 impl Source for GitHub {
-    fn name(&self) -> &'static str {
-        PLATFORM
-    }
-
-    fn platforms(&self) -> &'static [&'static str] {
-        &[PLATFORM]
-    }
-
-    fn traits(&self) -> Traits {
-        // GitHub waits 10 s, never sends again by itself, and does not deliver what is larger than 25 MB.
-        Traits { answer_within: Duration::from_secs(8), retries: false, max_body: 25 << 20 }
-    }
-
-    fn handshake(&self, _query: &str, _secrets: &Secrets<'_>) -> Option<Result<Challenge, Refusal>> {
-        None
+    fn descriptor(&self) -> &'static Descriptor {
+        &DESCRIPTOR
     }
 
     fn verify(
@@ -63,16 +71,8 @@ impl Source for GitHub {
         delivery::account_in(&delivery::json(body)?)
     }
 
-    fn kept_headers(&self) -> &'static [&'static str] {
-        &[
-            EVENT,
-            DELIVERY,
-            "x-github-hook-id",
-            "x-github-hook-installation-target-id",
-            "x-github-hook-installation-target-type",
-            "content-type",
-            "user-agent",
-        ]
+    fn topics(&self) -> Vec<&'static str> {
+        kinds::KINDS.iter().map(|kind| kind.topic).collect()
     }
 
     fn scan(&self, body: &[u8]) -> Scan {
@@ -87,33 +87,36 @@ impl Source for GitHub {
             Ok(read) => read,
             Err(unreadable) => return unreadable.refuse(&delivery.body),
         };
-        let (kind, guid) = match (delivery::header(delivery, EVENT), delivery::header(delivery, DELIVERY)) {
-            (Some(kind), Some(guid)) => (kind, guid),
+        let (name, guid) = match (delivery::header(delivery, EVENT), delivery::header(delivery, DELIVERY)) {
+            (Some(name), Some(guid)) => (name, guid),
             // Without its kind nobody can say what it means. Without its id it would get one from its
             // body alone, and two equal events (a ping, a label set twice) would become one.
-            (kind, _) => {
-                let name = if kind.is_none() { EVENT } else { DELIVERY };
+            (name, _) => {
+                let name = if name.is_none() { EVENT } else { DELIVERY };
                 let message = format!("the header {name} is missing: is something between GitHub and the door?");
                 return Parsed::refused(Reason::MissingHeader, message, &delivery.body);
             }
         };
         let hash = Sha256::digest(&delivery.body);
         let account_id = delivery::account_of(&object).unwrap_or_default();
+        let kind = kinds::named(name);
+        let own = || (!account_id.is_empty()).then(|| account_id.clone());
+        let subject = kind.and_then(|kind| (kind.subject)(&object, &account_id)).or_else(own);
         let draft = Draft {
             platform: PLATFORM,
             id: Id::of(PLATFORM, &delivery.tenant, &[guid.as_bytes(), &hash]),
             index: 0,
-            subject: kinds::subject(kind, &account_id, &object).unwrap_or_else(|| guid.to_owned()),
+            subject: subject.unwrap_or_else(|| guid.to_owned()),
             account_id,
-            time: times::of(kind, &object),
+            time: kind.map_or_else(Time::default, |kind| (kind.time)(&object)),
             sent,
         };
-        let event = match kinds::parse(kind, draft, delivery, tenants, object) {
-            Ok(event) => event,
-            Err(draft) => {
+        let event = match kind {
+            Some(kind) => (kind.build)(draft, delivery, tenants, object),
+            None => {
                 // It has been read as JSON, so it is UTF-8.
                 let text = String::from_utf8_lossy(body::unmarked(&json)).into_owned();
-                draft.other(delivery, tenants, kind, text, String::new())
+                draft.other(delivery, tenants, name, text, String::new())
             }
         };
         Parsed { items: vec![Item::Event(event)] }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use common::facebook::v1::Envelope;
 use common::json::{self, Object, Value, canonical};
+use common::meta::v1::Envelope;
 use serde_json::value::RawValue;
 
 use super::cut::{Around, List};

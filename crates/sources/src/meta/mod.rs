@@ -6,12 +6,11 @@
 //! * `handshake`: the GET by which Meta checks that an endpoint is the app's
 //! * `account`: whose delivery it is, without parsing all of it
 //! * `cut`: one delivery into items, each with what stood around it, as text
-//! * `parse`: an item into an event, or into a refusal of its own
+//! * `delivery`: items into events, or into refusals of their own
 //! * `envelope`: what stood around an item, as its event has it
 //! * `sent`: the bytes of an item as they came
-//! * `kinds`: which message belongs to which field, item and member
+//! * `kinds`: each kind of event: its message, what it is about, when it happened, what it means
 //! * `identity` and `time`: which occurrence it is, and when it was
-//! * `activities`: the same in the one common form
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -22,17 +21,16 @@ use common::raw::v1::Delivery;
 use http::HeaderMap;
 
 use crate::signature::{self, Algorithm, Encoding};
-use crate::{Challenge, Parsed, Refusal, Secrets, Source, Tenants, Traits, VerifyError};
+use crate::{Challenge, Descriptor, Parsed, Refusal, Secrets, Source, Tenants, Traits, VerifyError};
 
 mod account;
-mod activities;
 mod cut;
+mod delivery;
 mod envelope;
 mod handshake;
 mod identity;
 mod kinds;
 mod members;
-mod parse;
 mod sent;
 mod time;
 
@@ -41,28 +39,32 @@ const SIGNATURE: &str = "x-hub-signature-256";
 /// What an item of its own takes beside its value, in objects.
 const ITEM: u64 = 2;
 
+static DESCRIPTOR: Descriptor = Descriptor {
+    name: "meta",
+    about: "Facebook, Instagram, WhatsApp",
+    platforms: &["facebook", "instagram", "whatsapp"],
+    traits: Traits {
+        // Messenger wants an answer within 5 seconds, the others say nothing.
+        answer_within: Duration::from_secs(4),
+        // At once, then less and less often for 36 hours.
+        retries: true,
+        // 1000 updates in one delivery, each with a comment of 8000 characters, the longest there is.
+        max_body: 8 << 20,
+    },
+    handshake: true,
+    signature: SIGNATURE,
+    kept_headers: &["content-type", "facebook-api-version"],
+    setup: "In the app: Webhooks, Page, Subscribe: this URL and the verify token; then subscribe each page.",
+    sample_headers: |_| Vec::new(),
+};
+
 /// Facebook, Instagram and WhatsApp.
 #[derive(Debug, Clone, Copy)]
 pub struct Meta;
 
 impl Source for Meta {
-    fn name(&self) -> &'static str {
-        "meta"
-    }
-
-    fn platforms(&self) -> &'static [&'static str] {
-        &["facebook", "instagram", "whatsapp"]
-    }
-
-    fn traits(&self) -> Traits {
-        Traits {
-            // Messenger wants an answer within 5 seconds, the others say nothing.
-            answer_within: Duration::from_secs(4),
-            // At once, then less and less often for 36 hours.
-            retries: true,
-            // 1000 updates in one delivery, each with a comment of 8000 characters, the longest there is.
-            max_body: 8 << 20,
-        }
+    fn descriptor(&self) -> &'static Descriptor {
+        &DESCRIPTOR
     }
 
     fn handshake(&self, query: &str, secrets: &Secrets<'_>) -> Option<Result<Challenge, Refusal>> {
@@ -85,12 +87,12 @@ impl Source for Meta {
         account::of_delivery(body)
     }
 
-    fn kept_headers(&self) -> &'static [&'static str] {
-        &["content-type", "facebook-api-version"]
+    fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed {
+        delivery::parse(delivery, tenants)
     }
 
-    fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed {
-        parse::delivery(delivery, tenants)
+    fn topics(&self) -> Vec<&'static str> {
+        kinds::topics()
     }
 
     fn scan(&self, body: &[u8]) -> Scan {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use common::json::Sent;
 use common::raw::v1::Delivery;
 
-use super::parse;
+use super::delivery;
 use crate::{Tenants, body};
 
 /// Keeps the texts of the items at some positions, each in its envelope.
@@ -40,7 +40,7 @@ pub(super) fn items(delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<
     let whole = || positions.iter().map(|position| (*position, delivery.body.clone())).collect();
     let mut kept = Texts { wanted: positions.clone(), texts: BTreeMap::new() };
     let text = std::str::from_utf8(body::unmarked(&delivery.body)).unwrap_or_default();
-    match parse::parse(delivery, &Nobody, text, Sent::new(), &mut kept) {
+    match delivery::parse_text(delivery, &Nobody, text, Sent::new(), &mut kept) {
         // A delivery of one item is that item in its envelope, as it was signed.
         Ok(parsed) if parsed.items.len() == 1 => return whole(),
         // Only a repaired text can be cut, and nobody sent that.

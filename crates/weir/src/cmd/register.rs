@@ -50,15 +50,14 @@ enum Command {
 struct EndpointArgs {
     /// The last part of its URL: 1 to 64 of a-z, 0-9 and dash
     name: String,
-    /// Who delivers: meta (Facebook, Instagram), github, standard_webhooks
-    #[arg(long)]
+    #[arg(long, help = format!("Who delivers: {}", sources::descriptor::list()))]
     source: String,
     /// Who owns it. This can never be changed
     #[arg(long)]
     tenant: String,
     #[command(flatten)]
     secret: SecretArgs,
-    /// A file whose first line is the verify token (for meta: any text, which you tell the platform too)
+    /// A file whose first line is the verify token (for a platform with a handshake: any text, which you tell it too)
     #[arg(long, value_name = "FILE")]
     verify_token_file: Option<PathBuf>,
     /// Deliveries per second above which the sender is told to wait [default: no limit]
@@ -172,7 +171,7 @@ pub(super) fn parse_period(text: &str) -> Result<std::time::Duration, String> {
 }
 
 fn source(name: &str) -> anyhow::Result<&'static dyn Source> {
-    let known = || sources::all().iter().map(|source| source.name()).collect::<Vec<_>>().join(", ");
+    let known = || sources::names().join(", ");
     sources::by_name(name).with_context(|| format!("there is no source {name}: give one of {}", known()))
 }
 
@@ -270,8 +269,11 @@ async fn endpoint(client: &mut Client, args: EndpointArgs) -> anyhow::Result<Reg
             anyhow::Ok(PlainSecret { value, expires_at: None })
         })
         .transpose()?;
-    if args.source == "meta" && verify_token.is_none() && !args.update {
-        out::complain("weir: without --verify-token-file Meta's handshake is refused; add it with --update");
+    if source.descriptor().handshake && verify_token.is_none() && !args.update {
+        let name = source.name();
+        out::complain(&format!(
+            "weir: without --verify-token-file the handshake of {name} is refused; add it with --update"
+        ));
     }
     let mut endpoint = Endpoint { name: args.name, source: args.source, ..Endpoint::default() };
     endpoint.rate_limit = args.rate_limit.unwrap_or_default();
@@ -342,13 +344,9 @@ fn say_endpoint(grpc: &super::Grpc, registration: &Registration) {
          which must reach           http://{listen}/webhooks/{}",
         registration.id, registration.tenant, endpoint.name, endpoint.name
     ));
-    out::say(match endpoint.source.as_str() {
-        "github" => {
-            "\nIn the repository: Settings, Webhooks, Add webhook: this URL, content type application/json, the secret."
-        }
-        "meta" => "\nIn the app: Webhooks, Page, Subscribe: this URL and the verify token; then subscribe each page.",
-        _ => "\nGive the sender this URL; its signing secret is the one you registered.",
-    });
+    if let Some(source) = sources::by_name(&endpoint.source) {
+        out::say(&format!("\n{}", source.descriptor().setup));
+    }
 }
 
 fn show_list(found: &[Registration], json: bool) -> anyhow::Result<()> {

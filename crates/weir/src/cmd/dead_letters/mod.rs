@@ -64,8 +64,7 @@ struct SelectArgs {
     /// Those that this stage refused
     #[arg(long, value_parser = PossibleValuesParser::new(refusing()))]
     stage: Option<String>,
-    /// Those of this source: meta, github, standard_webhooks
-    #[arg(long)]
+    #[arg(long, help = format!("Those of this source: {}", sources::names().join(", ")))]
     source: Option<String>,
     /// Those of this endpoint
     #[arg(long)]

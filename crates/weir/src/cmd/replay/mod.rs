@@ -68,8 +68,7 @@ struct Raw {
     /// By this endpoint; can be given several times
     #[arg(long = "endpoint", value_name = "NAME")]
     endpoints: Vec<String>,
-    /// Of this source: meta, github, standard_webhooks
-    #[arg(long)]
+    #[arg(long, help = format!("Of this source: {}", sources::names().join(", ")))]
     source: Option<String>,
     #[command(flatten)]
     course: ReplayArgs,

@@ -1,0 +1,268 @@
+//! Repositories, organizations, apps, and who may do what in them.
+
+use common::activity::v1::{Activity, Object, Verb};
+use common::github::v1 as proto;
+
+use super::{activity, actor, person, repository, said, team, text, thing_verb, words, written};
+use crate::kind::Kind;
+
+/// A webhook that is set up is nobody's doing in the repository.
+impl Kind for proto::Ping {}
+
+/// What is done to the repository itself has no other target.
+fn to_repository(
+    sender: &Option<proto::UserInfo>,
+    about: &Option<proto::RepositoryInfo>,
+    verb: Verb,
+    status: &str,
+) -> Vec<Activity> {
+    let Some(about) = about else { return Vec::new() };
+    let object = Object { status: status.to_owned(), ..repository(about) };
+    vec![activity(sender, &None, verb, object)]
+}
+
+impl Kind for proto::Repository {
+    times! {
+        "created" => "repository.created_at",
+        _ => "repository.updated_at",
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let status = match said(&self.action) {
+            action @ ("archived" | "unarchived" | "privatized" | "publicized" | "renamed" | "transferred"
+            | "deleted") => action,
+            _ => "",
+        };
+        to_repository(&self.sender, &self.repository, thing_verb(said(&self.action)), status)
+    }
+}
+
+impl Kind for proto::Public {
+    times! {
+        _ => "repository.updated_at",
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        to_repository(&self.sender, &self.repository, Verb::Update, "publicized")
+    }
+}
+
+impl Kind for proto::Fork {
+    times! {
+        _ => "forkee.created_at",
+    }
+
+    /// The repository is passed on; the fork is where to.
+    fn activities(&self) -> Vec<Activity> {
+        let mut shared = to_repository(&self.sender, &self.repository, Verb::Share, "");
+        for activity in &mut shared {
+            activity.target = self.forkee.as_ref().map(repository);
+        }
+        shared
+    }
+}
+
+impl Kind for proto::Star {
+    times! {
+        _ => "starred_at",
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let verb = if said(&self.action) == "deleted" { Verb::Unfollow } else { Verb::Follow };
+        to_repository(&self.sender, &self.repository, verb, "")
+    }
+}
+
+impl Kind for proto::Watch {
+    /// GitHub sends a star as `star` and, to those that ask for it, as `watch` too: two events, two activities.
+    fn activities(&self) -> Vec<Activity> {
+        to_repository(&self.sender, &self.repository, Verb::Follow, "")
+    }
+}
+
+impl Kind for proto::RepositoryDispatch {
+    fn activities(&self) -> Vec<Activity> {
+        let object = Object {
+            r#type: "repository_dispatch".to_owned(),
+            title: said(&self.action).to_owned(),
+            ..Object::default()
+        };
+        vec![activity(&self.sender, &self.repository, Verb::Start, object)]
+    }
+}
+
+impl Kind for proto::Release {
+    key!("release", "release.id");
+
+    times! {
+        // A release's created_at is the time of its commit.
+        "published" | "released" | "prereleased" => "release.published_at",
+        _ => "release.updated_at",
+    }
+
+    /// GitHub says created, published and released of one release that is made public: it is posted once.
+    fn activities(&self) -> Vec<Activity> {
+        let Some(release) = &self.release else { return Vec::new() };
+        let status = match (release.draft, release.prerelease) {
+            (Some(true), _) => "draft",
+            (_, Some(true)) => "prerelease",
+            _ => "released",
+        };
+        let object = Object {
+            r#type: "release".to_owned(),
+            id: text(release.id.as_ref()),
+            url: text(release.html_url.as_ref()),
+            title: text(release.name.as_ref().filter(|name| !name.is_empty()).or(release.tag_name.as_ref())),
+            status: status.to_owned(),
+            author: release.author.as_ref().map(actor),
+        };
+        let verb = match said(&self.action) {
+            "published" => Verb::Post,
+            "edited" => Verb::Edit,
+            "deleted" => Verb::Delete,
+            _ => Verb::Update,
+        };
+        vec![Activity {
+            text: written(verb, release.body.as_ref()),
+            ..activity(&self.sender, &self.repository, verb, object)
+        }]
+    }
+}
+
+impl Kind for proto::Package {
+    key!("package", "package.id");
+
+    times! {
+        "published" => "package.package_version.created_at" "package.updated_at",
+        _ => "package.updated_at",
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let Some(package) = &self.package else { return Vec::new() };
+        let version = package.package_version.as_ref();
+        let object = Object {
+            r#type: "package".to_owned(),
+            id: text(package.id.as_ref()),
+            url: text(package.html_url.as_ref()),
+            title: text(package.name.as_ref()),
+            status: text(version.and_then(|version| version.version.as_ref())),
+            author: package.owner.as_ref().map(actor),
+        };
+        let verb = if said(&self.action) == "published" { Verb::Post } else { Verb::Update };
+        let summary = version.and_then(|version| version.summary.as_ref()).or(package.description.as_ref());
+        vec![Activity { text: words(summary), ..activity(&self.sender, &self.repository, verb, object) }]
+    }
+}
+
+impl Kind for proto::Member {
+    key!("user", "member.id");
+
+    fn activities(&self) -> Vec<Activity> {
+        let Some(member) = &self.member else { return Vec::new() };
+        vec![activity(&self.sender, &self.repository, Verb::Update, person(member, said(&self.action)))]
+    }
+}
+
+impl Kind for proto::Membership {
+    key!("user", "member.id");
+
+    fn activities(&self) -> Vec<Activity> {
+        let Some(member) = &self.member else { return Vec::new() };
+        let object = person(member, said(&self.action));
+        vec![Activity {
+            target: self.team.as_ref().map(team),
+            ..activity(&self.sender, &self.repository, Verb::Update, object)
+        }]
+    }
+}
+
+fn organization(organization: &proto::OrganizationInfo) -> Object {
+    Object {
+        r#type: "organization".to_owned(),
+        id: text(organization.id.as_ref()),
+        url: text(organization.html_url.as_ref()),
+        title: text(organization.login.as_ref()),
+        ..Object::default()
+    }
+}
+
+impl Kind for proto::Organization {
+    fn activities(&self) -> Vec<Activity> {
+        let Some(about) = &self.organization else { return Vec::new() };
+        let member = self.membership.as_ref().and_then(|membership| membership.user.as_ref());
+        let (verb, object, target) = match member {
+            Some(member) => (Verb::Update, person(member, said(&self.action)), Some(organization(about))),
+            None => {
+                let object = Object { status: said(&self.action).to_owned(), ..organization(about) };
+                (thing_verb(said(&self.action)), object, None)
+            }
+        };
+        vec![Activity { target, ..activity(&self.sender, &self.repository, verb, object) }]
+    }
+}
+
+impl Kind for proto::Team {
+    key!("team", "team.id");
+
+    fn activities(&self) -> Vec<Activity> {
+        let Some(about) = &self.team else { return Vec::new() };
+        let object = Object { status: said(&self.action).to_owned(), ..team(about) };
+        let target = self.repository.as_ref().map(repository).or_else(|| self.organization.as_ref().map(organization));
+        vec![Activity { target, ..activity(&self.sender, &self.repository, thing_verb(said(&self.action)), object) }]
+    }
+}
+
+impl Kind for proto::TeamAdd {
+    key!("team", "team.id");
+
+    fn activities(&self) -> Vec<Activity> {
+        let Some(about) = &self.team else { return Vec::new() };
+        vec![activity(&self.sender, &self.repository, Verb::Update, team(about))]
+    }
+}
+
+/// What is done to an app's installation: the account that it is installed in is the target.
+fn to_installation(
+    sender: &Option<proto::UserInfo>,
+    action: &str,
+    verb: Verb,
+    installation: &Option<proto::InstallationInfo>,
+) -> Vec<Activity> {
+    let Some(installation) = installation else { return Vec::new() };
+    let object = Object {
+        r#type: "installation".to_owned(),
+        id: text(installation.id.as_ref()),
+        url: text(installation.html_url.as_ref()),
+        title: text(installation.app_slug.as_ref()),
+        status: action.to_owned(),
+        author: None,
+    };
+    let target = installation.account.as_ref().map(|account| {
+        let kind = actor(account).r#type;
+        Object { r#type: if kind.is_empty() { "user".to_owned() } else { kind }, ..person(account, "") }
+    });
+    vec![Activity { target, ..activity(sender, &None, verb, object) }]
+}
+
+impl Kind for proto::Installation {
+    times! {
+        "created" => "installation.created_at",
+        "suspend" => "installation.suspended_at" "installation.updated_at",
+        _ => "installation.updated_at",
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let verb = if said(&self.action) == "created" { Verb::OptIn } else { thing_verb(said(&self.action)) };
+        to_installation(&self.sender, said(&self.action), verb, &self.installation)
+    }
+}
+
+impl Kind for proto::InstallationRepositories {
+    times! {
+        _ => "installation.updated_at",
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        to_installation(&self.sender, said(&self.action), Verb::Update, &self.installation)
+    }
+}

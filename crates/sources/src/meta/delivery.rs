@@ -1,0 +1,367 @@
+//! A delivery into events, item by item. Which array is there decides, not the object.
+
+use common::identity::Id;
+use common::json::{self, Object, Repaired, Sent, Value};
+use common::raw::v1;
+use serde_json::value::RawValue;
+
+use super::cut::{self, Around, Delivery, Entry, List, Writer};
+use super::envelope::{envelope, place};
+use super::identity::{Occurrence, What};
+use super::kinds::{self, conversations};
+use super::members::{Members as _, text_of};
+use super::sent::Texts;
+use super::time;
+use crate::body;
+use crate::draft::Time;
+use crate::{Draft, Event, Item, Parsed, Reason, Refused, Tenants};
+
+/// Everything that is in a delivery.
+pub(super) fn parse(delivery: &v1::Delivery, tenants: &dyn Tenants) -> Parsed {
+    let text = std::str::from_utf8(body::unmarked(&delivery.body)).unwrap_or_default();
+    match parse_text(delivery, tenants, text, Sent::new(), &mut Texts::default()) {
+        Ok(parsed) => parsed,
+        // Where names have half of a surrogate pair nothing can be cut: what was sent goes with the first item.
+        Err(parsed) => match json::repair(text) {
+            Some(Repaired { text, sent }) => {
+                let sent = sent.into_iter().map(|(pointer, text)| (format!("envelope{pointer}"), text)).collect();
+                let parsed = parse_text(delivery, tenants, &text, sent, &mut Texts::default());
+                parsed.unwrap_or_else(|parsed| parsed)
+            }
+            None => parsed,
+        },
+    }
+}
+
+/// The error is what comes out where something could not be cut. `sent` goes with the first item. The texts of some items
+/// go to `texts`.
+pub(super) fn parse_text(
+    delivery: &v1::Delivery,
+    tenants: &dyn Tenants,
+    text: &str,
+    sent: Sent,
+    texts: &mut Texts,
+) -> Result<Parsed, Parsed> {
+    let bytes = &delivery.body[..];
+    let Some(mut members) = cut::members(text) else {
+        return Err(whole((Reason::NotJson, "the body is not a JSON object that can be cut".into()), bytes));
+    };
+    let empty = || whole((Reason::Empty, "there is nothing in the delivery".into()), bytes);
+    let entries = match members.remove("entry").map(RawValue::get) {
+        None | Some("null") => return Ok(empty()),
+        Some(text) => match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Ok(entries) => entries,
+            Err(_) => return Ok(whole((Reason::WrongShape, "entry is not a list".into()), bytes)),
+        },
+    };
+    if let Err(problem) = readable(&members) {
+        return Ok(whole(problem, bytes));
+    }
+    let mut parser = Parser {
+        delivery,
+        tenants,
+        platform: "facebook",
+        around: Delivery::new(members),
+        items: Vec::new(),
+        uncut: false,
+        names: sent,
+        sent: Sent::new(),
+        texts,
+    };
+    parser.platform = match parser.around.object.as_deref() {
+        Some("instagram") => "instagram",
+        Some("whatsapp_business_account") => "whatsapp",
+        _ => "facebook",
+    };
+    for entry in entries {
+        parser.entry(entry);
+    }
+    let is_empty = |item: &Item| matches!(item, Item::Refused(refused) if refused.reason == Reason::Empty);
+    if parser.items.iter().all(is_empty) {
+        return Ok(empty());
+    }
+    // A delivery of one item is that item in its envelope: its bytes are kept as they were signed.
+    if let [Item::Refused(refused)] = &mut parser.items[..] {
+        refused.payload = bytes.to_vec();
+    }
+    let parsed = Parsed { items: parser.items };
+    if parser.uncut { Err(parsed) } else { Ok(parsed) }
+}
+
+/// The whole body refused: for what makes it unreadable, where something does.
+fn whole((reason, message): Problem, body: &[u8]) -> Parsed {
+    match body::object(body) {
+        Err(unreadable) => unreadable.refuse(body),
+        Ok(_) => Parsed::refused(reason, message, body),
+    }
+}
+
+/// Whether all that stands around items can be read by whoever gets an item.
+fn readable(members: &cut::Texts<'_>) -> Result<(), Problem> {
+    members.iter().try_for_each(|(key, text)| match body::value(text.get().as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err((error.reason, format!("{key:?} cannot be read: {error}"))),
+    })
+}
+
+struct Parser<'a> {
+    delivery: &'a v1::Delivery,
+    tenants: &'a dyn Tenants,
+    platform: &'static str,
+    around: Delivery<'a>,
+    items: Vec<Item>,
+    /// Whether an entry could not be cut.
+    uncut: bool,
+    /// What of names could not be read as it was sent, for the first item.
+    names: Sent,
+    /// What of the present item could not.
+    sent: Sent,
+    texts: &'a mut Texts,
+}
+
+/// Why one item is refused.
+type Problem = (Reason, String);
+
+impl<'a> Parser<'a> {
+    /// The position of the next item. A body is far smaller than 4 GiB.
+    fn index(&self) -> u32 {
+        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
+    }
+
+    fn refuse(&mut self, (reason, message): Problem, json: String) {
+        let index = self.index();
+        self.items.push(Item::Refused(Refused::item(index, reason, message, json)));
+    }
+
+    fn entry(&mut self, text: &'a RawValue) {
+        let Some(mut members) = cut::members(text.get()) else {
+            self.uncut = true;
+            let json = self.around.enclose(text);
+            return self.refuse(unreadable(text.get()), json);
+        };
+        let mut lists = Vec::new();
+        for list in List::LISTS {
+            match members.get(list.name()).map(|text| text.get()) {
+                // Null stays among the rest.
+                None | Some("null") => {}
+                Some(text) => {
+                    members.remove(list.name());
+                    lists.push((list, text));
+                }
+            }
+        }
+        let flat = flat(&mut members);
+        if let Err(problem) = readable(&members) {
+            let json = self.around.enclose(text);
+            return self.refuse(problem, json);
+        }
+        let Some(mut entry) = Entry::new(members) else {
+            let message = "an entry has no id that is a string or a number of at most 256 bytes";
+            let json = self.around.enclose(text);
+            return self.refuse((Reason::WrongShape, message.into()), json);
+        };
+        let before = self.items.len();
+        for (list, text) in lists {
+            match serde_json::from_str::<Vec<&RawValue>>(text) {
+                Ok(items) => items.into_iter().for_each(|item| self.item(&mut entry, list, item.get())),
+                Err(_) => {
+                    let mut around = entry.around(&mut self.around, list);
+                    if let Ok(text) = serde_json::from_str(text) {
+                        around.entry.insert(list.name().to_owned(), text);
+                    }
+                    self.refuse((Reason::WrongShape, format!("{} is not a list", list.name())), around.with(None));
+                }
+            }
+        }
+        if let Some(item) = flat {
+            self.item(&mut entry, List::Entry, &item);
+        }
+        if self.items.len() > before {
+            return;
+        }
+        if entry.has_more() {
+            self.unknown_entry(entry, text);
+        } else {
+            let around = entry.around(&mut self.around, List::Entry);
+            self.refuse((Reason::Empty, "there is nothing in the entry".into()), around.with(None));
+        }
+    }
+
+    fn item(&mut self, entry: &mut Entry<'a>, list: List, text: &str) {
+        let around = entry.around(&mut self.around, list);
+        let result = match read(text) {
+            Ok((value, sent)) => {
+                self.sent = std::mem::take(&mut self.names);
+                self.sent.extend(sent.into_iter().map(|(pointer, text)| (place(list, &pointer), text)));
+                self.event(entry, &around, text, value)
+            }
+            Err(problem) => Err(problem),
+        };
+        match result {
+            Ok(event) => {
+                self.texts.keep(event.index, || around.with(Some(text)));
+                self.items.push(Item::Event(event));
+            }
+            Err(problem) => self.refuse(problem, around.with(Some(text))),
+        }
+    }
+
+    fn event(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, value: Value) -> Result<Event, Problem> {
+        match (around.list, value) {
+            (List::Changes | List::Entry, Value::Object(change)) => self.change(entry, around, text, change),
+            (List::Messaging | List::Standby, Value::Object(item)) => Ok(self.message(entry, around, text, item)),
+            (List::ChangedFields, Value::String(field)) => {
+                let value = Value::String(field);
+                let occurrence = Occurrence { field: "changed_fields", what: What::Value(&value), own_time: false };
+                let draft = self.draft(entry, &occurrence, Time::default(), None);
+                let kind = format!("changed_fields/{}", text_of(&value).unwrap_or_default());
+                Ok(self.other(draft, around, kind, text))
+            }
+            (list, value) => {
+                Err((Reason::WrongShape, format!("{} of {} cannot be an event", body::kind(&value), list.name())))
+            }
+        }
+    }
+
+    fn change(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, mut change: Object) -> Result<Event, Problem> {
+        let field = match change.remove("field") {
+            Some(Value::String(field)) => field,
+            Some(other) => {
+                return Err((Reason::WrongShape, format!("field is {}, not a string", body::kind(&other))));
+            }
+            None => return Err((Reason::WrongShape, "a change has no field".into())),
+        };
+        // A delivery that does not say what it is about is taken by its fields.
+        let known =
+            !self.around.odd_object && matches!(self.around.object.as_deref(), None | Some("page" | "instagram"));
+        let kind = if known { kinds::of_change(self.platform, &field, change.get("value"))? } else { None };
+        let (subject, time) = match (kind, change.get("value").and_then(Value::as_object)) {
+            (Some(kind), Some(value)) => ((kind.subject)(value, &entry.account), (kind.time)(value)),
+            (None, Some(value)) => kinds::of_other(self.platform, value),
+            (_, None) => (None, Time::default()),
+        };
+        let what = match change.get("value") {
+            Some(value) if change.len() == 1 => What::Value(value),
+            _ => What::Change(&change),
+        };
+        let occurrence = Occurrence { field: &field, what, own_time: time::tells_apart(&time) };
+        let draft = self.draft(entry, &occurrence, time, subject);
+        Ok(match (kind, change.remove("value")) {
+            (Some(kind), Some(Value::Object(value))) => self.typed(draft, around, kind, value, Some(field), &change),
+            (_, value) => {
+                let item = value.as_ref().and_then(|value| value.as_object()?.text("item"));
+                let kind = item.map_or_else(|| field.clone(), |item| format!("{field}/{item}"));
+                self.other(draft, around, kind, text)
+            }
+        })
+    }
+
+    fn message(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, item: Object) -> Event {
+        let field = around.list.name();
+        // All kinds of conversations have the same, and so have items of no known kind.
+        let time = time::of_message(&item);
+        let subject = conversations::subject(&item, &entry.account);
+        let value = Value::Object(item);
+        let occurrence = Occurrence { field, what: What::Value(&value), own_time: time::tells_apart(&time) };
+        let draft = self.draft(entry, &occurrence, time, subject);
+        let Value::Object(item) = value else {
+            // What was put in two lines above.
+            return self.other(draft, around, field.to_owned(), text);
+        };
+        match kinds::of_message(self.platform, &item) {
+            Some(kind) => self.typed(draft, around, kind, item, None, &Object::new()),
+            None => {
+                let named = |key: &&String| !matches!(key.as_str(), "sender" | "recipient" | "timestamp");
+                let kind = item.keys().find(named).map_or_else(|| field.to_owned(), |key| format!("{field}/{key}"));
+                self.other(draft, around, kind, text)
+            }
+        }
+    }
+
+    fn unknown_entry(&mut self, mut entry: Entry<'a>, text: &'a RawValue) {
+        let around = entry.around(&mut self.around, List::Entry);
+        let value = match read(text.get()) {
+            Ok((value, sent)) => {
+                self.sent = sent;
+                value
+            }
+            Err(problem) => return self.refuse(problem, around.with(None)),
+        };
+        // The entry's time is within the value here, with all else.
+        let occurrence = Occurrence { field: "entry", what: What::Value(&value), own_time: true };
+        let draft = self.draft(&entry, &occurrence, Time::default(), None);
+        let mut envelope = Writer::new();
+        if let Some(object) = around.object {
+            envelope.raw("object", object.get());
+        }
+        envelope.all(&around.delivery);
+        let envelope = envelope.end();
+        self.texts.keep(draft.index, || cut::enclosed(&envelope, text));
+        let event = draft.other(self.delivery, self.tenants, "entry", text.get().to_owned(), envelope);
+        self.items.push(Item::Event(event));
+    }
+
+    fn draft(&self, entry: &Entry<'a>, occurrence: &Occurrence<'_>, time: Time, subject: Option<String>) -> Draft {
+        let (tenant, sent_at) = (&self.delivery.tenant, entry.time.map(RawValue::get));
+        let mut id = occurrence.id(self.platform, tenant, &entry.account, sent_at);
+        if !self.sent.is_empty() {
+            // Two that were sent differently read the same: they stay two.
+            let sent = self.sent.iter().flat_map(|(pointer, text)| [pointer.as_bytes(), text.as_bytes()]);
+            let parts: Vec<&[u8]> = std::iter::once(&id.0[..]).chain(sent).collect();
+            id = Id::of(self.platform, tenant, &parts);
+        }
+        Draft {
+            platform: self.platform,
+            id,
+            index: self.index(),
+            account_id: entry.account.clone(),
+            subject: subject.unwrap_or_else(|| entry.account.clone()),
+            time,
+            sent: self.sent.clone(),
+        }
+    }
+
+    fn typed(
+        &self,
+        draft: Draft,
+        around: &Around<'a>,
+        kind: &kinds::Entry,
+        value: Object,
+        field: Option<String>,
+        change: &Object,
+    ) -> Event {
+        let (envelope, unknown) = envelope(around, field, change);
+        let (delivery, tenants) = (self.delivery, self.tenants);
+        (kind.build)(kinds::Parts { draft, delivery, tenants, value, envelope, unknown })
+    }
+
+    fn other(&self, draft: Draft, around: &Around<'a>, kind: String, text: &str) -> Event {
+        draft.other(self.delivery, self.tenants, kind, text.to_owned(), around.with(None))
+    }
+}
+
+/// The field and value of an entry that has them itself, as a change.
+fn flat(members: &mut cut::Texts<'_>) -> Option<String> {
+    let field = members.remove("field")?;
+    let mut change = Writer::new();
+    change.raw("field", field.get());
+    for name in ["value", "verb"] {
+        if let Some(text) = members.remove(name) {
+            change.raw(name, text.get());
+        }
+    }
+    Some(change.end())
+}
+
+/// An item from its text.
+fn read(text: &str) -> Result<(Value, Sent), Problem> {
+    body::value_as_sent(text.as_bytes()).map_err(|error| (error.reason, format!("an item cannot be read: {error}")))
+}
+
+/// Why an entry is not an object.
+fn unreadable(text: &str) -> Problem {
+    match body::value(text.as_bytes()) {
+        Ok(value) => (Reason::WrongShape, format!("an entry is {}, not an object", body::kind(&value))),
+        Err(error) => (error.reason, format!("an entry cannot be read: {error}")),
+    }
+}
