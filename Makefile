@@ -61,8 +61,8 @@ fuzz: test-deps ## Fuzz what reads a stranger's bytes: make fuzz FUZZ_SECONDS=60
 # TABLE=docs/performance.md renews the table there; BENCH has more arguments, as "--only door-1k".
 .PHONY: bench
 bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, in release: 4 minutes after the build (20 the first time)
-	cargo build --release -p weir-tests -p streaming -p processing --bins --bench pipeline
-	cargo bench -p weir-tests -p streaming -p processing --bench pipeline -- \
+	cargo build --release -p weir-bench -p streaming -p processing --bins --bench pipeline
+	cargo bench -p weir-bench -p streaming -p processing --bench pipeline -- \
 		--json $(CURDIR)/target/bench.json $(if $(TABLE),--markdown $(abspath $(TABLE))) $(BENCH)
 
 # CLAIMS has arguments, as "--embedded 1000000 --redis 0".

@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
         return roles::run(&name, &given.next().unwrap_or_default());
     }
     if !std::env::args().any(|argument| argument == "--bench" || argument == "--quick" || argument == "--help") {
-        // `cargo test --all-targets` runs benches too; tests/bench_smoke.rs is the test of this one.
+        // `cargo test --all-targets` runs benches too; smoke.rs is the test of this one.
         return say("nothing is measured without --bench: use `make bench`\n");
     }
     let arguments = Arguments::parse();
