@@ -23,6 +23,8 @@ pub struct Entry {
     pub description: fn() -> Description,
     /// What its consumer groups are called, without prefix.
     pub groups: fn(&Settings) -> Vec<String>,
+    /// What it reads of the settings: an object with a member for each section, secrets hidden.
+    pub settings: fn(&Settings) -> serde_json::Result<serde_json::Value>,
     /// Opens it in a process that has all services.
     pub open: Open,
 }
@@ -71,6 +73,7 @@ where
     Entry {
         description: S::description,
         groups: |settings| S::groups(&settings.into()),
+        settings: |settings| serde_json::to_value(S::Settings::from(settings)),
         open: |settings, host| {
             Box::pin(async move {
                 let service = S::open(&settings.into(), host).await?;
