@@ -5,7 +5,7 @@
 //! # use std::time::Duration;
 //! use weir_tests::installation::Installation;
 //! let installation = Installation::on_kafka("resume")?.with("WEIR__LOADER__COMMIT_INTERVAL_MS", "500");
-//! let loader = installation.launch("weir-loader")?.start()?;
+//! let loader = installation.launch("loader")?.start()?;
 //! loader.ready(Duration::from_secs(20))?;
 //! # anyhow::Ok(())
 //! ```
@@ -25,7 +25,7 @@ use crate::scratch::Scratch;
 
 /// The setting with the address of the door.
 pub const DOOR: &str = "WEIR__STREAMING__LISTEN";
-/// The program with all services.
+/// All services in one process: `weir up`.
 pub const UP: &str = "weir";
 const LISTENERS: [&str; 3] = ["WEIR__ADMIN__LISTEN", "WEIR__GRPC__LISTEN", DOOR];
 
@@ -100,16 +100,18 @@ impl Installation {
         self.folder().join("sealing-key")
     }
 
-    /// A program, "weir-loader" or "weir", with the settings that it reads. A door gets a port.
+    /// The program of a service, as "loader", or of all ([`UP`]), with the settings that it reads. A door gets a port.
     ///
     /// # Errors
     /// The catalogue has no such service.
-    pub fn launch(&self, program: &str) -> anyhow::Result<Launch> {
-        let read = sections(program)?;
-        let launch = if read.contains("streaming") { Launch::new(program).listen(DOOR) } else { Launch::new(program) };
-        let launch = if program == UP { launch.arg("up") } else { launch };
+    pub fn launch(&self, service: &str) -> anyhow::Result<Launch> {
+        let read = sections(service)?;
         // `weir up` has a key and a lake of its own where nothing is said.
-        let own = if program == UP { BTreeMap::new() } else { self.own() };
+        let (launch, own) = match service {
+            UP => (Launch::new(UP).arg("up"), BTreeMap::new()),
+            _ => (Launch::new(&format!("weir-{service}")), self.own()),
+        };
+        let launch = if read.contains("streaming") { launch.listen(DOOR) } else { launch };
         Ok(of(&read, own, &self.settings).into_iter().fold(launch, |launch, (name, value)| launch.env(&name, value)))
     }
 
@@ -122,7 +124,7 @@ impl Installation {
         let mut own = self.own();
         own.extend(LISTENERS.map(|setting| (setting.to_owned(), "127.0.0.1:0".to_owned())));
         own.insert("WEIR__BUS__DATA_DIR".to_owned(), self.folder().join("data").display().to_string());
-        let read = sections(&format!("weir-{}", S::description().name))?;
+        let read = sections(S::description().name)?;
         Ok(service::load(S::DEFAULTS, None, of(&read, own, &self.settings))?)
     }
 
@@ -151,11 +153,11 @@ impl Installation {
     }
 }
 
-/// The programs of the services through which deliveries pass, in the order of their way.
-pub fn pipeline() -> Vec<String> {
+/// The services through which deliveries pass, in the order of their way.
+pub fn pipeline() -> Vec<&'static str> {
     let passes = |used| matches!(used, Use::Input | Use::Output);
     let services = catalogue::descriptions().filter(|service| service.topics.iter().any(|topic| passes(topic.used)));
-    services.map(|service| format!("weir-{}", service.name)).collect()
+    services.map(|service| service.name).collect()
 }
 
 /// Those of the settings that stand in these sections; `more` wins.
@@ -170,15 +172,15 @@ fn of(
     settings
 }
 
-/// The sections of settings that a program reads.
-fn sections(program: &str) -> anyhow::Result<BTreeSet<String>> {
+/// The sections of settings that a service reads.
+fn sections(service: &str) -> anyhow::Result<BTreeSet<String>> {
     let all: weir::settings::Settings = service::load(weir::settings::DEFAULTS, None, [])?;
-    let read = if program == UP {
+    let read = if service == UP {
         serde_json::to_value(&all)
     } else {
-        let service = SERVICES.into_iter().find(|service| format!("weir-{}", (service.description)().name) == program);
-        (service.with_context(|| format!("the catalogue of services has no {program}"))?.settings)(&all)
+        let entry = SERVICES.into_iter().find(|entry| (entry.description)().name == service);
+        (entry.with_context(|| format!("the catalogue of services has no {service}"))?.settings)(&all)
     };
-    let read = read.with_context(|| format!("the settings of {program}"))?;
+    let read = read.with_context(|| format!("the settings of {service}"))?;
     Ok(read.as_object().into_iter().flatten().map(|(section, _)| section.clone()).collect())
 }

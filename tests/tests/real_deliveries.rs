@@ -100,8 +100,8 @@ async fn every_leaf_of_every_delivery_comes_out() {
         return;
     }
     let installation = Installation::on_kafka("real").unwrap();
-    let processing = installation.launch("weir-processing").unwrap().start().unwrap();
-    let streaming = installation.launch("weir-streaming").unwrap().start().unwrap();
+    let processing = installation.launch("processing").unwrap().start().unwrap();
+    let streaming = installation.launch("streaming").unwrap().start().unwrap();
     processing.ready(WITHIN).unwrap();
     streaming.ready(WITHIN).unwrap();
     register(processing.grpc()).await;

@@ -93,8 +93,8 @@ async fn one_trace_leads_from_the_webhook_to_the_typed_event() {
         .with("WEIR__TELEMETRY__OTLP_ENDPOINT", otlp)
         .with("WEIR__TELEMETRY__SAMPLE_RATIO", "1.0")
         .with("WEIR__TELEMETRY__EXPORT_INTERVAL_MS", "100");
-    let processing = installation.launch("weir-processing").unwrap().start().unwrap();
-    let streaming = installation.launch("weir-streaming").unwrap().start().unwrap();
+    let processing = installation.launch("processing").unwrap().start().unwrap();
+    let streaming = installation.launch("streaming").unwrap().start().unwrap();
     processing.ready(WITHIN).unwrap();
     streaming.ready(WITHIN).unwrap();
 

@@ -28,23 +28,23 @@ impl Running {
             .with("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", "6000")
             .with("WEIR__HEALTH_CHECK__INTERVAL_MS", millis(INTERVAL))
             .with("WEIR__HEALTH_CHECK__TIMEOUT_MS", millis(TIMEOUT));
-        let configured = |program: &str, file: &str, text: &str| {
+        let configured = |service: &str, file: &str, text: &str| {
             let path = installation.folder().join(file);
             std::fs::write(&path, text).unwrap();
-            let launch = installation.launch(program).unwrap();
+            let launch = installation.launch(service).unwrap();
             launch.arg("--config").arg(path.to_str().unwrap()).start().unwrap()
         };
         let endpoint =
             "[[streaming.endpoints]]\nname = \"hub\"\nsource = \"github\"\ntenant = \"acme\"\nsecrets = [\"s3cret\"]\n";
-        let streaming = configured("weir-streaming", "door.toml", endpoint);
-        let processing = installation.launch("weir-processing").unwrap().start().unwrap();
+        let streaming = configured("streaming", "door.toml", endpoint);
+        let processing = installation.launch("processing").unwrap().start().unwrap();
 
-        let service = |name: &str, process: &Process| {
+        let entry = |name: &str, process: &Process| {
             let at = process.grpc();
             format!("[[health_check.services]]\nname = \"{name}\"\naddresses = [\"http://{at}\"]\nexpected = 1\n")
         };
-        let services = service("streaming", &streaming) + &service("processing", &processing);
-        let health = configured("weir-health-check", "health.toml", &services);
+        let services = entry("streaming", &streaming) + &entry("processing", &processing);
+        let health = configured("health-check", "health.toml", &services);
         let limit = Duration::from_secs(120);
         for process in [&health, &streaming, &processing] {
             process.ready(limit).unwrap();

@@ -27,22 +27,22 @@ pub(crate) struct System {
 impl System {
     /// `weir up` with everything embedded, in a folder of its own.
     pub(crate) async fn embedded() -> Self {
-        Self::start(Installation::embedded("embedded").unwrap(), &[UP.to_owned()], None).await
+        Self::start(Installation::embedded("embedded").unwrap(), &[UP], None).await
     }
 
     /// The same with the log and the lake on another disk.
     pub(crate) async fn embedded_on(disk: &Path) -> Self {
-        Self::start(Installation::embedded("embedded").unwrap(), &[UP.to_owned()], Some(disk)).await
+        Self::start(Installation::embedded("embedded").unwrap(), &[UP], Some(disk)).await
     }
 
     /// `weir up` on the Kafka that all tests share.
     pub(crate) async fn on_kafka() -> Self {
-        Self::start(Installation::on_kafka("up-kafka").unwrap(), &[UP.to_owned()], None).await
+        Self::start(Installation::on_kafka("up-kafka").unwrap(), &[UP], None).await
     }
 
     /// The same with a lake that is there already, on this disk.
     pub(crate) async fn on_kafka_over(disk: &Path) -> Self {
-        Self::start(Installation::on_kafka("up-kafka-over").unwrap(), &[UP.to_owned()], Some(disk)).await
+        Self::start(Installation::on_kafka("up-kafka-over").unwrap(), &[UP], Some(disk)).await
     }
 
     /// A process for each service of the catalogue, on the Kafka that all tests share.
@@ -50,7 +50,7 @@ impl System {
         Self::start(Installation::on_kafka("services").unwrap(), &pipeline(), None).await
     }
 
-    async fn start(installation: Installation, programs: &[String], disk: Option<&Path>) -> Self {
+    async fn start(installation: Installation, programs: &[&str], disk: Option<&Path>) -> Self {
         let lake = disk.unwrap_or(installation.folder()).join("lake").display().to_string();
         let mut installation = installation
             .with(LAKE, lake)
@@ -62,12 +62,12 @@ impl System {
         }
         let mut processes = Processes::default();
         for program in programs {
-            processes.add(program, installation.launch(program).unwrap().start().unwrap());
+            processes.add(*program, installation.launch(program).unwrap().start().unwrap());
         }
         processes.ready(WITHIN).await.unwrap();
         let of = |service: &str| processes.lock(UP).or_else(|_| processes.lock(service)).unwrap();
-        let door = format!("http://{}", of("weir-streaming").address(DOOR));
-        let grpc = format!("http://{}", of("weir-processing").grpc());
+        let door = format!("http://{}", of("streaming").address(DOOR));
+        let grpc = format!("http://{}", of("processing").grpc());
         Self { processes, door, grpc, installation }
     }
 

@@ -47,7 +47,7 @@ impl System {
         let mut processes = Processes::default();
         for name in NAMES {
             let (service, _) = name.split_once('-').unwrap();
-            processes.add(name, installation.launch(&format!("weir-{service}")).unwrap().start().unwrap());
+            processes.add(name, installation.launch(service).unwrap().start().unwrap());
         }
         let door = |name: &str| processes.lock(name).unwrap().address(DOOR).to_owned();
         let doors = [door(NAMES[0]), door(NAMES[1])];
