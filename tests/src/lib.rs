@@ -27,4 +27,5 @@ pub mod redis;
 pub mod running;
 pub mod scratch;
 pub mod topic;
+pub mod up;
 pub mod wait;
