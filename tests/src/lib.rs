@@ -23,6 +23,7 @@ pub mod process;
 pub mod processes;
 pub mod proxy;
 pub mod python;
+pub mod raw;
 pub mod redis;
 pub mod running;
 pub mod scratch;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use common::health::v1::{Digest, State};
+use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use service::{Addresses, Host, Service, Settings as _};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -119,6 +120,28 @@ impl Running {
     /// Nobody answers there.
     pub async fn grpc(&self) -> Channel {
         crate::connect::grpc(&format!("http://{}", self.addresses.grpc)).await.unwrap()
+    }
+
+    /// A client of its registrations.
+    ///
+    /// # Panics
+    /// Nobody answers at its gRPC.
+    pub async fn registrations(&self) -> RegistrationServiceClient<Channel> {
+        RegistrationServiceClient::new(self.grpc().await)
+    }
+
+    /// The sum of a counter over all lines of /metrics that have this endpoint and these labels.
+    ///
+    /// # Panics
+    /// /metrics does not answer.
+    pub async fn metric(&self, metric: &str, endpoint: &str, labels: &[(&str, &str)]) -> u64 {
+        let admin = self.addresses.admin.to_string();
+        let page = tokio::task::spawn_blocking(move || crate::process::get(&admin, "/metrics")).await.unwrap();
+        let own = [("endpoint", endpoint)];
+        let labels: Vec<_> = labels.iter().chain(&own).map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let (_, text) = page.unwrap();
+        let lines = text.lines().filter(|line| line.starts_with(metric) && labels.iter().all(|it| line.contains(it)));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64
     }
 
     /// Ends it as SIGTERM would.
