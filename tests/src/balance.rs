@@ -56,9 +56,9 @@ impl Balance {
         Ok(())
     }
 
-    /// How many were dropped for this reason.
-    pub fn dropped_for(&self, reason: &str) -> u64 {
-        self.dropped.get(reason).copied().unwrap_or_default()
+    /// Taken in, sent on, dead letters, and dropped for this reason.
+    pub fn for_reason(&self, reason: &str) -> [u64; 4] {
+        [self.taken_in, self.sent_on, self.dead_lettered, self.dropped.get(reason).copied().unwrap_or_default()]
     }
 
     /// Taken in, sent on, dead letters, and dropped for whatever reason.

@@ -121,11 +121,23 @@ impl Installation {
     /// # Errors
     /// A setting is wrong; the message names it.
     pub fn settings<S: Service>(&self) -> anyhow::Result<S::Settings> {
+        self.load::<S>(None)
+    }
+
+    /// The same, with a file of settings.
+    ///
+    /// # Errors
+    /// As [`Installation::settings`].
+    pub fn settings_with<S: Service>(&self, file: &Path) -> anyhow::Result<S::Settings> {
+        self.load::<S>(Some(file))
+    }
+
+    fn load<S: Service>(&self, file: Option<&Path>) -> anyhow::Result<S::Settings> {
         let mut own = self.own();
         own.extend(LISTENERS.map(|setting| (setting.to_owned(), "127.0.0.1:0".to_owned())));
         own.insert("WEIR__BUS__DATA_DIR".to_owned(), self.folder().join("data").display().to_string());
         let read = sections(S::description().name)?;
-        Ok(service::load(S::DEFAULTS, None, of(&read, own, &self.settings))?)
+        Ok(service::load(S::DEFAULTS, file, of(&read, own, &self.settings))?)
     }
 
     /// The settings of the commands.
