@@ -121,23 +121,20 @@ impl Installation {
     /// # Errors
     /// A setting is wrong; the message names it.
     pub fn settings<S: Service>(&self) -> anyhow::Result<S::Settings> {
-        self.load::<S>(None)
+        self.settings_with::<S>(None, &[])
     }
 
-    /// The same, with a file of settings.
+    /// The same, with a file of settings and with further ones, which win.
     ///
     /// # Errors
     /// As [`Installation::settings`].
-    pub fn settings_with<S: Service>(&self, file: &Path) -> anyhow::Result<S::Settings> {
-        self.load::<S>(Some(file))
-    }
-
-    fn load<S: Service>(&self, file: Option<&Path>) -> anyhow::Result<S::Settings> {
+    pub fn settings_with<S: Service>(&self, file: Option<&Path>, more: &[(&str, &str)]) -> anyhow::Result<S::Settings> {
         let mut own = self.own();
         own.extend(LISTENERS.map(|setting| (setting.to_owned(), "127.0.0.1:0".to_owned())));
         own.insert("WEIR__BUS__DATA_DIR".to_owned(), self.folder().join("data").display().to_string());
-        let read = sections(S::description().name)?;
-        Ok(service::load(S::DEFAULTS, file, of(&read, own, &self.settings))?)
+        let mut settings = of(&sections(S::description().name)?, own, &self.settings);
+        settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        Ok(service::load(S::DEFAULTS, file, settings)?)
     }
 
     /// The settings of the commands.

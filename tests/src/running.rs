@@ -154,14 +154,22 @@ impl Running {
         self.host.close().await;
     }
 
+    /// Waits until it has ended; how it did.
+    ///
+    /// # Panics
+    /// It goes on for longer than `limit`.
+    pub async fn ended(&mut self, limit: Duration) -> anyhow::Result<()> {
+        timeout(limit, self.tasks.join_next()).await.expect("it ends").unwrap().unwrap()
+    }
+
     /// Waits until it ends by itself; why it did.
     ///
     /// # Panics
     /// It goes on for longer than [`LIMIT`], or ends without an error.
     pub async fn breaks(mut self) -> anyhow::Error {
-        let ended = timeout(LIMIT, self.tasks.join_next()).await.expect("it ends");
+        let ended = self.ended(LIMIT).await;
         self.host.close().await;
-        ended.unwrap().unwrap().unwrap_err()
+        ended.unwrap_err()
     }
 
     /// Ends it in the middle of whatever it does.

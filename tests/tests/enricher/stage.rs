@@ -45,7 +45,7 @@ impl Place {
         let common = "[shutdown]\ndeadline_ms = 10000\n[enricher]\nhealth_interval_ms = 100\nflush_interval_ms = 300\n\
                       [enricher.reference]\ncheck_interval_ms = 50\n";
         std::fs::write(&file, format!("{common}{steps}")).unwrap();
-        let mut settings = installation.settings_with::<Enricher>(&file).unwrap();
+        let mut settings = installation.settings_with::<Enricher>(Some(&file), &[]).unwrap();
         settings.bus.partitions = 2;
         settings.bus.kafka.session_timeout_ms = 6000;
         settings.bus.consumer.revoke_drain_ms = 1000;
