@@ -2,7 +2,7 @@
 //!
 //! * [`door`], [`processing`]: the two measurements, in turns: every contender a slice, and all of them again
 //! * [`roles`]: what runs beside the services, each a process of its own started from this executable
-//! * [`role`]: how a role is started and asked; [`usage`]: what a process has used
+//! * [`role`]: how a role is started and asked
 //! * [`client`], [`stock`]: Kafka's client as the bus configures it, and records in memory
 //! * [`bodies`]: the deliveries that are sent; [`fill`]: raw deliveries on the log
 //! * [`plan`]: how much is done; [`figures`], [`table`]: what is made of it
@@ -21,7 +21,6 @@ mod roles;
 mod stock;
 mod table;
 mod turns;
-mod usage;
 
 use std::io::Write as _;
 use std::path::PathBuf;
