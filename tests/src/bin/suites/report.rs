@@ -38,7 +38,7 @@ impl Line<'_> {
 /// Compares what was written down with what it may take.
 pub(crate) fn of(budgets: &Budgets, suites: &[Suite]) -> Report {
     let (named, others): (Vec<_>, Vec<_>) = suites.iter().partition(|suite| budgets.suites.contains_key(&suite.name));
-    let line = |suite: &&'_ Suite| (suite.name.clone(), suite.seconds, budgets.suites[&suite.name], suite.slower);
+    let line = |suite: &&Suite| (suite.name.clone(), suite.seconds, budgets.suites[&suite.name], suite.slower);
     let mut lines: Vec<_> = named.iter().map(line).collect();
     let seconds = others.iter().map(|suite| suite.seconds).sum();
     let slower = others.iter().map(|suite| suite.slower).fold(1.0, f64::max);
