@@ -42,14 +42,20 @@ $(KAFKA_JARS)/.complete: tests/kafka/pom.xml | test-deps
 	rm -rf $(KAFKA_JARS)
 	mv $(KAFKA_JARS).new $(KAFKA_JARS)
 
+# What runs each test program, and writes down how long it and its tests take.
+SUITES := $(abspath $(PROGRAMS))/suites
+TIMES := $(CURDIR)/target/suites
+
 # All targets at once, so that the programs that the tests start and the tests themselves share every compiled library;
-# and all of them are run, so that one look says everything that is red.
+# and all of them are run, so that one look says everything that is red. tests/budgets.toml says how long each suite may take.
 .PHONY: test
-test: test-deps kafka-jars ## Install what the tests need, and run all of them
+test: test-deps kafka-jars ## Install what the tests need, run all of them, and print what they took
 	cargo build --workspace --all-targets
-	@red=0; \
-	(set -x; cargo test --workspace --all-targets --no-fail-fast) || red=1; \
+	@rm -rf $(TIMES); red=0; \
+	(set -x; cargo test --config "target.'cfg(unix)'.runner = ['$(SUITES)', 'run', '$(TIMES)']" \
+		--workspace --all-targets --no-fail-fast) || red=1; \
 	(set -x; scripts/fuzz.sh run 30) || red=1; \
+	$(SUITES) report $(TIMES) || red=1; \
 	exit $$red
 
 # What was found is added to fuzz/corpus by `scripts/fuzz.sh keep`.
@@ -61,8 +67,8 @@ fuzz: test-deps ## Fuzz what reads a stranger's bytes: make fuzz FUZZ_SECONDS=60
 # TABLE=docs/performance.md renews the table there; BENCH has more arguments, as "--only door-1k".
 .PHONY: bench
 bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, in release: 4 minutes after the build (20 the first time)
-	cargo build --release -p weir-tests -p streaming -p processing --bins --bench pipeline
-	cargo bench -p weir-tests -p streaming -p processing --bench pipeline -- \
+	cargo build --release -p weir-bench -p streaming -p processing --bins --bench pipeline
+	cargo bench -p weir-bench -p streaming -p processing --bench pipeline -- \
 		--json $(CURDIR)/target/bench.json $(if $(TABLE),--markdown $(abspath $(TABLE))) $(BENCH)
 
 # CLAIMS has arguments, as "--embedded 1000000 --redis 0".

@@ -2,7 +2,7 @@
 //!
 //! * [`door`], [`processing`]: the two measurements, in turns: every contender a slice, and all of them again
 //! * [`roles`]: what runs beside the services, each a process of its own started from this executable
-//! * [`role`]: how a role is started and asked; [`usage`]: what a process has used
+//! * [`role`]: how a role is started and asked
 //! * [`client`], [`stock`]: Kafka's client as the bus configures it, and records in memory
 //! * [`bodies`]: the deliveries that are sent; [`fill`]: raw deliveries on the log
 //! * [`plan`]: how much is done; [`figures`], [`table`]: what is made of it
@@ -21,7 +21,6 @@ mod roles;
 mod stock;
 mod table;
 mod turns;
-mod usage;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -64,7 +63,7 @@ fn main() -> anyhow::Result<()> {
         return roles::run(&name, &given.next().unwrap_or_default());
     }
     if !std::env::args().any(|argument| argument == "--bench" || argument == "--quick" || argument == "--help") {
-        // `cargo test --all-targets` runs benches too; tests/bench_smoke.rs is the test of this one.
+        // `cargo test --all-targets` runs benches too; smoke.rs is the test of this one.
         return say("nothing is measured without --bench: use `make bench`\n");
     }
     let arguments = Arguments::parse();

@@ -5,12 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
+use weir_tests::page;
 
 use crate::figures::{Contender, Figured, Report};
-
-/// Between these lines of a file the table is replaced; the rest of the file stays.
-const BEGIN: &str = "<!-- table -->";
-const END: &str = "<!-- end of table -->";
 
 /// The aim of each ratio.
 const AIM: f64 = 1.3;
@@ -87,10 +84,6 @@ fn row(text: &mut String, contender: &Contender, sum: f64, mark: &str) {
 
 /// Writes the table: into a file that has the two lines between them, else as the whole file.
 pub(crate) fn write(path: &Path, table: &str) -> anyhow::Result<()> {
-    let before = fs::read_to_string(path).unwrap_or_default();
-    let text = match before.split_once(BEGIN).and_then(|(head, rest)| Some((head, rest.split_once(END)?.1))) {
-        Some((head, tail)) => format!("{head}{BEGIN}\n\n{table}\n{END}{tail}"),
-        None => table.to_owned(),
-    };
-    fs::write(path, text).with_context(|| format!("write {}", path.display()))
+    let renewed = page::renew(path, "table", &format!("\n{table}\n"));
+    renewed.or_else(|_| fs::write(path, table).with_context(|| format!("write {}", path.display())))
 }

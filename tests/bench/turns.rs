@@ -10,10 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use weir_tests::kafka::{Kafka, Options};
 use weir_tests::process::Launch;
 use weir_tests::scratch::Scratch;
+use weir_tests::usage;
 
 use crate::figures::{Contender, Done, Slice};
 use crate::plan::Plan;
-use crate::usage;
 
 /// Programs of another build, which do the same work in turns with those of this one.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl<'a> Bench<'a> {
         server: Option<u32>,
         work: impl FnOnce() -> anyhow::Result<Done>,
     ) -> anyhow::Result<Slice> {
-        let used = || anyhow::Ok((usage::cpu(pid)?, server.map(usage::cpu).transpose()?));
+        let used = || anyhow::Ok((usage::processor_time(pid)?, server.map(usage::processor_time).transpose()?));
         let (cpu, server_cpu) = used()?;
         let done = work()?;
         let (cpu_after, server_cpu_after) = used()?;
@@ -128,7 +128,7 @@ pub(crate) fn same(what: &str, found: u64, wanted: u64) -> anyhow::Result<()> {
 
 /// The most memory that the process of a contender has had.
 pub(crate) fn peak(contender: &mut Contender, pid: u32) -> anyhow::Result<()> {
-    let peak = usage::peak_memory(pid).with_context(|| format!("the memory of {}", contender.name))?;
-    contender.peak_memory = Some(peak);
+    let peak = usage::memory(pid).with_context(|| format!("the memory of {}", contender.name))?;
+    contender.peak_memory = Some(peak.peak);
     Ok(())
 }

@@ -5,14 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use http_body_util::BodyExt as _;
 use tokio::time::{Instant, sleep};
+use weir_tests::github::{Delivery, send};
+use weir_tests::installation::DOOR;
 use weir_tests::process::{Launch, Process, program};
 
-const DOOR: &str = "WEIR__STREAMING__LISTEN";
 pub(crate) const WITHIN: Duration = Duration::from_secs(60);
 
 /// A running `weir up`.
@@ -99,20 +97,14 @@ impl Installation {
 
     /// Delivers issues, and answers the ids of the deliveries.
     pub(crate) async fn deliver(&self, numbers: Range<u32>) -> anyhow::Result<Vec<String>> {
-        let client = Client::builder(TokioExecutor::new()).build_http();
         let mut ids = Vec::new();
         for number in numbers {
             let body = format!(
                 r#"{{"action":"opened","issue":{{"id":{number},"number":{number},"title":"t"}},"repository":{{"id":1,"full_name":"ada/engine"}},"sender":{{"id":2,"login":"ada"}}}}"#
             );
-            let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"correct horse")?;
-            mac.update(body.as_bytes());
-            let request = http::Request::post(format!("http://{}/webhooks/mine", self.up.address(DOOR)))
-                .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
-                .header("x-github-event", "issues")
-                .header("x-github-delivery", format!("00000000-0000-0000-0000-{number:012}"))
-                .body(Full::new(bytes::Bytes::from(body)))?;
-            let answer = client.request(request).await?;
+            let (number, body) = (u64::from(number), body.into());
+            let delivery = Delivery { endpoint: "mine", secret: "correct horse", event: "issues", number, body };
+            let answer = send(delivery.to(self.up.address(DOOR))).await?;
             ensure!(answer.status() == 200, "delivery {number} got {}", answer.status());
             let answer: serde_json::Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
             ids.push(answer["delivery_id"].as_str().context("the door tells no id")?.to_owned());

@@ -41,6 +41,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use weir_tests::environment::workspace;
 
 use crate::cases::Case;
 use crate::report::Line;
@@ -91,7 +92,7 @@ struct Arguments {
 impl Arguments {
     /// Where the logs of a run are kept.
     fn logs_of(&self, name: &str) -> PathBuf {
-        let of_failed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/faults").join(name.replace(' ', "-"));
+        let of_failed = || workspace().join("target/faults").join(name.replace(' ', "-"));
         self.logs.clone().unwrap_or_else(of_failed)
     }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use tokio::time::{Instant, sleep};
-use weir_tests::memory::{MemoryLimit, own};
+use weir_tests::memory::MemoryLimit;
 use weir_tests::process::Process;
+use weir_tests::usage;
 
 use crate::run::Run;
 use crate::system::System;
@@ -29,7 +30,7 @@ pub(crate) async fn limited(system: &System, name: &str, time: Duration) -> anyh
     let group =
         MemoryLimit::make()?.context("only root can limit memory, and only where the kernel has control groups")?;
     let pid = system.on(name, |process| Ok(process.pid())).await?;
-    group.set((own(pid)? as f64 * PART) as u64)?;
+    group.set((usage::memory(pid)?.own as f64 * PART) as u64)?;
     // What it has taken before does not count: it is started again within the limit.
     let restart = |process: &mut Process| {
         process.restart()?;

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
+use weir_tests::page;
 
 use crate::load::Load;
 use crate::run::Report;
@@ -152,12 +153,7 @@ fn table(lines: &[Line]) -> String {
 
 /// Renews a table in a page: what stands between the marks of this name.
 pub(crate) fn markdown(lines: &[Line], name: &str, path: &Path, took: Duration) -> anyhow::Result<()> {
-    let page = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    let (begin, end) = (format!("<!-- {name} -->"), format!("<!-- end of {name} -->"));
-    let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
-    let (before, after) = parts.with_context(|| format!("{} lacks {begin} or {end}", path.display()))?;
     ensure!(!lines.is_empty(), "nothing was run");
     let (table, minutes) = (table(lines), took.as_secs_f64() / 60.0);
-    std::fs::write(path, format!("{before}{begin}\n{table}\nIn {minutes:.0} minutes.\n{end}{after}"))?;
-    Ok(())
+    page::renew(path, name, &format!("{table}\nIn {minutes:.0} minutes.\n"))
 }

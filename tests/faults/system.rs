@@ -1,25 +1,22 @@
 //! Weir as it runs in production: services as processes, two of those that must go on when one is gone.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use bus::Bus;
 use simulate::Endpoints;
 use weir_tests::cluster::BROKERS;
 use weir_tests::disk::Disk;
-use weir_tests::kafka;
-use weir_tests::process::{Launch, Process};
-use weir_tests::scratch::Scratch;
+use weir_tests::installation::{DOOR, Installation};
+use weir_tests::process::Process;
+use weir_tests::processes::Processes;
 
 use crate::clock;
 use crate::store::{Store, Table};
-use crate::surroundings::{Surroundings, lock};
+use crate::surroundings::Surroundings;
 use crate::traffic::PAGES;
 
-pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
 const READY: Duration = Duration::from_secs(120);
 /// Of each topic; there are about a hundred topics, three times on two processors.
 pub(crate) const PARTITIONS: i32 = 3;
@@ -76,18 +73,15 @@ impl Options {
 #[derive(Debug)]
 pub(crate) struct System {
     pub(crate) options: Options,
-    processes: BTreeMap<String, Arc<Mutex<Process>>>,
+    processes: Processes,
     pub(crate) doors: Vec<String>,
     pub(crate) prefix: String,
-    database: String,
     bootstrap: String,
-    brokers: String,
     log: Option<String>,
-    redis_url: String,
     lake: PathBuf,
     pub(crate) disk: Option<Disk>,
     pub(crate) store: Option<Store>,
-    scratch: Scratch,
+    installation: Installation,
 }
 
 impl System {
@@ -98,31 +92,38 @@ impl System {
         endpoints: &Endpoints,
         options: Options,
     ) -> anyhow::Result<Self> {
-        let scratch = Scratch::new(name)?;
-        service::seal::SealingKey::create_file(scratch.path().join("sealing-key"))?;
-        let database = around.database()?;
+        let installation = Installation::on(&around.brokers_behind_proxies(), name)?;
         let disk = match options.lake_mebibytes {
             Some(size) => Some(Disk::mount(size)?.context("a small disk can be mounted by root only")?),
             None => None,
         };
         let store = match options.store {
-            Some(seed) => Some(Store::start(scratch.path(), seed).await?),
+            Some(seed) => Some(Store::start(installation.folder(), seed).await?),
             None => None,
         };
+        let lake = disk.as_ref().map_or(installation.folder(), Disk::path).join("lake");
+        let installation = installation
+            .with("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", options.session_timeout_ms.to_string())
+            .with("WEIR__BUS__KAFKA__DELIVERY_TIMEOUT_MS", options.delivery_timeout_ms.to_string())
+            .with("WEIR__BUS__REPLICATION_FACTOR", BROKERS.to_string())
+            .with("WEIR__BUS__PARTITIONS", PARTITIONS.to_string())
+            .with("WEIR__BUS__CLAIMS__STORE", "redis")
+            .with("WEIR__BUS__CLAIMS__URL", format!("redis://127.0.0.1:{}/", around.to_redis.port()))
+            .with("WEIR__REGISTRATIONS__DATABASE", around.database()?)
+            .with("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "500")
+            .with("WEIR__LOADER__COMMIT_INTERVAL_MS", "1000")
+            .with("WEIR__LAKE__ROOT", lake.display().to_string());
         let mut system = Self {
             options,
-            processes: BTreeMap::new(),
+            processes: Processes::default(),
             doors: Vec::new(),
-            prefix: kafka::prefix(name),
-            database,
+            prefix: installation.prefix().to_owned(),
             bootstrap: around.bootstrap.clone(),
-            brokers: around.brokers_behind_proxies(),
             log: around.log.clone(),
-            redis_url: format!("redis://127.0.0.1:{}/", around.to_redis.port()),
-            lake: disk.as_ref().map_or(scratch.path(), Disk::path).join("lake"),
+            lake,
             disk,
             store,
-            scratch,
+            installation,
         };
         let (enrichers, loaders) = (system.options.enrichers, system.options.loaders);
         for (service, count) in [("streaming", 2), ("processing", 2), ("enricher", enrichers), ("loader", loaders)] {
@@ -132,12 +133,10 @@ impl System {
                 if service == "streaming" {
                     system.doors.push(format!("http://{}", process.address(DOOR)));
                 }
-                system.processes.insert(name, Arc::new(Mutex::new(process)));
+                system.processes.add(name, process);
             }
         }
-        for name in system.names() {
-            system.on(&name, |process| process.ready(READY)).await?;
-        }
+        system.processes.ready(READY).await?;
         let grpc = system.on("processing-0", |process| Ok(format!("http://{}", process.grpc()))).await?;
         let mut client = weir::register::connect(&grpc).await?;
         weir::register::reconcile(&mut client, endpoints.registrations(PAGES)).await?;
@@ -147,16 +146,7 @@ impl System {
     /// Starts one more process of a service.
     pub(crate) fn launch(&self, name: &str) -> anyhow::Result<Process> {
         let service = name.split('-').next().unwrap_or_default();
-        let path = |name: &str| self.scratch.path().join(name).display().to_string();
-        let mut launch = Launch::new(&format!("weir-{service}"))
-            .piped()
-            .env("WEIR__BUS__KAFKA__BROKERS", &self.brokers)
-            .env("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", self.options.session_timeout_ms.to_string())
-            .env("WEIR__BUS__KAFKA__DELIVERY_TIMEOUT_MS", self.options.delivery_timeout_ms.to_string())
-            .env("WEIR__BUS__TOPIC_PREFIX", &self.prefix)
-            .env("WEIR__BUS__REPLICATION_FACTOR", BROKERS.to_string())
-            .env("WEIR__BUS__PARTITIONS", PARTITIONS.to_string())
-            .env("WEIR__BUS__CREATE_TOPICS", "true");
+        let mut launch = self.installation.launch(service)?.piped();
         if let Some(old) = self.options.old.as_deref().filter(|_| name.ends_with("-1")) {
             launch = launch.built_in(old);
         }
@@ -169,32 +159,17 @@ impl System {
                 launch = launch.env(name, value);
             }
         }
-        if ["streaming", "processing"].contains(&service) {
-            launch = launch.env("WEIR__SECRETS__KEY_FILE", path("sealing-key"));
+        if let Some(store) = self.store.as_ref().filter(|_| ["enricher", "loader"].contains(&service)) {
+            launch = store.tell(launch);
         }
-        if ["processing", "enricher"].contains(&service) {
-            launch = launch.env("WEIR__BUS__CLAIMS__STORE", "redis").env("WEIR__BUS__CLAIMS__URL", &self.redis_url);
+        if service == "processing" {
+            launch = self.options.processing.iter().fold(launch, |launch, (name, value)| launch.env(name, *value));
         }
-        if ["enricher", "loader"].contains(&service) {
-            launch = match &self.store {
-                Some(store) => store.tell(launch),
-                None => launch.env("WEIR__LAKE__ROOT", self.lake.display().to_string()),
-            };
-        }
-        launch = match service {
-            "streaming" => launch.listen(DOOR),
-            "processing" => {
-                let launch = launch.env("WEIR__REGISTRATIONS__DATABASE", &self.database);
-                self.options.processing.iter().fold(launch, |launch, (name, value)| launch.env(name, *value))
-            }
-            "enricher" => launch.env("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "500"),
-            _ => launch.env("WEIR__LOADER__COMMIT_INTERVAL_MS", "1000"),
-        };
         launch.start()
     }
 
     fn clock(&self, name: &str) -> PathBuf {
-        self.scratch.path().join(format!("clock-{name}"))
+        self.installation.folder().join(format!("clock-{name}"))
     }
 
     /// Sets the clock of a service, as "+2h".
@@ -237,7 +212,7 @@ impl System {
     }
 
     pub(crate) fn names(&self) -> Vec<String> {
-        self.processes.keys().cloned().collect()
+        self.processes.names()
     }
 
     /// Acts on a process, on a thread that may block.
@@ -246,11 +221,7 @@ impl System {
         name: &str,
         act: impl FnOnce(&mut Process) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
-        let process = self.processes.get(name).with_context(|| format!("there is no {name}"))?.clone();
-        tokio::task::spawn_blocking(move || act(&mut lock(&process)))
-            .await
-            .map_err(|error| anyhow!("{name}: {error}"))?
-            .with_context(|| name.to_owned())
+        self.processes.on(name, act).await
     }
 
     /// How long the others wait for a member that was killed. The door is in no group.
@@ -265,17 +236,7 @@ impl System {
 
     /// The digests of all processes that run.
     pub(crate) async fn digests(&self) -> anyhow::Result<Vec<(String, serde_json::Value)>> {
-        let mut digests = Vec::new();
-        for name in self.names() {
-            let ask = |process: &mut Process| match process.exited()? {
-                Some(_) => Ok(None),
-                None => process.get("/health").map(Some),
-            };
-            if let Some((_, text)) = self.on(&name, ask).await? {
-                digests.push((name, serde_json::from_str(&text)?));
-            }
-        }
-        Ok(digests)
+        self.processes.digests().await
     }
 
     /// Copies what the services have logged into a folder, as `case-service.log`, and the ledger.
@@ -291,11 +252,8 @@ impl System {
 
     /// A connection of the test's own to the brokers, past the proxies.
     pub(crate) fn bus(&self) -> anyhow::Result<Bus> {
-        let environment = [
-            ("WEIR__BUS__KAFKA__BROKERS".to_owned(), self.bootstrap.clone()),
-            ("WEIR__BUS__TOPIC_PREFIX".to_owned(), self.prefix.clone()),
-        ];
-        let settings: weir::settings::Settings = service::load(weir::settings::DEFAULTS, None, environment)?;
+        let mut settings = self.installation.commands()?;
+        settings.bus.kafka.brokers = self.bootstrap.split(',').map(str::to_owned).collect();
         Ok(Bus::open(&settings.bus)?)
     }
 
@@ -313,10 +271,10 @@ impl System {
 
     /// Where the senders write down what they know.
     pub(crate) fn ledger(&self) -> PathBuf {
-        self.scratch.path().join("ledger.jsonl")
+        self.installation.folder().join("ledger.jsonl")
     }
 
     pub(crate) fn folder(&self) -> &Path {
-        self.scratch.path()
+        self.installation.folder()
     }
 }

@@ -2,8 +2,8 @@
 //! is told to come again, memory stays small, and afterwards all is as before.
 //!
 //! ```sh
-//! cargo test -p weir-tests --test overload            # the short run, as `make test` does it
-//! cargo test -p weir-tests --test overload -- --full  # 60 s of overload: `make overload`
+//! cargo test --workspace --test overload            # the short run, as `make test` does it
+//! cargo test --workspace --test overload -- --full  # 60 s of overload: `make overload`
 //! ```
 
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]

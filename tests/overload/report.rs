@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
-
-const MARKS: (&str, &str) = ("<!-- overload -->", "<!-- end of overload -->");
+use weir_tests::page;
 
 /// One figure.
 #[derive(Debug)]
@@ -59,12 +57,7 @@ impl Report {
 
     /// Renews the table in a page.
     pub(crate) fn markdown(&self, path: &Path) -> anyhow::Result<()> {
-        let page = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-        let (begin, end) = MARKS;
-        let parts = page.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(end)?.1)));
-        let (before, after) = parts.with_context(|| format!("{} lacks {begin} or {end}", path.display()))?;
-        std::fs::write(path, format!("{before}{begin}\n{}{end}{after}", self.table()))?;
-        Ok(())
+        page::renew(path, "overload", &self.table())
     }
 }
 

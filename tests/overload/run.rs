@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use simulate::Endpoints;
+use weir_tests::usage;
 
 use crate::Plan;
 use crate::check::{Verdict, check};
 use crate::load::{Load, Tally, quantile};
-use crate::memory::{Memory, processor_time};
+use crate::memory::Memory;
 use crate::report::Report;
 use crate::slow::{Manner, Slow};
 use crate::stock::Stock;
@@ -110,7 +111,7 @@ impl Run {
     async fn overload(&mut self) -> anyhow::Result<()> {
         let seconds = self.plan.overload.as_secs_f64() + 4.0 * self.plan.ordinary.as_secs_f64() + 20.0;
         self.prepare(self.capacity * seconds * 1.3).await?;
-        let used = |pid| processor_time(pid).unwrap_or_default();
+        let used = |pid| usage::processor_time(pid).unwrap_or_default();
         let before = (used(self.door), used(std::process::id()));
         let mut tally = self.load.open(CONNECTIONS, self.plan.overload, self.capacity * TIMES).await;
         let share = |now: Duration, before: Duration| {

@@ -7,11 +7,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bus::Bus;
 use simulate::Endpoints;
+use weir_tests::installation::{DOOR, Installation, pipeline};
 use weir_tests::kafka::{self, Kafka};
 use weir_tests::process::{Launch, Process};
-use weir_tests::scratch::Scratch;
 
-const DOOR: &str = "WEIR__STREAMING__LISTEN";
 const READY: Duration = Duration::from_secs(120);
 pub(crate) const PAGES: u32 = 60;
 
@@ -31,41 +30,25 @@ pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct System {
     services: Vec<(&'static str, Process)>,
-    kafka: Kafka,
-    prefix: String,
-    _scratch: Scratch,
+    installation: Installation,
+    _kafka: Kafka,
 }
 
 impl System {
     /// Starts everything, waits until it is ready, and registers what is sent to. Blocks.
     pub(crate) fn start() -> anyhow::Result<Self> {
-        let scratch = Scratch::new("overload")?;
-        service::seal::SealingKey::create_file(scratch.path().join("sealing-key"))?;
-        let (kafka, prefix) = (Kafka::start(kafka::Options::default())?, kafka::prefix("overload"));
+        let kafka = Kafka::start(kafka::Options::default())?;
+        let installation = Installation::on(kafka.bootstrap(), "overload")?.with("WEIR__BUS__PARTITIONS", "3");
         let mut services = Vec::new();
-        for name in ["streaming", "processing", "enricher", "loader"] {
-            let path = |name: &str| scratch.path().join(name).display().to_string();
-            let mut launch = Launch::new(&format!("weir-{name}"))
-                .env("WEIR__BUS__KAFKA__BROKERS", kafka.bootstrap())
-                .env("WEIR__BUS__TOPIC_PREFIX", &prefix)
-                .env("WEIR__BUS__CREATE_TOPICS", "true")
-                .env("WEIR__BUS__DATA_DIR", path(name))
-                .env("WEIR__BUS__PARTITIONS", "3");
-            if ["streaming", "processing"].contains(&name) {
-                launch = launch.env("WEIR__SECRETS__KEY_FILE", path("sealing-key"));
-            }
-            if ["enricher", "loader"].contains(&name) {
-                launch = launch.env("WEIR__LAKE__ROOT", path("lake"));
-            }
-            if name == "streaming" {
-                launch = door(launch);
-            }
+        for name in pipeline() {
+            let launch = installation.launch(name)?;
+            let launch = if name == "streaming" { door(launch) } else { launch };
             services.push((name, launch.start()?));
         }
         for (name, process) in &services {
             process.ready(READY).with_context(|| (*name).to_owned())?;
         }
-        Ok(Self { services, kafka, prefix, _scratch: scratch })
+        Ok(Self { services, installation, _kafka: kafka })
     }
 
     fn process(&self, name: &str) -> anyhow::Result<&Process> {
@@ -112,23 +95,17 @@ impl System {
 
     /// A connection of the test's own to the broker.
     pub(crate) fn bus(&self) -> anyhow::Result<Bus> {
-        let environment = [
-            ("WEIR__BUS__KAFKA__BROKERS".to_owned(), self.kafka.bootstrap().to_owned()),
-            ("WEIR__BUS__TOPIC_PREFIX".to_owned(), self.prefix.clone()),
-        ];
-        let settings: weir::settings::Settings = service::load(weir::settings::DEFAULTS, None, environment)?;
-        Ok(Bus::open(&settings.bus)?)
+        self.installation.bus()
     }
 
     pub(crate) fn prefix(&self) -> &str {
-        &self.prefix
+        self.installation.prefix()
     }
 }
 
 fn door(launch: Launch) -> Launch {
     let millis = |time: Duration| time.as_millis().to_string();
     launch
-        .listen(DOOR)
         .env("WEIR__STREAMING__MAX_IN_FLIGHT", MAX_IN_FLIGHT.to_string())
         .env("WEIR__STREAMING__MAX_CONNECTIONS", MAX_CONNECTIONS.to_string())
         .env("WEIR__STREAMING__HEADER_TIMEOUT_MS", millis(HEADER_TIMEOUT))

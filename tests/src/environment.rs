@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// A variable; `None` where it is unset or empty.
 #[expect(clippy::disallowed_methods, reason = "this is the one place of the harness that reads the environment")]
-pub(crate) fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

@@ -75,14 +75,3 @@ impl Drop for MemoryLimit {
         let _ = fs::remove_dir(&self.folder);
     }
 }
-
-/// What a process has in memory of its own, without its program and other files, in bytes.
-///
-/// # Errors
-/// It is gone.
-pub fn own(pid: u32) -> anyhow::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("process {pid}"))?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
-    let kibibytes: u64 = resident.context("RssAnon is not there")?.trim().parse()?;
-    Ok(kibibytes * 1024)
-}

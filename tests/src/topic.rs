@@ -1,13 +1,38 @@
-//! What stands on a topic.
+//! What is put on a topic, and what stands there.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use bus::{Bus, Start, Stored};
+use bus::{Bus, Coordinates, Record, Start, Stored};
 
 /// For how long a topic may be without a leader, or without the records that are waited for.
 const LIMIT: Duration = Duration::from_secs(60);
 const AGAIN: Duration = Duration::from_millis(50);
+/// Until there may be room again in a producer that is full.
+const ROOM: Duration = Duration::from_millis(5);
+
+/// Sends records in their order, and waits until all are durable; where each is.
+///
+/// # Errors
+/// One is refused, or was not delivered.
+pub async fn send(bus: &Bus, records: impl IntoIterator<Item = Record>) -> anyhow::Result<Vec<Coordinates>> {
+    let producer = bus.producer()?;
+    let mut sent = Vec::new();
+    for record in records {
+        loop {
+            match producer.try_send(record.clone()) {
+                Ok(delivery) => break sent.push(delivery),
+                Err(bus::Error::Full) => tokio::time::sleep(ROOM).await,
+                Err(error) => return Err(error).context("send a record"),
+            }
+        }
+    }
+    let mut at = Vec::new();
+    for delivery in sent {
+        at.push(delivery.await?);
+    }
+    Ok(at)
+}
 
 /// All records that are on a topic now; none where there is no such topic.
 ///

@@ -8,80 +8,41 @@
 )]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use http_body_util::Full;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use bytes::Bytes;
 use weir_tests::child::Signal;
-use weir_tests::process::{Launch, Process, program};
-use weir_tests::{kafka, wait};
+use weir_tests::github::Delivery;
+use weir_tests::installation::Installation;
+use weir_tests::process::program;
+use weir_tests::up::Up;
+use weir_tests::wait;
 
-const DOOR: &str = "WEIR__STREAMING__LISTEN";
 const WITHIN: Duration = Duration::from_secs(90);
 
-/// A `weir up --simulate` in a folder and with a topic prefix of its own.
-fn up(name: &str) -> Process {
-    let kafka = kafka::shared().unwrap();
-    Launch::new("weir")
-        .arg("up")
-        .arg("--simulate")
-        .arg("--rate")
-        .arg("50")
-        .env("WEIR__BUS__KAFKA__BROKERS", kafka.bootstrap())
-        .env("WEIR__BUS__TOPIC_PREFIX", kafka::prefix(name))
-        .listen(DOOR)
-        .start()
-        .unwrap()
-}
-
-/// Runs one command with the addresses of a running `weir up`.
-fn weir(up: &Process, arguments: &[&str]) -> Output {
-    Command::new(program("weir").unwrap())
-        .args(arguments)
-        .env("WEIR__BUS__KAFKA__BROKERS", up.address("WEIR__BUS__KAFKA__BROKERS"))
-        .env("WEIR__BUS__TOPIC_PREFIX", up.address("WEIR__BUS__TOPIC_PREFIX"))
-        .env("WEIR__GRPC__LISTEN", up.grpc())
-        .output()
-        .unwrap()
-}
-
-fn succeeds(up: &Process, arguments: &[&str]) -> String {
-    let output = weir(up, arguments);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "weir {arguments:?}: {}\n{out}\n{err}", output.status);
-    out.into_owned()
+fn succeeds(up: &Up, arguments: &[&str]) -> String {
+    up.succeeds(arguments).out
 }
 
 /// What it says when it fails; a wrong thing never ends well.
-fn fails(up: &Process, arguments: &[&str]) -> String {
-    let output = weir(up, arguments);
-    assert!(!output.status.success(), "weir {arguments:?} took it");
-    String::from_utf8_lossy(&output.stderr).into_owned()
+fn fails(up: &Up, arguments: &[&str]) -> String {
+    up.fails(arguments).err
 }
 
 /// Waits until what `weir up` printed holds `wanted` at least `times`.
-fn printed(up: &Process, wanted: &str, times: usize) -> String {
+fn printed(up: &Up, wanted: &str, times: usize) -> String {
     wait::until(&format!("{times} times {wanted:?} is printed"), WITHIN, || {
-        let text = up.logged()?;
+        let text = up.process.logged()?;
         Ok((text.matches(wanted).count() >= times).then_some(text))
     })
-    .unwrap_or_else(|error| panic!("{error:#}\n{}", up.logged().unwrap()))
+    .unwrap_or_else(|error| panic!("{error:#}\n{}", up.process.logged().unwrap()))
 }
 
-async fn post(up: &Process, endpoint: &str, secret: &str) -> u16 {
+async fn post(up: &Up, endpoint: &str, secret: &str) -> u16 {
     let body = br#"{"zen":"Keep it logically awesome.","hook_id":7,"repository":{"id":1,"full_name":"ada/engine"}}"#;
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body);
-    let request = http::Request::post(format!("http://{}/webhooks/{endpoint}", up.address(DOOR)))
-        .header("content-type", "application/json")
-        .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
-        .header("x-github-event", "ping")
-        .header("x-github-delivery", format!("00000000-0000-0000-0000-{:012}", secret.len()))
-        .body(Full::new(bytes::Bytes::from_static(body)))
-        .unwrap();
-    Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap().status().as_u16()
+    let (number, body) = (secret.len() as u64, Bytes::from_static(body));
+    up.post(&Delivery { endpoint, secret, event: "ping", number, body }).await
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> String {
@@ -92,8 +53,7 @@ fn write(folder: &Path, name: &str, text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_sees_events_registers_an_endpoint_and_goes_on_tomorrow() {
-    let mut up = up("cli");
-    up.ready(WITHIN).unwrap();
+    let mut up = Up::start(Installation::on_kafka("cli").unwrap(), &["--simulate", "--rate", "50"], WITHIN);
 
     // Three decoded events, and a line of counts every five seconds.
     let text = printed(&up, "\n── ", 3);
@@ -144,19 +104,19 @@ async fn a_person_sees_events_registers_an_endpoint_and_goes_on_tomorrow() {
     assert_eq!(post(&up, "my-repo", "battery staple").await, 404);
 
     // Ctrl-C: the totals, and a clean end. The next start goes on with the same data.
-    up.signal(Signal::Int).unwrap();
-    let status = up.wait(Duration::from_secs(30)).unwrap();
-    assert!(status.success(), "{status}\n{}", up.logged().unwrap());
-    let registered = up.logged().unwrap().matches("registered").count();
-    up.restart().unwrap();
-    up.ready(WITHIN).unwrap();
+    up.process.signal(Signal::Int).unwrap();
+    let status = up.process.wait(Duration::from_secs(30)).unwrap();
+    assert!(status.success(), "{status}\n{}", up.process.logged().unwrap());
+    let registered = up.process.logged().unwrap().matches("registered").count();
+    up.process.restart().unwrap();
+    up.process.ready(WITHIN).unwrap();
     printed(&up, "\n── ", 6);
-    assert!(up.logged().unwrap().matches("registered").count() < registered * 2, "everything was registered again");
-    let text = up.logged().unwrap();
+    let text = up.process.logged().unwrap();
+    assert!(text.matches("registered").count() < registered * 2, "everything was registered again");
     for secret in ["correct horse", "battery staple"] {
         assert!(!text.contains(secret), "a secret is in the log");
     }
-    up.stop(Duration::from_secs(30)).unwrap();
+    up.stop();
 }
 
 #[test]

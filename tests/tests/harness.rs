@@ -11,7 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{Bus, Headers, Record, Start, TopicKind, TopicSpec};
+use loader::Loader;
+use weir::catalogue;
 use weir_tests::child::{self, Child, Signal};
+use weir_tests::installation::{Installation, UP, pipeline};
 use weir_tests::kafka::{self, Kafka, Options};
 use weir_tests::postgres::Postgres;
 use weir_tests::process::{self, Launch};
@@ -221,6 +224,30 @@ fn a_program_runs_with_its_output_in_a_file_and_its_own_ports() {
     assert!(format!("{error:#}").contains("ended before it was ready"), "{error:#}");
     let error = Launch::new("weir-nothing").start().unwrap_err();
     assert!(error.to_string().contains("cargo build --workspace --bins"), "{error:#}");
+}
+
+#[test]
+fn each_service_gets_the_settings_that_it_reads() {
+    let installation = Installation::embedded("settings").unwrap();
+    let installation = installation.with("WEIR__LOADER__GROUP", "mine").with("WEIR__ENRICHER__GROUP", "not-mine");
+    let settings = installation.settings::<Loader>().unwrap();
+    assert_eq!(settings.loader.group, "mine");
+    assert_eq!(settings.lake.root, installation.folder().join("lake").display().to_string());
+    let wrong = installation.with("WEIR__LOADER__GRUP", "mine");
+    let error = wrong.settings::<Loader>().unwrap_err();
+    assert!(format!("{error:#}").contains("WEIR__LOADER__GRUP"), "{error:#}");
+}
+
+#[test]
+fn every_service_of_the_catalogue_can_be_launched() {
+    let installation = Installation::embedded("launch").unwrap();
+    let names: Vec<_> = catalogue::descriptions().map(|service| service.name).collect();
+    for name in names.iter().copied().chain([UP]) {
+        installation.launch(name).unwrap();
+    }
+    assert!(pipeline().iter().all(|name| names.contains(name)) && !pipeline().is_empty(), "{:?}", pipeline());
+    let error = installation.launch("weir-loader").unwrap_err();
+    assert!(error.to_string().contains("the catalogue of services has no weir-loader"), "{error:#}");
 }
 
 #[test]

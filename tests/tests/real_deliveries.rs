@@ -17,22 +17,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bus::{Bus, Start, Stored};
+use bus::{Start, Stored};
 use bytes::Bytes;
-use common::registration::v1::registration::Kind;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
-use common::registration::v1::{Endpoint, PlainSecret, RegisterRequest, Registration};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use prost::Message as _;
 use serde_json::Value;
 use sources::Event;
-use weir_tests::process::Launch;
-use weir_tests::{data, kafka, scratch::Scratch};
+use weir_tests::installation::{DOOR, Installation};
+use weir_tests::{data, github};
 
 const SECRET: &str = "the secret of all of them";
-const DOOR: &str = "WEIR__STREAMING__LISTEN";
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// One delivery to send.
@@ -103,21 +99,9 @@ async fn every_leaf_of_every_delivery_comes_out() {
     if deliveries.is_empty() {
         return;
     }
-    let broker = kafka::shared().unwrap();
-    let prefix = kafka::prefix("real");
-    let scratch = Scratch::new("real").unwrap();
-    let key_file = scratch.path().join("sealing-key");
-    service::seal::SealingKey::create_file(&key_file).unwrap();
-    let launch = |program: &str| {
-        Launch::new(program)
-            .env("WEIR__BUS__KAFKA__BROKERS", broker.bootstrap())
-            .env("WEIR__BUS__TOPIC_PREFIX", &prefix)
-            .env("WEIR__BUS__CREATE_TOPICS", "true")
-            .env("WEIR__SECRETS__KEY_FILE", key_file.to_str().unwrap())
-    };
-    let database = format!("sqlite://{}", scratch.path().join("registrations.db").display());
-    let processing = launch("weir-processing").env("WEIR__REGISTRATIONS__DATABASE", database).start().unwrap();
-    let streaming = launch("weir-streaming").listen(DOOR).start().unwrap();
+    let installation = Installation::on_kafka("real").unwrap();
+    let processing = installation.launch("processing").unwrap().start().unwrap();
+    let streaming = installation.launch("streaming").unwrap().start().unwrap();
     processing.ready(WITHIN).unwrap();
     streaming.ready(WITHIN).unwrap();
     register(processing.grpc()).await;
@@ -125,11 +109,9 @@ async fn every_leaf_of_every_delivery_comes_out() {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut sent = HashMap::new();
     for real in &deliveries {
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-        mac.update(&real.body);
         let mut request = http::Request::post(format!("http://{}/webhooks/{}", streaming.address(DOOR), real.endpoint))
             .header("content-type", "application/json")
-            .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())));
+            .header(github::SIGNATURE, github::signature(SECRET, &real.body));
         for (name, value) in &real.headers {
             request = request.header(*name, value);
         }
@@ -140,7 +122,7 @@ async fn every_leaf_of_every_delivery_comes_out() {
         sent.insert(accepted["delivery_id"].as_str().unwrap().to_owned(), real);
     }
 
-    let events = events(broker.bootstrap(), &prefix, sent.len()).await;
+    let events = events(&installation, sent.len()).await;
     let mut lost = Vec::new();
     let mut by_topic = BTreeMap::<String, usize>::new();
     for (id, real) in &sent {
@@ -161,21 +143,13 @@ async fn register(grpc: &str) {
     let mut registrar =
         RegistrationServiceClient::new(weir_tests::connect::grpc(&format!("http://{grpc}")).await.unwrap());
     for name in ["meta", "github"] {
-        let endpoint = Endpoint { name: name.into(), source: name.into(), ..Endpoint::default() };
-        let registration =
-            Registration { tenant: "real".into(), kind: Some(Kind::Endpoint(endpoint)), ..Registration::default() };
-        let secrets = vec![PlainSecret { value: SECRET.into(), expires_at: None }];
-        let request = RegisterRequest { registration: Some(registration), secrets, ..RegisterRequest::default() };
-        registrar.register(request).await.unwrap();
+        registrar.register(github::registration(name, name, "real", SECRET)).await.unwrap();
     }
 }
 
 /// The typed events by delivery, when every delivery has some. Fails on a dead letter: none of the deliveries is broken.
-async fn events(bootstrap: &str, prefix: &str, deliveries: usize) -> HashMap<String, Vec<Event>> {
-    let environment = [("WEIR__BUS__KAFKA__BROKERS", bootstrap), ("WEIR__BUS__TOPIC_PREFIX", prefix)];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let settings: weir::settings::Settings = service::load(weir::settings::DEFAULTS, None, environment).unwrap();
-    let bus = Bus::open(&settings.bus).unwrap();
+async fn events(installation: &Installation, deliveries: usize) -> HashMap<String, Vec<Event>> {
+    let (bus, prefix) = (installation.bus().unwrap(), installation.prefix());
     let mut topics = bus.topics().await.unwrap();
     topics.retain(|topic| topic.starts_with("events.") || topic == "dead-letters");
     let mut reader = bus.reader(&topics, Start::Beginning).await.unwrap();

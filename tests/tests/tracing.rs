@@ -11,22 +11,16 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bus::{Bus, Start};
+use bus::Start;
 use bytes::Bytes;
-use common::registration::v1::registration::Kind;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
-use common::registration::v1::{Endpoint, PlainSecret, RegisterRequest, Registration};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use http_body_util::Full;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use weir_tests::process::Launch;
-use weir_tests::{kafka, scratch::Scratch};
+use weir_tests::github::{Delivery, registration};
+use weir_tests::installation::{DOOR, Installation};
 
-const DOOR: &str = "WEIR__STREAMING__LISTEN";
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// Spans as a collector gets them, each with the service that sent it.
@@ -94,58 +88,27 @@ async fn one_trace_leads_from_the_webhook_to_the_typed_event() {
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(server);
 
-    let broker = kafka::shared().unwrap();
-    let prefix = kafka::prefix("tracing");
-    let scratch = Scratch::new("tracing").unwrap();
-    let key_file = scratch.path().join("sealing-key");
-    service::seal::SealingKey::create_file(&key_file).unwrap();
-    let launch = |program: &str| {
-        Launch::new(program)
-            .env("WEIR__BUS__KAFKA__BROKERS", broker.bootstrap())
-            .env("WEIR__BUS__TOPIC_PREFIX", &prefix)
-            .env("WEIR__BUS__CREATE_TOPICS", "true")
-            .env("WEIR__SECRETS__KEY_FILE", key_file.to_str().unwrap())
-            .env("WEIR__TELEMETRY__OTLP_ENDPOINT", &otlp)
-            .env("WEIR__TELEMETRY__SAMPLE_RATIO", "1.0")
-            .env("WEIR__TELEMETRY__EXPORT_INTERVAL_MS", "100")
-    };
-    let database = format!("sqlite://{}", scratch.path().join("registrations.db").display());
-    let processing = launch("weir-processing").env("WEIR__REGISTRATIONS__DATABASE", database).start().unwrap();
-    let streaming = launch("weir-streaming").listen(DOOR).start().unwrap();
+    let installation = Installation::on_kafka("tracing")
+        .unwrap()
+        .with("WEIR__TELEMETRY__OTLP_ENDPOINT", otlp)
+        .with("WEIR__TELEMETRY__SAMPLE_RATIO", "1.0")
+        .with("WEIR__TELEMETRY__EXPORT_INTERVAL_MS", "100");
+    let processing = installation.launch("processing").unwrap().start().unwrap();
+    let streaming = installation.launch("streaming").unwrap().start().unwrap();
     processing.ready(WITHIN).unwrap();
     streaming.ready(WITHIN).unwrap();
 
     let mut registrar = RegistrationServiceClient::new(
         weir_tests::connect::grpc(&format!("http://{}", processing.grpc())).await.unwrap(),
     );
-    let endpoint = Endpoint { name: "repo".into(), source: "github".into(), ..Endpoint::default() };
-    let request = RegisterRequest {
-        registration: Some(Registration {
-            tenant: "acme".into(),
-            kind: Some(Kind::Endpoint(endpoint)),
-            ..Registration::default()
-        }),
-        secrets: vec![PlainSecret { value: "secret".into(), expires_at: None }],
-        ..RegisterRequest::default()
-    };
-    registrar.register(request).await.unwrap();
+    registrar.register(registration("repo", "github", "acme", "secret")).await.unwrap();
 
     let body = br#"{"action":"created","starred_at":"2026-01-02T03:04:05Z","repository":{"id":1,"full_name":"acme/weir"},"sender":{"id":2,"login":"ada"}}"#;
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"secret").unwrap();
-    mac.update(body);
-    let request = http::Request::post(format!("http://{}/webhooks/repo", streaming.address(DOOR)))
-        .header("content-type", "application/json")
-        .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
-        .header("x-github-event", "star")
-        .header("x-github-delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958")
-        .body(Full::new(Bytes::from_static(body)))
-        .unwrap();
-    assert_eq!(Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap().status(), 200);
+    let body = Bytes::from_static(body);
+    let delivery = Delivery { endpoint: "repo", secret: "secret", event: "star", number: 1, body };
+    assert_eq!(delivery.post(streaming.address(DOOR)).await.unwrap(), 200);
 
-    let environment = [("WEIR__BUS__KAFKA__BROKERS", broker.bootstrap()), ("WEIR__BUS__TOPIC_PREFIX", &prefix)];
-    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let settings: weir::settings::Settings = service::load(weir::settings::DEFAULTS, None, environment).unwrap();
-    let bus = Bus::open(&settings.bus).unwrap();
+    let bus = installation.bus().unwrap();
     let mut trace_ids = Vec::new();
     for topic in ["raw.github", "events.github.star", "activities"] {
         let mut reader = bus.reader(&[topic.to_owned()], Start::Beginning).await.unwrap();

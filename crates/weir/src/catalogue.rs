@@ -27,6 +27,8 @@ pub struct Entry {
     pub groups: fn(&Settings) -> BTreeMap<String, String>,
     /// Reads the settings of a process of its own, from a file and from environment variables, and says what is wrong.
     pub load: Load,
+    /// What it reads of the settings: an object with a member for each section, secrets hidden.
+    pub settings: fn(&Settings) -> serde_json::Result<serde_json::Value>,
     /// Opens it in a process that has all services.
     pub open: Open,
 }
@@ -79,6 +81,7 @@ where
         description: S::description,
         groups: |settings| S::groups(&settings.into()),
         load: |file, environment| service::load::<S::Settings>(S::DEFAULTS, file, environment).map(drop),
+        settings: |settings| serde_json::to_value(S::Settings::from(settings)),
         open: |settings, host| {
             Box::pin(async move {
                 let service = S::open(&settings.into(), host).await?;

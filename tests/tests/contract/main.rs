@@ -9,5 +9,6 @@
 
 mod architecture;
 mod breaking;
+mod readme;
 mod schemas;
 mod words;

@@ -1,73 +1,51 @@
 //! `weir dead-letters` as a person uses it, beside a running `weir up` on its embedded log.
 
-use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use http_body_util::Full;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use weir_tests::process::{Launch, Process, program};
+use bytes::Bytes;
+use weir_tests::github::Delivery;
+use weir_tests::installation::Installation;
+use weir_tests::up::{Said, Up};
 use weir_tests::wait;
 
-const DOOR: &str = "WEIR__STREAMING__LISTEN";
 const WITHIN: Duration = Duration::from_secs(90);
+const SECRET: &str = "correct horse";
 
-fn weir(up: &Process, arguments: &[&str]) -> Output {
-    Command::new(program("weir").unwrap())
-        .args(arguments)
-        .env("WEIR__GRPC__LISTEN", up.grpc())
-        .env("USER", "ada")
-        .env_remove("SUDO_USER")
-        .stdin(Stdio::null())
-        .current_dir(up.folder())
-        .output()
-        .unwrap()
+fn weir(up: &Up, arguments: &[&str]) -> Said {
+    Said::by(up.command(arguments).env("USER", "ada").env_remove("SUDO_USER"))
 }
 
-fn succeeds(up: &Process, arguments: &[&str]) -> String {
-    let output = weir(up, arguments);
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "weir {arguments:?}: {}\n{out}\n{err}", output.status);
-    out.into_owned()
+fn succeeds(up: &Up, arguments: &[&str]) -> String {
+    let said = weir(up, arguments);
+    assert!(said.succeeded(), "weir {arguments:?}: {said:#?}");
+    said.out
 }
 
 /// What it says when it fails, and its exit code.
-fn fails(up: &Process, arguments: &[&str]) -> (String, i32) {
-    let output = weir(up, arguments);
-    assert!(!output.status.success(), "weir {arguments:?} took it");
-    (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code().unwrap())
+fn fails(up: &Up, arguments: &[&str]) -> (String, i32) {
+    let said = weir(up, arguments);
+    assert!(!said.succeeded(), "weir {arguments:?} took it");
+    (said.err, said.code.unwrap())
 }
 
 /// Delivers as GitHub does.
-async fn post(up: &Process, endpoint: &str, body: &'static str, guid: u32) {
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"correct horse").unwrap();
-    mac.update(body.as_bytes());
-    let request = http::Request::post(format!("http://{}/webhooks/{endpoint}", up.address(DOOR)))
-        .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
-        .header("x-github-event", "ping")
-        .header("x-github-delivery", format!("00000000-0000-0000-0000-{guid:012}"))
-        .body(Full::new(bytes::Bytes::from_static(body.as_bytes())))
-        .unwrap();
-    let answer = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
-    assert_eq!(answer.status(), 200);
+async fn post(up: &Up, endpoint: &str, body: &'static str, guid: u32) {
+    let body = Bytes::from_static(body.as_bytes());
+    let delivery = Delivery { endpoint, secret: SECRET, event: "ping", number: guid.into(), body };
+    assert_eq!(up.post(&delivery).await, 200);
 }
 
-fn listed(up: &Process, arguments: &[&str]) -> Vec<serde_json::Value> {
+fn listed(up: &Up, arguments: &[&str]) -> Vec<serde_json::Value> {
     let text = succeeds(up, &[&["dead-letters", "list", "--json"], arguments].concat());
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_finds_out_what_was_refused_and_sends_it_again() {
-    let up = Launch::new("weir").arg("up").env("WEIR__STREAMING__CATCH_UP_PAUSE_MS", "10").listen(DOOR);
-    let up = up.start().unwrap();
-    up.ready(WITHIN).unwrap();
-    let secret = up.folder().join("secret");
-    std::fs::write(&secret, "correct horse\n").unwrap();
-    let secret = secret.to_str().unwrap();
-    let register = ["register", "endpoint", "mine", "--source", "github", "--tenant", "me", "--secret-file", secret];
-    succeeds(&up, &register);
-    assert!(String::from_utf8_lossy(&weir(&up, &["dead-letters", "list"]).stderr).contains("there are none"));
+    let installation = Installation::embedded("commands").unwrap().with("WEIR__STREAMING__CATCH_UP_PAUSE_MS", "10");
+    let up = Up::start(installation, &[], WITHIN);
+    up.register("mine", SECRET);
+    assert!(weir(&up, &["dead-letters", "list"]).err.contains("there are none"));
 
     for guid in 0..3 {
         post(&up, "mine", "this is no JSON", guid).await;
@@ -75,8 +53,7 @@ async fn a_person_finds_out_what_was_refused_and_sends_it_again() {
     wait::until("three dead letters", WITHIN, || Ok((listed(&up, &[]).len() == 3).then_some(()))).unwrap();
     let table = succeeds(&up, &["dead-letters", "list", "--stage", "processing", "--since", "1h"]);
     assert_eq!(table.lines().filter(|line| line.contains("not_json") && line.contains("mine")).count(), 3, "{table}");
-    let page = weir(&up, &["dead-letters", "list", "-n", "2"]);
-    let says = String::from_utf8_lossy(&page.stderr).into_owned();
+    let says = weir(&up, &["dead-letters", "list", "-n", "2"]).err;
     let token = says.trim().rsplit(' ').next().unwrap();
     assert_eq!(listed(&up, &["-n", "2", "--page", token]).len(), 1, "{says}");
     let id = listed(&up, &["-n", "1"])[0]["id"].as_str().unwrap().to_owned();
@@ -134,5 +111,5 @@ async fn a_person_finds_out_what_was_refused_and_sends_it_again() {
         assert!(told.contains(says), "{arguments:?} says: {told}");
         assert_eq!(exit, code, "{arguments:?}: {told}");
     }
-    up.stop(Duration::from_secs(30)).unwrap();
+    up.stop();
 }

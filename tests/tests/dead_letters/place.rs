@@ -1,27 +1,23 @@
 //! An installation with a processing stage in this process, on one log or the other.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bus::{Bus, Coordinates, Headers, Record, Stored};
 use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
 use common::deadletter::v1::{DeadLetter, ReplayRequest, ReplayResponse, Selection};
 use common::health::v1::State;
-use common::raw::v1::{Delivery, Header};
+use common::raw::v1::Delivery;
 use common::topics::LOADS;
 use processing::{Processing, Settings};
 use prost::Message as _;
-use service::{Host, Service as _, Settings as _};
-use tokio::task::JoinSet;
 use tonic::Status;
-use tonic::service::Routes;
 use tonic::transport::Channel;
-use weir_tests::kafka;
-use weir_tests::scratch::Scratch;
-use weir_tests::topic;
-
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+use weir_tests::installation::Installation;
+pub(crate) use weir_tests::raw::comment;
+pub(crate) use weir_tests::running::LIMIT;
+use weir_tests::running::Running;
+use weir_tests::{raw, topic};
 
 pub(crate) type Client = DeadLetterServiceClient<Channel>;
 
@@ -37,42 +33,31 @@ pub(crate) struct Place {
     pub(crate) bus: Bus,
     /// The endpoint of its deliveries.
     pub(crate) endpoint: String,
-    scratch: Scratch,
+    installation: Installation,
 }
 
 impl Place {
     pub(crate) async fn new(log: Log, name: &str) -> Self {
-        let scratch = Scratch::new(name).unwrap();
-        let path = |name: &str| scratch.path().join(name).display().to_string();
-        let env = [
-            ("WEIR__ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
-            ("WEIR__GRPC__LISTEN", "127.0.0.1:0".to_owned()),
-            ("WEIR__SECRETS__KEY_FILE", path("secrets.key")),
-            ("WEIR__REGISTRATIONS__CREATE_KEY_FILE", "true".to_owned()),
-            ("WEIR__REGISTRATIONS__DATABASE", format!("sqlite://{}", path("registrations.db"))),
-            ("WEIR__PROCESSING__HEALTH_INTERVAL_MS", "200".to_owned()),
-            ("WEIR__SHUTDOWN__DEADLINE_MS", "10000".to_owned()),
-            ("WEIR__BUS__PARTITIONS", "2".to_owned()),
-            ("WEIR__BUS__CREATE_TOPICS", "true".to_owned()),
-            ("WEIR__BUS__DATA_DIR", path("data")),
-        ];
-        let env = env.map(|(key, value)| (key.to_owned(), value));
-        let mut settings: Settings = service::load(processing::DEFAULTS, None, env).unwrap();
-        let prefix = kafka::prefix(name);
-        settings.bus.topic_prefix.clone_from(&prefix);
-        settings.bus.kafka.brokers = match log {
-            Log::Embedded => Vec::new(),
-            Log::Kafka => vec![kafka::shared().unwrap().bootstrap().to_owned()],
+        let installation = match log {
+            Log::Embedded => Installation::embedded(name),
+            Log::Kafka => Installation::on_kafka(name),
         };
-        let bus = Bus::open(&settings.bus).unwrap();
-        let endpoint = prefix.trim_end_matches('.').to_owned();
-        let place = Self { settings, bus, endpoint, scratch };
+        let installation = installation.unwrap();
+        let database = installation.folder().join("registrations.db");
+        let installation = installation
+            .with("WEIR__REGISTRATIONS__DATABASE", format!("sqlite://{}", database.display()))
+            .with("WEIR__PROCESSING__HEALTH_INTERVAL_MS", "200")
+            .with("WEIR__SHUTDOWN__DEADLINE_MS", "10000")
+            .with("WEIR__BUS__PARTITIONS", "2");
+        let settings = installation.settings::<Processing>().unwrap();
+        let (bus, endpoint) = (Bus::open(&settings.bus).unwrap(), installation.name().to_owned());
+        let place = Self { settings, bus, endpoint, installation };
         place.make_topics().await;
         place
     }
 
     pub(crate) fn folder(&self) -> &std::path::Path {
-        self.scratch.path()
+        self.installation.folder()
     }
 
     async fn make_topics(&self) {
@@ -82,32 +67,15 @@ impl Place {
     }
 
     pub(crate) async fn start(&self) -> Stage {
-        let host = Host::new("processing", &self.settings.host());
-        let processing = Processing::new(&self.settings, &host).unwrap();
-        let addresses = host.serve(processing.add_to(Routes::default())).await.unwrap();
-        let mut running = JoinSet::new();
-        running.spawn(processing.run());
-        let channel = Channel::from_shared(format!("http://{}", addresses.grpc)).unwrap().connect().await.unwrap();
-        let client = Client::new(channel).max_decoding_message_size(64 << 20);
-        let stage = Stage { host, client, running };
-        stage.until("ready", |stage| stage.host.health().is_ready()).await;
-        stage
+        let running = Running::start::<Processing>(&self.settings).await;
+        let client = Client::new(running.grpc().await).max_decoding_message_size(64 << 20);
+        running.ready().await;
+        Stage { running, client }
     }
 
     /// A delivery of now.
     pub(crate) fn delivery(&self, source: &str, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Delivery {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let header = |(name, value): &(&str, &str)| Header { name: (*name).into(), value: (*value).into() };
-        Delivery {
-            delivery_id: format!("{:032x}", NUMBER.fetch_add(1, Ordering::Relaxed)),
-            source: source.into(),
-            endpoint: self.endpoint.clone(),
-            tenant: "acme".into(),
-            scheme: "hub-sha256".into(),
-            received_at: Some(service::clock::timestamp()),
-            headers: headers.iter().map(header).collect(),
-            body: body.into().into(),
-        }
+        raw::delivery(&self.endpoint, source, body, headers, service::clock::timestamp())
     }
 
     /// Puts a delivery on its raw topic, as the door does.
@@ -169,47 +137,27 @@ pub(crate) async fn came_out(place: &Place, topics: &[(&str, usize)]) -> BTreeSe
 
 /// A stage that runs.
 pub(crate) struct Stage {
-    pub(crate) host: Host,
     pub(crate) client: Client,
-    running: JoinSet<anyhow::Result<()>>,
+    running: Running,
 }
 
 impl Stage {
     pub(crate) fn check(&self, name: &str) -> (State, String) {
-        let digest = self.host.health().digest();
-        let check = digest.checks.iter().find(|check| check.name == name).unwrap();
-        (check.state(), check.message.clone())
+        self.running.check(name)
     }
 
-    pub(crate) async fn until(&self, what: &str, look: impl Fn(&Self) -> bool) {
-        let began = Instant::now();
-        while !look(self) {
-            assert!(began.elapsed() < LIMIT, "{what}: {:#?}", self.host.health().digest().checks);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    fn counts(&self) -> (u64, u64, u64, u64) {
-        let counts = self.host.health().digest().counts.into_iter().filter(|count| count.hop == "processing");
-        counts.fold((0, 0, 0, 0), |all, count| {
-            let dropped: u64 = count.dropped.values().sum();
-            (all.0 + count.taken_in, all.1 + count.sent_on, all.2 + count.dead_lettered, all.3 + dropped)
-        })
+    pub(crate) async fn until(&self, what: &str, look: impl Fn(&Running) -> bool) {
+        self.running.until(what, look).await;
     }
 
     /// Waits until it has taken in so many items.
     pub(crate) async fn until_taken(&self, items: u64) {
-        self.until("all is taken in", |stage| stage.counts().0 >= items).await;
+        self.until("all is taken in", |stage| stage.counted().taken_in >= items).await;
     }
 
     /// Taken in, sent on, dead letters, dropped as duplicates: once nothing is in work.
     pub(crate) async fn balance(&self) -> (u64, u64, u64, u64) {
-        self.until("nothing is in work", |stage| {
-            let all = stage.counts();
-            all.0 == all.1 + all.2 + all.3
-        })
-        .await;
-        self.counts()
+        self.running.balance().await.numbers()
     }
 
     /// Replays until the end; all answers.
@@ -228,10 +176,8 @@ impl Stage {
         self.replay(of(selection)).await.unwrap().pop().unwrap()
     }
 
-    pub(crate) async fn stop(mut self) {
-        self.host.shutdown().cancel();
-        self.running.join_next().await.unwrap().unwrap().unwrap();
-        self.host.close().await;
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
     }
 }
 
@@ -239,18 +185,11 @@ pub(crate) fn of(selection: Selection) -> ReplayRequest {
     ReplayRequest { selection: Some(selection), requested_by: "ada".into(), rate: 1000, ..ReplayRequest::default() }
 }
 
-/// A comment on a post of a page.
-pub(crate) fn comment(id: &str, text: &str) -> String {
-    format!(
-        r#"{{"field":"feed","value":{{"item":"comment","verb":"add","comment_id":"{id}","post_id":"7_1","parent_id":"7_1","from":{{"id":"9","name":"Ann"}},"message":"{text}","created_time":1699999000}}}}"#
-    )
-}
-
 pub(crate) const BROKEN: &str = r#"{"field":"feed","value":"broken"}"#;
 
 /// A Meta delivery of one page with these changes.
 pub(crate) fn page(changes: &[String]) -> String {
-    format!(r#"{{"object":"page","entry":[{{"id":"7","time":1699999001,"changes":[{}]}}]}}"#, changes.join(","))
+    raw::page("7", changes)
 }
 
 pub(crate) fn decode_delivery(stored: &Stored) -> Delivery {

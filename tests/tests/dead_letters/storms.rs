@@ -6,10 +6,9 @@ use base64::Engine as _;
 use common::health::v1::State;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::Full;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use service::{Host, Settings as _};
 use streaming::Streaming;
-use tokio::task::JoinSet;
+use weir_tests::github::{SIGNATURE, send, signature};
+use weir_tests::running::Running;
 
 use crate::place::{LIMIT, Log, Place, decode_delivery};
 
@@ -17,9 +16,8 @@ const SECRET: &str = "correct horse battery staple";
 
 /// A door in this process.
 struct Door {
-    host: Host,
+    running: Running,
     url: String,
-    running: JoinSet<anyhow::Result<()>>,
 }
 
 impl Door {
@@ -37,44 +35,31 @@ impl Door {
         let mut settings: streaming::Settings = service::load(streaming::DEFAULTS, Some(&file), env).unwrap();
         settings.bus = place.settings.bus.clone();
         settings.streaming.check_interval_ms = 100;
-        let host = Host::new("streaming", &settings.host());
-        let door = Streaming::new(&settings, &host).await.unwrap();
-        let url = format!("http://{}/webhooks", door.address());
-        let mut running = JoinSet::new();
-        running.spawn(door.run());
-        let door = Self { host, url, running };
-        let began = Instant::now();
-        while !door.host.health().is_ready() {
-            assert!(began.elapsed() < LIMIT, "{:#?}", door.host.health().digest().checks);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        door
+        let running = Running::start::<Streaming>(&settings).await;
+        running.ready().await;
+        let url = format!("http://{}/webhooks", running.door.unwrap());
+        Self { running, url }
     }
 
     /// The status, and after how many seconds it may be tried again.
     async fn post(&self, endpoint: &str, id: u32, body: String) -> (u16, Option<u64>) {
-        let mac = |parts: &[&[u8]]| {
-            let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-            parts.iter().for_each(|part| mac.update(part));
-            mac.finalize().into_bytes()
-        };
         let request = http::Request::post(format!("{}/{endpoint}", self.url));
         let request = if endpoint == "hub" {
             request
-                .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac(&[body.as_bytes()]))))
+                .header(SIGNATURE, signature(SECRET, body.as_bytes()))
                 .header("x-github-event", "ping")
                 .header("x-github-delivery", format!("00000000-0000-0000-0000-{id:012}"))
         } else {
             let (id, at) = (format!("msg_{id}"), service::clock::timestamp().seconds.to_string());
-            let signed = mac(&[id.as_bytes(), b".", at.as_bytes(), b".", body.as_bytes()]);
-            let signature = base64::engine::general_purpose::STANDARD.encode(signed);
+            let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+            mac.update(format!("{id}.{at}.{body}").as_bytes());
+            let signature = base64::engine::general_purpose::STANDARD.encode(mac.finalize().into_bytes());
             request
                 .header("webhook-id", id)
                 .header("webhook-timestamp", at)
                 .header("webhook-signature", format!("v1,{signature}"))
         };
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let answer = client.request(request.body(Full::new(bytes::Bytes::from(body))).unwrap()).await.unwrap();
+        let answer = send(request.body(Full::new(bytes::Bytes::from(body))).unwrap()).await.unwrap();
         let after = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().parse().unwrap());
         (answer.status().as_u16(), after)
     }
@@ -93,26 +78,16 @@ impl Door {
     }
 
     fn check(&self, name: &str) -> (State, String) {
-        let digest = self.host.health().digest();
-        let check = digest.checks.iter().find(|check| check.name == name).unwrap();
-        (check.state(), check.message.clone())
+        self.running.check(name)
     }
 
     async fn until_state(&self, name: &str, wanted: State) -> String {
-        let began = Instant::now();
-        loop {
-            let (state, message) = self.check(name);
-            if state == wanted {
-                return message;
-            }
-            assert!(began.elapsed() < LIMIT, "{name} is {state:?}: {message}");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        self.running.until(name, |door| door.check(name).0 == wanted).await;
+        self.check(name).1
     }
 
-    async fn close(mut self) {
-        self.host.shutdown().cancel();
-        self.running.join_next().await.unwrap().unwrap().unwrap();
+    async fn close(self) {
+        self.running.stop().await;
     }
 }
 

@@ -45,8 +45,8 @@ async fn activities_come_out_enriched_with_files_and_requests() {
     }
     let loaded = place.all_loaded(&stands, (0..500).map(id)).await;
     println!("{} requests", loaded.requests);
-    stage.until("counted", |stage| stage.counts() == [500, 500, 0, 0]).await;
-    let days = std::fs::read_dir(place.scratch.path().join("lake/activities")).unwrap();
+    stage.until("counted", |stage| stage.counted().for_reason("duplicate") == [500, 500, 0, 0]).await;
+    let days = std::fs::read_dir(place.folder().join("lake/activities")).unwrap();
     let mut days: Vec<String> = days.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     days.sort();
     assert_eq!(days, ["day=2026-03-01", "day=2026-03-02"]);
@@ -67,7 +67,7 @@ async fn what_comes_twice_has_one_row_and_is_covered_all_the_same() {
     let last: LoadRequest = requests.last().unwrap().decode().unwrap();
     assert_eq!(last.files.len(), 0, "a range of duplicates has no rows");
     assert_eq!(place.read("activities.enriched").await.len(), 100);
-    stage.until("counted", |stage| stage.counts() == [150, 100, 0, 50]).await;
+    stage.until("counted", |stage| stage.counted().for_reason("duplicate") == [150, 100, 0, 50]).await;
     stage.stop().await;
 }
 
@@ -91,19 +91,19 @@ async fn what_cannot_be_read_becomes_a_dead_letter_and_is_covered() {
     let reasons: Vec<_> = letters.iter().map(|letter| (letter.stage.as_str(), letter.reason.as_str())).collect();
     assert_eq!(reasons, [("enricher", "undecodable"), ("enricher", "no_id")]);
     assert!(letters.iter().zip(&bytes).all(|(letter, bytes)| letter.payload == *bytes));
-    stage.until("counted", |stage| stage.counts() == [22, 20, 2, 0]).await;
+    stage.until("counted", |stage| stage.counted().for_reason("duplicate") == [22, 20, 2, 0]).await;
     stage.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lake_that_is_away_holds_the_input() {
     let place = Place::new("enricher-away", DERIVE).await;
-    let table = place.scratch.path().join("lake/activities");
+    let table = place.folder().join("lake/activities");
     std::fs::create_dir_all(table.parent().unwrap()).unwrap();
     std::fs::write(&table, "no folder").unwrap();
     let stage = place.start().await;
     let stands = place.put((0..100).map(Place::activity)).await;
-    stage.until("says so", |stage| stage.state("enricher_lake").0 == State::Failing).await;
+    stage.until("says so", |stage| stage.check("enricher_lake").0 == State::Failing).await;
     // What needs no lake goes on.
     place.enriched(100).await;
     assert_eq!(place.read("loads").await.len(), 0);
@@ -114,7 +114,7 @@ async fn a_lake_that_is_away_holds_the_input() {
     }
     std::fs::remove_file(&table).unwrap();
     place.all_loaded(&stands, (0..100).map(id)).await;
-    stage.until("well again", |stage| stage.state("enricher_lake").0 == State::Ok).await;
+    stage.until("well again", |stage| stage.check("enricher_lake").0 == State::Ok).await;
     stage.stop().await;
 }
 

@@ -28,7 +28,7 @@ async fn a_service_that_fails_or_answers_nonsense_makes_activities_partial() {
             assert!([failure, StepFailure::CircuitOpen].contains(&failed.failure()), "{does:?}: {failed:?}");
         }
         if does != Does::Many {
-            stage.until("says so", |stage| stage.state("enricher_step_crm").0 != State::Ok).await;
+            stage.until("says so", |stage| stage.check("enricher_step_crm").0 != State::Ok).await;
         }
         fake.does(Does::Answers);
         // The next call that tries finds it well.
@@ -42,7 +42,7 @@ async fn a_service_that_fails_or_answers_nonsense_makes_activities_partial() {
             }
             assert!(begun.elapsed() < LIMIT, "{does:?}: still partial");
         }
-        stage.until("well again", |stage| stage.state("enricher_step_crm").0 == State::Ok).await;
+        stage.until("well again", |stage| stage.check("enricher_step_crm").0 == State::Ok).await;
         place.all_loaded(&stands, (0..n).map(id)).await;
         stage.stop().await;
     }
@@ -55,16 +55,16 @@ async fn rate(does: Does) -> f64 {
     let place = Place::new("enricher-rate", &fake.step("")).await;
     let stage = place.start().await;
     let mut n = 0;
-    while n < 10 || (does == Does::Hangs && stage.state("enricher_step_crm").0 != State::Failing) {
+    while n < 10 || (does == Does::Hangs && stage.check("enricher_step_crm").0 != State::Failing) {
         place.put([Place::activity(n)]).await;
         n += 1;
-        stage.until("taken", |stage| stage.counts()[0] == n as u64).await;
+        stage.until("taken", |stage| stage.counted().taken_in == n as u64).await;
     }
     // Each in an account of its own: nothing is remembered.
     place.put((n..n + COUNT).map(Place::activity)).await;
     let begun = Instant::now();
-    let before = stage.counts()[0];
-    stage.until("all", |stage| stage.counts()[0] == (n + COUNT) as u64).await;
+    let before = stage.counted().taken_in;
+    stage.until("all", |stage| stage.counted().taken_in == (n + COUNT) as u64).await;
     let rate = ((n + COUNT) as u64 - before) as f64 / begun.elapsed().as_secs_f64();
     stage.stop().await;
     println!("{does:?}: {rate:.0}/s, {} calls", fake.calls());
@@ -92,7 +92,7 @@ async fn a_required_step_holds_what_stands_behind_it_and_nothing_else() {
     place.all_loaded(&before, (0..30).map(id)).await;
     fake.does(Does::Fails);
     let waiting = place.put((30..60).map(Place::activity)).await;
-    stage.until("says so", |stage| stage.state("enricher_step_crm").1.contains("wait")).await;
+    stage.until("says so", |stage| stage.check("enricher_step_crm").1.contains("wait")).await;
     // It comes again and again, and nothing of it goes out.
     let calls = fake.calls();
     stage.until("tries again", |_| fake.calls() > calls + 1).await;
@@ -112,7 +112,7 @@ async fn a_required_step_holds_what_stands_behind_it_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reference_data_follows_its_file() {
     let place = Place::new("enricher-reference", "").await;
-    let csv = place.scratch.path().join("accounts.csv");
+    let csv = place.folder().join("accounts.csv");
     let put = |text: &str| {
         let other = csv.with_extension("new");
         std::fs::write(&other, text).unwrap();
@@ -128,14 +128,14 @@ async fn reference_data_follows_its_file() {
     place.put([Place::activity(0)]).await;
     assert_eq!(place.enriched(1).await[&id(0)].attributes["own.owner"], "ann");
     put("account_id,owner\n0,bob\n1,bob\n");
-    stage.until("read again", |stage| stage.state("enricher_step_own").1 == "2 rows").await;
+    stage.until("read again", |stage| stage.check("enricher_step_own").1 == "2 rows").await;
     place.put([Place::activity(1), Place::activity(2)]).await;
     let enriched = place.enriched(3).await;
     assert_eq!(enriched[&id(1)].attributes["own.owner"], "bob");
     assert!(enriched[&id(2)].attributes.is_empty() && !enriched[&id(2)].partial);
     // A broken file leaves what was read, and is told.
     put("account,owner\n");
-    stage.until("told", |stage| stage.state("enricher_step_own").0 == State::Warning).await;
+    stage.until("told", |stage| stage.check("enricher_step_own").0 == State::Warning).await;
     place.put([Place::activity(3)]).await;
     assert!(!place.enriched(4).await[&id(3)].partial);
     stage.stop().await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use common::activity::v1::{Activity, Object};
 
-use crate::stage::{LIMIT, Place, Stage, id};
+use crate::stage::{LIMIT, Place, Running, id};
 
 const DERIVE: &str = "[[enricher.steps]]\nname = \"text\"\ntype = \"derive\"\n";
 
@@ -16,7 +16,7 @@ async fn ids_out(place: &Place) -> usize {
 
 /// Ends it once so many rows are in the lake, or with none wanted as soon as anything is out: in the middle of what it has
 /// gathered.
-async fn crash_when(place: &Place, stage: Stage, wanted: usize) {
+async fn crash_when(place: &Place, stage: Running, wanted: usize) {
     let begun = Instant::now();
     while ids_out(place).await == 0 || place.loaded().await.rows.len() < wanted {
         assert!(begun.elapsed() < LIMIT, "not {wanted} within {LIMIT:?}");
@@ -71,12 +71,12 @@ async fn a_partition_that_goes_to_another_instance_has_no_hole() {
     let first = place.start().await;
     let stands = place.put((0..COUNT).map(Place::activity)).await;
     let mut settings = place.settings.clone();
-    settings.bus.data_dir = place.scratch.path().join("another");
+    settings.bus.data_dir = place.folder().join("another");
     let second = place.start_with(&settings).await;
-    let partitions = |stage: &Stage| stage.digest().queues.len();
+    let partitions = |stage: &Running| stage.digest().queues.len();
     second.until("has one of the partitions", |stage| partitions(stage) == 1).await;
     first.until("has the other", |stage| partitions(stage) == 1).await;
-    second.until("takes in", |stage| stage.counts()[0] > 100).await;
+    second.until("takes in", |stage| stage.counted().taken_in > 100).await;
     // And back again.
     second.crash().await;
     first.until("has both", |stage| partitions(stage) == 2).await;
@@ -97,7 +97,7 @@ async fn claims_that_are_gone_are_rebuilt_from_what_came_out() {
     let stage = place.start().await;
     let more = place.put((90..110).map(Place::activity)).await;
     place.all_loaded(&more, (0..110).map(id)).await;
-    stage.until("counted", |stage| stage.counts() == [20, 10, 0, 10]).await;
+    stage.until("counted", |stage| stage.counted().for_reason("duplicate") == [20, 10, 0, 10]).await;
     stage.stop().await;
 }
 

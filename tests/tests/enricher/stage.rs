@@ -1,6 +1,7 @@
 //! A running enricher, what goes in, and what comes out.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use arrow::array::AsArray as _;
@@ -8,19 +9,15 @@ use arrow::datatypes::Int64Type;
 use bus::{Bus, Coordinates, Headers, Record, Stored, TopicKind, TopicSpec};
 use common::activity::v1::{Activity, EnrichedActivity, Object};
 use common::event::v1::Context;
-use common::health::v1::{Digest, State};
 use common::load::v1::LoadRequest;
 use common::topics::ACTIVITIES;
 use enricher::{Enricher, Settings};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use prost_types::Timestamp;
-use service::{Host, Settings as _};
-use tokio::task::JoinSet;
-use weir_tests::kafka;
-use weir_tests::scratch::Scratch;
+use weir_tests::installation::Installation;
+pub(crate) use weir_tests::running::{LIMIT, Running};
 use weir_tests::topic;
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// 2026-03-01T12:00:00Z
 pub(crate) const NOON: i64 = 1_772_366_400;
 const DAY: i64 = 24 * 3600;
@@ -29,45 +26,41 @@ const DAY: i64 = 24 * 3600;
 pub(crate) struct Place {
     pub(crate) settings: Settings,
     pub(crate) bus: Bus,
-    pub(crate) scratch: Scratch,
+    installation: Installation,
 }
 
 impl Place {
     /// On the embedded log.
     pub(crate) async fn new(name: &str, steps: &str) -> Self {
-        Self::on(name, steps, vec![], String::new()).await
+        Self::on(Installation::embedded(name).unwrap(), steps).await
     }
 
     /// On the broker that all tests share.
     pub(crate) async fn on_kafka(name: &str, steps: &str) -> Self {
-        let broker = kafka::shared().unwrap().bootstrap().to_owned();
-        Self::on(name, steps, vec![broker], kafka::prefix(name)).await
+        Self::on(Installation::on_kafka(name).unwrap(), steps).await
     }
 
-    async fn on(name: &str, steps: &str, brokers: Vec<String>, prefix: String) -> Self {
-        let scratch = Scratch::new(name).unwrap();
-        let file = scratch.path().join("weir.toml");
-        let common = "[admin]\nlisten = \"127.0.0.1:0\"\n[grpc]\nlisten = \"127.0.0.1:0\"\n\
-                      [shutdown]\ndeadline_ms = 10000\n[enricher]\nhealth_interval_ms = 100\nflush_interval_ms = 300\n\
+    async fn on(installation: Installation, steps: &str) -> Self {
+        let file = installation.folder().join("weir.toml");
+        let common = "[shutdown]\ndeadline_ms = 10000\n[enricher]\nhealth_interval_ms = 100\nflush_interval_ms = 300\n\
                       [enricher.reference]\ncheck_interval_ms = 50\n";
         std::fs::write(&file, format!("{common}{steps}")).unwrap();
-        let mut settings: Settings = service::load(enricher::DEFAULTS, Some(&file), []).unwrap();
-        settings.bus.kafka.brokers = brokers;
-        settings.bus.topic_prefix = prefix;
-        settings.bus.create_topics = true;
+        let mut settings = installation.settings_with::<Enricher>(Some(&file), &[]).unwrap();
         settings.bus.partitions = 2;
-        settings.bus.data_dir = scratch.path().join("data");
         settings.bus.kafka.session_timeout_ms = 6000;
         settings.bus.consumer.revoke_drain_ms = 1000;
         settings.bus.consumer.retry_backoff_ms = 50;
         settings.bus.consumer.retry_backoff_max_ms = 500;
-        settings.lake.root = scratch.path().join("lake").display().to_string();
         let bus = Bus::open(&settings.bus).unwrap();
         let log = TopicKind::Log { retention: Duration::from_secs(7 * 24 * 3600) };
         let topics = ["activities", "activities.enriched", "loads", "dead-letters"];
         let topics = topics.map(|name| TopicSpec { name: name.to_owned(), kind: log });
         bus.prepare_topics(&topics).await.unwrap();
-        Self { settings, bus, scratch }
+        Self { settings, bus, installation }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.installation.folder()
     }
 
     /// An activity of this account; each in its own object, so that they spread over the partitions.
@@ -101,37 +94,17 @@ impl Place {
     }
 
     pub(crate) async fn put_records(&self, records: impl IntoIterator<Item = Record>) -> Vec<Coordinates> {
-        let producer = self.bus.producer().unwrap();
-        let mut sent = Vec::new();
-        for record in records {
-            loop {
-                match producer.try_send(record.clone()) {
-                    Ok(delivery) => break sent.push(delivery),
-                    Err(bus::Error::Full) => tokio::time::sleep(Duration::from_millis(5)).await,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-        }
-        let mut stands = Vec::new();
-        for delivery in sent {
-            stands.push(delivery.await.unwrap());
-        }
-        stands
+        topic::send(&self.bus, records).await.unwrap()
     }
 
-    pub(crate) async fn start(&self) -> Stage {
+    pub(crate) async fn start(&self) -> Running {
         self.start_with(&self.settings).await
     }
 
-    pub(crate) async fn start_with(&self, settings: &Settings) -> Stage {
-        let host = Host::new("enricher", &settings.host());
-        let enricher = Enricher::new(settings, &host).await.unwrap();
-        host.serve(tonic::service::Routes::default()).await.unwrap();
-        let mut running = JoinSet::new();
-        running.spawn(enricher.run());
-        let stage = Stage { host, running };
-        stage.until("ready", |stage| stage.host.health().is_ready()).await;
-        stage
+    pub(crate) async fn start_with(&self, settings: &Settings) -> Running {
+        let running = Running::start::<Enricher>(settings).await;
+        running.ready().await;
+        running
     }
 
     /// All records that are on a topic now.
@@ -181,7 +154,7 @@ impl Place {
     fn rows(&self, request: &LoadRequest) -> Vec<(i64, String)> {
         let mut rows = Vec::new();
         for file in &request.files {
-            let path = self.scratch.path().join("lake/activities").join(&file.path);
+            let path = self.folder().join("lake/activities").join(&file.path);
             assert!(file.path.starts_with(&format!("day={}/", file.partition_values["day"])), "{}", file.path);
             assert_eq!(std::fs::metadata(&path).unwrap().len(), file.size_bytes);
             let reader = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(&path).unwrap()).unwrap();
@@ -236,55 +209,4 @@ pub(crate) struct Loaded {
 
 pub(crate) fn id(n: usize) -> String {
     format!("{n:032x}-0")
-}
-
-/// An enricher that runs in this process.
-pub(crate) struct Stage {
-    pub(crate) host: Host,
-    running: JoinSet<anyhow::Result<()>>,
-}
-
-impl Stage {
-    pub(crate) fn digest(&self) -> Digest {
-        self.host.health().digest()
-    }
-
-    pub(crate) fn state(&self, check: &str) -> (State, String) {
-        let digest = self.digest();
-        let check = digest.checks.iter().find(|found| found.name == check).expect("such a check");
-        (check.state(), check.message.clone())
-    }
-
-    pub(crate) async fn until(&self, what: &str, look: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !look(self) {
-            assert!(begun.elapsed() < LIMIT, "{what}: not within {LIMIT:?}: {:#?}", self.digest().checks);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Taken in, sent on, dead-lettered, dropped as duplicates.
-    pub(crate) fn counts(&self) -> [u64; 4] {
-        let mut sum = [0; 4];
-        for count in self.digest().counts.iter().filter(|count| count.hop == "enricher") {
-            let duplicates = count.dropped.get("duplicate").copied().unwrap_or_default();
-            for (sum, n) in sum.iter_mut().zip([count.taken_in, count.sent_on, count.dead_lettered, duplicates]) {
-                *sum += n;
-            }
-        }
-        sum
-    }
-
-    /// Ends it as SIGTERM would.
-    pub(crate) async fn stop(mut self) {
-        self.host.shutdown().cancel();
-        self.running.join_next().await.unwrap().unwrap().unwrap();
-        self.host.close().await;
-    }
-
-    /// Ends it in the middle of whatever it does.
-    pub(crate) async fn crash(mut self) {
-        self.running.shutdown().await;
-        self.host.close().await;
-    }
 }

@@ -55,11 +55,11 @@ fn settled(running: &Running, deliveries: u64, refused: u64) {
 async fn one_that_is_killed_is_told_in_time_and_its_counts_go_on_when_it_is_back() {
     let mut running = Running::start("killed");
     for n in 0..40 {
-        assert_eq!(running.deliver("hub", "s3cret", n), 200);
+        assert_eq!(running.deliver("hub", "s3cret", n).await, 200);
     }
     // Refused at the door: counted, and gone.
-    assert_eq!(running.deliver("hub", "guess", 100), 401);
-    assert_eq!(running.deliver("nobody", "guess", 101), 404);
+    assert_eq!(running.deliver("hub", "guess", 100).await, 401);
+    assert_eq!(running.deliver("nobody", "guess", 101).await, 404);
     settled(&running, 40, 2);
     let before = running.status().unwrap();
     let (door, work) = (total(&before, "streaming"), total(&before, "processing"));
@@ -104,7 +104,7 @@ async fn one_that_is_killed_is_told_in_time_and_its_counts_go_on_when_it_is_back
 
     // Meanwhile the door goes on.
     for n in 40..60 {
-        assert_eq!(running.deliver("hub", "s3cret", n), 200);
+        assert_eq!(running.deliver("hub", "s3cret", n).await, 200);
     }
     running.processing.restart().unwrap();
     settled(&running, 60, 2);

@@ -4,12 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bus::{Bus, Start};
+use bus::Start;
 use common::raw::v1::Delivery;
-use common::registration::v1::registration::Kind;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
-use common::registration::v1::{Endpoint as Registered, PlainSecret, RegisterRequest, Registration};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -18,16 +15,15 @@ use serde_yaml_ng::Value;
 use service::tls::{ClientTlsSettings, Dial};
 use tonic::transport::{Channel, Endpoint};
 use weir_tests::certificates::Authority;
-use weir_tests::postgres::Postgres;
+use weir_tests::github;
+use weir_tests::installation::{DOOR, Installation};
 use weir_tests::process::Launch;
-use weir_tests::scratch::Scratch;
-use weir_tests::{connect, kafka, postgres, redis};
+use weir_tests::{postgres, redis};
 
 use crate::pods::Pods;
 use crate::proxy::{Backend, Proxy, rules};
 use crate::render;
 
-pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
 pub(crate) const GRPC: &str = "WEIR__GRPC__LISTEN";
 pub(crate) const ADMIN: &str = "WEIR__ADMIN__LISTEN";
 const OVERLAY: &str = "review";
@@ -40,52 +36,51 @@ pub(crate) type Http = Client<HttpConnector, Full<bytes::Bytes>>;
 pub(crate) struct World {
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) authority: Authority,
-    prefix: String,
-    database: String,
-    scratch: Scratch,
+    installation: Installation,
 }
 
 impl World {
     pub(crate) fn start(name: &str) -> Self {
-        let (scratch, authority) = (Scratch::new(name).unwrap(), Authority::new("ingress").unwrap());
-        service::seal::SealingKey::create_file(scratch.path().join("sealing-key")).unwrap();
+        let authority = Authority::new("ingress").unwrap();
         let rules = rules(manifests());
         let mut names: Vec<_> = rules.iter().map(|rule| format!("DNS:{}", rule.host)).collect();
         names.sort_unstable();
         names.dedup();
         let certificate = authority.issue("ingress", &names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
         let proxy = Arc::new(Proxy::start(rules, &certificate).unwrap());
-        let database = Postgres::database(postgres::shared().unwrap()).unwrap();
-        Self { proxy, authority, prefix: kafka::prefix(name), database, scratch }
+        let installation = Installation::on_kafka(name)
+            .unwrap()
+            .with("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", "6000")
+            .with("WEIR__BUS__CLAIMS__STORE", "redis")
+            .with("WEIR__BUS__CLAIMS__URL", redis::shared().unwrap().url())
+            .with("WEIR__REGISTRATIONS__DATABASE", postgres::shared().unwrap().database().unwrap());
+        Self { proxy, authority, installation }
     }
 
     /// So many doors behind the public host.
     pub(crate) async fn doors(&self, count: usize) -> Pods {
-        let launch = self.launch("weir-streaming").listen(DOOR);
+        let launch = self.installation.launch("streaming").unwrap();
         self.pods(count, launch, "streaming", &[("streaming", "http", DOOR)]).await
     }
 
     /// So many behind the host of gRPC.
     pub(crate) async fn processings(&self, count: usize) -> Pods {
-        let launch = self
-            .launch("weir-processing")
-            .env("WEIR__BUS__CLAIMS__STORE", "redis")
-            .env("WEIR__BUS__CLAIMS__URL", redis::shared().unwrap().url())
-            .env("WEIR__REGISTRATIONS__DATABASE", &self.database);
+        let launch = self.installation.launch("processing").unwrap();
         self.pods(count, launch, "processing", &[("processing", "grpc", GRPC)]).await
     }
 
     /// Behind the hosts of the status page and of gRPC.
     pub(crate) async fn health_check(&self, processings: &Pods) -> Pods {
         let at: Vec<_> = processings.running().map(|process| format!("\"http://{}\"", process.grpc())).collect();
-        let config = self.scratch.path().join("health-check.toml");
+        let config = self.installation.folder().join("health-check.toml");
         let service = format!(
             "[[health_check.services]]\nname = \"processing\"\naddresses = [{}]\nexpected = {}\n",
             at.join(", "),
             at.len()
         );
         std::fs::write(&config, service).unwrap();
-        let launch = Launch::new("weir-health-check").arg("--config").arg(config.display().to_string());
+        let launch = self.installation.launch("health-check").unwrap();
+        let launch = launch.arg("--config").arg(config.display().to_string());
         let ports = [("health-check", "admin", ADMIN), ("health-check-grpc", "grpc", GRPC)];
         self.pods(1, launch, "health-check", &ports).await
     }
@@ -108,16 +103,6 @@ impl World {
         Pods::start(count, launch, &self.proxy, backends, manifest).await
     }
 
-    fn launch(&self, program: &str) -> Launch {
-        let key = self.scratch.path().join("sealing-key");
-        Launch::new(program)
-            .env("WEIR__BUS__KAFKA__BROKERS", kafka::shared().unwrap().bootstrap())
-            .env("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", "6000")
-            .env("WEIR__BUS__TOPIC_PREFIX", &self.prefix)
-            .env("WEIR__BUS__CREATE_TOPICS", "true")
-            .env("WEIR__SECRETS__KEY_FILE", key.display().to_string())
-    }
-
     pub(crate) fn host(&self, service: &str) -> &str {
         let rule = self.proxy.rules.iter().find(|rule| rule.backend.service == service);
         &rule.unwrap_or_else(|| panic!("no Ingress leads to {service}")).host
@@ -133,21 +118,13 @@ impl World {
 
     /// An endpoint of GitHub's, registered through the proxy.
     pub(crate) async fn register(&self) {
-        let endpoint = Registered { name: "mine".into(), source: "github".into(), ..Registered::default() };
-        let registration =
-            Registration { tenant: "me".into(), kind: Some(Kind::Endpoint(endpoint)), ..Registration::default() };
-        let request = RegisterRequest {
-            registration: Some(registration),
-            secrets: vec![PlainSecret { value: SECRET.into(), expires_at: None }],
-            ..RegisterRequest::default()
-        };
+        let request = github::registration("mine", "github", "me", SECRET);
         RegistrationServiceClient::new(self.grpc()).register(request).await.unwrap();
     }
 
     /// The numbers of the deliveries that are on the log.
     pub(crate) async fn on_the_log(&self) -> Vec<u64> {
-        let settings = connect::settings(kafka::shared().unwrap(), &self.prefix, self.scratch.path()).unwrap();
-        let bus = Bus::open(&settings).unwrap();
+        let bus = self.installation.bus().unwrap();
         let mut reader = bus.reader(&["raw.github".to_owned()], Start::Beginning).await.unwrap();
         let mut numbers = Vec::new();
         while let Some(stored) = reader.next_until_end().await.unwrap() {
@@ -171,15 +148,9 @@ pub(crate) fn http() -> Http {
 
 /// A delivery as GitHub sends it, by the public host.
 pub(crate) fn delivery(to: SocketAddr, host: &str, number: u64) -> http::Request<Full<bytes::Bytes>> {
-    let body = format!(r#"{{"zen":"Design for failure.","hook_id":{number}}}"#);
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    http::Request::post(format!("http://{to}/webhooks/mine"))
-        .header("host", host)
-        .header("content-type", "application/json")
-        .header("x-github-event", "ping")
-        .header("x-github-delivery", format!("00000000-0000-0000-0000-{number:012}"))
-        .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
-        .body(Full::new(bytes::Bytes::from(body)))
-        .unwrap()
+    let body = format!(r#"{{"zen":"Design for failure.","hook_id":{number}}}"#).into();
+    let delivery = github::Delivery { endpoint: "mine", secret: SECRET, event: "ping", number, body };
+    let mut request = delivery.to(&to.to_string());
+    request.headers_mut().insert(http::header::HOST, host.parse().unwrap());
+    request
 }

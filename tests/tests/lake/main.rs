@@ -24,7 +24,7 @@ use simulate::{Config, Endpoints, Generator, Signer};
 use tokio_util::sync::CancellationToken;
 use weir_tests::scratch::Scratch;
 
-use crate::system::System;
+use crate::system::{System, WITHIN};
 
 const PAGES: u32 = 40;
 
@@ -141,15 +141,16 @@ async fn conserves(system: &System) {
     compare(system, &ledger).await;
 }
 
-/// A run in which these programs are killed in turn, `kills` times in all.
-async fn conserves_while_killed(system: &System, programs: &[&str]) {
-    let (count, kills) = (from_environment("WEIR_TEST_DELIVERIES", 4000), from_environment("WEIR_TEST_KILLS", 5));
+/// A run in which its programs are killed in turn, each once at least.
+async fn conserves_while_killed(system: &System) {
+    let (count, programs) = (from_environment("WEIR_TEST_DELIVERIES", 4000), system.processes.names());
+    let kills = from_environment("WEIR_TEST_KILLS", 5).max(programs.len() as u64);
     let (progress, mut watched) = tokio::sync::watch::channel(0);
     let kill = async {
         for (turn, name) in (1..=kills).zip(programs.iter().cycle()) {
             let at = count * turn / (kills + 1);
             watched.wait_for(|answered| *answered >= at).await.unwrap();
-            let took = system.kill_and_restart(name).await;
+            let took = system.processes.kill_and_restart(name, WITHIN).await.unwrap();
             println!("{name} was killed after {at} answers, ready again after {:.1} s", took.as_secs_f64());
         }
     };
@@ -178,12 +179,13 @@ async fn what_was_acknowledged_is_in_the_lake_once_on_kafka() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_when_it_is_killed_again_and_again() {
-    conserves_while_killed(&System::embedded().await, &["weir"]).await;
+    conserves_while_killed(&System::embedded().await).await;
 }
 
+/// Each that is in the catalogue, and through which deliveries pass.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_or_doubled_when_enricher_and_loader_are_killed_in_turn() {
-    conserves_while_killed(&System::in_processes().await, &["weir-enricher", "weir-loader"]).await;
+async fn nothing_is_lost_or_doubled_when_each_service_is_killed_in_turn() {
+    conserves_while_killed(&System::in_processes().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

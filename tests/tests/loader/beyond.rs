@@ -9,7 +9,7 @@ use common::load::v1::LoadRequest;
 use common::topics::ACTIVITIES;
 
 use crate::files::rows;
-use crate::place::Place;
+use crate::place::{Loading as _, Place};
 
 /// Puts records on the topic of activities; the partition that they are in.
 async fn send(place: &Place, count: usize) -> i32 {
@@ -51,8 +51,8 @@ async fn what_lies_beyond_the_log_is_held_until_an_operator_says_what_is_loaded(
     // Of a life of the log that went further than this one.
     let gone = range(&place, partition, 16, 26).await;
     place.ask(&[&gone]).await;
-    loader.until("it is held", |loader| loader.state("loader_held").0 == State::Failing).await;
-    let message = loader.state("loader_held").1;
+    loader.until("it is held", |loader| loader.check("loader_held").0 == State::Failing).await;
+    let message = loader.check("loader_held").1;
     for said in [gone.id.as_str(), "offset 26", "put back from a copy", "loader.accept", "docs/lake.md"] {
         assert!(message.contains(said), "{message}");
     }
@@ -60,12 +60,12 @@ async fn what_lies_beyond_the_log_is_held_until_an_operator_says_what_is_loaded(
     send(&place, 10).await;
     let anew = range(&place, partition, 16, 24).await;
     place.ask(&[&anew]).await;
-    loader.until("both are held", |loader| loader.state("loader_held").1.starts_with("2 requests are held")).await;
+    loader.until("both are held", |loader| loader.check("loader_held").1.starts_with("2 requests are held")).await;
     assert_eq!(loader.counted().dropped["already_loaded"], 16, "nothing is taken for loaded");
     loader.stop().await;
     let loader = place.start().await;
-    loader.until("both are held", |loader| loader.state("loader_held").1.starts_with("2 requests are held")).await;
-    assert_eq!(loader.state("loader_held").0, State::Failing);
+    loader.until("both are held", |loader| loader.check("loader_held").1.starts_with("2 requests are held")).await;
+    assert_eq!(loader.check("loader_held").0, State::Failing);
     assert_eq!(loader.counted().dropped.get("already_loaded"), None);
     loader.stop().await;
     place.assert_has(&rows(partition, 0..16));

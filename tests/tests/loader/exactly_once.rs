@@ -1,7 +1,7 @@
 //! Whatever is asked for, in whatever order and however often: each row is in the table once.
 
 use crate::files::rows;
-use crate::place::{Place, request};
+use crate::place::{Loading as _, Place, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_of_several_partitions_are_loaded_and_acknowledged() {
@@ -77,14 +77,14 @@ async fn requests_out_of_order_wait_for_what_comes_before_them() {
     let (second, third, fourth) =
         (place.range(0, 10, 20).await, place.range(0, 20, 30).await, place.range(0, 30, 40).await);
     place.ask(&[&fourth, &third]).await;
-    loader.until("both are held", |loader| loader.state("loader_held").1.starts_with("2 requests are held")).await;
+    loader.until("both are held", |loader| loader.check("loader_held").1.starts_with("2 requests are held")).await;
     // Another partition does not wait with them.
     place.ask(&[&place.range(1, 0, 5).await]).await;
     loader.until_done(15).await;
     place.ask(&[&second]).await;
     loader.until_done(45).await;
     loader.until_idle().await;
-    assert_eq!(loader.state("loader_held").1, "no request is held");
+    assert_eq!(loader.check("loader_held").1, "no request is held");
     loader.stop().await;
     place.assert_has(&[rows(0, 0..40), rows(1, 0..5)].concat());
 }

@@ -16,7 +16,7 @@ use object_store::{
 use tokio::sync::{Notify, Semaphore};
 
 use crate::files::rows;
-use crate::place::Place;
+use crate::place::{Loading as _, Place};
 
 /// What happens to a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,11 +10,11 @@ use common::topics::LOADS;
 use object_store::ObjectStoreExt as _;
 
 use crate::files::{columns, rows};
-use crate::place::{Place, Running, TABLE, at, request};
+use crate::place::{Loading as _, Place, Running, TABLE, at, request};
 
 async fn until_held(loader: &Running, says: &str) -> String {
-    loader.until("it is held", |loader| loader.state("loader_held").0 == State::Failing).await;
-    let message = loader.state("loader_held").1;
+    loader.until("it is held", |loader| loader.check("loader_held").0 == State::Failing).await;
+    let message = loader.check("loader_held").1;
     assert!(message.contains(says), "{message}");
     message
 }
@@ -36,7 +36,7 @@ async fn a_gap_is_held_until_an_operator_accepts_it() {
     settings.loader.accept = vec![behind.id];
     let loader = place.start_as(&settings, None).await;
     loader.until_idle().await;
-    assert_eq!(loader.state("loader_held").0, State::Ok);
+    assert_eq!(loader.check("loader_held").0, State::Ok);
     loader.stop().await;
     place.assert_has(&[rows(0, 0..10), rows(0, 15..25)].concat());
 }

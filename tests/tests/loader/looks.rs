@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::place::{Place, TABLE};
+use crate::place::{Loading as _, Place, TABLE};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rows_of_a_delivery_are_found_whole() {

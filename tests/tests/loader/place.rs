@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arrow::array::ArrayRef;
 use bus::{Bus, Headers, Record, TopicKind, TopicSpec};
 use common::deadletter::v1::DeadLetter;
-use common::health::v1::{Count, Digest, State};
 use common::load::v1::{File, LoadRequest};
 use common::topics::LOADS;
 use lake::Lake;
@@ -17,13 +16,12 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::Value;
 use service::{Host, Settings as _};
-use tokio::task::JoinSet;
 use weir_tests::python;
+pub(crate) use weir_tests::running::{LIMIT, Running};
 use weir_tests::scratch::Scratch;
 
 use crate::files::{self, Row};
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const TABLE: &str = "activities";
 const TOPIC: &str = "t.activities.enriched";
 const BUCKET: &str = "lakes";
@@ -173,9 +171,7 @@ impl Place {
             Some(store) => Loader::with_lake(settings, &host, Lake::with_store(store, "the test's")).await,
             None => Loader::new(settings, &host).await,
         };
-        let mut running = JoinSet::new();
-        running.spawn(loader.unwrap().run());
-        Running { host, running }
+        Running::run(host, loader.unwrap()).await
     }
 
     /// What another engine finds: the rows that a query over `t` has.
@@ -253,75 +249,30 @@ pub(crate) fn request(partition: i32, from: i64, to: i64, files: Vec<File>) -> L
     }
 }
 
-/// A loader that runs in this process.
-pub(crate) struct Running {
-    pub(crate) host: Host,
-    running: JoinSet<anyhow::Result<()>>,
+/// What a loader is waited for.
+pub(crate) trait Loading {
+    /// Until it has loaded or passed over so many rows.
+    async fn until_done(&self, rows: u64);
+
+    /// Until every request on the topic is acknowledged.
+    async fn until_idle(&self);
 }
 
-impl Running {
-    pub(crate) fn digest(&self) -> Digest {
-        self.host.health().digest()
-    }
-
-    pub(crate) fn state(&self, check: &str) -> (State, String) {
-        let digest = self.digest();
-        let check = digest.checks.iter().find(|found| found.name == check).expect("such a check");
-        (check.state(), check.message.clone())
-    }
-
-    /// What it did with rows, in all.
-    pub(crate) fn counted(&self) -> Count {
-        let digest = self.digest();
-        let mut all = Count::default();
-        for count in digest.counts.iter().filter(|count| count.hop == "loader") {
-            all.taken_in += count.taken_in;
-            all.sent_on += count.sent_on;
-            all.dead_lettered += count.dead_lettered;
-            for (reason, n) in &count.dropped {
-                *all.dropped.entry(reason.clone()).or_default() += n;
-            }
-        }
-        all
-    }
-
-    pub(crate) async fn until(&self, what: &str, look: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !look(self) {
-            assert!(begun.elapsed() < LIMIT, "{what}: not within {LIMIT:?}: {:#?}", self.digest());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Until it has loaded or passed over so many rows.
-    pub(crate) async fn until_done(&self, rows: u64) {
-        let done = |running: &Self| {
-            let count = running.counted();
-            count.sent_on + count.dropped.values().sum::<u64>()
+impl Loading for Running {
+    async fn until_done(&self, rows: u64) {
+        let done = |loader: &Self| {
+            let balance = loader.counted();
+            balance.ended() - balance.dead_lettered
         };
-        self.until("the rows are done", |running| done(running) >= rows).await;
+        self.until("the rows are done", |loader| done(loader) >= rows).await;
         assert_eq!(done(self), rows);
     }
 
-    /// Until every request on the topic is acknowledged.
-    pub(crate) async fn until_idle(&self) {
-        let idle = |running: &Self| {
-            let digest = running.digest();
+    async fn until_idle(&self) {
+        let idle = |loader: &Self| {
+            let digest = loader.digest();
             !digest.queues.is_empty() && digest.queues.iter().all(|queue| queue.lag == 0)
         };
         self.until("nothing waits", idle).await;
-    }
-
-    /// Ends it as SIGTERM would.
-    pub(crate) async fn stop(mut self) {
-        self.host.shutdown().cancel();
-        self.running.join_next().await.unwrap().unwrap().unwrap();
-        self.host.close().await;
-    }
-
-    /// Ends it in the middle of whatever it does.
-    pub(crate) async fn crash(mut self) {
-        self.running.shutdown().await;
-        self.host.close().await;
     }
 }

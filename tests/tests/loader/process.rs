@@ -12,7 +12,7 @@ use weir_tests::wait;
 
 use crate::faults::{Commits, Faulty};
 use crate::files::rows;
-use crate::place::{LIMIT, Place};
+use crate::place::{LIMIT, Loading as _, Place};
 
 const FOLDER: &str = "LOADER_TEST_FOLDER";
 const WHAT: &str = "LOADER_TEST_WHAT";

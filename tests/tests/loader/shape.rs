@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, Float64Array, StringArray};
 use serde_json::{Value, json};
 
 use crate::files::{DAY, columns, rows};
-use crate::place::{Place, request};
+use crate::place::{Loading as _, Place, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_are_added_and_are_null_where_they_were_not() {

@@ -8,7 +8,7 @@ use loader::CompactSettings;
 use loader::maintain::{compact, vacuum};
 
 use crate::files::rows;
-use crate::place::{Place, TABLE};
+use crate::place::{Loading as _, Place, TABLE};
 
 const ALL: CompactSettings = CompactSettings { interval_ms: 0, after_ms: 0, target_bytes: 1 << 28 };
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);

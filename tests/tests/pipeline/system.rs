@@ -1,127 +1,67 @@
 //! Two instances of streaming and two of processing as processes, over Kafka, Redis and PostgreSQL.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use bus::{Bus, Reader, Start, Stored};
+use bus::{Reader, Start, Stored};
+use bytes::Bytes;
 use common::activity::v1::Activity;
 use common::event::EVENT_TYPES;
-use common::registration::v1::registration::Kind;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
-use common::registration::v1::{Endpoint, PlainSecret, RegisterRequest, Registration};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use prost::Message as _;
 use simulate::Endpoints;
-use weir_tests::kafka::{self, Kafka};
+use weir_tests::balance::Balance;
+use weir_tests::github::{Delivery, registration};
+use weir_tests::installation::{DOOR, Installation};
 use weir_tests::postgres::Postgres;
-use weir_tests::process::{Launch, Process};
+use weir_tests::processes::Processes;
 use weir_tests::redis::Redis;
-use weir_tests::scratch::Scratch;
 
-use crate::balance::Balance;
 use crate::ledger::{Found, Ledger, Outcome, compare_activities};
 
 pub(crate) const NAMES: [&str; 4] = ["streaming-0", "streaming-1", "processing-0", "processing-1"];
-const DOOR: &str = "WEIR__STREAMING__LISTEN";
 
 /// How long the pipeline may stand still before the test gives up on it.
 const STALLED: Duration = Duration::from_secs(90);
 
 pub(crate) struct System {
-    processes: Arc<BTreeMap<&'static str, Mutex<Process>>>,
-    addresses: BTreeMap<&'static str, [String; 2]>,
-    kafka: &'static Kafka,
-    prefix: String,
+    pub(crate) processes: Processes,
+    doors: [String; 2],
+    grpc: String,
     // After the processes, so that these are stopped first.
+    installation: Installation,
     _redis: Redis,
     _postgres: Postgres,
-    _scratch: Scratch,
-}
-
-/// Kills processes while the system is in use.
-pub(crate) struct Killer(Arc<BTreeMap<&'static str, Mutex<Process>>>);
-
-impl Killer {
-    pub(crate) async fn kill_and_restart(&self, name: &'static str) {
-        let processes = self.0.clone();
-        let restart = move || lock(&processes[name]).restart().unwrap();
-        tokio::task::spawn_blocking(restart).await.unwrap();
-    }
-}
-
-fn lock(process: &Mutex<Process>) -> MutexGuard<'_, Process> {
-    process.lock().unwrap()
 }
 
 impl System {
     pub(crate) async fn start(name: &str) -> Self {
-        let kafka = kafka::shared().unwrap();
-        let prefix = kafka::prefix(name);
         let (redis, postgres) =
             (Redis::start(weir_tests::redis::Options::default()).unwrap(), Postgres::start().unwrap());
-        let database = postgres.database().unwrap();
-        let scratch = Scratch::new(name).unwrap();
-        let key_file = scratch.path().join("sealing-key");
-        service::seal::SealingKey::create_file(&key_file).unwrap();
-
-        let launch = |name: &'static str| {
-            let program = if name.starts_with("streaming") { "weir-streaming" } else { "weir-processing" };
-            let mut launch = Launch::new(program)
-                .env("WEIR__BUS__KAFKA__BROKERS", kafka.bootstrap())
-                .env("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", "6000")
-                .env("WEIR__BUS__TOPIC_PREFIX", &prefix)
-                .env("WEIR__BUS__CREATE_TOPICS", "true")
-                .env("WEIR__SECRETS__KEY_FILE", key_file.to_str().unwrap());
-            if program == "weir-streaming" {
-                launch = launch.listen(DOOR);
-            } else {
-                launch = launch
-                    .env("WEIR__BUS__CLAIMS__STORE", "redis")
-                    .env("WEIR__BUS__CLAIMS__URL", redis.url())
-                    .env("WEIR__REGISTRATIONS__DATABASE", &database);
-            }
-            (name, Mutex::new(launch.start().unwrap()))
-        };
-        let processes: BTreeMap<_, _> = NAMES.into_iter().map(launch).collect();
-        let addresses = processes
-            .iter()
-            .map(|(name, process)| {
-                let process = lock(process);
-                (*name, [process.address(DOOR).to_owned(), process.grpc().to_owned()])
-            })
-            .collect();
-        let system = Self {
-            processes: Arc::new(processes),
-            addresses,
-            kafka,
-            prefix,
-            _redis: redis,
-            _postgres: postgres,
-            _scratch: scratch,
-        };
-        system.all_ready(Duration::from_secs(120)).await;
-        system
-    }
-
-    pub(crate) async fn all_ready(&self, limit: Duration) {
-        let processes = self.processes.clone();
-        let ready = move || processes.values().for_each(|process| lock(process).ready(limit).unwrap());
-        tokio::task::spawn_blocking(ready).await.unwrap();
-    }
-
-    pub(crate) fn killer(&self) -> Killer {
-        Killer(self.processes.clone())
+        let installation = Installation::on_kafka(name)
+            .unwrap()
+            .with("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", "6000")
+            .with("WEIR__BUS__CLAIMS__STORE", "redis")
+            .with("WEIR__BUS__CLAIMS__URL", redis.url())
+            .with("WEIR__REGISTRATIONS__DATABASE", postgres.database().unwrap());
+        let mut processes = Processes::default();
+        for name in NAMES {
+            let (service, _) = name.split_once('-').unwrap();
+            processes.add(name, installation.launch(service).unwrap().start().unwrap());
+        }
+        let door = |name: &str| processes.lock(name).unwrap().address(DOOR).to_owned();
+        let doors = [door(NAMES[0]), door(NAMES[1])];
+        let grpc = format!("http://{}", processes.lock("processing-0").unwrap().grpc());
+        processes.ready(Duration::from_secs(120)).await.unwrap();
+        Self { processes, doors, grpc, installation, _redis: redis, _postgres: postgres }
     }
 
     pub(crate) fn door(&self, number: usize) -> &str {
-        &self.addresses[NAMES[number]][0]
+        &self.doors[number]
     }
 
     async fn registrar(&self) -> RegistrationServiceClient<tonic::transport::Channel> {
-        RegistrationServiceClient::new(
-            weir_tests::connect::grpc(&format!("http://{}", self.addresses["processing-0"][1])).await.unwrap(),
-        )
+        RegistrationServiceClient::new(weir_tests::connect::grpc(&self.grpc).await.unwrap())
     }
 
     /// Registers everything that a simulation delivers to.
@@ -133,47 +73,18 @@ impl System {
     }
 
     pub(crate) async fn register_github(&self, name: &str, secret: &str) {
-        let endpoint = Endpoint { name: name.into(), source: "github".into(), ..Endpoint::default() };
-        let request = RegisterRequest {
-            registration: Some(Registration {
-                tenant: "acme".into(),
-                kind: Some(Kind::Endpoint(endpoint)),
-                ..Registration::default()
-            }),
-            secrets: vec![PlainSecret { value: secret.into(), expires_at: None }],
-            ..RegisterRequest::default()
-        };
-        self.registrar().await.register(request).await.unwrap();
+        self.registrar().await.register(registration(name, "github", "acme", secret)).await.unwrap();
     }
 
     /// Posts a signed delivery, and gives the status.
     pub(crate) async fn post_github(&self, door: usize, endpoint: &str, secret: &str, body: &'static [u8]) -> u16 {
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        mac.update(body);
-        let signature = hex::encode(mac.finalize().into_bytes());
-        let request = http::Request::post(format!("http://{}/webhooks/{endpoint}", self.door(door)))
-            .header("x-hub-signature-256", format!("sha256={signature}"))
-            .header("x-github-event", "ping")
-            .header("x-github-delivery", "72d3162e-cc78-11e3-81ab-4c9367dc0958")
-            .header("content-type", "application/json")
-            .body(http_body_util::Full::new(bytes::Bytes::from_static(body)))
-            .unwrap();
-        let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new()).build_http();
-        client.request(request).await.unwrap().status().as_u16()
-    }
-
-    fn bus(&self) -> Bus {
-        let environment = [
-            ("WEIR__BUS__KAFKA__BROKERS".to_owned(), self.kafka.bootstrap().to_owned()),
-            ("WEIR__BUS__TOPIC_PREFIX".to_owned(), self.prefix.clone()),
-        ];
-        let settings: weir::settings::Settings = service::load(weir::settings::DEFAULTS, None, environment).unwrap();
-        Bus::open(&settings.bus).unwrap()
+        let delivery = Delivery { endpoint, secret, event: "ping", number: 0, body: Bytes::from_static(body) };
+        delivery.post(self.door(door)).await.unwrap()
     }
 
     /// Reads everything that came out, until nothing that was acknowledged is missing and nothing more is on its way.
     pub(crate) async fn outcome(&self, ledger: &Ledger) -> Outcome {
-        let bus = self.bus();
+        let bus = self.installation.bus().unwrap();
         let all = bus.topics().await.unwrap();
         let of = |prefix: &str| all.iter().filter(|topic| topic.starts_with(prefix)).cloned().collect::<Vec<_>>();
         let mut topics = of("events.");
@@ -204,39 +115,31 @@ impl System {
         outcome
     }
 
-    /// What all instances of a stage say that they did.
-    pub(crate) async fn balance(&self, hop: &'static str) -> Balance {
-        let processes = self.processes.clone();
-        let ask = move || {
-            let mut balance = Balance::default();
-            for name in NAMES.iter().filter(|name| name.starts_with(hop)) {
-                balance.add(hop, &lock(&processes[name]).get("/health").unwrap().1);
-            }
-            balance
-        };
-        tokio::task::spawn_blocking(ask).await.unwrap()
+    /// What all instances of a stage say that they did; all of it has its end.
+    pub(crate) async fn balance(&self, hop: &str) -> Balance {
+        let balance = self.processes.balance(hop).await.unwrap();
+        balance.holds().unwrap();
+        balance
     }
 
     /// Raw records that processing has not finished, as it says itself.
     async fn lag(&self) -> u64 {
-        let processes = self.processes.clone();
-        let ask = move || {
-            let mut lag = 0.0;
-            for name in &NAMES[2..] {
-                let Ok((200, metrics)) = lock(&processes[name]).get("/metrics") else { return u64::MAX };
-                lag += metrics
-                    .lines()
-                    .filter(|line| line.starts_with("weir_consumer_lag_records{"))
-                    .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-                    .sum::<f64>();
-            }
-            lag as u64
-        };
-        tokio::task::spawn_blocking(ask).await.unwrap()
+        let mut lag = 0.0;
+        for name in &NAMES[2..] {
+            let Ok((200, metrics)) = self.processes.on(name, |process| process.get("/metrics")).await else {
+                return u64::MAX;
+            };
+            lag += metrics
+                .lines()
+                .filter(|line| line.starts_with("weir_consumer_lag_records{"))
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+                .sum::<f64>();
+        }
+        lag as u64
     }
 
     fn bare<'a>(&self, topic: &'a str) -> &'a str {
-        topic.strip_prefix(self.prefix.as_str()).unwrap()
+        topic.strip_prefix(self.installation.prefix()).unwrap()
     }
 
     async fn read_raw(&self, reader: &mut Reader, outcome: &mut Outcome) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use common::health::v1::State;
 use common::raw::v1::Delivery;
 use prost::Message as _;
+use weir_tests::balance::Balance;
 
 use crate::stage::Place;
 
@@ -29,9 +30,9 @@ async fn one_broken_change_of_a_thousand_is_one_dead_letter() {
     let payload = std::str::from_utf8(&letter.payload).unwrap();
     assert!(payload.contains("broken at 617") && payload.contains("\"object\""), "{payload}");
     assert!(payload.len() < 500, "only the one item in its envelope: {} bytes", payload.len());
-    assert_eq!(stage.counted("weir_records_in_total", &place.name, &[]).await, 1000);
-    assert_eq!(stage.counted("weir_dead_letters_total", &place.name, &[("reason", "wrong_shape")]).await, 1);
-    assert_eq!(stage.balance().await, (1000, 999, 1, BTreeMap::new()));
+    assert_eq!(stage.metric("weir_records_in_total", &place.name, &[]).await, 1000);
+    assert_eq!(stage.metric("weir_dead_letters_total", &place.name, &[("reason", "wrong_shape")]).await, 1);
+    assert_eq!(stage.balance().await, Balance::new(1000, 999, 1, []));
     stage.stop().await;
 }
 
@@ -72,12 +73,12 @@ async fn every_kind_of_nonsense_has_its_reason_and_the_partition_goes_on() {
         assert_eq!(letter.endpoint, place.name, "{}", letter.reason);
         assert!(!letter.message.is_empty());
         assert!(ids.insert(letter.id));
-        assert_eq!(stage.counted("weir_dead_letters_total", &place.name, &[("reason", &letter.reason)]).await, 1);
+        assert_eq!(stage.metric("weir_dead_letters_total", &place.name, &[("reason", &letter.reason)]).await, 1);
     }
     assert!(expected.is_empty(), "not refused: {:?}", expected.keys());
     // What is refused as a whole is one in and one dead letter.
-    assert_eq!(stage.balance().await, (9, 1, 8, BTreeMap::new()));
-    assert_eq!(stage.state("processing_dead_letter_storm").0, State::Ok);
+    assert_eq!(stage.balance().await, Balance::new(9, 1, 8, []));
+    assert_eq!(stage.check("processing_dead_letter_storm").0, State::Ok);
     stage.stop().await;
 }
 
@@ -99,12 +100,12 @@ async fn one_endpoints_storm_is_told_and_goes_on() {
     let stage = place.start_ready().await;
     place.put_deliveries("raw.meta", (0..200).map(|_| broken(&place, "a"))).await;
     place.dead_letters(200).await;
-    let (state, message) = stage.state("processing_endpoint_dead_letters");
+    let (state, message) = stage.check("processing_endpoint_dead_letters");
     assert_eq!(state, State::Failing);
     assert!(message.contains(&format!("{}-a", place.name)), "{message}");
     place.put_deliveries("raw.meta", [place.delivery("meta", Place::page("7", &[Place::change("1", "x")]), &[])]).await;
     place.read_exactly("events.facebook.comment", 1).await;
-    assert_eq!(stage.state("processing_dead_letter_storm").0, State::Ok);
+    assert_eq!(stage.check("processing_dead_letter_storm").0, State::Ok);
     stage.stop().await;
 }
 
@@ -115,8 +116,8 @@ async fn a_storm_over_several_endpoints_stops_the_stage_with_its_input_untouched
     let endpoints = ["a", "b", "c"];
     place.put_deliveries("raw.meta", (0..600).map(|n| broken(&place, endpoints[n % 3]))).await;
     let stage = place.start().await;
-    stage.until("stops", |stage| stage.state("processing_dead_letter_storm").0 == State::Failing).await;
-    let message = stage.state("processing_dead_letter_storm").1;
+    stage.until("stops", |stage| stage.check("processing_dead_letter_storm").0 == State::Failing).await;
+    let message = stage.check("processing_dead_letter_storm").1;
     // Which of the three it saw first is the partitions' affair; one alone is never enough.
     let named = endpoints.iter().filter(|endpoint| message.contains(&format!("{}-{endpoint}", place.name))).count();
     assert!(named >= 2, "{message}");

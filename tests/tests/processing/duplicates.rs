@@ -5,19 +5,20 @@ use std::time::{Duration, Instant};
 
 use bus::settings::{ClaimsStore, SecretUrl};
 use common::health::v1::State;
+use weir_tests::balance::Balance;
 use weir_tests::redis::{Options, Redis};
 
-use crate::stage::{LIMIT, Place, Stage};
+use crate::stage::{LIMIT, Place, Running};
 
 fn batch(place: &Place, from: usize, count: usize) -> common::raw::v1::Delivery {
     let changes: Vec<String> = (from..from + count).map(|n| Place::change(&format!("7_1_{n}"), "text")).collect();
     place.delivery("meta", Place::page("7", &changes), &[])
 }
 
-async fn until_counted(stage: &Stage, metric: &str, place: &Place, labels: &[(&str, &str)], count: u64) {
+async fn until_counted(stage: &Running, metric: &str, place: &Place, labels: &[(&str, &str)], count: u64) {
     let begun = Instant::now();
     loop {
-        let found = stage.counted(metric, &place.name, labels).await;
+        let found = stage.metric(metric, &place.name, labels).await;
         assert!(found <= count, "{metric} is {found}, expected {count}");
         if found == count {
             return;
@@ -41,7 +42,7 @@ async fn a_redelivery_is_dropped_also_when_it_is_batched_otherwise() {
     until_counted(&stage, "weir_dropped_total", &place, &[("reason", "duplicate")], 15).await;
     until_counted(&stage, "weir_records_in_total", &place, &[], 27).await;
     until_counted(&stage, "weir_records_out_total", &place, &[("kind", "event")], 12).await;
-    assert_eq!(stage.balance().await, (27, 12, 0, [("duplicate".to_owned(), 15)].into()));
+    assert_eq!(stage.balance().await, Balance::new(27, 12, 0, [("duplicate", 15)]));
     stage.stop().await;
 }
 
@@ -70,10 +71,11 @@ async fn a_crash_loses_nothing_and_makes_no_new_ids() {
         assert!(begun.elapsed() < LIMIT, "{} ids", place.ids().await.len());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    stage.until("all is done", |stage| stage.state("processing_progress").1.starts_with("direct: 0 ")).await;
-    let (taken_in, sent_on, dead, dropped) = stage.balance().await;
-    println!("after the last start: {taken_in} taken in, {sent_on} sent on, {dropped:?}");
-    assert!(sent_on > 0 && dead == 0 && !dropped.contains_key("duplicate"), "{dropped:?}");
+    stage.until("all is done", |stage| stage.check("processing_progress").1.starts_with("direct: 0 ")).await;
+    let balance = stage.balance().await;
+    println!("after the last start: {balance:?}");
+    assert!(balance.sent_on > 0 && balance.dead_lettered == 0, "{balance:?}");
+    assert!(!balance.dropped.contains_key("duplicate"), "{balance:?}");
     stage.stop().await;
     let ids = place.ids().await;
     let records = place.read("events.facebook.comment").await.len();
@@ -94,7 +96,7 @@ async fn redis_away_is_waited_for() {
 
     redis.kill().unwrap();
     place.put_deliveries("raw.meta", [batch(&place, 0, 8)]).await;
-    stage.until("says that Redis is away", |stage| stage.state("processing_claims").0 == State::Failing).await;
+    stage.until("says that Redis is away", |stage| stage.check("processing_claims").0 == State::Failing).await;
     assert!(!stage.host.health().is_ready());
     assert_eq!(place.read("events.facebook.comment").await.len(), 5, "nothing passes without its claim");
 
@@ -163,8 +165,8 @@ async fn claims_that_redis_has_thrown_away_are_told() {
     place.settings.bus.claims.store = ClaimsStore::Redis;
     place.settings.bus.claims.url = SecretUrl::new(redis.url());
     let stage = place.start_ready().await;
-    stage.until("says so", |stage| stage.state("processing_claims_reach").0 == State::Failing).await;
-    let (_, message) = stage.state("processing_claims_reach");
+    stage.until("says so", |stage| stage.check("processing_claims_reach").0 == State::Failing).await;
+    let (_, message) = stage.check("processing_claims_reach");
     assert!(message.contains("thrown claims away") && message.contains("all of the last 0.0 are there"), "{message}");
     let value = stage.digest().checks.into_iter().find(|check| check.name == "processing_claims_reach").unwrap().value;
     assert!(value.is_some_and(|days| (0.0..0.1).contains(&days)), "{value:?}");

@@ -18,7 +18,7 @@ async fn deliveries_become_events_and_activities() {
     registrations.register(account(&place.name, "7", "seven")).await.unwrap();
     // The stage follows the topic on its own.
     stage
-        .until("both are followed", |stage| stage.state("processing_registrations").1 == "1 endpoints and 1 accounts")
+        .until("both are followed", |stage| stage.check("processing_registrations").1 == "1 endpoints and 1 accounts")
         .await;
 
     let seven = Place::page("7", &[Place::change("7_1_1", "hello"), Place::change("7_1_2", "again")]);
@@ -67,9 +67,9 @@ async fn deliveries_become_events_and_activities() {
         assert_eq!((stored.key.as_ref(), stored.headers.from.as_ref()), (of_event.key.as_ref(), Some(&at)));
         assert_eq!(activity.event_type, "weir.facebook.v1.Comment");
     }
-    assert_eq!(stage.counted("weir_records_in_total", &place.name, &[("stage", "processing")]).await, 3);
-    assert_eq!(stage.counted("weir_records_out_total", &place.name, &[("kind", "event")]).await, 3);
-    assert_eq!(stage.counted("weir_records_out_total", &place.name, &[("topic", "activities")]).await, 3);
+    assert_eq!(stage.metric("weir_records_in_total", &place.name, &[("stage", "processing")]).await, 3);
+    assert_eq!(stage.metric("weir_records_out_total", &place.name, &[("kind", "event")]).await, 3);
+    assert_eq!(stage.metric("weir_records_out_total", &place.name, &[("topic", "activities")]).await, 3);
     assert!(place.dead_letters(0).await.is_empty());
     stage.stop().await;
 }
@@ -134,9 +134,9 @@ async fn processes_only_the_sources_it_is_told_to() {
     let headers = [("x-github-event", "ping"), ("x-github-delivery", "g-2")];
     place.put_deliveries("raw.meta", [place.delivery("meta", Place::page("7", &[Place::change("1", "x")]), &[])]).await;
     place.put_deliveries("raw.github", [place.delivery("github", r#"{"zen":"z"}"#, &headers)]).await;
-    stage.until("the ping is done", |stage| stage.state("processing_progress").1.starts_with("direct: 0")).await;
+    stage.until("the ping is done", |stage| stage.check("processing_progress").1.starts_with("direct: 0")).await;
     let begun = std::time::Instant::now();
-    while stage.counted("weir_records_out_total", &place.name, &[("kind", "event")]).await == 0 {
+    while stage.metric("weir_records_out_total", &place.name, &[("kind", "event")]).await == 0 {
         assert!(begun.elapsed() < LIMIT);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }

@@ -33,7 +33,7 @@ async fn an_empty_database_takes_over_what_the_topic_holds() {
     // The first change already finds them: it waits for the comparison.
     let taken = client.register(endpoint("app1", "meta", "s")).await.unwrap_err();
     assert_eq!(taken.code(), Code::AlreadyExists, "{taken:?}");
-    assert_eq!(stage.state("registrations_published").0, State::Ok);
+    assert_eq!(stage.check("registrations_published").0, State::Ok);
     assert_eq!(on_topic(&place).await, before);
     assert_eq!(place.read("registrations").await.len(), records, "nothing was written");
     let get = |id: &str| GetRequest { id: id.into() };
@@ -68,8 +68,8 @@ async fn a_database_that_lacks_much_removes_nothing() {
     store.close().await;
     let right = std::mem::replace(&mut place.settings.registrations.database, format!("sqlite://{}", old.display()));
     let stage = place.start_ready().await;
-    stage.until("refuses", |stage| stage.state("registrations_published").0 == State::Failing).await;
-    let message = stage.state("registrations_published").1;
+    stage.until("refuses", |stage| stage.check("registrations_published").0 == State::Failing).await;
+    let message = stage.check("registrations_published").1;
     assert!(message.contains("5 of the 6") && message.contains("registrations.allow_removals"), "{message}");
     // Several comparisons later as well.
     tokio::time::sleep(Duration::from_millis(1500)).await;
@@ -79,7 +79,7 @@ async fn a_database_that_lacks_much_removes_nothing() {
     // With the right one all is well.
     let wrong = std::mem::replace(&mut place.settings.registrations.database, right);
     let stage = place.start_ready().await;
-    stage.until("agrees", |stage| stage.state("registrations_published").0 == State::Ok).await;
+    stage.until("agrees", |stage| stage.check("registrations_published").0 == State::Ok).await;
     assert_eq!(on_topic(&place).await, before);
     stage.stop().await;
 
@@ -97,7 +97,7 @@ async fn a_task_that_breaks_ends_the_process() {
     let store = Arc::new(sqlite(&place.folder().join("registrations.db")));
     let breaks = Arc::new(AtomicBool::new(false));
     let lossy = Lossy { store, lose: Arc::default(), breaks: Arc::clone(&breaks) };
-    let stage = place.start_with(Some(Arc::new(lossy))).await;
+    let stage = place.start_with(Arc::new(lossy)).await;
     stage.ready().await;
     breaks.store(true, Ordering::SeqCst);
     let host = stage.host.clone();

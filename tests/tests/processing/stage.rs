@@ -2,35 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bus::{Bus, Headers, Record, Stored, TopicKind, TopicSpec};
+use bus::{Bus, Coordinates, Headers, Record, Stored, TopicKind, TopicSpec};
 use common::deadletter::v1::DeadLetter;
-use common::health::v1::{Digest, State};
-use common::raw::v1::{Delivery, Header};
-use common::registration::v1::registration_service_client::RegistrationServiceClient;
-use common::registration::v1::{Account, Endpoint, PlainSecret, RegisterRequest, Registration, registration::Kind};
+use common::raw::v1::Delivery;
+use common::registration::v1::{Account, RegisterRequest, Registration, registration::Kind};
 use control::registrations::store::RegistrationStore;
 use processing::{Processing, Settings};
 use prost::Message as _;
 use prost_types::Timestamp;
-use service::{Addresses, Host, Service as _, Settings as _};
-use tokio::task::JoinSet;
-use tonic::service::Routes;
-use tonic::transport::Channel;
+use service::{Host, Settings as _};
+use weir_tests::installation::Installation;
 use weir_tests::kafka::{self, Kafka};
-use weir_tests::scratch::Scratch;
-use weir_tests::topic;
+pub(crate) use weir_tests::running::{LIMIT, Running};
+use weir_tests::{github, raw, topic};
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const RECEIVED: Timestamp = Timestamp { seconds: 1_700_000_000, nanos: 0 };
 
 /// An installation: a topic prefix, a folder, settings. Stages are started in it one after the other, or side by side.
 pub(crate) struct Place {
     pub(crate) settings: Settings,
     pub(crate) bus: Bus,
-    scratch: Scratch,
+    installation: Installation,
     /// So that endpoints, and with them metrics, belong to one test.
     pub(crate) name: String,
 }
@@ -41,34 +35,24 @@ impl Place {
     }
 
     pub(crate) fn on(kafka: &Kafka, name: &str) -> Self {
-        let scratch = Scratch::new(name).unwrap();
-        let key = scratch.path().join("secrets.key");
-        let database = scratch.path().join("registrations.db");
-        let env = [
-            ("WEIR__ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
-            ("WEIR__GRPC__LISTEN", "127.0.0.1:0".to_owned()),
-            ("WEIR__SECRETS__KEY_FILE", key.display().to_string()),
-            ("WEIR__REGISTRATIONS__CREATE_KEY_FILE", "true".to_owned()),
-            ("WEIR__REGISTRATIONS__DATABASE", format!("sqlite://{}", database.display())),
-            ("WEIR__REGISTRATIONS__COMPARE_INTERVAL_MS", "500".to_owned()),
-            ("WEIR__PROCESSING__HEALTH_INTERVAL_MS", "200".to_owned()),
-            ("WEIR__SHUTDOWN__DEADLINE_MS", "10000".to_owned()),
-            ("WEIR__BUS__PARTITIONS", "2".to_owned()),
-        ];
-        let env = env.map(|(key, value)| (key.to_owned(), value));
-        let defaults = processing::DEFAULTS;
-        let mut settings: Settings = service::load(defaults, None, env).unwrap();
-        let prefix = kafka::prefix(name);
-        settings.bus.kafka.brokers = vec![kafka.bootstrap().to_owned()];
-        settings.bus.topic_prefix.clone_from(&prefix);
-        settings.bus.create_topics = true;
-        settings.bus.data_dir = scratch.path().to_owned();
-        let bus = Bus::open(&settings.bus).unwrap();
-        Self { settings, bus, scratch, name: prefix.trim_end_matches('.').to_owned() }
+        let installation = Installation::on(kafka.bootstrap(), name).unwrap();
+        let path = |name: &str| installation.folder().join(name).display().to_string();
+        let (key, database) = (path("secrets.key"), format!("sqlite://{}", path("registrations.db")));
+        let installation = installation
+            .with("WEIR__SECRETS__KEY_FILE", key)
+            .with("WEIR__REGISTRATIONS__CREATE_KEY_FILE", "true")
+            .with("WEIR__REGISTRATIONS__DATABASE", database)
+            .with("WEIR__REGISTRATIONS__COMPARE_INTERVAL_MS", "500")
+            .with("WEIR__PROCESSING__HEALTH_INTERVAL_MS", "200")
+            .with("WEIR__SHUTDOWN__DEADLINE_MS", "10000")
+            .with("WEIR__BUS__PARTITIONS", "2");
+        let settings = installation.settings::<Processing>().unwrap();
+        let (bus, name) = (Bus::open(&settings.bus).unwrap(), installation.name().to_owned());
+        Self { settings, bus, installation, name }
     }
 
     pub(crate) fn folder(&self) -> &std::path::Path {
-        self.scratch.path()
+        self.installation.folder()
     }
 
     /// Makes the topics of raw deliveries and of registrations, for tests that write before a stage has run.
@@ -82,34 +66,29 @@ impl Place {
         self.bus.prepare_topics(&topics).await.unwrap();
     }
 
-    pub(crate) async fn start(&self) -> Stage {
-        self.start_with(None).await
+    pub(crate) async fn start(&self) -> Running {
+        Running::start::<Processing>(&self.settings).await
     }
 
-    pub(crate) async fn start_with(&self, store: Option<Arc<dyn RegistrationStore>>) -> Stage {
+    pub(crate) async fn start_with(&self, store: Arc<dyn RegistrationStore>) -> Running {
         let host = Host::new("processing", &self.settings.host());
-        let processing = match store {
-            Some(store) => Processing::with_store(&self.settings, &host, store).unwrap(),
-            None => Processing::new(&self.settings, &host).unwrap(),
-        };
-        Stage::run(host, processing).await
+        let processing = Processing::with_store(&self.settings, &host, store).unwrap();
+        Running::run(host, processing).await
     }
 
     /// Another instance, with a folder of its own.
-    pub(crate) async fn start_another(&self) -> Stage {
+    pub(crate) async fn start_another(&self) -> Running {
         let mut settings = self.settings.clone();
         settings.bus.data_dir = self.folder().join("another");
-        let host = Host::new("processing", &settings.host());
-        let processing = Processing::new(&settings, &host).unwrap();
-        let stage = Stage::run(host, processing).await;
-        stage.ready().await;
-        stage
+        let running = Running::start::<Processing>(&settings).await;
+        running.ready().await;
+        running
     }
 
-    pub(crate) async fn start_ready(&self) -> Stage {
-        let stage = self.start().await;
-        stage.ready().await;
-        stage
+    pub(crate) async fn start_ready(&self) -> Running {
+        let running = self.start().await;
+        running.ready().await;
+        running
     }
 
     /// Puts records on a raw topic; where each stands.
@@ -117,42 +96,29 @@ impl Place {
         &self,
         topic: &str,
         values: impl IntoIterator<Item = (String, Vec<u8>)>,
-    ) -> Vec<bus::Coordinates> {
-        let producer = self.bus.producer().unwrap();
-        let mut sent = Vec::new();
-        for (key, value) in values {
+    ) -> Vec<Coordinates> {
+        let record = |(key, value): (String, Vec<u8>)| {
             let headers = Headers {
                 r#type: "weir.raw.v1.Delivery".into(),
                 source: format!("weir/streaming/{}", self.name),
                 ..Headers::default()
             };
-            let record = Record::encoded(topic, key, value, headers);
-            loop {
-                match producer.try_send(record.clone()) {
-                    Ok(delivery) => break sent.push(delivery),
-                    Err(bus::Error::Full) => tokio::time::sleep(Duration::from_millis(5)).await,
-                    Err(error) => panic!("{error}"),
-                }
-            }
-        }
-        let mut stands = Vec::new();
-        for delivery in sent {
-            stands.push(delivery.await.unwrap());
-        }
-        stands
+            Record::encoded(topic, key, value, headers)
+        };
+        topic::send(&self.bus, values.into_iter().map(record)).await.unwrap()
     }
 
     pub(crate) async fn put_deliveries(
         &self,
         topic: &str,
         deliveries: impl IntoIterator<Item = Delivery>,
-    ) -> Vec<bus::Coordinates> {
+    ) -> Vec<Coordinates> {
         let values = deliveries.into_iter().map(|delivery| (delivery.endpoint.clone(), delivery.encode_to_vec()));
         self.put(topic, values).await
     }
 
     /// Puts one delivery that belongs to a trace.
-    pub(crate) async fn put_traced(&self, topic: &str, delivery: Delivery, traceparent: &str) -> bus::Coordinates {
+    pub(crate) async fn put_traced(&self, topic: &str, delivery: Delivery, traceparent: &str) -> Coordinates {
         let headers = Headers {
             r#type: "weir.raw.v1.Delivery".into(),
             traceparent: Some(traceparent.into()),
@@ -164,35 +130,17 @@ impl Place {
 
     /// A delivery to this test's endpoint.
     pub(crate) fn delivery(&self, source: &str, body: impl Into<Vec<u8>>, headers: &[(&str, &str)]) -> Delivery {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        Delivery {
-            delivery_id: format!("{:032x}", NUMBER.fetch_add(1, Ordering::Relaxed)),
-            source: source.into(),
-            endpoint: self.name.clone(),
-            tenant: "acme".into(),
-            scheme: "hub-sha256".into(),
-            received_at: Some(RECEIVED),
-            headers: headers
-                .iter()
-                .map(|(name, value)| Header { name: (*name).into(), value: (*value).into() })
-                .collect(),
-            body: body.into().into(),
-        }
+        raw::delivery(&self.name, source, body, headers, RECEIVED)
     }
 
     /// A comment on a post of a page.
     pub(crate) fn change(comment: &str, text: &str) -> String {
-        format!(
-            r#"{{"field":"feed","value":{{"item":"comment","verb":"add","comment_id":"{comment}","post_id":"7_1","parent_id":"7_1","from":{{"id":"9","name":"Ann"}},"message":"{text}","created_time":1699999000}}}}"#
-        )
+        raw::comment(comment, text)
     }
 
     /// A Meta delivery of one page with these changes.
     pub(crate) fn page(page: &str, changes: &[String]) -> String {
-        format!(
-            r#"{{"object":"page","entry":[{{"id":"{page}","time":1699999001,"changes":[{}]}}]}}"#,
-            changes.join(",")
-        )
+        raw::page(page, changes)
     }
 
     /// All records that are on a topic now.
@@ -220,131 +168,12 @@ impl Place {
     }
 }
 
-/// A stage that runs in this process.
-pub(crate) struct Stage {
-    pub(crate) host: Host,
-    pub(crate) addresses: Addresses,
-    running: JoinSet<anyhow::Result<()>>,
-}
-
-impl Stage {
-    async fn run(host: Host, processing: Processing) -> Self {
-        let addresses = host.serve(processing.add_to(Routes::default())).await.unwrap();
-        let mut running = JoinSet::new();
-        running.spawn(processing.run());
-        Self { host, addresses, running }
-    }
-
-    pub(crate) fn digest(&self) -> Digest {
-        self.host.health().digest()
-    }
-
-    pub(crate) fn state(&self, check: &str) -> (State, String) {
-        let digest = self.digest();
-        let check = digest.checks.iter().find(|found| found.name == check).expect("such a check");
-        (check.state(), check.message.clone())
-    }
-
-    pub(crate) async fn until(&self, what: &str, look: impl Fn(&Self) -> bool) {
-        let begun = Instant::now();
-        while !look(self) {
-            assert!(begun.elapsed() < LIMIT, "{what}: not within {LIMIT:?}: {:#?}", self.digest().checks);
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    pub(crate) async fn ready(&self) {
-        self.until("ready", |stage| stage.host.health().is_ready()).await;
-    }
-
-    /// Waits until nothing is in work; then what became of what was taken in: taken in, sent on, dead letters, and what
-    /// was dropped by reason. Holds that these add up.
-    pub(crate) async fn balance(&self) -> (u64, u64, u64, BTreeMap<String, u64>) {
-        let sum = |stage: &Self| {
-            let mut all = (0, 0, 0, BTreeMap::new());
-            for count in stage.digest().counts.into_iter().filter(|count| count.hop == "processing") {
-                all.0 += count.taken_in;
-                all.1 += count.sent_on;
-                all.2 += count.dead_lettered;
-                for (reason, n) in count.dropped {
-                    *all.3.entry(reason).or_default() += n;
-                }
-            }
-            all
-        };
-        let ended = |(_, sent_on, dead, dropped): &(u64, u64, u64, BTreeMap<String, u64>)| {
-            sent_on + dead + dropped.values().sum::<u64>()
-        };
-        self.until("nothing is in work", |stage| {
-            let all = sum(stage);
-            assert!(ended(&all) <= all.0, "more ended than was taken in: {all:?}");
-            ended(&all) == all.0
-        })
-        .await;
-        sum(self)
-    }
-
-    pub(crate) async fn registrations(&self) -> RegistrationServiceClient<Channel> {
-        let channel = Channel::from_shared(format!("http://{}", self.addresses.grpc)).unwrap();
-        RegistrationServiceClient::new(channel.connect().await.unwrap())
-    }
-
-    /// The sum of a counter over all lines of /metrics that have this endpoint and these labels.
-    pub(crate) async fn counted(&self, metric: &str, endpoint: &str, labels: &[(&str, &str)]) -> u64 {
-        let page = get(self.addresses.admin, "/metrics").await;
-        let endpoint = format!("endpoint=\"{endpoint}\"");
-        let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")).collect();
-        page.lines()
-            .filter(|line| {
-                line.starts_with(metric) && line.contains(&endpoint) && labels.iter().all(|l| line.contains(l))
-            })
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum::<f64>() as u64
-    }
-
-    /// Ends it as SIGTERM would.
-    pub(crate) async fn stop(mut self) {
-        self.host.shutdown().cancel();
-        self.running.join_next().await.unwrap().unwrap().unwrap();
-        self.host.close().await;
-    }
-
-    /// Waits until it ends by itself; why it did.
-    pub(crate) async fn breaks(mut self) -> anyhow::Error {
-        let ended = tokio::time::timeout(LIMIT, self.running.join_next()).await.expect("it ends");
-        self.host.close().await;
-        ended.unwrap().unwrap().unwrap_err()
-    }
-
-    /// Ends it in the middle of whatever it does.
-    pub(crate) async fn crash(mut self) {
-        self.running.shutdown().await;
-        self.host.close().await;
-    }
-}
-
-async fn get(address: std::net::SocketAddr, path: &str) -> String {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
-}
-
 pub(crate) fn endpoint(name: &str, source: &str, secret: &str) -> RegisterRequest {
-    let endpoint = Endpoint { name: name.into(), source: source.into(), ..Endpoint::default() };
-    RegisterRequest {
-        registration: Some(Registration {
-            tenant: "acme".into(),
-            kind: Some(Kind::Endpoint(endpoint)),
-            metadata: BTreeMap::from([("owner".to_owned(), "ann".to_owned())]),
-            ..Registration::default()
-        }),
-        secrets: vec![PlainSecret { value: secret.into(), expires_at: None }],
-        ..RegisterRequest::default()
+    let mut request = github::registration(name, source, "acme", secret);
+    for registration in &mut request.registration {
+        registration.metadata = BTreeMap::from([("owner".to_owned(), "ann".to_owned())]);
     }
+    request
 }
 
 pub(crate) fn account(endpoint: &str, account_id: &str, tenant: &str) -> RegisterRequest {

@@ -26,8 +26,8 @@ async fn starts_without_broker_redis_and_database() {
 
     let stage = place.start().await;
     for check in ["processing_log", "processing_topics", "registrations_database"] {
-        stage.until(check, |stage| stage.state(check).0 == State::Failing).await;
-        assert!(!stage.state(check).1.is_empty());
+        stage.until(check, |stage| stage.check(check).0 == State::Failing).await;
+        assert!(!stage.check(check).1.is_empty());
     }
     assert!(!stage.host.health().is_ready());
     let refused = stage.registrations().await.register(endpoint("app", "meta", "s")).await.unwrap_err();
@@ -40,8 +40,8 @@ async fn starts_without_broker_redis_and_database() {
 
     let stage = place.start().await;
     kafka.restart().unwrap();
-    stage.until("the log is there", |stage| stage.state("processing_log").0 == State::Ok).await;
-    stage.until("Redis is away", |stage| stage.state("processing_topics").0 == State::Ok).await;
+    stage.until("the log is there", |stage| stage.check("processing_log").0 == State::Ok).await;
+    stage.until("Redis is away", |stage| stage.check("processing_topics").0 == State::Ok).await;
     assert!(!stage.host.health().is_ready());
     redis.restart().unwrap();
     postgres.restart().unwrap();

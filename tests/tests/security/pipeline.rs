@@ -7,9 +7,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use tokio_rustls::rustls::version;
 use weir_tests::certificates::Certificate;
+use weir_tests::github::signature;
 use weir_tests::process::{Launch, Process, program};
 use weir_tests::scratch::Scratch;
 use weir_tests::wait;
@@ -98,13 +98,11 @@ fn delivery(number: u64) -> Vec<u8> {
     let body = format!(
         r#"{{"action":"created","starred_at":"2026-01-02T03:04:05Z","repository":{{"id":{number},"full_name":"acme/weir"}},"sender":{{"id":2,"login":"ada"}}}}"#
     );
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
-    let signature = hex::encode(mac.finalize().into_bytes());
+    let signature = signature(SECRET, body.as_bytes());
     format!(
         "POST /webhooks/repo HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
          x-github-event: star\r\nx-github-delivery: 72d3162e-cc78-11e3-81ab-{number:012}\r\n\
-         x-hub-signature-256: sha256={signature}\r\ncontent-length: {}\r\n\r\n{body}",
+         x-hub-signature-256: {signature}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
     .into_bytes()

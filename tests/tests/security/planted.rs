@@ -7,13 +7,13 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::version;
+use weir_tests::github::signature;
 use weir_tests::postgres::Postgres;
 use weir_tests::process::{Launch, Process, get, program};
 use weir_tests::redis::Redis;
@@ -106,13 +106,11 @@ fn delivery(secret: &str, number: u32) -> Vec<u8> {
     let body = format!(
         r#"{{"action":"created","repository":{{"id":{number},"full_name":"acme/weir"}},"sender":{{"id":2,"login":"ada"}}}}"#
     );
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-    mac.update(body.as_bytes());
     format!(
         "POST /webhooks/{MARKER} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-github-event: star\r\n\
-         x-github-delivery: 72d3162e-cc78-11e3-81ab-{number:012}\r\nx-hub-signature-256: sha256={}\r\n\
+         x-github-delivery: 72d3162e-cc78-11e3-81ab-{number:012}\r\nx-hub-signature-256: {}\r\n\
          content-length: {}\r\n\r\n{body}",
-        hex::encode(mac.finalize().into_bytes()),
+        signature(secret, body.as_bytes()),
         body.len()
     )
     .into_bytes()

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use common::raw::v1::Delivery;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use weir_tests::kafka;
 
 use crate::door::{Operator, answer, head, hub, standard, within};
@@ -163,8 +162,8 @@ async fn what_is_under_way_at_the_shutdown_is_answered() {
     slow.write_all(b"{\"a\"").await.unwrap();
     // It is under way when it waits for its body; the door says so nowhere, so it is given a moment.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    door.host.shutdown().cancel();
-    assert!(!door.host.health().is_ready());
+    door.running.host.shutdown().cancel();
+    assert!(!door.running.host.health().is_ready());
     // Still open, for those who have not heard of it.
     assert_eq!(door.deliver("hub", "s3cret", b"{}").await.status, 200);
     let address = door.address;
@@ -174,7 +173,7 @@ async fn what_is_under_way_at_the_shutdown_is_answered() {
     .await;
     slow.write_all(b":1}").await.unwrap();
     assert_eq!(answer(&mut slow).await.status, 200);
-    let ended = timeout(Duration::from_secs(10), door.tasks.join_next()).await.unwrap().unwrap().unwrap();
+    let ended = door.running.ended(Duration::from_secs(10)).await;
     assert!(ended.is_ok(), "{ended:?}");
     assert_eq!(operator.deliveries("raw.github").await.len(), 3);
 }

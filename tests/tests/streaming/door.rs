@@ -7,60 +7,54 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bus::{Bus, Headers, Producer, Record, Start, Stored};
+use bus::{Bus, Headers, Producer, Record, Stored};
 use common::raw::v1::Delivery;
 use common::registration::v1::{Endpoint, Registration, SealedSecret, registration::Kind};
 use common::topics::REGISTRATIONS;
+use service::Secret;
 use service::seal::SealingKey;
-use service::{Host, Secret, Settings as _};
 use sources::signature::Algorithm;
-use streaming::{DEFAULTS, Settings, Streaming};
+use streaming::Streaming;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use weir_tests::github::{SIGNATURE, signature};
+pub(crate) use weir_tests::installation::DOOR as LISTEN;
+use weir_tests::installation::Installation;
 use weir_tests::process::Launch;
-use weir_tests::scratch::Scratch;
-
-pub(crate) const LISTEN: &str = "WEIR__STREAMING__LISTEN";
+use weir_tests::running::Running;
+use weir_tests::topic;
 
 /// Somebody with the sealing key and the right to write to the log.
 pub(crate) struct Operator {
     pub(crate) bus: Bus,
     producer: Producer,
     key: SealingKey,
-    scratch: Scratch,
-    brokers: String,
-    prefix: String,
+    installation: Installation,
 }
 
 impl Operator {
     pub(crate) fn new(brokers: &str, name: &str) -> Self {
-        let scratch = Scratch::new(name).unwrap();
-        let key = SealingKey::create_file(scratch.path().join("key")).unwrap();
-        let prefix = weir_tests::kafka::prefix(name);
-        let bus = Bus::open(&load(brokers, &prefix, &scratch, &[]).bus).unwrap();
+        let installation = Installation::on(brokers, name)
+            .unwrap()
+            .with("WEIR__BUS__PARTITIONS", "3")
+            .with("WEIR__STREAMING__CHECK_INTERVAL_MS", "100");
+        let key = SealingKey::from_file(installation.key_file()).unwrap();
+        let bus = installation.bus().unwrap();
         let producer = bus.producer().unwrap();
-        Self { bus, producer, key, scratch, brokers: brokers.to_owned(), prefix }
+        Self { bus, producer, key, installation }
     }
 
     /// The program, to be started as a process of its own.
     pub(crate) fn launch(&self) -> Launch {
-        let mut environment = environment(&self.brokers, &self.prefix, &self.scratch);
-        environment.remove(LISTEN);
-        let launch = Launch::new("weir-streaming").listen(LISTEN);
-        environment.into_iter().fold(launch, |launch, (key, value)| launch.env(key, value))
+        self.installation.launch("streaming").unwrap()
     }
 
     /// Starts a door and does not wait for it.
     pub(crate) async fn start(&self, env: &[(&str, &str)]) -> Door {
-        let settings = load(&self.brokers, &self.prefix, &self.scratch, env);
-        let host = Host::new("streaming", &settings.host());
-        let streaming = Box::pin(Streaming::new(&settings, &host)).await.unwrap();
-        let address = streaming.address();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(streaming.run());
-        Door { address, host, tasks }
+        let settings = self.installation.settings_with::<Streaming>(None, env).unwrap();
+        let running = Running::start::<Streaming>(&settings).await;
+        Door { address: running.door.unwrap(), running }
     }
 
     /// Starts a door and waits until it is ready.
@@ -105,12 +99,7 @@ impl Operator {
 
     /// Everything that is on a topic now.
     pub(crate) async fn records(&self, topic: &str) -> Vec<Stored> {
-        let mut reader = self.bus.reader(&[topic.to_owned()], Start::Beginning).await.unwrap();
-        let mut records = Vec::new();
-        while let Some(record) = timeout(Duration::from_secs(30), reader.next_until_end()).await.unwrap().unwrap() {
-            records.push(record);
-        }
-        records
+        topic::read(&self.bus, topic).await.unwrap()
     }
 
     /// Every delivery that is on a topic now.
@@ -119,46 +108,21 @@ impl Operator {
     }
 }
 
-/// The settings of a door, as its environment.
-fn environment(brokers: &str, prefix: &str, scratch: &Scratch) -> HashMap<&'static str, String> {
-    let key = scratch.path().join("key");
-    HashMap::from([
-        ("WEIR__BUS__KAFKA__BROKERS", brokers.to_owned()),
-        ("WEIR__BUS__TOPIC_PREFIX", prefix.to_owned()),
-        ("WEIR__BUS__CREATE_TOPICS", "true".to_owned()),
-        ("WEIR__BUS__PARTITIONS", "3".to_owned()),
-        ("WEIR__BUS__DATA_DIR", scratch.path().display().to_string()),
-        ("WEIR__SECRETS__KEY_FILE", key.display().to_string()),
-        (LISTEN, "127.0.0.1:0".to_owned()),
-        ("WEIR__STREAMING__CHECK_INTERVAL_MS", "100".to_owned()),
-    ])
-}
-
-fn load(brokers: &str, prefix: &str, scratch: &Scratch, env: &[(&str, &str)]) -> Settings {
-    let mut all: HashMap<&str, String> = environment(brokers, prefix, scratch);
-    all.extend(env.iter().map(|(key, value)| (*key, (*value).to_owned())));
-    let all = all.into_iter().map(|(key, value)| (key.to_owned(), value));
-    service::load::<Settings>(DEFAULTS, None, all).unwrap()
-}
-
 /// The service, running in this process.
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
-    pub(crate) host: Host,
-    pub(crate) tasks: JoinSet<anyhow::Result<()>>,
+    pub(crate) running: Running,
 }
 
 impl Door {
     pub(crate) async fn ready(&self, limit: Duration) {
-        let ready = until(|| async { self.host.health().is_ready() });
-        assert!(timeout(limit, ready).await.is_ok(), "not ready: {:#?}", self.host.health().digest());
+        let ready = until(|| async { self.running.host.health().is_ready() });
+        assert!(timeout(limit, ready).await.is_ok(), "not ready: {:#?}", self.running.digest());
     }
 
     /// The state and message of a check.
     pub(crate) fn check(&self, name: &str) -> (service::State, String) {
-        let digest = self.host.health().digest();
-        let check = digest.checks.iter().find(|check| check.name == name).unwrap();
-        (check.state(), check.message.clone())
+        self.running.check(name)
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -224,8 +188,7 @@ pub(crate) fn head(method: &str, path: &str, headers: &[(&str, String)], length:
 
 /// The header with GitHub's and Meta's signature.
 pub(crate) fn hub(secret: &str, body: &[u8]) -> (&'static str, String) {
-    let digest = Algorithm::Sha256.hmac(secret.as_bytes(), &[body]);
-    ("x-hub-signature-256", digest.iter().fold("sha256=".to_owned(), |text, byte| format!("{text}{byte:02x}")))
+    (SIGNATURE, signature(secret, body))
 }
 
 /// The headers of a Standard Webhooks message, signed now.

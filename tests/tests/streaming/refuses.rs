@@ -99,7 +99,7 @@ async fn bad_input_gets_its_status_and_leaves_no_trace() {
     assert!(begun.elapsed() < Duration::from_secs(3));
 
     // The door is as it was, and nothing of all that is on the log.
-    assert!(door.host.health().is_ready());
+    assert!(door.running.host.health().is_ready());
     let id = door.deliver("hub", "s3cret", body).await.delivery_id();
     for topic in TOPICS {
         let found: Vec<_> = operator.records(topic).await.into_iter().map(|record| record.headers.id).collect();

@@ -68,7 +68,7 @@ async fn until_the_registrations_are_read_nobody_is_unknown() {
             let answer = door.request(method, "/webhooks/app", &[], b"").await;
             assert_eq!((answer.status, answer.headers["retry-after"].as_str()), (503, "5"), "{answer:?}");
         }
-        assert!(!door.host.health().is_ready());
+        assert!(!door.running.host.health().is_ready());
         sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(door.check("streaming_registrations").0, State::Unknown, "not ready, and nobody is woken yet");
@@ -111,7 +111,7 @@ async fn a_secret_that_cannot_be_unsealed_is_told_to_the_operator_and_not_to_the
     within(Duration::from_secs(3), "the check", || async { door.check("streaming_endpoints").0 == State::Failing })
         .await;
     assert_eq!(door.check("streaming_endpoints").1, format!("app: needs sealing key {key_id}"));
-    assert!(door.host.health().is_ready(), "the others are served");
+    assert!(door.running.host.health().is_ready(), "the others are served");
     assert_eq!(operator.records("raw.meta").await.len(), 1);
 }
 

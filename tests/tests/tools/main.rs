@@ -6,18 +6,14 @@
 mod jobs;
 mod rebuild;
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use http_body_util::Full;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use weir_tests::kafka;
-use weir_tests::process::{Launch, Process, program};
+use weir_tests::github::Delivery;
+use weir_tests::installation::Installation;
+use weir_tests::up::Up;
 
-const DOOR: &str = "WEIR__STREAMING__LISTEN";
 const WITHIN: Duration = Duration::from_secs(90);
+const SECRET: &str = "correct horse";
 /// Of each issue comes one activity.
 const ISSUES: u32 = 30;
 const ALL: u64 = ISSUES as u64;
@@ -29,67 +25,29 @@ enum Log {
     Kafka,
 }
 
-/// A running `weir up`.
-struct Up {
-    process: Process,
-    /// The settings with which commands find the log, where it is not asked for over gRPC.
-    log: Vec<(&'static str, String)>,
-}
-
-impl Up {
-    fn folder(&self) -> &Path {
-        self.process.folder()
-    }
-
-    fn stop(self) {
-        self.process.stop(Duration::from_secs(30)).unwrap();
-    }
-}
-
-fn weir(up: &Up, arguments: &[&str]) -> Output {
-    Command::new(program("weir").unwrap())
-        .args(arguments)
-        .env("WEIR__GRPC__LISTEN", up.process.grpc())
-        .env("WEIR__ENRICHER__PROCESSING_URL", format!("http://{}", up.process.grpc()))
-        .envs(up.log.iter().cloned())
-        .stdin(Stdio::null())
-        .current_dir(up.folder())
-        .output()
-        .unwrap()
-}
-
 /// What it says, and whether it succeeded.
 fn says(up: &Up, arguments: &[&str]) -> (bool, String) {
-    let output = weir(up, arguments);
-    let all = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8_lossy(&all).into_owned())
+    let said = up.weir(arguments);
+    (said.succeeded(), said.all())
 }
 
 fn succeeds(up: &Up, arguments: &[&str]) -> String {
-    let (succeeded, text) = says(up, arguments);
-    assert!(succeeded, "weir {arguments:?}: {text}");
-    text
+    up.succeeds(arguments).all()
 }
 
 /// A `weir up` whose rows are in the lake at once, with an endpoint of GitHub's.
 fn up(log: Log, commit_interval_ms: u64) -> Up {
-    let log = match log {
-        Log::Embedded => vec![],
-        Log::Kafka => vec![
-            ("WEIR__BUS__KAFKA__BROKERS", kafka::shared().unwrap().bootstrap().to_owned()),
-            ("WEIR__BUS__TOPIC_PREFIX", kafka::prefix("tools")),
-        ],
+    let installation = match log {
+        Log::Embedded => Installation::embedded("tools"),
+        Log::Kafka => Installation::on_kafka("tools"),
     };
-    let launch = Launch::new("weir").arg("up").env("WEIR__STREAMING__CATCH_UP_PAUSE_MS", "10").listen(DOOR);
-    let launch = launch.env("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "200");
-    let launch = launch.env("WEIR__LOADER__COMMIT_INTERVAL_MS", commit_interval_ms.to_string());
-    let process = log.iter().fold(launch, |launch, (key, value)| launch.env(key, value)).start().unwrap();
-    process.ready(WITHIN).unwrap();
-    let up = Up { process, log };
-    let secret = up.folder().join("secret");
-    std::fs::write(&secret, "correct horse\n").unwrap();
-    let secret = secret.to_str().unwrap();
-    succeeds(&up, &["register", "endpoint", "mine", "--source", "github", "--tenant", "me", "--secret-file", secret]);
+    let installation = installation
+        .unwrap()
+        .with("WEIR__STREAMING__CATCH_UP_PAUSE_MS", "10")
+        .with("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "200")
+        .with("WEIR__LOADER__COMMIT_INTERVAL_MS", commit_interval_ms.to_string());
+    let up = Up::start(installation, &[], WITHIN);
+    up.register("mine", SECRET);
     up
 }
 
@@ -104,16 +62,9 @@ async fn deliver(up: &Up) {
 
 /// Delivers as GitHub does.
 async fn post(up: &Up, number: u32, body: String) {
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"correct horse").unwrap();
-    mac.update(body.as_bytes());
-    let request = http::Request::post(format!("http://{}/webhooks/mine", up.process.address(DOOR)))
-        .header("x-hub-signature-256", format!("sha256={}", hex::encode(mac.finalize().into_bytes())))
-        .header("x-github-event", "issues")
-        .header("x-github-delivery", format!("00000000-0000-0000-0000-{number:012}"))
-        .body(Full::new(bytes::Bytes::from(body)))
-        .unwrap();
-    let answer = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
-    assert_eq!(answer.status(), 200);
+    let (number, body) = (number.into(), body.into());
+    let delivery = Delivery { endpoint: "mine", secret: SECRET, event: "issues", number, body };
+    assert_eq!(up.post(&delivery).await, 200);
 }
 
 fn issue(number: u32) -> String {
