@@ -60,6 +60,9 @@ fn every_command_teaches() {
             "weir health",
             "weir topics",
             "weir acls",
+            "weir settings",
+            "weir settings schema",
+            "weir settings reference",
         ]
     );
     for (name, text) in &all {

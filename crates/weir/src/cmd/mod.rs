@@ -25,6 +25,7 @@ pub mod rebuild;
 pub mod register;
 pub mod replay;
 mod scratch;
+pub mod settings;
 pub mod simulate;
 pub mod tail;
 pub mod topics;
@@ -48,7 +49,7 @@ const STUCK_EVERY: Duration = Duration::from_secs(1);
                   Start here:  weir up --simulate\n\
                   Then look:   weir tail events.facebook.comment -n 3",
     after_help = "Settings are read from a file (--config) and from the environment (WEIR__SECTION__KEY); \
-                  weir up --print-config shows them all.",
+                  weir up --print-config shows them all, and docs/settings.md says what each is.",
     max_term_width = 110,
     disable_help_subcommand = true
 )]
@@ -73,6 +74,7 @@ enum Command {
     Health(health::Health),
     Topics(topics::Topics),
     Acls(acls::Acls),
+    Settings(settings::SettingsCommand),
 }
 
 /// Whether `weir` takes these arguments: for manifests and schedulers, whose tests want to know before they run it.
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Health(health) => run(|_| health.run()),
         Command::Topics(topics) => run(|_| topics.run()),
         Command::Acls(acls) => run(|_| acls.run()),
+        Command::Settings(settings) => run(|_| settings.run()),
     }
 }
 
