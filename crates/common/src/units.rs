@@ -110,7 +110,9 @@ impl fmt::Display for Range {
 impl Range {
     /// What can be written, without the ends where a unit has to be told too.
     fn expected(self) -> String {
-        let of = |what, example, unit| format!("{what} with its unit, as {example}, or a whole number of {unit}");
+        let of = |what: &str, example: &str, unit: &str| {
+            format!("{what} with its unit, as {example}, or a whole number of {unit}")
+        };
         match self.unit {
             Unit::Count if self.most == MAX => format!("a whole number from {} on, without quotes", self.least),
             Unit::Count | Unit::Thousandths => {

@@ -40,8 +40,7 @@ pub fn settings_of<T: Serialize + ?Sized>(settings: &T) -> Result<Vec<Setting>, 
     Ok(walk(settings)?.texts)
 }
 
-/// The key of every number of `settings`, with the range that its field says. An item of a list has `[0]`, and so has
-/// what is in it.
+/// The key of every number of `settings`, as in [`Setting`], with the range that its field says.
 ///
 /// # Errors
 /// Something in it has a form that settings do not have.

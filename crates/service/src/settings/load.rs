@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::error::What;
+use super::error::{Error, What};
 use super::kinds;
 use super::layers::{DEFAULTS, Layers};
 use super::tree::Node;
@@ -88,7 +88,8 @@ pub fn load<S: Settings>(
 
     let mut faults = layers.faults;
     while faults.len() < MAX_FAULTS {
-        let error = match serde::Deserialize::deserialize(tree.clone()) {
+        let settings: Result<S, Error> = serde::Deserialize::deserialize(tree.clone());
+        let error = match settings {
             // Of a file that cannot be read nobody knows what would be wrong with the rest.
             Ok(_) if faults.iter().any(|fault| fault.key.is_empty()) => break,
             Ok(settings) => {
@@ -100,7 +101,6 @@ pub fn load<S: Settings>(
             }
             Err(error) => error,
         };
-        let error: super::error::Error = error;
         let path = error.path();
         let repair = match error.what {
             What::Unknown(_) => None,
