@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::kinds::{Problem, Problems};
 use common::registration::v1::{Endpoint, Registration, registration::Kind};
 use common::registrations;
-use common::units::{Bytes, Count, MAX, Millis, Seconds};
+use common::units::{Bytes, Count, MAX, Millis, Seconds, Unit};
 use serde::{Deserialize, Serialize};
 use service::tls::ServerTlsSettings;
 use service::{Secret, ShutdownSettings};
@@ -99,23 +99,28 @@ impl StreamingSettings {
     #[must_use]
     pub fn validate(&self, bus: &bus::Settings, shutdown: &ShutdownSettings) -> Vec<Problem> {
         let mut problems = Problems::of("streaming");
+        let (size, time) = (|bytes: usize| Unit::Bytes.show(bytes as u64), |ms| Unit::Milliseconds.show(ms));
+        let largest = bus.producer.max_record_bytes;
         problems.check(
-            self.max_body_bytes.saturating_add(ENVELOPE) <= bus.producer.max_record_bytes,
+            self.max_body_bytes.saturating_add(ENVELOPE) <= largest,
             "max_body_bytes",
-            format!("is {}, and a record of that size does not fit", self.max_body_bytes),
-            format!("give at most bus.producer.max_record_bytes ({}) less {ENVELOPE}", bus.producer.max_record_bytes),
+            format!("is {}, and a record of that size does not fit", size(self.max_body_bytes)),
+            format!("give at most bus.producer.max_record_bytes ({}) less {}", size(largest), size(ENVELOPE)),
         );
         problems.check(
             self.max_buffered_bytes >= self.max_body_bytes,
             "max_buffered_bytes",
-            format!("is {}, less than one body", self.max_buffered_bytes),
+            format!("is {}, less than one body", size(self.max_buffered_bytes)),
             "give at least streaming.max_body_bytes",
         );
         problems.check(
             self.stop_delay_ms < shutdown.deadline_ms,
             "stop_delay_ms",
-            format!("is {}, and nothing of shutdown.deadline_ms is left for what is under way", self.stop_delay_ms),
-            format!("give less than shutdown.deadline_ms ({})", shutdown.deadline_ms),
+            format!(
+                "is {}, and nothing of shutdown.deadline_ms is left for what is under way",
+                time(self.stop_delay_ms)
+            ),
+            format!("give less than shutdown.deadline_ms ({})", time(shutdown.deadline_ms)),
         );
         let mut names = HashSet::new();
         for (index, endpoint) in self.endpoints.iter().enumerate() {
