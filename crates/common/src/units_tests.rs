@@ -1,4 +1,4 @@
-use serde::de::IntoDeserializer as _;
+use serde::de::IntoDeserializer;
 use serde::de::value::Error;
 
 use super::*;
