@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::kinds::{Kind, Problem, Problems};
 use common::units::{Bytes, Count, DAY, Days, MAX, Millis};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::compression;
 pub use crate::secret::SecretUrl;
@@ -89,7 +89,7 @@ pub struct Settings {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KafkaSettings {
-    #[serde(deserialize_with = "list", serialize_with = "common::kinds::broker")]
+    #[serde(deserialize_with = "common::kinds::list", serialize_with = "common::kinds::broker")]
     pub brokers: Vec<String>,
     #[serde(with = "Count::<0, 4_294_967_295>")]
     pub generation: u32,
@@ -194,19 +194,6 @@ impl fmt::Debug for KafkaSettings {
             .field("properties", &shown(&self.properties))
             .finish_non_exhaustive()
     }
-}
-
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "expected a list of host:port, or one text with commas")]
-    enum List {
-        Many(Vec<String>),
-        One(String),
-    }
-    Ok(match List::deserialize(deserializer)? {
-        List::Many(items) => items,
-        List::One(text) => text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect(),
-    })
 }
 
 impl Settings {

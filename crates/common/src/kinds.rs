@@ -8,7 +8,7 @@
 mod values;
 mod walk;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use values::{listen_problem, root_problem};
 pub use walk::{NotWalked, Setting, ranges_of, settings_of};
@@ -140,6 +140,26 @@ marks! {
     ca_file CaFile,
     certificate_file CertificateFile,
     key_file KeyFile,
+}
+
+/// For names, ids and addresses, for `deserialize_with`: a list, or its items in one text with commas, in the file as in
+/// the environment. Not for secrets, which may have commas.
+///
+/// # Errors
+/// It is neither.
+pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "it is no list; write [\"a\", \"b\"], or one text with commas between")]
+    enum List {
+        Items(Vec<String>),
+        Text(String),
+    }
+    Ok(match List::deserialize(deserializer)? {
+        List::Items(items) => items,
+        List::Text(text) => {
+            text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+        }
+    })
 }
 
 #[cfg(test)]

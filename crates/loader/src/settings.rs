@@ -41,7 +41,7 @@ pub struct LoaderSettings {
     pub max_requests: usize,
     #[serde(with = "Millis::<100, DAY>")]
     pub hold_warn_ms: u64,
-    #[serde(deserialize_with = "service::settings::list")]
+    #[serde(deserialize_with = "common::kinds::list")]
     pub accept: Vec<String>,
     #[serde(with = "Count::<1, 10_000>")]
     pub checkpoint_commits: u64,

@@ -33,7 +33,7 @@ service::settings! {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessingSettings {
-    #[serde(deserialize_with = "service::settings::list")]
+    #[serde(deserialize_with = "common::kinds::list")]
     pub sources: Vec<String>,
     pub group: String,
     #[serde(with = "Count::<0, 1000>")]

@@ -22,28 +22,8 @@ pub use sections::{
     TelemetrySettings, check_listen,
 };
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer, Serialize};
-
-/// For names and ids: a list, or its items in one text with commas, in the file as in the environment. Not for secrets,
-/// which may have commas.
-///
-/// # Errors
-/// It is neither.
-pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a list of texts, or one text with commas between")]
-    enum List {
-        Items(Vec<String>),
-        Text(String),
-    }
-    Ok(match List::deserialize(deserializer)? {
-        List::Items(items) => items,
-        List::Text(text) => {
-            text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
-        }
-    })
-}
 
 /// All settings of a service: [`settings!`](macro@crate::settings) makes them of its sections. Every struct in it is
 /// `#[serde(deny_unknown_fields)]` and has no default in code: the defaults are the commented TOML texts that [`load`]
