@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::backoff::Backoff;
+use common::kinds::Problem;
 use common::topics::Topic;
 use tokio::sync::OnceCell;
 
@@ -38,8 +39,8 @@ impl Bus {
 
     /// Opens it with another clock, by which claims expire.
     pub fn open_with_clock(settings: &Settings, clock: Clock) -> Result<Self, Error> {
-        if let Some((key, problem)) = settings.validate().into_iter().next() {
-            return Err(Error::Setting { key: key.into(), problem: problem.into() });
+        if let Some(Problem { key, problem, fix }) = settings.validate().into_iter().next() {
+            return Err(Error::Setting { key: key.into(), problem: format!("{problem}; {fix}").into() });
         }
         let settings = Arc::new(settings.clone());
         let backend = Backend::open(settings.clone(), &clock)?;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use common::kinds::Problems;
+
 use crate::settings::ProducerSettings;
 
 /// What the client can do.
@@ -28,21 +30,21 @@ impl ProducerSettings {
     }
 }
 
-pub(crate) fn validate(settings: &ProducerSettings, check: &mut impl FnMut(bool, &str, &str)) {
-    let must = "must be none, gzip, lz4, snappy or zstd";
-    check(KNOWN.contains(&settings.compression.as_str()), "producer.compression", must);
+pub(crate) fn validate(settings: &ProducerSettings, problems: &mut Problems) {
+    let known = |compression: &str| KNOWN.contains(&compression);
+    let fix = "give none, gzip, lz4, snappy or zstd";
+    let compression = settings.compression.as_str();
+    problems.check(known(compression), "producer.compression", format!("{compression:?} is not known"), fix);
     for (pattern, compression) in &settings.compression_by_topic {
         let key = "producer.compression_by_topic";
-        check(KNOWN.contains(&compression.as_str()), key, &format!("has {compression:?} for {pattern:?}: it {must}"));
+        problems.check(known(compression), key, format!("{compression:?} for {pattern:?} is not known"), fix);
         let name = pattern.strip_suffix('*').unwrap_or(pattern);
         let named = !pattern.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-        check(
+        problems.check(
             named,
             key,
-            &format!(
-                "{pattern:?} is neither a topic nor a prefix: write a name as in \"raw.github\" or a prefix with one * at \
-                 the end, as in \"raw.*\""
-            ),
+            format!("{pattern:?} is neither a topic nor a prefix"),
+            "write a name as in \"raw.github\", or a prefix with one * at the end, as in \"raw.*\"",
         );
     }
 }

@@ -1,3 +1,5 @@
+use common::kinds::Problems;
+
 use crate::settings::ProducerSettings;
 
 fn settings(patterns: &[(&str, &str)]) -> ProducerSettings {
@@ -41,23 +43,19 @@ fn each_compression_in_use_is_known_once() {
 #[test]
 fn what_is_no_pattern_and_what_is_no_compression_is_told() {
     let problems = |pattern, name| {
-        let mut problems = Vec::new();
-        super::validate(&settings(&[(pattern, name)]), &mut |ok, key: &str, problem: &str| {
-            if !ok {
-                problems.push(format!("{key} {problem}"));
-            }
-        });
-        problems
+        let mut problems = Problems::of("bus");
+        super::validate(&settings(&[(pattern, name)]), &mut problems);
+        problems.into_vec()
     };
     for (pattern, name) in [("raw.github", "lz4"), ("raw.*", "snappy"), ("*", "none"), ("a_b-C.1", "gzip")] {
-        assert_eq!(problems(pattern, name), [""; 0], "{pattern}");
+        assert_eq!(problems(pattern, name), [], "{pattern}");
     }
     for (pattern, name) in
         [("", "none"), ("raw.*.bulk", "none"), ("raw.**", "none"), ("a/b", "none"), ("raw.x", "brotli")]
     {
         let problems = problems(pattern, name);
         assert_eq!(problems.len(), 1, "{pattern} {problems:?}");
-        assert!(problems[0].starts_with("producer.compression_by_topic"), "{problems:?}");
+        assert_eq!(problems[0].key, "bus.producer.compression_by_topic");
     }
 }
 

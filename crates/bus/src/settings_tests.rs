@@ -17,7 +17,8 @@ fn merge(into: &mut toml::Table, from: toml::Table) {
 }
 
 fn problems(change: &str) -> Vec<(String, String)> {
-    load(change).unwrap().validate()
+    let problem = |Problem { key, problem, fix }| (key, format!("{problem}; {fix}"));
+    load(change).unwrap().validate().into_iter().map(problem).collect()
 }
 
 #[test]
@@ -65,8 +66,6 @@ fn without_brokers_the_log_is_embedded() {
 fn each_problem_names_its_key() {
     for (change, key) in [
         ("[bus]\ntopic_prefix = \"a/b\"", "bus.topic_prefix"),
-        ("[bus]\npartitions = 0", "bus.partitions"),
-        ("[bus]\nreplication_factor = 0", "bus.replication_factor"),
         ("[bus]\ndata_dir = \"\"", "bus.data_dir"),
         ("[bus.kafka]\nbrokers = \"nowhere\"", "bus.kafka.brokers"),
         ("[bus.kafka]\nbrokers = \"a:0\"", "bus.kafka.brokers"),
@@ -77,14 +76,12 @@ fn each_problem_names_its_key() {
         ("[bus.kafka]\ncertificate_file = \"c.pem\"", "bus.kafka.key_file"),
         ("[bus.kafka.properties]\nacks = \"1\"", "bus.kafka.properties"),
         ("[bus.kafka.properties]\n\"auto.offset.reset\" = \"earliest\"", "bus.kafka.properties"),
-        ("[bus.producer]\nproducers = 0", "bus.producer.producers"),
-        ("[bus.producer]\nmax_in_flight_bytes = 10", "bus.producer.max_in_flight_bytes"),
+        ("[bus.producer]\nmax_in_flight_bytes = \"1MiB\"", "bus.producer.max_in_flight_bytes"),
         ("[bus.producer]\ncompression = \"brotli\"", "bus.producer.compression"),
         ("[bus.producer.compression_by_topic]\n\"raw.*\" = \"brotli\"", "bus.producer.compression_by_topic"),
         ("[bus.producer.compression_by_topic]\n\"*.bulk\" = \"none\"", "bus.producer.compression_by_topic"),
         ("[bus.consumer]\nrevoke_drain_ms = 45000", "bus.consumer.revoke_drain_ms"),
         ("[bus.consumer]\nretry_backoff_max_ms = 1", "bus.consumer.retry_backoff_max_ms"),
-        ("[bus.claims]\nttl_days = 7", "bus.claims.ttl_days"),
         ("[bus.claims]\nfolder = \"../elsewhere\"", "bus.claims.folder"),
         ("[bus.claims]\nstore = \"redis\"\nurl = \"http://a\"", "bus.claims.url"),
     ] {
@@ -94,6 +91,21 @@ fn each_problem_names_its_key() {
     let sasl = problems("[bus.kafka]\nsecurity_protocol = \"sasl_ssl\"");
     let keys: Vec<_> = sasl.iter().map(|(key, _)| key.as_str()).collect();
     assert_eq!(keys, ["bus.kafka.sasl_username", "bus.kafka.sasl_password_file"]);
+}
+
+#[test]
+fn a_number_out_of_its_range_is_told_with_it() {
+    for (change, told) in [
+        ("[bus]\npartitions = 0", "0 is out of range; give 1 to 10000"),
+        ("[bus]\nreplication_factor = 0", "0 is out of range; give 1 to 100"),
+        ("[bus.producer]\nproducers = 65", "65 is out of range; give 1 to 64"),
+        ("[bus.producer]\nmax_record_bytes = 10", "10B is out of range; give 1KiB to 1000000000B"),
+        ("[bus.kafka]\nsession_timeout_ms = \"1ms\"", "1ms is out of range; give 1s to 49d"),
+        ("[bus.claims]\nttl_days = 7", "7d is out of range; give 8d to 3650d"),
+    ] {
+        let error = load(change).unwrap_err().to_string();
+        assert!(error.contains(told), "{change}: {error}");
+    }
 }
 
 #[test]

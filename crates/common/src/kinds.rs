@@ -8,10 +8,56 @@
 mod values;
 mod walk;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use values::{listen_problem, root_problem};
-pub use walk::{NotWalked, Setting, settings_of};
+pub use walk::{NotWalked, Setting, ranges_of, settings_of};
+
+/// What is wrong with a setting although it could be read, and what to do. One problem has one of each, whoever finds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The key with its section: `bus.kafka.brokers`.
+    pub key: String,
+    /// What is wrong, with the value where it is no secret: `"localhost" has no port`.
+    pub problem: String,
+    /// What to do: `write host:port, for example localhost:9092`.
+    pub fix: String,
+}
+
+impl Problem {
+    /// A problem of a key.
+    pub fn new(key: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Problem {
+        Problem { key: key.into(), problem: problem.into(), fix: fix.into() }
+    }
+}
+
+/// The problems of one section, as they are found.
+#[derive(Debug)]
+pub struct Problems {
+    section: &'static str,
+    found: Vec<Problem>,
+}
+
+impl Problems {
+    /// None yet.
+    #[must_use]
+    pub fn of(section: &'static str) -> Problems {
+        Problems { section, found: Vec::new() }
+    }
+
+    /// Adds one, of a key in the section, unless it is `ok`.
+    pub fn check(&mut self, ok: bool, key: &str, problem: impl Into<String>, fix: impl Into<String>) {
+        if !ok {
+            self.found.push(Problem::new(format!("{}.{key}", self.section), problem, fix));
+        }
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.found
+    }
+}
 
 /// What a setting holds, and so what it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +140,26 @@ marks! {
     ca_file CaFile,
     certificate_file CertificateFile,
     key_file KeyFile,
+}
+
+/// For names, ids and addresses, for `deserialize_with`: a list, or its items in one text with commas, in the file as in
+/// the environment. Not for secrets, which may have commas.
+///
+/// # Errors
+/// It is neither.
+pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "it is no list; write [\"a\", \"b\"], or one text with commas between")]
+    enum List {
+        Items(Vec<String>),
+        Text(String),
+    }
+    Ok(match List::deserialize(deserializer)? {
+        List::Items(items) => items,
+        List::Text(text) => {
+            text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect()
+        }
+    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! * [`catalogue`]: what a service is, as data
 //! * [`registrations`]: the registrations as the services look them up
 //! * [`kinds`]: of which kind a setting is, and what it may be
+//! * [`units`]: in which unit a number of the settings is, and what it may be
 
 #[allow(
     clippy::all,
@@ -37,6 +38,7 @@ pub mod reasons;
 pub mod registrations;
 pub mod time;
 pub mod topics;
+pub mod units;
 
 /// Every message and service of `proto/`, as a serialised `google.protobuf.FileDescriptorSet`.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));

@@ -1,11 +1,14 @@
 //! The settings of registrations; what they mean stands in `settings.default.toml`.
 
+#![allow(missing_docs, reason = "what a setting means stands in settings.default.toml, once")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
+use common::kinds::Problem;
+use common::units::{Bytes, Count, DAY, Millis};
 use database::{Location, Options};
 use serde::{Deserialize, Serialize};
-use service::Problem;
 
 use crate::registrations::rules;
 
@@ -20,28 +23,24 @@ const TRANSACTION_SPARE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegistrationsSettings {
-    /// `sqlite://path` or `postgres://user@host:port/name`.
     pub database: String,
-    /// A file with the password of the PostgreSQL user.
     #[serde(serialize_with = "common::kinds::secret_file")]
     pub password_file: PathBuf,
-    /// Connections to the database.
+    #[serde(with = "Count::<1, 1000>")]
     pub max_connections: u32,
-    /// Time to wait for a lock.
+    #[serde(with = "Millis::<1, 600_000>")]
     pub lock_timeout_ms: u64,
-    /// Time to wait for the topic.
+    #[serde(with = "Millis::<1, 600_000>")]
     pub publish_timeout_ms: u64,
-    /// Time between two comparisons of topic and database.
+    #[serde(with = "Millis::<1, DAY>")]
     pub compare_interval_ms: u64,
-    /// Whether a comparison may remove more than a few registrations from the topic.
     pub allow_removals: bool,
-    /// Whether a missing key file is made.
     pub create_key_file: bool,
-    /// Secrets of one endpoint.
+    #[serde(with = "Count::<1, 100>")]
     pub max_secrets: usize,
-    /// Bytes of one secret.
+    #[serde(with = "Bytes::<1, 65_536>")]
     pub max_secret_bytes: usize,
-    /// Bytes of all metadata of one registration.
+    #[serde(with = "Bytes::<1, 262_144>")]
     pub max_metadata_bytes: usize,
 }
 
@@ -71,7 +70,7 @@ impl RegistrationsSettings {
         }
     }
 
-    /// What is wrong, although every value has the right type.
+    /// What is wrong, although every value has the right type and range.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Err(problem) = Location::parse(&self.database) {
@@ -79,19 +78,6 @@ impl RegistrationsSettings {
                 "use sqlite://path, or postgres://user@host:port/name with the password in registrations.password_file";
             problems.push(Problem::new("registrations.database", problem, fix));
         }
-        let mut positive = |key: &str, value: u64, most: u64| {
-            if value == 0 || value > most {
-                let fix = format!("use 1 to {most}");
-                problems.push(Problem::new(format!("registrations.{key}"), format!("is {value}"), fix));
-            }
-        };
-        positive("max_connections", u64::from(self.max_connections), 1000);
-        positive("lock_timeout_ms", self.lock_timeout_ms, 600_000);
-        positive("publish_timeout_ms", self.publish_timeout_ms, 600_000);
-        positive("compare_interval_ms", self.compare_interval_ms, 86_400_000);
-        positive("max_secrets", self.max_secrets as u64, 100);
-        positive("max_secret_bytes", self.max_secret_bytes as u64, 65_536);
-        positive("max_metadata_bytes", self.max_metadata_bytes as u64, 262_144);
         problems
     }
 }

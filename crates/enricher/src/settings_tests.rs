@@ -60,7 +60,7 @@ fn what_does_not_do_is_told_with_what_would() {
         ("url = \"crm:1\"\nkey = [\"actor_id\"]", "is not the address of a service"),
         ("url = \"http://crm:1\"", "is missing; name some of tenant"),
         ("url = \"http://crm:1\"\nkey = [\"actor_id\"]\npath = \"a.csv\"", "a look-up has no such setting"),
-        ("url = \"http://crm:1\"\nkey = [\"actor_id\"]\nbatch = 0", "is 0; use 1 to 10000"),
+        ("url = \"http://crm:1\"\nkey = [\"actor_id\"]\nbatch = 0", "0 is out of range; give 1 to 10000"),
         ("url = \"http://crm:1\"\nkey = [\"actor_id\"]\nfoo = 1", "foo"),
     ] {
         let said = lookup(more);

@@ -15,7 +15,7 @@ fn settings(root: &str) -> LakeSettings {
 }
 
 fn keys(settings: &LakeSettings) -> Vec<String> {
-    settings.validate().into_iter().map(|(key, _)| key).collect()
+    settings.validate().into_iter().map(|problem| problem.key).collect()
 }
 
 #[test]
@@ -34,7 +34,6 @@ fn what_does_not_do_is_named() {
     assert_eq!(LakeSettings { s3_allow_http: true, ..plain }.validate(), []);
     let half = LakeSettings { s3_access_key_id: "key".into(), ..settings("s3://b/p") };
     assert_eq!(keys(&half), ["lake.s3_secret_access_key_file"]);
-    assert_eq!(keys(&LakeSettings { s3_request_timeout_ms: 0, ..settings("x") }), ["lake.s3_request_timeout_ms"]);
 }
 
 #[test]
@@ -53,7 +52,7 @@ fn what_is_meant_to_be_a_bucket_is_no_folder() {
     ] {
         let problems = settings(root).validate();
         assert!(
-            matches!(&problems[..], [(key, problem)] if key == "lake.root" && problem.contains(part)),
+            matches!(&problems[..], [it] if it.key == "lake.root" && format!("{}; {}", it.problem, it.fix).contains(part)),
             "{problems:?}"
         );
     }

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::kinds::Problem;
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
@@ -46,8 +47,8 @@ impl Lake {
     /// # Errors
     /// When a setting does not do, the folder cannot be made or the secret not be read.
     pub fn open(settings: &LakeSettings) -> Result<Self, Error> {
-        if let Some((key, problem)) = settings.validate().into_iter().next() {
-            return Err(Error::Setting { key, problem });
+        if let Some(Problem { key, problem, fix }) = settings.validate().into_iter().next() {
+            return Err(Error::Setting { key, problem: format!("{problem}; {fix}") });
         }
         let store = match settings.parsed_root() {
             Root::Folder(folder) => Self::folder(folder)?,

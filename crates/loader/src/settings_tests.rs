@@ -22,10 +22,16 @@ fn what_does_not_do_is_named() {
     };
     assert_eq!(wrong(|loader| loader.group.clear()), ["loader.group"]);
     assert_eq!(wrong(|loader| loader.accept = vec!["all".into()]), ["loader.accept"]);
-    assert_eq!(wrong(|loader| loader.commit_interval_ms = 0), ["loader.commit_interval_ms"]);
-    assert_eq!(wrong(|loader| loader.compact.target_bytes = 1), ["loader.compact.target_bytes"]);
-    assert_eq!(wrong(|loader| loader.vacuum.retention_ms = 7 * 86_400_000), ["loader.vacuum.retention_ms"]);
-    assert_eq!(wrong(|loader| loader.vacuum.retention_ms = 31 * 86_400_000), ["loader.vacuum.retention_ms"]);
+    for (variable, value, told) in [
+        ("COMMIT_INTERVAL_MS", "0", "loader.commit_interval_ms"),
+        ("COMPACT__TARGET_BYTES", "1", "1B is out of range; give 1MiB to 4GiB"),
+        ("VACUUM__RETENTION_MS", "7d", "7d is out of range; give 8d to 30d"),
+        ("VACUUM__RETENTION_MS", "31d", "loader.vacuum.retention_ms"),
+    ] {
+        let env = [(format!("WEIR__LOADER__{variable}"), value.to_owned())];
+        let error = service::load::<Settings>(DEFAULTS, None, env).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! The settings of processing; what they mean stands in `settings.default.toml`.
 
+#![allow(missing_docs, reason = "what a setting means stands in settings.default.toml, once")]
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use common::kinds::{Problem, Problems};
 use common::raw::v1::Delivery;
 use common::topics::Topic;
+use common::units::{Bytes, Count, DAY, MAX, MIB, Millis, Share};
 use serde::{Deserialize, Serialize};
-use service::{
-    AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
-};
 
 use crate::storm;
 use crate::weight::Limit;
@@ -19,60 +20,46 @@ pub const PROCESSING_DEFAULTS: &str = include_str!("../settings.default.toml");
 /// The defaults of all settings of the service.
 pub const DEFAULTS: &[&str] = &[service::DEFAULTS, bus::DEFAULTS, PROCESSING_DEFAULTS, control::DEFAULTS];
 
-/// Everything a process of its own reads.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// `[admin]`
-    pub admin: AdminSettings,
-    /// `[grpc]`
-    pub grpc: GrpcSettings,
-    /// `[telemetry]`
-    pub telemetry: TelemetrySettings,
-    /// `[shutdown]`
-    pub shutdown: ShutdownSettings,
-    /// `[secrets]`
-    pub secrets: SecretsSettings,
-    /// `[bus]`
-    pub bus: bus::Settings,
-    /// `[processing]`
-    pub processing: ProcessingSettings,
-    /// `[registrations]`
-    pub registrations: control::RegistrationsSettings,
+service::settings! {
+    /// Everything a process of its own reads.
+    pub struct Settings {
+        bus: bus::Settings,
+        processing: ProcessingSettings,
+        registrations: control::RegistrationsSettings,
+    }
 }
 
 /// `[processing]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessingSettings {
-    /// Names of sources, or `all`.
-    #[serde(deserialize_with = "service::settings::list")]
+    #[serde(deserialize_with = "common::kinds::list")]
     pub sources: Vec<String>,
-    /// The consumer group; with `-bulk` behind it that of the slow lanes.
     pub group: String,
-    /// Threads that parse; 0: one for each core.
+    #[serde(with = "Count::<0, 1000>")]
     pub parse_threads: usize,
-    /// Batches parsed ahead.
+    #[serde(with = "Count::<1, 1000>")]
     pub parse_ahead_batches: usize,
-    /// Memory of all deliveries that are worked on.
+    #[serde(with = "Bytes::<MIB, TIB>")]
     pub memory_bytes: u64,
-    /// Memory of one delivery, in sizes of its body.
+    #[serde(with = "Count::<5, 1000>")]
     pub body_memory_factor: u64,
-    /// Memory that each delivery may take, however small.
+    #[serde(with = "Bytes::<MIB, TIB>")]
     pub body_memory_least_bytes: u64,
-    /// Part of the time for the slow lanes.
+    #[serde(with = "Share::<10, 1000>")]
     pub bulk_share: f64,
-    /// Events per second in all; 0: no limit.
+    #[serde(with = "Count::<0, MAX>")]
     pub events_per_second: u32,
-    /// Events per second of one endpoint; 0: no limit.
+    #[serde(with = "Count::<0, MAX>")]
     pub endpoint_events_per_second: u32,
-    /// Time between two looks of health.
+    #[serde(with = "Millis::<100, DAY>")]
     pub health_interval_ms: u64,
-    /// Time without progress after which it stands still.
+    #[serde(with = "Millis::<100, DAY>")]
     pub stalled_after_ms: u64,
-    /// `[processing.storm]`
     pub storm: StormSettings,
 }
+
+const TIB: u64 = 1 << 40;
 
 /// What one lane reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,19 +76,30 @@ pub struct Input {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StormSettings {
-    /// How far back to look.
+    #[serde(with = "Millis::<1000, DAY>")]
     pub window_ms: u64,
-    /// Fewer deliveries prove nothing.
+    #[serde(with = "Count::<1, MAX>")]
     pub min_deliveries: u64,
-    /// Part of the deliveries that may be refused.
     pub ratio: f64,
-    /// Refused deliveries at other endpoints than the worst.
+    #[serde(with = "Count::<1, MAX>")]
     pub min_elsewhere: u64,
-    /// How long the door holds one endpoint back; 0: never.
+    #[serde(with = "Millis::<0, 3_600_000>")]
     pub hold_ms: u64,
 }
 
 impl Settings {
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems = [self.bus.validate(), self.processing.validate(), self.registrations.validate()].concat();
+        if self.secrets.key_file.is_none() {
+            problems.push(Problem::new(
+                "secrets.key_file",
+                "is not set, and secrets must be sealed",
+                "name a file with 32 random bytes as 64 hex digits",
+            ));
+        }
+        problems
+    }
+
     /// Those of the bus. Claims are rebuilt from what came of the sources: who has not all of them has not all claims.
     pub fn bus(&self) -> bus::Settings {
         let mut bus = self.bus.clone();
@@ -154,64 +152,21 @@ impl ProcessingSettings {
         }
     }
 
-    /// What is wrong, although every value has the right type.
+    /// What is wrong, although every value has the right type and range.
     pub fn validate(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut check = |ok: bool, key: &str, problem: String, fix: &str| {
-            if !ok {
-                problems.push(Problem::new(format!("processing.{key}"), problem, fix));
-            }
-        };
+        let mut problems = Problems::of("processing");
         let known: Vec<&str> = sources::all().iter().map(|source| source.name()).collect();
         let known = format!("use \"all\", or some of {}", known.join(", "));
-        check(!self.sources.is_empty(), "sources", "is empty".into(), &known);
+        problems.check(!self.sources.is_empty(), "sources", "is empty", known.as_str());
         for name in &self.sources {
             let is_known = name == "all" || sources::by_name(name).is_some();
-            check(is_known, "sources", format!("{name:?} is not a source"), &known);
+            problems.check(is_known, "sources", format!("{name:?} is not a source"), known.as_str());
         }
-        check(!self.group.is_empty(), "group", "is empty".into(), "name the group, as weir-processing");
-        check(
-            (1..=1000).contains(&self.parse_ahead_batches),
-            "parse_ahead_batches",
-            format!("is {}", self.parse_ahead_batches),
-            "use 1 to 1000",
-        );
-        for (key, value) in
-            [("memory_bytes", self.memory_bytes), ("body_memory_least_bytes", self.body_memory_least_bytes)]
-        {
-            check((1 << 20..=1 << 40).contains(&value), key, format!("is {value}"), "use 1048576 to 1099511627776");
-        }
-        let factor = self.body_memory_factor;
-        check((5..=1000).contains(&factor), "body_memory_factor", format!("is {factor}"), "use 5 to 1000");
-        check(self.parse_threads <= 1000, "parse_threads", format!("is {}", self.parse_threads), "use 0 to 1000");
-        check(
-            (0.01..=1.0).contains(&self.bulk_share),
-            "bulk_share",
-            format!("is {}", self.bulk_share),
-            "use 0.01 to 1",
-        );
-        for (key, value) in
-            [("health_interval_ms", self.health_interval_ms), ("stalled_after_ms", self.stalled_after_ms)]
-        {
-            check((100..=86_400_000).contains(&value), key, format!("is {value}"), "use 100 to 86400000");
-        }
-        let storm = &self.storm;
-        check(
-            (1000..=86_400_000).contains(&storm.window_ms),
-            "storm.window_ms",
-            format!("is {}", storm.window_ms),
-            "use 1000 to 86400000",
-        );
-        check(storm.min_deliveries > 0, "storm.min_deliveries", "is 0".into(), "use at least 1");
-        check(storm.hold_ms <= 3_600_000, "storm.hold_ms", format!("is {}", storm.hold_ms), "use 0 to 3600000");
-        check(storm.min_elsewhere > 0, "storm.min_elsewhere", "is 0".into(), "use at least 1");
-        check(
-            storm.ratio > 0.0 && storm.ratio <= 1.0,
-            "storm.ratio",
-            format!("is {}", storm.ratio),
-            "use more than 0 and at most 1",
-        );
-        problems
+        problems.check(!self.group.is_empty(), "group", "is empty", "name the group, as weir-processing");
+        let ratio = self.storm.ratio;
+        let is_share = ratio > 0.0 && ratio <= 1.0;
+        problems.check(is_share, "storm.ratio", format!("is {ratio}"), "use more than 0 and at most 1");
+        problems.into_vec()
     }
 }
 
@@ -223,35 +178,6 @@ impl StormSettings {
             min_deliveries: self.min_deliveries,
             ratio: self.ratio,
             min_elsewhere: self.min_elsewhere,
-        }
-    }
-}
-
-impl service::Settings for Settings {
-    fn validate(&self) -> Vec<Problem> {
-        let bus = self.bus.validate().into_iter().map(|(key, problem)| {
-            let fix = format!("correct {key}");
-            Problem::new(key, problem, fix)
-        });
-        let mut problems: Vec<Problem> = bus.collect();
-        problems.extend(self.processing.validate());
-        problems.extend(self.registrations.validate());
-        if self.secrets.key_file.is_none() {
-            problems.push(Problem::new(
-                "secrets.key_file",
-                "is not set, and secrets must be sealed",
-                "name a file with 32 random bytes as 64 hex digits",
-            ));
-        }
-        problems
-    }
-
-    fn host(&self) -> HostSettings {
-        HostSettings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
         }
     }
 }

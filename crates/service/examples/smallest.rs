@@ -6,37 +6,35 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
+use common::units::{MAX, Millis};
 use serde::{Deserialize, Serialize};
-use service::{
-    Action, AdminSettings, CheckSpec, GrpcSettings, Host, HostSettings, Problem, Secret, SecretsSettings,
-    ShutdownSettings, TelemetrySettings,
-};
+use service::{Action, CheckSpec, Host, Problem, Secret};
 use tracing::Instrument as _;
 
 const DEFAULTS: &str = r#"
 [smallest]
-# The time between two rounds, in milliseconds.
-every_ms = 100
+# The time between two rounds.
+every_ms = "100ms"
 # How it ends: on_signal, with_error, with_panic or never (not even on a signal).
 end = "on_signal"
 # Shown nowhere.
 password = "change me"
 "#;
 
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    admin: AdminSettings,
-    grpc: GrpcSettings,
-    telemetry: TelemetrySettings,
-    shutdown: ShutdownSettings,
-    secrets: SecretsSettings,
-    smallest: Smallest,
+service::settings! {
+    struct Settings { smallest: Smallest }
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+impl Settings {
+    fn problems(&self) -> Vec<Problem> {
+        Vec::new()
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Smallest {
+    #[serde(with = "Millis::<1, MAX>")]
     every_ms: u64,
     end: End,
     password: Secret,
@@ -49,25 +47,6 @@ enum End {
     WithError,
     WithPanic,
     Never,
-}
-
-impl service::Settings for Settings {
-    fn validate(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if self.smallest.every_ms == 0 {
-            problems.push(Problem::new("smallest.every_ms", "0 would never rest", "give 1 or more"));
-        }
-        problems
-    }
-
-    fn host(&self) -> HostSettings {
-        HostSettings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
-        }
-    }
 }
 
 fn main() -> ExitCode {

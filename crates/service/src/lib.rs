@@ -1,6 +1,6 @@
 //! What every service of Weir stands on.
 //!
-//! * [`settings`]: layered settings whose errors name the key, where it was set and the fix
+//! * [`mod@settings`]: layered settings whose errors name the key, where it was set and the fix
 //! * [`Service`], [`main_of`]: what a service is to its process
 //! * [`main`]: the `main` of a service: flags, telemetry, signals, deadlines, exit codes
 //! * [`host`]: the admin server and the gRPC server of one process, its tasks and its shutdown
@@ -47,10 +47,11 @@ pub use http::HttpLimits;
 pub use lifecycle::{EXIT_BAD_SETTINGS, EXIT_DEADLINE, EXIT_FAILED, EXIT_SECOND_SIGNAL};
 pub use metrics_page::{endpoint_gone, endpoint_here, endpoint_stays};
 pub use settings::{
-    AdminSettings, AllowSettings, Fault, GrpcSettings, GrpcTlsSettings, HostSettings, LogFormat, Problem, Secret,
-    SecretsSettings, Settings, SettingsError, ShutdownSettings, TelemetrySettings, check_listen, load, print,
+    AdminSettings, AllowSettings, DataSettings, Fault, GrpcSettings, GrpcTlsSettings, HostSettings, LogFormat, Problem,
+    Problems, Secret, SecretsSettings, Settings, SettingsError, ShutdownSettings, TelemetrySettings, check_listen,
+    load, print,
 };
 
-/// The settings that every service has, as commented TOML: `[admin]`, `[grpc]`, `[telemetry]`, `[shutdown]` and
-/// `[secrets]`. To be given to [`main`] beside the service's own.
+/// The settings that every service has, as commented TOML: `[data]`, `[admin]`, `[grpc]`, `[telemetry]`, `[shutdown]`
+/// and `[secrets]`. To be given to [`main`] beside the service's own.
 pub const DEFAULTS: &str = include_str!("../settings.default.toml");

@@ -23,9 +23,9 @@ fn bad_settings_have_their_own_code_and_say_everything() {
         text(&output.stderr),
         "the settings have 2 problems:\n\
          smallest.every_ms (environment variable WEIR__SMALLEST__EVERY_MS): \"often\" is not what is expected; give a \
-         whole number from 0 on, without quotes\n\
+         time with its unit, as \"10s\" or \"250ms\", or a whole number of milliseconds\n\
          streamng (environment variable WEIR__STREAMNG__X): there is no such setting; remove it; known at the top level: \
-         admin, grpc, telemetry, shutdown, secrets, smallest\n"
+         admin, grpc, telemetry, shutdown, secrets, data, smallest\n"
     );
     assert!(output.stdout.is_empty());
 
@@ -50,7 +50,7 @@ fn settings_are_checked_and_printed() {
     assert!(printed.contains("listen = \"127.0.0.1:0\""), "the environment is in it: {printed}");
     assert!(!printed.contains("hunter2"), "{printed}");
     let table: toml::Table = printed.parse().unwrap();
-    assert_eq!(table.len(), 6);
+    assert_eq!(table.len(), 7);
 
     let output = run(smallest().arg("--help"));
     assert_eq!(output.status.code(), Some(0));

@@ -1,15 +1,17 @@
 //! The settings. What each means, and the value it has by default, stands in `settings.default.toml`.
 
+#![allow(missing_docs, reason = "what a setting means stands in settings.default.toml, once")]
+
 use std::collections::HashSet;
 use std::time::Duration;
 
+use common::kinds::{Problem, Problems};
 use common::registration::v1::{Endpoint, Registration, registration::Kind};
 use common::registrations;
+use common::units::{Bytes, Count, MAX, Millis, Seconds, Unit};
 use serde::{Deserialize, Serialize};
 use service::tls::ServerTlsSettings;
-use service::{
-    AdminSettings, GrpcSettings, HostSettings, Problem, Secret, SecretsSettings, ShutdownSettings, TelemetrySettings,
-};
+use service::{Secret, ShutdownSettings};
 
 /// The default settings of this service alone, as commented TOML.
 pub const STREAMING_DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -20,68 +22,55 @@ pub const DEFAULTS: &[&str] = &[service::DEFAULTS, bus::DEFAULTS, STREAMING_DEFA
 /// What a record needs beside the body: envelope, kept headers, key.
 const ENVELOPE: usize = 1024 * 1024;
 
-/// All settings of the service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// `[admin]`
-    pub admin: AdminSettings,
-    /// `[grpc]`
-    pub grpc: GrpcSettings,
-    /// `[telemetry]`
-    pub telemetry: TelemetrySettings,
-    /// `[shutdown]`
-    pub shutdown: ShutdownSettings,
-    /// `[secrets]`
-    pub secrets: SecretsSettings,
-    /// `[bus]`
-    pub bus: bus::Settings,
-    /// `[streaming]`
-    pub streaming: StreamingSettings,
+service::settings! {
+    /// All settings of the service.
+    pub struct Settings { bus: bus::Settings, streaming: StreamingSettings }
+}
+
+impl Settings {
+    fn problems(&self) -> Vec<Problem> {
+        [self.bus.validate(), self.streaming.validate(&self.bus, &self.shutdown)].concat()
+    }
 }
 
 /// `[streaming]`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamingSettings {
-    /// Where platforms deliver to, `host:port`.
     #[serde(serialize_with = "common::kinds::listen")]
     pub listen: String,
-    /// Connections at one time.
+    #[serde(with = "Count::<1, MAX>")]
     pub max_connections: usize,
-    /// For the head of a request.
+    #[serde(with = "Millis::<1, MAX>")]
     pub header_timeout_ms: u64,
-    /// Between two requests on one connection.
+    #[serde(with = "Millis::<1, MAX>")]
     pub idle_timeout_ms: u64,
-    /// Without the client taking anything of an answer.
+    #[serde(with = "Millis::<1, MAX>")]
     pub write_timeout_ms: u64,
-    /// Size of the head of a request.
+    #[serde(with = "Bytes::<8192, MAX>")]
     pub max_header_bytes: usize,
-    /// Headers of a request.
+    #[serde(with = "Count::<16, MAX>")]
     pub max_headers: usize,
-    /// For a body.
+    #[serde(with = "Millis::<1, MAX>")]
     pub body_timeout_ms: u64,
-    /// Size of a body.
+    #[serde(with = "Bytes::<1024, MAX>")]
     pub max_body_bytes: usize,
-    /// Size of all bodies that are in memory.
+    #[serde(with = "Bytes::<1024, MAX>")]
     pub max_buffered_bytes: usize,
-    /// Deliveries that the log has not acknowledged.
+    #[serde(with = "Count::<1, MAX>")]
     pub max_in_flight: usize,
-    /// `Retry-After`.
+    #[serde(with = "Seconds::<1, MAX>")]
     pub retry_after_s: u32,
-    /// Whether a request's `traceparent` is followed.
     pub trust_traceparent: bool,
-    /// The longest that a request waits for newer registrations.
+    #[serde(with = "Millis::<1, 1000>")]
     pub catch_up_timeout_ms: u64,
-    /// The shortest time between two looks for newer registrations.
+    #[serde(with = "Millis::<1, MAX>")]
     pub catch_up_pause_ms: u64,
-    /// Between two looks at the health of what the door depends on.
+    #[serde(with = "Millis::<100, MAX>")]
     pub check_interval_ms: u64,
-    /// How long the door stays open after it was told to stop.
+    #[serde(with = "Millis::<0, MAX>")]
     pub stop_delay_ms: u64,
-    /// Endpoints beside those that are registered.
     pub endpoints: Vec<EndpointSettings>,
-    /// `[streaming.tls]`
     pub tls: ServerTlsSettings,
 }
 
@@ -101,88 +90,45 @@ pub struct EndpointSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify_token: Option<Secret>,
     /// Deliveries per second; absent or 0: no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Count::<0, MAX>", default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<u32>,
 }
 
-impl service::Settings for Settings {
-    fn validate(&self) -> Vec<Problem> {
-        let mut problems: Vec<_> = self
-            .bus
-            .validate()
-            .into_iter()
-            .map(|(key, problem)| Problem::new(key, problem, "give a value that does"))
-            .collect();
-        problems.extend(self.streaming.validate(&self.bus, &self.shutdown));
-        problems
-    }
-
-    fn host(&self) -> HostSettings {
-        HostSettings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
-        }
-    }
-}
-
 impl StreamingSettings {
-    /// What is wrong, each with its key and the fix.
+    /// What is wrong, although every value has the right type and range.
     #[must_use]
     pub fn validate(&self, bus: &bus::Settings, shutdown: &ShutdownSettings) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut check = |ok: bool, key: &str, problem: String, fix: &str| {
-            if !ok {
-                problems.push(Problem::new(format!("streaming.{key}"), problem, fix));
-            }
-        };
-        for (key, value, least) in [
-            ("max_connections", self.max_connections as u64, 1),
-            ("header_timeout_ms", self.header_timeout_ms, 1),
-            ("idle_timeout_ms", self.idle_timeout_ms, 1),
-            ("write_timeout_ms", self.write_timeout_ms, 1),
-            ("max_header_bytes", self.max_header_bytes as u64, 8192),
-            ("max_headers", self.max_headers as u64, 16),
-            ("body_timeout_ms", self.body_timeout_ms, 1),
-            ("max_body_bytes", self.max_body_bytes as u64, 1024),
-            ("max_in_flight", self.max_in_flight as u64, 1),
-            ("catch_up_pause_ms", self.catch_up_pause_ms, 1),
-            ("check_interval_ms", self.check_interval_ms, 100),
-            ("retry_after_s", u64::from(self.retry_after_s), 1),
-        ] {
-            check(value >= least, key, format!("is {value}"), &format!("give at least {least}"));
-        }
-        check(
-            self.max_body_bytes.saturating_add(ENVELOPE) <= bus.producer.max_record_bytes,
+        let mut problems = Problems::of("streaming");
+        let (size, time) = (|bytes: usize| Unit::Bytes.show(bytes as u64), |ms| Unit::Milliseconds.show(ms));
+        let largest = bus.producer.max_record_bytes;
+        problems.check(
+            self.max_body_bytes.saturating_add(ENVELOPE) <= largest,
             "max_body_bytes",
-            format!("is {}, and a record of that size does not fit", self.max_body_bytes),
-            &format!("give at most bus.producer.max_record_bytes ({}) less {ENVELOPE}", bus.producer.max_record_bytes),
+            format!("is {}, and a record of that size does not fit", size(self.max_body_bytes)),
+            format!("give at most bus.producer.max_record_bytes ({}) less {}", size(largest), size(ENVELOPE)),
         );
-        check(
+        problems.check(
             self.max_buffered_bytes >= self.max_body_bytes,
             "max_buffered_bytes",
-            format!("is {}, less than one body", self.max_buffered_bytes),
+            format!("is {}, less than one body", size(self.max_buffered_bytes)),
             "give at least streaming.max_body_bytes",
         );
-        check(
-            (1..=1000).contains(&self.catch_up_timeout_ms),
-            "catch_up_timeout_ms",
-            format!("is {}", self.catch_up_timeout_ms),
-            "give 1 to 1000: the platforms wait for it",
-        );
-        check(
+        problems.check(
             self.stop_delay_ms < shutdown.deadline_ms,
             "stop_delay_ms",
-            format!("is {}, and nothing of shutdown.deadline_ms is left for what is under way", self.stop_delay_ms),
-            &format!("give less than shutdown.deadline_ms ({})", shutdown.deadline_ms),
+            format!(
+                "is {}, and nothing of shutdown.deadline_ms is left for what is under way",
+                time(self.stop_delay_ms)
+            ),
+            format!("give less than shutdown.deadline_ms ({})", time(shutdown.deadline_ms)),
         );
-        problems.extend(service::settings::check_listen("streaming.listen", &self.listen));
-        problems.extend(self.tls.validate("streaming.tls"));
         let mut names = HashSet::new();
         for (index, endpoint) in self.endpoints.iter().enumerate() {
-            problems.extend(endpoint.validate(index, !names.insert(endpoint.name.as_str())));
+            endpoint.validate(index, !names.insert(endpoint.name.as_str()), &mut problems);
         }
+        let mut problems = problems.into_vec();
+        problems.extend(service::settings::check_listen("streaming.listen", &self.listen));
+        problems.extend(self.tls.validate("streaming.tls"));
         problems
     }
 
@@ -192,10 +138,9 @@ impl StreamingSettings {
 }
 
 impl EndpointSettings {
-    fn validate(&self, index: usize, twice: bool) -> Vec<Problem> {
-        let mut problems = Vec::new();
+    fn validate(&self, index: usize, twice: bool, problems: &mut Problems) {
         let mut problem = |key: &str, problem: String, fix: &str| {
-            problems.push(Problem::new(format!("streaming.endpoints[{index}].{key}"), problem, fix));
+            problems.check(false, &format!("endpoints[{index}].{key}"), problem, fix);
         };
         let registration = Registration {
             tenant: self.tenant.clone(),
@@ -219,7 +164,7 @@ impl EndpointSettings {
         let Some(source) = sources::by_name(&self.source) else {
             let known: Vec<_> = sources::all().iter().map(|source| source.name()).collect();
             problem("source", format!("{:?} is not known", self.source), &format!("give one of {}", known.join(", ")));
-            return problems;
+            return;
         };
         for (at, secret) in self.secrets.iter().enumerate() {
             if let Err(wrong) = source.check_secret(secret.expose()) {
@@ -229,7 +174,6 @@ impl EndpointSettings {
         if let Some(Err(wrong)) = self.verify_token.as_ref().map(|token| source.check_verify_token(token.expose())) {
             problem("verify_token", wrong.problem().into(), wrong.fix());
         }
-        problems
     }
 }
 

@@ -1,9 +1,10 @@
-//! Of every setting that any service has: those of one kind refuse the same mistakes. A new setting says its kind with
-//! its field, or has to be named here.
+//! Of every setting that any service has: those of one kind refuse the same mistakes, and numbers have a range and the
+//! unit of their name. A new setting says its kind, or its range, with its field, or has to be named here.
 
 use std::collections::BTreeSet;
 
-use common::kinds::{Kind, Setting, settings_of};
+use common::kinds::{Kind, Setting, ranges_of, settings_of};
+use common::units::Unit;
 
 use super::{DEFAULTS, Settings};
 
@@ -40,6 +41,14 @@ const OTHERS: &[&str] = &[
     "streaming.endpoints[0].tenant",
     "streaming.endpoints[0].verify_token",
     "telemetry.log",
+];
+
+/// Numbers whose ends are no whole ones, or that another setting is an end of.
+const WITHOUT_RANGE: &[&str] = &[
+    "health_check.limits.lag_failing",
+    "health_check.limits.lag_warning",
+    "processing.storm.ratio",
+    "simulation.rate",
 ];
 
 /// Those that their own crate checks, because no other is like them.
@@ -136,6 +145,19 @@ fn every_text_has_a_kind_or_is_known_to_have_none() {
                 .any(ends);
         let is_written = value.contains("://") || value.starts_with(['/', '~']) || value.starts_with("./");
         assert!(!is_named && !is_written, "{key} = {value:?} looks like an address or a place, and says no kind");
+    }
+}
+
+#[test]
+fn every_number_has_a_range_and_the_unit_of_its_name() {
+    let found = ranges_of(&all()).unwrap();
+    let without: BTreeSet<_> = found.iter().filter(|(_, range)| range.is_none()).map(|(key, _)| key.as_str()).collect();
+    assert_eq!(without, BTreeSet::from_iter(WITHOUT_RANGE.iter().copied()), "which of common::units are these?");
+    for (key, range) in &found {
+        let ends = [("_ms", Unit::Milliseconds), ("_s", Unit::Seconds), ("_days", Unit::Days), ("_bytes", Unit::Bytes)];
+        let named = ends.iter().find(|(end, _)| key.ends_with(end)).map(|(_, unit)| *unit);
+        let unit = range.map(|range| range.unit).filter(|unit| !matches!(unit, Unit::Count | Unit::Thousandths));
+        assert_eq!(unit, named, "{key}: a bare number has the unit that the name ends with");
     }
 }
 

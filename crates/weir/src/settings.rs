@@ -1,13 +1,14 @@
 //! The settings of all that `weir` runs. What each means, and its default, stands in the `settings.default.toml` of the
 //! crates.
 
+#![allow(missing_docs, reason = "what a setting means stands in settings.default.toml, once")]
+
 use std::path::{Path, PathBuf};
 
+use common::kinds::{Problem, Problems};
+use common::units::{Count, Share};
 use serde::{Deserialize, Serialize};
-use service::{
-    AdminSettings, GrpcSettings, HostSettings, Problem, SecretsSettings, ShutdownSettings, TelemetrySettings,
-};
-
+use service::Settings as _;
 use simulate::Mix;
 
 /// The defaults of every section; later texts override earlier ones.
@@ -24,57 +25,35 @@ pub const DEFAULTS: &[&str] = &[
     include_str!("../settings.default.toml"),
 ];
 
-/// The settings of every service, and those of the simulation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// `[admin]`
-    pub admin: AdminSettings,
-    /// `[grpc]`
-    pub grpc: GrpcSettings,
-    /// `[telemetry]`
-    pub telemetry: TelemetrySettings,
-    /// `[shutdown]`
-    pub shutdown: ShutdownSettings,
-    /// `[secrets]`
-    pub secrets: SecretsSettings,
-    /// `[bus]`
-    pub bus: bus::Settings,
-    /// `[streaming]`
-    pub streaming: streaming::StreamingSettings,
-    /// `[processing]`
-    pub processing: processing::settings::ProcessingSettings,
-    /// `[registrations]`
-    pub registrations: control::RegistrationsSettings,
-    /// `[lake]`
-    pub lake: lake::LakeSettings,
-    /// `[enricher]`
-    pub enricher: enricher::settings::EnricherSettings,
-    /// `[loader]`
-    pub loader: loader::LoaderSettings,
-    /// `[health_check]`
-    pub health_check: health_check::HealthCheckSettings,
-    /// `[simulation]`
-    pub simulation: SimulationSettings,
+service::settings! {
+    /// The settings of every service, and those of the simulation.
+    pub struct Settings {
+        bus: bus::Settings,
+        streaming: streaming::StreamingSettings,
+        processing: processing::settings::ProcessingSettings,
+        registrations: control::RegistrationsSettings,
+        lake: lake::LakeSettings,
+        enricher: enricher::settings::EnricherSettings,
+        loader: loader::LoaderSettings,
+        health_check: health_check::HealthCheckSettings,
+        simulation: SimulationSettings,
+    }
 }
 
 /// `[simulation]`: what `weir up --simulate` sends.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimulationSettings {
-    /// Deliveries per second.
     pub rate: f64,
-    /// Pages of Facebook.
+    #[serde(with = "Count::<2, 100_000>")]
     pub pages: u32,
-    /// How unequal they are.
+    #[serde(with = "Share::<0, 10_000>")]
     pub skew: f64,
-    /// Shares of the platforms.
     pub mix: String,
-    /// The share of deliveries that are sent again.
+    #[serde(with = "Share::<0, 500>")]
     pub redeliver: f64,
-    /// The share of deliveries that are broken on purpose.
+    #[serde(with = "Share::<0, 500>")]
     pub broken: f64,
-    /// Where the secrets of the simulated endpoints are kept.
     #[serde(serialize_with = "common::kinds::made_file")]
     pub secrets_file: PathBuf,
 }
@@ -95,149 +74,78 @@ impl Settings {
 
     /// What streaming reads of them.
     pub fn streaming(&self) -> streaming::Settings {
-        streaming::Settings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
-            secrets: self.secrets.clone(),
-            bus: self.bus.clone(),
-            streaming: self.streaming.clone(),
-        }
+        self.into()
     }
 
     /// What processing reads of them.
     pub fn processing(&self) -> processing::Settings {
-        processing::Settings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
-            secrets: self.secrets.clone(),
-            bus: self.bus.clone(),
-            processing: self.processing.clone(),
-            registrations: self.registrations.clone(),
-        }
+        self.into()
     }
 
     /// What the enricher reads of them.
     pub fn enricher(&self) -> enricher::Settings {
-        enricher::Settings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
-            secrets: self.secrets.clone(),
-            bus: self.bus.clone(),
-            lake: self.lake.clone(),
-            enricher: self.enricher.clone(),
-        }
+        self.into()
     }
 
     /// What the loader reads of them.
     pub fn loader(&self) -> loader::Settings {
-        loader::Settings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
-            secrets: self.secrets.clone(),
-            bus: self.bus.clone(),
-            lake: self.lake.clone(),
-            loader: self.loader.clone(),
-        }
+        self.into()
     }
-}
 
-impl From<&Settings> for streaming::Settings {
-    fn from(all: &Settings) -> Self {
-        all.streaming()
-    }
-}
-
-impl From<&Settings> for processing::Settings {
-    fn from(all: &Settings) -> Self {
-        all.processing()
-    }
-}
-
-impl From<&Settings> for enricher::Settings {
-    fn from(all: &Settings) -> Self {
-        all.enricher()
-    }
-}
-
-impl From<&Settings> for loader::Settings {
-    fn from(all: &Settings) -> Self {
-        all.loader()
-    }
-}
-
-impl From<&Settings> for health_check::Settings {
-    fn from(all: &Settings) -> Self {
-        Self {
-            admin: all.admin.clone(),
-            grpc: all.grpc.clone(),
-            telemetry: all.telemetry.clone(),
-            shutdown: all.shutdown.clone(),
-            secrets: all.secrets.clone(),
-            health_check: all.health_check.clone(),
-        }
-    }
-}
-
-impl service::Settings for Settings {
-    fn validate(&self) -> Vec<Problem> {
-        let mut problems = self.streaming().validate();
-        let others = [self.processing().validate(), self.enricher().validate(), self.loader().validate()];
-        for problem in others.into_iter().flatten().chain(self.health_check.validate()) {
+    fn problems(&self) -> Vec<Problem> {
+        let mut problems: Vec<Problem> = Vec::new();
+        // Health-check has nobody to ask here, so that only its section counts.
+        let found = [
+            self.streaming().validate(),
+            self.processing().validate(),
+            self.enricher().validate(),
+            self.loader().validate(),
+            self.health_check.validate(),
+            self.simulation.validate(),
+        ];
+        for problem in found.into_iter().flatten() {
             // What several read is told once.
             if !problems.iter().any(|known| known.key == problem.key) {
                 problems.push(problem);
             }
         }
-        problems.extend(self.simulation.validate());
         problems
     }
+}
 
-    fn host(&self) -> HostSettings {
-        HostSettings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
+/// The sections that a service reads beside those that every service has.
+macro_rules! services {
+    ($($service:ty { $($section:ident),+ })+) => {$(
+        impl From<&Settings> for $service {
+            fn from(all: &Settings) -> Self {
+                let Settings { admin, grpc, telemetry, shutdown, secrets, data, .. } = all.clone();
+                Self { admin, grpc, telemetry, shutdown, secrets, data, $($section: all.$section.clone()),+ }
+            }
         }
-    }
+    )+};
+}
+
+services! {
+    streaming::Settings { bus, streaming }
+    processing::Settings { bus, processing, registrations }
+    enricher::Settings { bus, lake, enricher }
+    loader::Settings { bus, lake, loader }
+    health_check::Settings { health_check }
 }
 
 impl SimulationSettings {
     fn validate(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        let mut check = |ok: bool, key: &str, problem: String, fix: &str| {
-            if !ok {
-                problems.push(Problem::new(format!("simulation.{key}"), problem, fix));
-            }
-        };
-        check(
+        let mut problems = Problems::of("simulation");
+        problems.check(
             self.rate > 0.0 && self.rate <= 100_000.0,
             "rate",
             format!("is {}", self.rate),
             "give deliveries per second, above 0 and at most 100000",
         );
-        check(
-            (2..=100_000).contains(&self.pages),
-            "pages",
-            format!("is {}", self.pages),
-            "give 2 to 100000: a batch mixes the pages of two tenants",
-        );
-        check((0.0..=10.0).contains(&self.skew), "skew", format!("is {}", self.skew), "give 0 (even) to 10");
         if let Err(error) = self.mix.parse::<Mix>() {
-            check(false, "mix", error.problem, "write shares, for example facebook=60,github=40");
+            problems.check(false, "mix", error.problem, "write shares, for example facebook=60,github=40");
         }
-        for (key, share) in [("redeliver", self.redeliver), ("broken", self.broken)] {
-            check((0.0..=0.5).contains(&share), key, format!("is {share}"), "give a share from 0 to 0.5");
-        }
-        problems
+        problems.into_vec()
     }
 }
 

@@ -22,6 +22,36 @@ fn the_defaults_are_those_of_one_machine() {
     assert!(settings.validate().is_empty());
 }
 
+/// Where each of what is kept on this machine is.
+fn places(text: &str) -> [String; 5] {
+    let settings = load(text).unwrap();
+    let shown = |path: &Path| path.display().to_string();
+    [
+        shown(&settings.bus.data_dir),
+        settings.lake.root,
+        shown(settings.secrets.key_file.as_deref().unwrap()),
+        settings.registrations.database,
+        shown(&settings.simulation.secrets_file),
+    ]
+}
+
+#[test]
+fn one_setting_moves_all_that_is_kept_here_and_what_is_set_stays() {
+    let all = ["", "/lake", "/secrets.key", "/registrations.db", "/simulation.toml"];
+    let within = |dir: &str| all.map(|name| format!("{dir}{name}"));
+    let with_scheme = |mut places: [String; 5]| {
+        places[3] = format!("sqlite://{}", places[3]);
+        places
+    };
+    assert_eq!(places(""), with_scheme(within("./weir-data")));
+    assert_eq!(places("[data]\ndir = \"/var/lib/weir\""), with_scheme(within("/var/lib/weir")));
+    let own = places("[data]\ndir = \"/a\"\n[lake]\nroot = \"s3://b/c\"\n[bus]\ndata_dir = \"./{data.dir}\"");
+    assert_eq!(
+        own,
+        ["./{data.dir}", "s3://b/c", "/a/secrets.key", "sqlite:///a/registrations.db", "/a/simulation.toml"]
+    );
+}
+
 #[test]
 fn unknown_keys_and_wrong_values_are_named() {
     for (text, key) in [

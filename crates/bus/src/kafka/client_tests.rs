@@ -42,5 +42,5 @@ fn what_is_overruled_is_refused() {
     let all = settings(&[("security.protocol", "ssl"), ("statistics.interval.ms", "5"), ("linger.ms", "7")]);
     let problems = all.validate();
     assert_eq!(problems.len(), 3, "{problems:?}");
-    assert!(problems.iter().all(|(key, _)| key == "bus.kafka.properties"), "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.key == "bus.kafka.properties"), "{problems:?}");
 }

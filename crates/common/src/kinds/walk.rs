@@ -1,4 +1,4 @@
-//! Every text of some settings, with its whole key and its kind.
+//! Every text of some settings with its whole key and its kind, and every number with its range.
 
 use std::fmt::Display;
 
@@ -8,6 +8,7 @@ use serde::ser::{
 };
 
 use super::Kind;
+use crate::units::{NUMBER, Range};
 
 /// A text of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +37,25 @@ impl Error for NotWalked {
 /// # Errors
 /// Something in it has a form that settings do not have.
 pub fn settings_of<T: Serialize + ?Sized>(settings: &T) -> Result<Vec<Setting>, NotWalked> {
-    let mut found = Vec::new();
+    Ok(walk(settings)?.texts)
+}
+
+/// The key of every number of `settings`, as in [`Setting`], with the range that its field says.
+///
+/// # Errors
+/// Something in it has a form that settings do not have.
+pub fn ranges_of<T: Serialize + ?Sized>(settings: &T) -> Result<Vec<(String, Option<Range>)>, NotWalked> {
+    Ok(walk(settings)?.numbers)
+}
+
+#[derive(Default)]
+struct Found {
+    texts: Vec<Setting>,
+    numbers: Vec<(String, Option<Range>)>,
+}
+
+fn walk<T: Serialize + ?Sized>(settings: &T) -> Result<Found, NotWalked> {
+    let mut found = Found::default();
     settings.serialize(Walk { key: String::new(), index: None, kind: None, found: &mut found })?;
     Ok(found)
 }
@@ -46,7 +65,7 @@ struct Walk<'a> {
     /// Which item of a list, where it is one.
     index: Option<usize>,
     kind: Option<Kind>,
-    found: &'a mut Vec<Setting>,
+    found: &'a mut Found,
 }
 
 impl<'a> Walk<'a> {
@@ -64,6 +83,15 @@ macro_rules! no_text {
     )*};
 }
 
+macro_rules! numbers {
+    ($($method:ident $type:ty),*) => {$(
+        fn $method(self, _: $type) -> Result<(), NotWalked> {
+            self.found.numbers.push((self.key, None));
+            Ok(())
+        }
+    )*};
+}
+
 impl<'a> Serializer for Walk<'a> {
     type Ok = ();
     type Error = NotWalked;
@@ -76,13 +104,21 @@ impl<'a> Serializer for Walk<'a> {
     type SerializeStructVariant = Parts<'a>;
 
     no_text! {
-        serialize_bool bool, serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64,
-        serialize_u8 u8, serialize_u16 u16, serialize_u32 u32, serialize_u64 u64, serialize_f32 f32,
-        serialize_f64 f64, serialize_char char, serialize_bytes &[u8], serialize_unit_struct &'static str
+        serialize_bool bool, serialize_char char, serialize_bytes &[u8], serialize_unit_struct &'static str
+    }
+
+    numbers! {
+        serialize_i8 i8, serialize_i16 i16, serialize_i32 i32, serialize_i64 i64, serialize_u8 u8, serialize_u16 u16,
+        serialize_u32 u32, serialize_u64 u64, serialize_f32 f32, serialize_f64 f64
+    }
+
+    /// By this a number knows that its range is asked for, and not its value.
+    fn is_human_readable(&self) -> bool {
+        false
     }
 
     fn serialize_str(self, value: &str) -> Result<(), NotWalked> {
-        self.found.push(Setting { key: self.key, kind: self.kind, value: value.to_owned() });
+        self.found.texts.push(Setting { key: self.key, kind: self.kind, value: value.to_owned() });
         Ok(())
     }
 
@@ -104,6 +140,11 @@ impl<'a> Serializer for Walk<'a> {
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, name: &'static str, value: &T) -> Result<(), NotWalked> {
+        if name == NUMBER {
+            let range = serde_json::to_value(value).and_then(serde_json::from_value).map_err(NotWalked::custom)?;
+            self.found.numbers.push((self.key, Some(range)));
+            return Ok(());
+        }
         value.serialize(Walk { kind: Kind::by_name(name).or(self.kind), ..self })
     }
 
@@ -165,7 +206,7 @@ struct Parts<'a> {
     kind: Option<Kind>,
     next: usize,
     name: String,
-    found: &'a mut Vec<Setting>,
+    found: &'a mut Found,
 }
 
 impl Parts<'_> {

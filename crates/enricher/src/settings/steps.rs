@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use common::kinds::Problems;
+use common::units::{Bytes, Count, DAY, GIB, MAX, MIB, Millis};
 use serde::{Deserialize, Serialize};
-use service::Problem;
 
 use super::EnricherSettings;
 use crate::fields;
@@ -16,27 +17,27 @@ pub const PROCESSING: &str = "processing";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LookupSettings {
-    /// Time for all calls of one batch.
+    #[serde(with = "Millis::<1, 600_000>")]
     pub timeout_ms: u64,
-    /// Keys of one call.
+    #[serde(with = "Count::<1, 10_000>")]
     pub batch: usize,
-    /// Keys remembered.
+    #[serde(with = "Count::<0, 100_000_000>")]
     pub cache_entries: usize,
-    /// Bytes of keys and answers remembered.
+    #[serde(with = "Bytes::<0, MAX>")]
     pub cache_bytes: usize,
-    /// How long an answer is remembered.
+    #[serde(with = "Millis::<0, DAY>")]
     pub cache_ttl_ms: u64,
-    /// How long it is remembered that a key is not known.
+    #[serde(with = "Millis::<0, DAY>")]
     pub negative_ttl_ms: u64,
-    /// Failures in a row that open the circuit.
+    #[serde(with = "Count::<1, 1_000_000>")]
     pub circuit_failures: u32,
-    /// How long it stays open.
+    #[serde(with = "Millis::<1, DAY>")]
     pub circuit_open_ms: u64,
-    /// Attributes of one answer.
+    #[serde(with = "Count::<1, 10_000>")]
     pub max_attributes: usize,
-    /// Bytes of one answer's attributes.
+    #[serde(with = "Bytes::<1, MIB>")]
     pub max_attribute_bytes: usize,
-    /// Bytes of one message.
+    #[serde(with = "Bytes::<1024, GIB>")]
     pub max_message_bytes: usize,
 }
 
@@ -44,15 +45,15 @@ pub struct LookupSettings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReferenceSettings {
-    /// Time between two looks at the files.
+    #[serde(with = "Millis::<1, MAX>")]
     pub check_interval_ms: u64,
-    /// The largest file.
+    #[serde(with = "Bytes::<1, MAX>")]
     pub max_bytes: u64,
-    /// The most rows.
+    #[serde(with = "Count::<1, MAX>")]
     pub max_rows: usize,
-    /// Attributes of one row.
+    #[serde(with = "Count::<1, MAX>")]
     pub max_attributes: usize,
-    /// Bytes of one row's attributes.
+    #[serde(with = "Bytes::<1, MAX>")]
     pub max_attribute_bytes: usize,
 }
 
@@ -97,29 +98,21 @@ pub struct StepSettings {
     /// Reference: the columns that become attributes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
-    /// As in [`LookupSettings`], for this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Millis::<1, 600_000>", default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
-    /// As in [`LookupSettings`], for this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Count::<1, 10_000>", default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
-    /// As in [`LookupSettings`], for this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Count::<0, 100_000_000>", default, skip_serializing_if = "Option::is_none")]
     pub cache_entries: Option<usize>,
-    /// As in [`LookupSettings`], for this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Bytes::<0, MAX>", default, skip_serializing_if = "Option::is_none")]
     pub cache_bytes: Option<usize>,
-    /// As in [`LookupSettings`], for this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Millis::<0, DAY>", default, skip_serializing_if = "Option::is_none")]
     pub cache_ttl_ms: Option<u64>,
-    /// As in [`LookupSettings`], for this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Millis::<0, DAY>", default, skip_serializing_if = "Option::is_none")]
     pub negative_ttl_ms: Option<u64>,
-    /// As in [`LookupSettings`], for this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Count::<1, 1_000_000>", default, skip_serializing_if = "Option::is_none")]
     pub circuit_failures: Option<u32>,
-    /// As in [`LookupSettings`], for this step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(with = "Millis::<1, DAY>", default, skip_serializing_if = "Option::is_none")]
     pub circuit_open_ms: Option<u64>,
 }
 
@@ -168,9 +161,9 @@ impl StepSettings {
         all.filter(|(_, is_set)| *is_set).map(|(key, _)| key).collect()
     }
 
-    fn validate(&self, at: &str, problems: &mut Vec<Problem>) {
+    fn validate(&self, at: &str, problems: &mut Problems) {
         let mut wrong = |key: &str, problem: String, fix: &str| {
-            problems.push(Problem::new(format!("{at}.{key}"), problem, fix));
+            problems.check(false, &format!("{at}.{key}"), problem, fix);
         };
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
         if !(1..=64).contains(&self.name.len()) || !self.name.chars().all(fits) {
@@ -226,59 +219,15 @@ fn is_address(url: &str) -> bool {
 }
 
 /// What is wrong with the steps and with what they have in common.
-pub(super) fn validate(settings: &EnricherSettings) -> Vec<Problem> {
-    let mut problems = Vec::new();
+pub(super) fn validate(settings: &EnricherSettings, problems: &mut Problems) {
     let mut names = HashSet::new();
-    if !is_address(&settings.processing_url) {
-        let problem = format!("{:?} is not the address of a service", settings.processing_url);
-        problems.push(Problem::new("enricher.processing_url", problem, "write http://host:port"));
-    }
-    let (common, reference) = (&settings.lookups, &settings.reference);
-    check_lookup("enricher.lookups", common, &mut problems);
-    let positive = [
-        ("check_interval_ms", reference.check_interval_ms),
-        ("max_bytes", reference.max_bytes),
-        ("max_rows", reference.max_rows as u64),
-        ("max_attributes", reference.max_attributes as u64),
-        ("max_attribute_bytes", reference.max_attribute_bytes as u64),
-    ];
-    for (key, _) in positive.into_iter().filter(|(_, value)| *value == 0) {
-        problems.push(Problem::new(format!("enricher.reference.{key}"), "is 0", "use 1 or more"));
-    }
+    let url = &settings.processing_url;
+    let is_none = format!("{url:?} is not the address of a service");
+    problems.check(is_address(url), "processing_url", is_none, "write http://host:port");
     for (n, step) in settings.steps.iter().enumerate() {
-        let at = format!("enricher.steps[{n}]");
-        step.validate(&at, &mut problems);
-        if !names.insert(&step.name) {
-            let problem = format!("{:?} is another step's name too", step.name);
-            problems.push(Problem::new(format!("{at}.name"), problem, "give each step its own name"));
-        }
-        if step.r#type == StepType::Lookup {
-            let mut of_step = Vec::new();
-            check_lookup(&at, &step.lookup_settings(common), &mut of_step);
-            // What is wrong with all was told once.
-            let set = step.set();
-            problems.extend(of_step.into_iter().filter(|problem| set.iter().any(|key| problem.key.ends_with(key))));
-        }
-    }
-    problems
-}
-
-fn check_lookup(at: &str, settings: &LookupSettings, problems: &mut Vec<Problem>) {
-    let ranges = [
-        ("timeout_ms", settings.timeout_ms, 1, 600_000),
-        ("batch", settings.batch as u64, 1, 10_000),
-        ("cache_entries", settings.cache_entries as u64, 0, 100_000_000),
-        ("cache_ttl_ms", settings.cache_ttl_ms, 0, 86_400_000),
-        ("negative_ttl_ms", settings.negative_ttl_ms, 0, 86_400_000),
-        ("circuit_failures", u64::from(settings.circuit_failures), 1, 1_000_000),
-        ("circuit_open_ms", settings.circuit_open_ms, 1, 86_400_000),
-        ("max_attributes", settings.max_attributes as u64, 1, 10_000),
-        ("max_attribute_bytes", settings.max_attribute_bytes as u64, 1, 1 << 20),
-        ("max_message_bytes", settings.max_message_bytes as u64, 1024, 1 << 30),
-    ];
-    for (key, value, least, most) in ranges {
-        if !(least..=most).contains(&value) {
-            problems.push(Problem::new(format!("{at}.{key}"), format!("is {value}"), format!("use {least} to {most}")));
-        }
+        let at = format!("steps[{n}]");
+        step.validate(&at, problems);
+        let twice = format!("{:?} is another step's name too", step.name);
+        problems.check(names.insert(&step.name), &format!("{at}.name"), twice, "give each step its own name");
     }
 }

@@ -9,6 +9,8 @@ use super::Fault;
 
 /// What every variable begins with.
 pub(super) const PREFIX: &str = "WEIR__";
+/// The origin of what the program itself sets.
+pub(super) const DEFAULTS: &str = "defaults";
 /// How the origin of a value that came from a variable begins: such a value is a text, whatever is asked for.
 pub(super) const VARIABLE: &str = "environment variable ";
 

@@ -5,34 +5,18 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use super::error::What;
+use super::error::{Error, What};
 use super::kinds;
-use super::layers::Layers;
+use super::layers::{DEFAULTS, Layers};
 use super::tree::Node;
-use super::{HostSettings, Settings};
+use super::{Problem, Settings};
 
 /// A file with settings is some kilobytes; what is far larger is another file.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 /// More faults than anybody reads.
 const MAX_FAULTS: usize = 50;
-
-/// One thing that [`Settings::validate`] finds wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key with its section: `bus.kafka.brokers`.
-    pub key: String,
-    /// What is wrong, with the value where it is no secret: `"localhost" has no port`.
-    pub problem: String,
-    /// What to do: `write host:port, for example localhost:9092`.
-    pub fix: String,
-}
-
-impl Problem {
-    /// A problem of a key.
-    pub fn new(key: impl Into<String>, problem: impl Into<String>, fix: impl Into<String>) -> Problem {
-        Problem { key: key.into(), problem: problem.into(), fix: fix.into() }
-    }
-}
+/// The folder of `{data.dir}`.
+const DATA_DIR: [&str; 2] = ["data", "dir"];
 
 /// A problem, and where the value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +57,8 @@ impl fmt::Display for SettingsError {
     }
 }
 
-/// Loads settings: `defaults` (TOML texts), then `file`, then `WEIR__SECTION__KEY` of `env`.
+/// Loads settings: `defaults` (TOML texts), then `file`, then `WEIR__SECTION__KEY` of `env`. Where a default has
+/// `{data.dir}` in it, there stands what `[data] dir` is in the end.
 ///
 /// # Errors
 /// Every problem that can be told, each with its key, where it was set, and the fix.
@@ -84,10 +69,10 @@ pub fn load<S: Settings>(
 ) -> Result<S, SettingsError> {
     let mut layers = Layers::default();
     for text in defaults {
-        layers.add_toml("defaults", false, text);
+        layers.add_toml(DEFAULTS, false, text);
     }
     // What is wrong in a later layer gives way to this one, so that the search for faults can go on.
-    let fallback = merge(&layers)?;
+    let mut fallback = merge(&layers)?;
     if let Some(path) = file {
         match read(path) {
             Ok(text) => layers.add_toml(&path.display().to_string(), true, &text),
@@ -96,20 +81,30 @@ pub fn load<S: Settings>(
     }
     layers.add_environment(env);
     let mut tree = merge(&layers)?;
+    if let Some(dir) = tree.text(&DATA_DIR).or(fallback.text(&DATA_DIR)).map(str::to_owned) {
+        fallback.place(&dir);
+        tree.place(&dir);
+    }
 
     let mut faults = layers.faults;
     while faults.len() < MAX_FAULTS {
-        let error = match serde::Deserialize::deserialize(tree.clone()) {
-            Ok(settings) if faults.is_empty() => return checked(settings, &tree),
-            Ok(_) => break,
+        let settings: Result<S, Error> = serde::Deserialize::deserialize(tree.clone());
+        let error = match settings {
+            // Of a file that cannot be read nobody knows what would be wrong with the rest.
+            Ok(_) if faults.iter().any(|fault| fault.key.is_empty()) => break,
+            Ok(settings) => {
+                // A problem with what stands in for a value that could not be read is told when that one can be.
+                let told = |fault: &Fault| faults.iter().any(|known| known.key == fault.key);
+                let found: Vec<_> = problems(&settings, &tree).into_iter().filter(|fault| !told(fault)).collect();
+                faults.extend(found);
+                return if faults.is_empty() { Ok(settings) } else { Err(SettingsError { faults }) };
+            }
             Err(error) => error,
         };
-        let error: super::error::Error = error;
         let path = error.path();
         let repair = match error.what {
             What::Unknown(_) => None,
-            What::Missing => fallback.get(&path).cloned(),
-            What::Value { .. } => fallback.get(&path).cloned(),
+            What::Missing | What::Value { .. } => fallback.get(&path).cloned(),
         };
         let fault = error.into_fault();
         if !faults.iter().any(|known| known.key == fault.key) {
@@ -133,25 +128,19 @@ fn merge(layers: &Layers) -> Result<Node, SettingsError> {
     })
 }
 
-fn checked<S: Settings>(settings: S, tree: &Node) -> Result<S, SettingsError> {
-    let host: HostSettings = settings.host();
-    let mut problems: Vec<Problem> = host.validate().into_iter().chain(settings.validate()).collect();
-    for problem in kinds::values(&settings) {
+/// What is wrong with settings whose values have the right types.
+fn problems<S: Settings>(settings: &S, tree: &Node) -> Vec<Fault> {
+    let mut problems: Vec<Problem> = settings.host().validate();
+    problems.extend(settings.validate());
+    for problem in kinds::values(settings) {
         // Who knows the setting says more of it.
         if !problems.iter().any(|known| known.key == problem.key) {
             problems.push(problem);
         }
     }
-    let faults: Vec<Fault> = problems
-        .into_iter()
-        .map(|Problem { key, problem, fix }| Fault {
-            origin: tree.origin_of(&key).map(str::to_owned),
-            key,
-            problem,
-            fix,
-        })
-        .collect();
-    if faults.is_empty() { Ok(settings) } else { Err(SettingsError { faults }) }
+    let fault =
+        |Problem { key, problem, fix }| Fault { origin: tree.origin_of(&key).map(str::to_owned), key, problem, fix };
+    problems.into_iter().map(fault).collect()
 }
 
 /// What is wrong with the files that settings name.
@@ -193,8 +182,12 @@ pub fn print<S: Settings>(settings: &S) -> String {
 
 #[cfg(test)]
 #[path = "load_tests.rs"]
-mod tests;
+pub(super) mod tests;
 
 #[cfg(test)]
 #[path = "names_tests.rs"]
 mod names_tests;
+
+#[cfg(test)]
+#[path = "told_tests.rs"]
+mod told_tests;

@@ -6,11 +6,9 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    AdminSettings, DEFAULTS, GrpcSettings, Secret, SecretsSettings, ShutdownSettings, TelemetrySettings, check_listen,
-};
+use crate::{DEFAULTS, Secret, check_listen};
 
-const OWN: &str = r#"
+pub(crate) const OWN: &str = r#"
 [shop]
 listen = "127.0.0.1:0"
 brokers = ["127.0.0.1:9092"]
@@ -25,22 +23,15 @@ password = "unset"
 page = 5
 "#;
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct All {
-    admin: AdminSettings,
-    grpc: GrpcSettings,
-    telemetry: TelemetrySettings,
-    shutdown: ShutdownSettings,
-    secrets: SecretsSettings,
-    pub(super) shop: Shop,
+crate::settings! {
+    pub(crate) struct All { shop: Shop }
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Shop {
+pub(crate) struct Shop {
     listen: String,
-    brokers: Vec<String>,
+    pub(super) brokers: Vec<String>,
     ports: Vec<u16>,
     rate: f64,
     count: u64,
@@ -62,23 +53,18 @@ enum Mode {
     Drop,
 }
 
-impl Settings for All {
-    fn validate(&self) -> Vec<Problem> {
+impl All {
+    fn problems(&self) -> Vec<Problem> {
         let mut problems: Vec<Problem> = check_listen("shop.listen", &self.shop.listen).into_iter().collect();
         if self.shop.count > 100 {
             problems.push(Problem::new("shop.count", format!("{} is too many", self.shop.count), "give at most 100"));
         }
         problems
     }
+}
 
-    fn host(&self) -> HostSettings {
-        HostSettings {
-            admin: self.admin.clone(),
-            grpc: self.grpc.clone(),
-            telemetry: self.telemetry.clone(),
-            shutdown: self.shutdown.clone(),
-        }
-    }
+pub(crate) fn all() -> All {
+    load(&[DEFAULTS, OWN], None, []).unwrap()
 }
 
 pub(super) fn load_with(file: &str, env: &[(&str, &str)]) -> Result<All, String> {
@@ -96,7 +82,7 @@ pub(super) fn error_of(file: &str, env: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_defaults_are_good() {
-    let all: All = load(&[DEFAULTS, OWN], None, []).unwrap();
+    let all = all();
     assert_eq!(all.admin.listen, "127.0.0.1:8081");
     assert_eq!(all.grpc.listen, "127.0.0.1:9090");
     assert_eq!(all.telemetry.otlp_endpoint, None);
@@ -146,9 +132,10 @@ fn variables_are_read_as_what_is_asked_for() {
 }
 
 const LISTEN_FIX: &str = "write host:port, for example 127.0.0.1:8081, with port 0 for a free one";
+const TIME_FIX: &str = "give a time with its unit, as \"10s\" or \"250ms\", or a whole number of milliseconds";
 const ADMIN_KEYS: &str =
     "listen, header_timeout_ms, idle_timeout_ms, write_timeout_ms, max_connections, max_header_bytes, tls";
-const SECTIONS: &str = "admin, grpc, telemetry, shutdown, secrets, shop";
+const SECTIONS: &str = "admin, grpc, telemetry, shutdown, secrets, data, shop";
 
 #[test]
 fn errors_of_the_file() {
@@ -219,7 +206,7 @@ fn errors_of_the_file() {
         ),
         (
             "[telemetry]\nsample_ratio = 1.5\n",
-            "telemetry.sample_ratio (weir.toml line 2): 1.5 is not a share; give a number from 0.0 (none) to 1.0 (all)".to_owned(),
+            "telemetry.sample_ratio (weir.toml line 2): 1.5 is out of range; give 0 to 1".to_owned(),
         ),
         (
             "[telemetry]\notlp_endpoint = \"https://collector\"\n",
@@ -227,7 +214,27 @@ fn errors_of_the_file() {
         ),
         (
             "[shutdown]\ndeadline_ms = 0\n",
-            "shutdown.deadline_ms (weir.toml line 2): 0 would let nothing through; give 1 or more".to_owned(),
+            "shutdown.deadline_ms (weir.toml line 2): 0ms is out of range; give at least 1ms".to_owned(),
+        ),
+        (
+            "[shutdown]\ndeadline_ms = \"soon\"\n",
+            format!("shutdown.deadline_ms (weir.toml line 2): \"soon\" is not what is expected; {TIME_FIX}"),
+        ),
+        (
+            "[shutdown]\ndeadline_ms = -1\n",
+            format!("shutdown.deadline_ms (weir.toml line 2): -1 is not what is expected; {TIME_FIX}"),
+        ),
+        (
+            "[grpc]\nmax_message_bytes = \"1000\"\n",
+            "grpc.max_message_bytes (weir.toml line 2): 1000B is out of range; give at least 1KiB".to_owned(),
+        ),
+        (
+            "[grpc]\nmax_connections = \"5\"\n",
+            "grpc.max_connections (weir.toml line 2): \"5\" is not what is expected; give a whole number from 1 on, without quotes".to_owned(),
+        ),
+        (
+            "[data]\ndir = \"\"\n",
+            "data.dir (weir.toml line 2): it is empty; name a folder".to_owned(),
         ),
         (
             "[admin]\nlisten = \"127.0.0.1:9090\"\n",
@@ -297,20 +304,6 @@ fn two_variables_that_contradict_each_other_are_named() {
     );
     let found = error_of("", &[("WEIR__SHOP__COUNT", "1"), ("WEIR__SHOP__count", "2")]);
     assert!(found.contains("WEIR__SHOP__COUNT sets the same key; unset one of them"), "{found}");
-}
-
-#[test]
-fn all_problems_are_told_at_once() {
-    let found = error_of(
-        "nonsense = 1\n[admin]\nlissten = 1\n[shop]\ncount = \"a\"\nfast = 1\n",
-        &[("WEIR__SHOP__SMALL", "-1"), ("WEIR__GRPC__X", "")],
-    );
-    let keys: Vec<&str> = found.lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(keys, ["admin.lissten", "grpc.x", "nonsense", "shop.count", "shop.fast", "shop.small"]);
-
-    let found = error_of("[shop]\ncount = 101\nlisten = \"x\"\n[telemetry]\nsample_ratio = -1\n", &[]);
-    let keys: Vec<&str> = found.lines().map(|line| line.split(' ').next().unwrap()).collect();
-    assert_eq!(keys, ["telemetry.sample_ratio", "shop.listen", "shop.count"], "validate() too");
 }
 
 #[test]

@@ -1,27 +1,27 @@
 //! The sections that every service has.
 
+#![allow(missing_docs, reason = "what a setting means stands in settings.default.toml, once")]
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use common::kinds::listen_problem;
+use common::units::{Bytes, Count, MAX, Millis, Share};
 use http::Uri;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use tracing_subscriber::EnvFilter;
 
 use super::{GrpcTlsSettings, Problem};
 use crate::tls::{ClientTlsSettings, ServerTlsSettings};
 
-/// The parts of the settings that every service has, each a section of its own: `[admin]`, `[grpc]`, `[telemetry]`,
-/// `[shutdown]`.
+/// The parts of the settings that the host of a service reads, each a section of its own: `[admin]`, `[grpc]`,
+/// `[telemetry]`, `[shutdown]`.
 #[derive(Clone, Debug)]
 pub struct HostSettings {
-    /// `[admin]`
     pub admin: AdminSettings,
-    /// `[grpc]`
     pub grpc: GrpcSettings,
-    /// `[telemetry]`
     pub telemetry: TelemetrySettings,
-    /// `[shutdown]`
     pub shutdown: ShutdownSettings,
 }
 
@@ -29,47 +29,43 @@ pub struct HostSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdminSettings {
-    /// `host:port`.
     #[serde(serialize_with = "common::kinds::listen")]
     pub listen: String,
-    /// The time for the head of a request, from its first byte.
+    #[serde(with = "Millis::<1, MAX>")]
     pub header_timeout_ms: u64,
-    /// The time a connection may stay open between two requests.
+    #[serde(with = "Millis::<1, MAX>")]
     pub idle_timeout_ms: u64,
-    /// The time a client may take nothing of an answer.
+    #[serde(with = "Millis::<1, MAX>")]
     pub write_timeout_ms: u64,
-    /// Connections at one time.
+    #[serde(with = "Count::<1, MAX>")]
     pub max_connections: usize,
-    /// The size of the head of a request.
+    #[serde(with = "Bytes::<1024, MAX>")]
     pub max_header_bytes: usize,
-    /// `[admin.tls]`
     pub tls: ServerTlsSettings,
 }
 
-/// `[grpc]`: the gRPC server.
+/// `[grpc]`: the gRPC server, and calls to others.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct GrpcSettings {
-    /// `host:port`.
     #[serde(serialize_with = "common::kinds::listen")]
     pub listen: String,
-    /// The largest message in either direction; for `max_decoding_message_size` of the services in `routes`.
+    /// For `max_decoding_message_size` of the services in `routes`, too.
+    #[serde(with = "Bytes::<1024, MAX>")]
     pub max_message_bytes: usize,
-    /// Connections at one time.
+    #[serde(with = "Count::<1, MAX>")]
     pub max_connections: usize,
-    /// Calls at one time on one connection.
+    #[serde(with = "Count::<1, MAX>")]
     pub max_concurrent_calls: u32,
-    /// The time for one call.
+    #[serde(with = "Millis::<1, MAX>")]
     pub timeout_ms: u64,
-    /// Between two pings on a quiet connection.
+    #[serde(with = "Millis::<1, MAX>")]
     pub keepalive_interval_ms: u64,
-    /// For the answer to a ping.
+    #[serde(with = "Millis::<1, MAX>")]
     pub keepalive_timeout_ms: u64,
-    /// The age at which a connection is asked to go.
+    #[serde(with = "Millis::<1, MAX>")]
     pub max_connection_age_ms: u64,
-    /// `[grpc.tls]`
     pub tls: GrpcTlsSettings,
-    /// `[grpc.client]`: for calls to others.
     pub client: ClientTlsSettings,
 }
 
@@ -90,16 +86,13 @@ impl GrpcSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TelemetrySettings {
-    /// Which log lines are written.
     pub log: String,
-    /// How they are written.
     pub log_format: LogFormat,
-    /// Where traces go by OTLP over gRPC; none: nowhere.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::url")]
     pub otlp_endpoint: Option<String>,
-    /// The share of the traces that begin here which is kept.
+    #[serde(with = "Share::<0, 1000>")]
     pub sample_ratio: f64,
-    /// How long finished spans may wait.
+    #[serde(with = "Millis::<1, MAX>")]
     pub export_interval_ms: u64,
 }
 
@@ -117,7 +110,7 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShutdownSettings {
-    /// From the first signal to the hard end.
+    #[serde(with = "Millis::<1, MAX>")]
     pub deadline_ms: u64,
 }
 
@@ -125,9 +118,23 @@ pub struct ShutdownSettings {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecretsSettings {
-    /// The key that seals them; see [`crate::seal`].
+    /// See [`crate::seal`].
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::sealing_key_file")]
     pub key_file: Option<PathBuf>,
+}
+
+/// `[data]`: the folder that the defaults of other settings are in, see [`load`](super::load).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSettings {
+    #[serde(deserialize_with = "folder", serialize_with = "common::kinds::folder")]
+    pub dir: PathBuf,
+}
+
+/// With an empty one `{data.dir}/lake` would be at the root of the file system.
+fn folder<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    let folder = PathBuf::deserialize(deserializer)?;
+    if folder.as_os_str().is_empty() { Err(D::Error::custom("it is empty; name a folder")) } else { Ok(folder) }
 }
 
 impl HostSettings {
@@ -144,33 +151,6 @@ impl HostSettings {
                 "give each its own port",
             ));
         }
-        let at_least_one = [
-            ("admin.header_timeout_ms", self.admin.header_timeout_ms),
-            ("admin.idle_timeout_ms", self.admin.idle_timeout_ms),
-            ("admin.write_timeout_ms", self.admin.write_timeout_ms),
-            ("admin.max_connections", self.admin.max_connections as u64),
-            ("grpc.max_connections", self.grpc.max_connections as u64),
-            ("grpc.max_concurrent_calls", self.grpc.max_concurrent_calls.into()),
-            ("grpc.timeout_ms", self.grpc.timeout_ms),
-            ("grpc.keepalive_interval_ms", self.grpc.keepalive_interval_ms),
-            ("grpc.keepalive_timeout_ms", self.grpc.keepalive_timeout_ms),
-            ("grpc.max_connection_age_ms", self.grpc.max_connection_age_ms),
-            ("telemetry.export_interval_ms", self.telemetry.export_interval_ms),
-            ("shutdown.deadline_ms", self.shutdown.deadline_ms),
-        ];
-        for (key, value) in at_least_one {
-            if value == 0 {
-                problems.push(Problem::new(key, "0 would let nothing through", "give 1 or more"));
-            }
-        }
-        for (key, value) in [
-            ("admin.max_header_bytes", self.admin.max_header_bytes),
-            ("grpc.max_message_bytes", self.grpc.max_message_bytes),
-        ] {
-            if value < 1024 {
-                problems.push(Problem::new(key, format!("{value} is too small to work with"), "give 1024 or more"));
-            }
-        }
         problems.extend(self.admin.tls.validate("admin.tls"));
         problems.extend(self.grpc.tls.validate());
         problems.extend(self.grpc.client.validate("grpc.client"));
@@ -186,13 +166,6 @@ impl TelemetrySettings {
                 "telemetry.log",
                 format!("{:?} is no filter for log lines: {error}", self.log),
                 "write a level, or levels for parts: \"info,bus=debug\"",
-            ));
-        }
-        if !(0.0..=1.0).contains(&self.sample_ratio) {
-            problems.push(Problem::new(
-                "telemetry.sample_ratio",
-                format!("{} is not a share", self.sample_ratio),
-                "give a number from 0.0 (none) to 1.0 (all)",
             ));
         }
         let Some(endpoint) = &self.otlp_endpoint else { return };

@@ -12,7 +12,7 @@ use serde::de::{
 };
 
 use super::error::Error;
-use super::layers::{VARIABLE, read_inline_table};
+use super::layers::{DEFAULTS, VARIABLE, read_inline_table};
 
 /// A value and where it was set.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,11 +75,29 @@ impl Node {
         }
     }
 
-    pub(super) fn get(&self, path: &[String]) -> Option<&Node> {
+    pub(super) fn get<S: AsRef<str>>(&self, path: &[S]) -> Option<&Node> {
         path.iter().try_fold(self, |node, part| match &node.kind {
-            Kind::Table(table) => table.get(part),
+            Kind::Table(table) => table.get(part.as_ref()),
             _ => None,
         })
+    }
+
+    /// The text at a key.
+    pub(super) fn text(&self, path: &[&str]) -> Option<&str> {
+        match &self.get(path)?.kind {
+            Kind::Text(text) | Kind::Variable(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Puts the data directory where a default, and nobody else, has its place for it.
+    pub(super) fn place(&mut self, dir: &str) {
+        match &mut self.kind {
+            Kind::Text(text) if self.origin.as_deref() == Some(DEFAULTS) => *text = text.replace("{data.dir}", dir),
+            Kind::List(nodes) => nodes.iter_mut().for_each(|node| node.place(dir)),
+            Kind::Table(table) => table.values_mut().for_each(|node| node.place(dir)),
+            _ => {}
+        }
     }
 }
 

@@ -61,6 +61,9 @@ fn every_command_teaches() {
             "weir topics",
             "weir acls",
             "weir manifests",
+            "weir settings",
+            "weir settings schema",
+            "weir settings reference",
         ]
     );
     for (name, text) in &all {

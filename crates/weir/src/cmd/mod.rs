@@ -26,6 +26,7 @@ pub mod rebuild;
 pub mod register;
 pub mod replay;
 mod scratch;
+pub mod settings;
 pub mod simulate;
 pub mod tail;
 pub mod topics;
@@ -49,7 +50,7 @@ const STUCK_EVERY: Duration = Duration::from_secs(1);
                   Start here:  weir up --simulate\n\
                   Then look:   weir tail events.facebook.comment -n 3",
     after_help = "Settings are read from a file (--config) and from the environment (WEIR__SECTION__KEY); \
-                  weir up --print-config shows them all.",
+                  weir up --print-config shows them all, and docs/settings.md says what each is.",
     max_term_width = 110,
     disable_help_subcommand = true
 )]
@@ -75,6 +76,7 @@ enum Command {
     Topics(topics::Topics),
     Acls(acls::Acls),
     Manifests(manifests::Manifests),
+    Settings(settings::SettingsCommand),
 }
 
 /// Whether `weir` takes these arguments: for manifests and schedulers, whose tests want to know before they run it.
@@ -108,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Topics(topics) => run(|_| topics.run()),
         Command::Acls(acls) => run(|_| acls.run()),
         Command::Manifests(manifests) => run(|_| manifests.run()),
+        Command::Settings(settings) => run(|_| settings.run()),
     }
 }
 
