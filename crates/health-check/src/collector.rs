@@ -8,11 +8,10 @@ use std::time::Duration;
 use common::health::v1::health_service_client::HealthServiceClient;
 use common::health::v1::{Digest, GetDigestRequest, State};
 use futures_util::future::join_all;
-use service::clock;
 use service::tls::Dial;
+use service::{CallLimits, Channel, Uri, clock};
 use tokio::net::lookup_host;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tonic::transport::{Channel, Endpoint};
 
 use crate::pipeline::{Model, View};
 use crate::settings::{HealthCheckSettings, ServiceSettings, host_port};
@@ -112,7 +111,7 @@ impl Collector {
                 let dial = &self.dial;
                 let channel = self.channels.entry(to).or_insert_with_key(|(url, at)| connect(dial, url, *at, limit));
                 let channel = channel.clone();
-                async move { (service, name, ask(channel, limit).await) }
+                async move { (service, name, ask(channel).await) }
             })
             .collect();
         answers.extend(join_all(asking).await);
@@ -142,16 +141,15 @@ async fn resolve(address: &str, limit: Duration) -> Result<Vec<(String, SocketAd
 
 fn connect(dial: &Dial, url: &str, at: SocketAddr, limit: Duration) -> Channel {
     // That it is a URL was found when it was resolved.
-    let uri: tonic::transport::Uri = url.parse().unwrap_or_default();
-    dial.connect_lazy_at(&Endpoint::from(uri).connect_timeout(limit).timeout(limit), at)
+    let to: Uri = url.parse().unwrap_or_default();
+    dial.connect_lazy_at(to, at, CallLimits { connect: limit, call: Some(limit) })
 }
 
-async fn ask(channel: Channel, limit: Duration) -> Result<Digest, String> {
+async fn ask(channel: Channel) -> Result<Digest, String> {
     let mut client = HealthServiceClient::new(channel).max_decoding_message_size(LARGEST_DIGEST);
-    match timeout(limit, client.get_digest(GetDigestRequest {})).await {
-        Err(_) => Err(format!("no answer within {limit:?}")),
-        Ok(Err(status)) => Err(reason(&status)),
-        Ok(Ok(answer)) => answer.into_inner().digest.ok_or_else(|| "the answer has no digest".to_owned()),
+    match client.get_digest(GetDigestRequest {}).await {
+        Err(status) => Err(reason(&status)),
+        Ok(answer) => answer.into_inner().digest.ok_or_else(|| "the answer has no digest".to_owned()),
     }
 }
 

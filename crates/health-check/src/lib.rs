@@ -25,7 +25,7 @@ pub mod settings;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::routing::get;
 use common::catalogue::{Answer, Description, Need, Runs, Scales};
@@ -65,6 +65,7 @@ pub struct HealthCheck {
     check: Option<CheckHandle>,
     shutdown: CancellationToken,
     refresh_ms: u64,
+    max_message_bytes: usize,
 }
 
 impl std::fmt::Debug for HealthCheck {
@@ -105,7 +106,8 @@ impl HealthCheck {
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let collector = Collector::new(settings, source, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);
-        Self { collector, known, check, shutdown: host.shutdown().clone(), refresh_ms }
+        let max_message_bytes = host.settings().grpc.max_message_bytes;
+        Self { collector, known, check, shutdown: host.shutdown().clone(), refresh_ms, max_message_bytes }
     }
 
     /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
@@ -116,7 +118,7 @@ impl HealthCheck {
             .route(
                 "/",
                 get(async move || {
-                    let mut headers = headers("text/html; charset=utf-8");
+                    let mut headers = content_type("text/html; charset=utf-8");
                     headers.insert(CONTENT_SECURITY_POLICY, page.policy());
                     (headers, page.html(&html.view()))
                 }),
@@ -125,14 +127,14 @@ impl HealthCheck {
                 "/status.json",
                 get(async move || {
                     let view = json::ViewJson::from(json.view());
-                    (headers("application/json"), serde_json::to_string(&view).unwrap_or_default())
+                    (content_type("application/json"), serde_json::to_string(&view).unwrap_or_default())
                 }),
             )
             .route(
                 "/check",
                 get(async move || {
                     let view = check.view();
-                    let mut headers = headers("text/plain; charset=utf-8");
+                    let mut headers = content_type("text/plain; charset=utf-8");
                     let code = check::exit_code(view.pipeline.state());
                     headers.insert(HeaderName::from_static("x-check-status"), HeaderValue::from(u16::from(code)));
                     (headers, check::text(&view))
@@ -165,13 +167,9 @@ fn told(check: &CheckHandle, view: &View) {
     if answered == 0 { check.fail(message) } else { check.ok(message) }
 }
 
-fn headers(content_type: &'static str) -> HeaderMap {
-    let of = HeaderValue::from_static;
-    HeaderMap::from_iter([
-        (CONTENT_TYPE, of(content_type)),
-        (CACHE_CONTROL, of("no-store")),
-        (X_CONTENT_TYPE_OPTIONS, of("nosniff")),
-    ])
+/// Beside the headers that every page of the admin server has.
+fn content_type(content_type: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))])
 }
 
 /// `weir.health.v1.PipelineService`
@@ -197,7 +195,8 @@ impl Service for HealthCheck {
     }
 
     fn add_to(&self, routes: Routes) -> Routes {
-        routes.add_service(PipelineServiceServer::new(Answers(self.known.clone())))
+        let pipeline = PipelineServiceServer::new(Answers(self.known.clone()));
+        routes.add_service(pipeline.max_decoding_message_size(self.max_message_bytes))
     }
 
     fn pages(&self) -> Option<Router> {

@@ -1,10 +1,10 @@
-//! The admin server: probes, digest, metrics, and a page for people.
+//! The pages of the admin server: probes, digest, metrics, and one for people. Its stack is in `layers/admin.rs`.
 
 use std::fmt::Write as _;
 
 use axum::extract::State as Shared;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -27,7 +27,7 @@ pub(crate) fn router(health: Health, pages: Option<Router>) -> Router {
         // that a broker that is away never gets a process killed.
         .route("/livez", get(async || page(StatusCode::OK, TEXT, "alive\n".to_owned())))
         .route("/readyz", get(ready))
-        .route("/health", get(async |Shared(health): Shared<Health>| fresh(Json(DigestJson::from(health.digest())))))
+        .route("/health", get(async |Shared(health): Shared<Health>| Json(DigestJson::from(health.digest()))))
         .route(
             "/metrics",
             get(async |Shared(health): Shared<Health>| page(StatusCode::OK, METRICS, metrics_page::render(&health))),
@@ -52,13 +52,7 @@ async fn index(Shared(health): Shared<Health>) -> Response {
 }
 
 fn page(status: StatusCode, content_type: &'static str, body: String) -> Response {
-    fresh((status, [(CONTENT_TYPE, content_type)], body))
-}
-
-/// What a browser or a proxy must not keep, nor take for something else.
-fn fresh(response: impl IntoResponse) -> Response {
-    const HEADERS: [(HeaderName, &str); 2] = [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
-    (HEADERS, response).into_response()
+    (status, [(CONTENT_TYPE, content_type)], body).into_response()
 }
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}\

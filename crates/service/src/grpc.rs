@@ -1,16 +1,13 @@
-//! The gRPC server: health, reflection, the digest, and the services that are given to it.
+//! What the gRPC server answers: health, reflection, the digest, and the services that are given to it. Its stack is in
+//! `layers/grpc_server.rs`.
 
-mod allow;
-mod incoming;
+pub(crate) mod allow;
+pub(crate) mod incoming;
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
 use std::pin::Pin;
-use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::middleware::{Next, from_fn_with_state};
 use common::health::v1::health_service_server::{HealthService, HealthServiceServer};
 use common::health::v1::{GetDigestRequest, GetDigestResponse};
 use futures_util::{Stream, stream};
@@ -19,24 +16,16 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tonic::server::NamedService;
 use tonic::service::Routes;
-use tonic::transport::Server;
 use tonic::{Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health as HealthCheck, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::grpc::allow::Allow;
-use crate::tls::ServerTls;
 use crate::{GrpcSettings, Health};
 
-/// For clients to take what is left of answers at the shutdown.
-const DRAIN: Duration = Duration::from_secs(3);
 /// Serving as long as it answers at all. Every other name follows readiness.
 const LIVENESS: &str = "liveness";
 const READINESS: &str = "readiness";
@@ -57,60 +46,11 @@ pub(crate) async fn routes(routes: Routes, settings: &GrpcSettings, health: &Hea
     }
     let checks = Checks { health: health.clone(), served };
     let limit = settings.max_message_bytes;
-    let routes = routes
+    Ok(routes
         .add_service(HealthServer::new(checks).max_decoding_message_size(limit))
         .add_service(HealthServiceServer::new(Digests(health.clone())).max_decoding_message_size(limit))
         .add_service(reflection.build_v1()?.max_decoding_message_size(limit))
-        .prepare();
-    Ok(match Allow::new(&settings.tls.allow) {
-        None => routes,
-        Some(allow) => Routes::from(routes.into_axum_router().layer(from_fn_with_state(allow, allow::check))),
-    })
-}
-
-/// Serves until `shutdown` is cancelled; then calls under way may end. When each has its answer, or the beginning of it,
-/// clients have [`DRAIN`] to take what is left: one that does not read must not hold the end up.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    tls: Option<ServerTls>,
-    routes: Routes,
-    settings: &GrpcSettings,
-    shutdown: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
-    let keepalive_timeout = Duration::from_millis(settings.keepalive_timeout_ms);
-    let cut = CancellationToken::new();
-    let incoming = incoming::accept_all(listener, tls, settings.max_connections, keepalive_timeout, cut.clone());
-    let calls = TaskTracker::new();
-    let counted = routes.into_axum_router().layer(from_fn_with_state(calls.clone(), count));
-    let over = shutdown.clone();
-    let cutting = async {
-        over.cancelled().await;
-        calls.close();
-        calls.wait().await;
-        tokio::time::sleep(DRAIN).await;
-        tracing::warn!("gRPC connections cut off, their clients do not take what is left");
-        cut.cancel();
-        std::future::pending::<Infallible>().await
-    };
-    let serving = Server::builder()
-        .accept_http1(false)
-        .timeout(Duration::from_millis(settings.timeout_ms))
-        .concurrency_limit_per_connection(settings.max_concurrent_calls as usize)
-        .max_concurrent_streams(settings.max_concurrent_calls)
-        .http2_keepalive_interval(Some(Duration::from_millis(settings.keepalive_interval_ms)))
-        .http2_keepalive_timeout(Some(keepalive_timeout))
-        .max_connection_age(Duration::from_millis(settings.max_connection_age_ms))
-        .serve_with_incoming_shutdown(Routes::from(counted), incoming, shutdown.cancelled_owned());
-    tokio::select! {
-        ended = serving => ended,
-        never = cutting => match never {},
-    }
-}
-
-/// Counts a call until its answer begins. The rest of a stream is not waited for: streams end by the shutdown.
-async fn count(State(calls): State<TaskTracker>, request: Request<Body>, next: Next) -> http::Response<Body> {
-    let _here = calls.token();
-    next.run(request).await
+        .prepare())
 }
 
 /// Marks the answer of a router that knows no such service.

@@ -1,4 +1,11 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use common::enrichment::v1::enrichment_service_client::EnrichmentServiceClient;
+use common::enrichment::v1::enrichment_service_server::{EnrichmentService, EnrichmentServiceServer};
+use common::enrichment::v1::{LookUpRequest, LookUpResponse};
 use common::health::v1::health_service_client::HealthServiceClient;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tonic::Code;
@@ -11,7 +18,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 use super::*;
 use crate::host::test_host;
-use crate::{Action, CheckHandle, CheckSpec, Host};
+use crate::{Action, CallLimits, CheckHandle, CheckSpec, Host};
 
 /// Longer than any test may take, so that a test that waits for nothing fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -184,5 +191,73 @@ async fn messages_have_a_size() {
     let mut client = HealthClient::new(serve(&host, Routes::default()).await);
     assert_eq!(check(&mut client, &"x".repeat(900)).await, Err(Code::NotFound));
     assert_eq!(check(&mut client, &"x".repeat(2000)).await, Err(Code::OutOfRange));
+    host.close().await;
+}
+
+/// Never answers.
+struct Silent;
+
+#[tonic::async_trait]
+impl EnrichmentService for Silent {
+    async fn look_up(&self, _: tonic::Request<LookUpRequest>) -> Result<Response<LookUpResponse>, Status> {
+        std::future::pending().await
+    }
+}
+
+fn slow_host(timeout_ms: u64) -> Host {
+    let mut settings = test_host("slow").settings().clone();
+    settings.grpc.timeout_ms = timeout_ms;
+    Host::new("slow", &settings)
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_exceeds_its_deadline() {
+    let host = slow_host(100);
+    let mut client =
+        EnrichmentServiceClient::new(serve(&host, Routes::new(EnrichmentServiceServer::new(Silent))).await);
+    let status = client.look_up(LookUpRequest::default()).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "no answer within 100ms"));
+    host.close().await;
+}
+
+/// Straight over HTTP/2, because tonic's own client would give up as early as the server.
+#[tokio::test]
+async fn the_deadline_of_the_caller_is_one_too() {
+    let host = slow_host(3_600_000);
+    let address = host.serve(Routes::new(EnrichmentServiceServer::new(Silent))).await.unwrap().grpc;
+    let io = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    let mut connections = tokio::task::JoinSet::new();
+    connections.spawn(connection);
+    for timeout in ["50m", "50000u"] {
+        let call = Request::post(format!("http://{address}/weir.enrichment.v1.EnrichmentService/LookUp"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("grpc-timeout", timeout)
+            // A message of no bytes.
+            .body(http_body_util::Full::new(Bytes::from_static(&[0; 5])))
+            .unwrap();
+        let answer = tokio::time::timeout(PATIENCE, sender.send_request(call)).await.expect("no answer").unwrap();
+        assert_eq!(answer.headers()["grpc-status"], (Code::DeadlineExceeded as i32).to_string(), "{answer:?}");
+    }
+    drop((sender, connections));
+    host.close().await;
+}
+
+#[tokio::test]
+async fn a_client_has_a_deadline_of_its_own() {
+    let host = slow_host(3_600_000);
+    let address = host.serve(Routes::new(EnrichmentServiceServer::new(Silent))).await.unwrap().grpc;
+    let limits = CallLimits { connect: PATIENCE, call: Some(Duration::from_millis(100)) };
+    let to = || format!("http://{address}").parse().unwrap();
+    let dial = host.dial();
+    for channel in [
+        dial.connect(to(), limits).await.unwrap(),
+        dial.connect_lazy(to(), limits),
+        dial.connect_lazy_at("http://elsewhere:1".parse().unwrap(), address, limits),
+    ] {
+        let status = EnrichmentServiceClient::new(channel).look_up(LookUpRequest::default()).await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "no answer within 100ms"));
+    }
     host.close().await;
 }

@@ -13,7 +13,7 @@ use tonic::service::Routes;
 use crate::clock::{self, SetBack};
 use crate::tls::expiry::Certificates;
 use crate::tls::{Dial, ServerTls};
-use crate::{Counts, Health, HostSettings, HttpLimits, admin, bind, grpc, http, metrics_page};
+use crate::{Counts, Health, HostSettings, admin, bind, grpc, layers, metrics_page};
 
 /// How often the recorder of metrics sorts what histograms took in.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -21,10 +21,6 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 const CLOCK_LOOK: Duration = Duration::from_millis(100);
 /// What a clock is set back by and nobody minds: sessions and time-outs are longer.
 const SET_BACK: Duration = Duration::from_secs(10);
-/// Answers of the admin server are made at once; what is left of them at the end is in a socket's buffer.
-const ADMIN_DRAIN: Duration = Duration::from_secs(1);
-/// Headers of a request to the admin server: what a browser or a prober sends, and some.
-const ADMIN_HEADERS: usize = 100;
 
 /// Where the servers of a host listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,23 +198,14 @@ impl Host {
         let addresses = Addresses { admin: admin.local_addr()?, grpc: grpc.local_addr()? };
         let _ = self.inner.grpc.set(addresses.grpc);
 
-        let millis = Duration::from_millis;
-        let limits = HttpLimits {
-            header_timeout: millis(settings.admin.header_timeout_ms),
-            idle_timeout: millis(settings.admin.idle_timeout_ms),
-            write_timeout: millis(settings.admin.write_timeout_ms),
-            max_connections: settings.admin.max_connections,
-            max_header_bytes: settings.admin.max_header_bytes,
-            max_headers: ADMIN_HEADERS,
-            drain: ADMIN_DRAIN,
-        };
         let pages = admin::router(self.inner.health.clone(), pages);
-        self.inner.servers.spawn(http::serve_tls(admin, admin_tls, pages, limits, self.inner.stop.clone()));
+        let stop = self.inner.stop.clone();
+        self.inner.servers.spawn(layers::admin::serve(admin, admin_tls, pages, settings.admin.clone(), stop));
 
         let routes = grpc::routes(routes, &settings.grpc, &self.inner.health).await?;
         let (limits, shutdown) = (settings.grpc.clone(), self.inner.shutdown.clone());
         self.inner.servers.spawn(async move {
-            if let Err(error) = grpc::serve(grpc, grpc_tls, routes, &limits, shutdown).await {
+            if let Err(error) = layers::grpc_server::serve(grpc, grpc_tls, routes, &limits, shutdown).await {
                 tracing::error!(%error, "the gRPC server ended");
             }
         });

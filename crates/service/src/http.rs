@@ -1,4 +1,5 @@
-//! The accept loop under every HTTP server: what a public port needs and a bare server does not give.
+//! The accept loop under every HTTP server: what a public port needs and a bare server does not give. What a request
+//! goes through on its connection is in `layers/http.rs`.
 //!
 //! A client that is slow to send the head of a request, to send the next one or to take an answer is cut off; so is
 //! nobody who only waits for us. Where all connections are taken, the one whose client has kept us waiting for longest is
@@ -10,35 +11,32 @@ mod room;
 mod unserved;
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use axum::response::Response;
-use http::Request;
-use hyper::body::Incoming;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper::service::Service;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tower::{BoxError, Service, ServiceExt as _};
 
+use crate::layers;
 use crate::tls::ServerTls;
-use guard::{Answer, Guarded, Phase};
+use guard::{Guarded, Phase};
 use room::{Place, Room};
 use unserved::FIRST;
 
+pub use guard::RequestBody;
 pub use unserved::{Totals, Unserved, Watch};
 
 /// Between two attempts to accept when the system refuses: too many open files.
@@ -68,34 +66,31 @@ pub struct HttpLimits {
     pub drain: Duration,
 }
 
-/// Serves `router` until `shutdown` is cancelled; then closes the listener, lets requests under way end within
-/// `limits.drain`, and cuts off the rest.
+/// Serves `service`, a router of axum or a stack of layers, until `shutdown` is cancelled; then closes the listener, lets
+/// requests under way end within `limits.drain`, and cuts off the rest.
 ///
-/// Handlers can ask for the peer with `ConnectInfo<SocketAddr>`. A handler that panics ends its connection only.
-pub async fn serve(listener: TcpListener, router: Router, limits: HttpLimits, shutdown: CancellationToken) {
-    serve_tls(listener, None, router, limits, shutdown).await;
+/// Routers can ask for the peer with `ConnectInfo<SocketAddr>`. A handler that panics ends its connection only.
+pub async fn serve<S, B>(listener: TcpListener, service: S, limits: HttpLimits, shutdown: CancellationToken)
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
+    serve_watched(listener, None, service, limits, Watch::default(), shutdown).await;
 }
 
-/// [`serve`] with TLS, where there is one. A handshake counts as a connection, and has `limits.header_timeout`.
-pub async fn serve_tls(
+/// [`serve`] with TLS, where there is one; a handshake counts as a connection, and has `limits.header_timeout`. `watch`
+/// counts what is asked and what never becomes a request.
+pub async fn serve_watched<S, B>(
     listener: TcpListener,
     tls: Option<ServerTls>,
-    router: Router,
-    limits: HttpLimits,
-    shutdown: CancellationToken,
-) {
-    serve_watched(listener, tls, router, limits, Watch::default(), shutdown).await;
-}
-
-/// [`serve_tls`], and `watch` counts what is asked and what never becomes a request.
-pub async fn serve_watched(
-    listener: TcpListener,
-    tls: Option<ServerTls>,
-    router: Router,
+    service: S,
     limits: HttpLimits,
     watch: Watch,
     shutdown: CancellationToken,
-) {
+) where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let server = listener.local_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
     let open = metrics::gauge!("weir_http_connections", "server" => server.clone());
     let room = Room::new(limits.max_connections);
@@ -118,7 +113,7 @@ pub async fn serve_watched(
                     peer,
                     watch: watch.clone(),
                     limits: Arc::clone(&limits),
-                    router: TowerToHyperService::new(router.clone()),
+                    service: service.clone(),
                     shutdown: shutdown.clone(),
                     place: Arc::clone(&place),
                 };
@@ -193,17 +188,21 @@ impl Drop for CountDown {
     }
 }
 
-struct Connection {
+struct Connection<S> {
     server: Arc<str>,
     peer: SocketAddr,
     watch: Watch,
     limits: Arc<HttpLimits>,
-    router: TowerToHyperService<Router>,
+    service: S,
     shutdown: CancellationToken,
     place: Arc<Place>,
 }
 
-impl Connection {
+impl<S, B> Connection<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     async fn begin(self, tls: Option<ServerTls>, stream: TcpStream) {
         // Answers are small and complete: waiting for more of them only adds delay.
         if let Err(error) = stream.set_nodelay(true) {
@@ -237,9 +236,10 @@ impl Connection {
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let phase = Phase::new(self.place);
-        let first = phase.first();
         let io = TokioIo::new(Guarded::new(stream, phase.clone(), Arc::clone(&self.limits)));
-        let service = Requests { router: self.router, peer: self.peer, phase, watch: self.watch.clone() };
+        let stack = layers::http::stack(self.service, self.peer, phase.clone(), self.watch.clone());
+        // In a box, because what a request needs would else be set aside for each connection that is idle.
+        let requests = service_fn(move |request: Request<Incoming>| Box::pin(stack.clone().oneshot(request)));
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -251,7 +251,7 @@ impl Connection {
         if self.limits.max_headers != HYPER_MAX_HEADERS {
             builder.max_headers(self.limits.max_headers);
         }
-        let mut connection = pin!(builder.serve_connection(io, service));
+        let mut connection = pin!(builder.serve_connection(io, requests));
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
             () = self.shutdown.cancelled() => {
@@ -260,7 +260,7 @@ impl Connection {
             }
         };
         if let Err(error) = ended {
-            let first = first.bytes();
+            let first = phase.first_bytes();
             if let Some(why) = Unserved::of_http(&error, &first) {
                 self.watch.unserved(&self.server, self.peer, why, &first);
             }
@@ -278,30 +278,6 @@ fn error_chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// The requests of one connection.
-struct Requests {
-    router: TowerToHyperService<Router>,
-    peer: SocketAddr,
-    phase: Phase,
-    watch: Watch,
-}
-
-impl Service<Request<Incoming>> for Requests {
-    type Response = Response<Answer>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.watch.request();
-        let busy = self.phase.busy();
-        let (mut parts, body) = request.into_parts();
-        let Some(body) = self.phase.body(body) else { return Box::pin(std::future::pending()) };
-        parts.extensions.insert(ConnectInfo(self.peer));
-        let answer = self.router.call(Request::from_parts(parts, Body::new(body)));
-        Box::pin(async move { answer.await.map(|response| response.map(|body| Answer::new(body, busy))) })
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! * [`counts`]: what each hop did with what it took in
 //! * [`digest_json`]: the digest as JSON
 //! * [`http`]: the accept loop under every HTTP server, with the limits a public port needs
+//! * `layers`: what a request goes through, one stack for each kind of server and client
 //! * [`seal`]: secrets that are stored
 //! * [`signals`]: the signals that ask a process to end
 //! * [`tls`]: TLS, for what listens and for what connects
@@ -28,6 +29,7 @@ pub mod health;
 pub mod host;
 mod hosted;
 pub mod http;
+mod layers;
 mod lifecycle;
 mod metrics_page;
 pub mod seal;
@@ -44,6 +46,7 @@ pub use health::{Action, CheckHandle, CheckSpec, Digest, Health, State};
 pub use host::{Addresses, Host};
 pub use hosted::{Service, main_of};
 pub use http::HttpLimits;
+pub use layers::grpc_client::{CallLimits, Channel, Uri};
 pub use lifecycle::{EXIT_BAD_SETTINGS, EXIT_DEADLINE, EXIT_FAILED, EXIT_SECOND_SIGNAL};
 pub use metrics_page::{endpoint_gone, endpoint_here, endpoint_stays};
 pub use settings::{

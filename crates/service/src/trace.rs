@@ -9,7 +9,8 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-const TRACEPARENT: &str = "traceparent";
+/// The header.
+pub(crate) const TRACEPARENT: &str = "traceparent";
 
 /// The `traceparent` of the current span; none where traces are not exported.
 #[must_use]
@@ -56,6 +57,14 @@ pub fn continue_from(traceparent: Option<&str>, make: impl FnOnce() -> Span) -> 
 #[must_use]
 pub fn onward(incoming: Option<&str>) -> Option<String> {
     current_traceparent().or_else(|| incoming.map(str::to_owned))
+}
+
+/// The span of a gRPC call that belongs to a trace. A call of none gets none: else each look at health would begin one.
+pub(crate) fn of_call(call: &http::Request<()>) -> Span {
+    let Some(traceparent) = call.headers().get(TRACEPARENT).and_then(|value| value.to_str().ok()) else {
+        return Span::none();
+    };
+    continue_from(Some(traceparent), || tracing::info_span!("call", method = call.uri().path()))
 }
 
 /// The flag of a `traceparent`: `00-<trace>-<span>-<flags>`. A malformed one does not decide anything: sampled.

@@ -89,6 +89,23 @@ fn nothing_happens_where_nothing_is_exported() {
     assert_eq!(onward(Some(PARENT)).as_deref(), Some(PARENT), "others may export");
 }
 
+#[test]
+fn a_call_is_a_span_of_the_trace_that_it_comes_from_and_begins_none() {
+    let call = |traceparent: Option<&str>| {
+        let mut call = http::Request::post("/weir.health.v1.HealthService/GetDigest");
+        if let Some(traceparent) = traceparent {
+            call = call.header(TRACEPARENT, traceparent);
+        }
+        call.body(()).unwrap()
+    };
+    let spans = exported(Sampler::AlwaysOn, || {
+        for traceparent in [None, Some(UNSAMPLED), Some(PARENT)] {
+            of_call(&call(traceparent)).in_scope(|| ());
+        }
+    });
+    assert_eq!(spans, [("call".to_owned(), "4bf92f3577b34da6a3ce929d0e0e4736".to_owned())]);
+}
+
 proptest! {
     #[test]
     fn no_header_makes_it_panic(text in ".{0,60}") {

@@ -10,7 +10,7 @@ use hyper::body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use crate::door::Refusal;
+use crate::answer::Refusal;
 
 /// The room that a body has before more of it has arrived.
 const FIRST: usize = 16 * 1024;

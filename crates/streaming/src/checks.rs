@@ -8,7 +8,7 @@ use service::{Action, CheckHandle, CheckSpec, Health, clock};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::arrivals::Arrivals;
-use crate::http::Door;
+use crate::door::Door;
 use crate::meters;
 
 /// Above this part of what may be in memory or in flight, senders will soon be told to come again.

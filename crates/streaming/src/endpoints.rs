@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service::seal::SealingKey;
 use sources::{SecretProblem, Secrets, Source};
 
-use crate::door::Refusal;
+use crate::answer::Refusal;
 use crate::limit::{Lane, Limit};
 use crate::meters::Meters;
 use crate::settings::EndpointSettings;

@@ -7,8 +7,10 @@
 //!              └──── the registrations, once more ◀────────┘     or held back: processing says so
 //! ```
 //!
-//! * `http`: the edge; the only module that knows requests and responses
-//! * `door`: the decisions that need no I/O, and every answer there is
+//! * `layers`: the way above as one stack, from a request to its response; each step is a layer
+//! * `door`: what all requests share
+//! * `answer`: the decisions that need no I/O, and every answer there is
+//! * `record`: what of a delivery is written
 //! * `endpoints`: which endpoints are open, with which secrets; follows the `registrations` topic
 //! * `catch_up`: one look at that topic for all who wait for one
 //! * `body`: a body in one buffer, within limits of size, time and memory
@@ -19,16 +21,18 @@
 //! * `checks`, `meters`: what health and metrics say
 //! * [`Settings`]: what can be set
 
+mod answer;
 mod arrivals;
 mod body;
 mod catch_up;
 mod checks;
 mod door;
 mod endpoints;
-mod http;
+mod layers;
 mod limit;
 mod meters;
 mod pending;
+mod record;
 mod settings;
 mod storms;
 
@@ -53,7 +57,7 @@ use tokio_util::sync::CancellationToken;
 pub use settings::{DEFAULTS, EndpointSettings, STREAMING_DEFAULTS, Settings, StreamingSettings};
 
 use crate::checks::Checks;
-use crate::http::Door;
+use crate::door::Door;
 
 /// The name of this hop in the digest's counts.
 const HOP: &str = "streaming";
@@ -189,10 +193,8 @@ impl Streaming {
             std::future::pending::<()>().await;
         };
         // A quarter of what is left after the delay is for the producer.
-        let limits = http::limits(&door.settings, whole.saturating_sub(delay) / 4 * 3);
-        let router = http::router(Arc::clone(&door));
-        let mut serve =
-            Box::pin(service::http::serve_watched(listener, tls, router, limits, door.watch.clone(), closing.clone()));
+        let drain = whole.saturating_sub(delay) / 4 * 3;
+        let mut serve = Box::pin(layers::serve(listener, tls, Arc::clone(&door), drain, closing.clone()));
         let failed = tokio::select! {
             () = &mut serve => None,
             () = close => None,

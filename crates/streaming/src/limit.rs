@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 
-use crate::door::Refusal;
+use crate::answer::Refusal;
 
 /// Where a delivery is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use service::http::Unserved;
 
-use crate::door::Refusal;
+use crate::answer::Refusal;
 use crate::limit::Lane;
 
 const STAGE: &str = "streaming";

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use crate::door::Refusal;
+use crate::answer::Refusal;
 use crate::endpoints::Endpoint;
 use crate::limit::Lane;
 

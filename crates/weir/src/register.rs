@@ -9,8 +9,8 @@ use common::registration::v1::{ListRequest, RegisterRequest, Registration};
 use common::registrations::id_of;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use service::tls::{ClientTlsSettings, Dial};
+use service::{CallLimits, Channel, Uri};
 use sha2::{Digest as _, Sha256};
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 /// The client of the service.
@@ -129,11 +129,13 @@ pub async fn channel(dial: &Dial, url: &str) -> Result<Channel, Error> {
 /// # Errors
 /// When the address is none, or nobody answers there.
 pub async fn patient_channel(dial: &Dial, url: &str, limit: Duration) -> Result<Channel, Error> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
+    let to = url
+        .parse::<Uri>()
         .ok()
-        .filter(|endpoint| matches!(endpoint.uri().scheme_str(), Some("http" | "https")))
+        .filter(|to| matches!(to.scheme_str(), Some("http" | "https")))
         .ok_or_else(|| Error::Url(url.to_owned()))?;
-    dial.connect(&endpoint.connect_timeout(CONNECT).timeout(limit)).await.map_err(|error| {
+    let limits = CallLimits { connect: CONNECT, call: Some(limit) };
+    dial.connect(to, limits).await.map_err(|error| {
         // The outermost error says "transport error" only.
         let mut cause: &dyn std::error::Error = &error;
         while let Some(source) = cause.source() {

@@ -106,6 +106,72 @@ fn crates_use_only_what_the_architecture_allows() {
     }
 }
 
+/// What builds a server or a client, and the stack in which alone it may: what a request goes through is shown there, and
+/// what is built elsewhere goes through nothing of it.
+const STACKS: &[(&str, &[&str], &str)] = &[
+    ("http1::Builder", &["crates/service/src/http.rs"], "HTTP: crates/service/src/layers/http.rs"),
+    ("axum::serve", &[], "HTTP: crates/service/src/layers/http.rs"),
+    ("http::serve(", &[], "HTTP: a file of layers, as crates/streaming/src/layers.rs"),
+    (
+        "serve_watched(",
+        &["crates/service/src/http.rs", "crates/service/src/layers/admin.rs", "crates/streaming/src/layers.rs"],
+        "HTTP: a file of layers, as crates/streaming/src/layers.rs; then name it here",
+    ),
+    ("axum::middleware", &[], "HTTP: crates/service/src/layers/admin.rs"),
+    ("Server::builder", GRPC_SERVER, "gRPC server: crates/service/src/layers/grpc_server.rs"),
+    ("transport::Server", GRPC_SERVER, "gRPC server: crates/service/src/layers/grpc_server.rs"),
+    ("transport::Channel", GRPC_CLIENT, "gRPC client: crates/service/src/layers/grpc_client.rs"),
+    ("transport::Endpoint", &[], "gRPC client: crates/service/src/layers/grpc_client.rs"),
+    ("transport::{", GRPC_CLIENT, "gRPC: crates/service/src/layers/"),
+    ("connect_with_connector", GRPC_CLIENT, "gRPC client: crates/service/src/layers/grpc_client.rs"),
+];
+const GRPC_SERVER: &[&str] = &["crates/service/src/layers/grpc_server.rs"];
+const GRPC_CLIENT: &[&str] = &["crates/service/src/layers/grpc_client.rs"];
+
+#[test]
+fn servers_and_clients_are_built_in_their_stacks() {
+    let files: Vec<_> =
+        sources().into_iter().map(|file| (named(&file), std::fs::read_to_string(&file).unwrap())).collect();
+    let mut wrong = Vec::new();
+    for (built, allowed, stack) in STACKS {
+        let using = files.iter().filter(|(_, text)| text.contains(built)).map(|(name, _)| name.as_str());
+        let using: BTreeSet<_> = using.collect();
+        let elsewhere = using.iter().filter(|name| !allowed.contains(*name));
+        wrong.extend(elsewhere.map(|name| format!("{name} has `{built}`, outside of the stack of its kind ({stack})")));
+        for name in allowed.iter().filter(|name| !using.contains(*name)) {
+            wrong.push(format!("{name} has no `{built}` any more: take it out of STACKS"));
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+/// The body limit of the gRPC server is set at each service, because only the service knows where a message ends.
+#[test]
+fn every_grpc_service_limits_its_messages() {
+    let mut without = Vec::new();
+    let mut services = 0;
+    for file in sources() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (at, _) in text.match_indices("Server::new(").filter(|(at, _)| text[..*at].ends_with(char::is_alphanumeric))
+        {
+            services += 1;
+            // On its line or the two after it, and before the next one.
+            let rest = text[at + 1..].split("Server::new(").next().unwrap_or_default();
+            if !rest.lines().take(3).any(|line| line.contains(".max_decoding_message_size(")) {
+                let line = text[..at].lines().count();
+                without.push(format!("{}:{line}: add .max_decoding_message_size(…)", named(&file)));
+            }
+        }
+    }
+    assert!(services > 5, "{services}");
+    assert_eq!(without, [""; 0], "a service that takes messages of any size (setting grpc.max_message_bytes)");
+}
+
+/// A file as it is called in the repository.
+fn named(file: &Path) -> String {
+    file.strip_prefix(root()).unwrap().display().to_string()
+}
+
 #[test]
 fn every_topic_of_an_event_has_its_own_name() {
     let topics: BTreeSet<_> = common::event::EVENT_TYPES.iter().map(|one| one.topic).collect();

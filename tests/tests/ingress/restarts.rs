@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use common::registration::v1::GetRequest;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
+use service::Channel;
 use tokio::time::sleep;
-use tonic::transport::Channel;
 
 use crate::pods::{Killed, Pods};
 use crate::traffic::{Sent, Traffic, failures, summary};

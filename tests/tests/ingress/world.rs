@@ -13,7 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_yaml_ng::Value;
 use service::tls::{ClientTlsSettings, Dial};
-use tonic::transport::{Channel, Endpoint};
+use service::{CallLimits, Channel};
 use weir_tests::certificates::Authority;
 use weir_tests::github;
 use weir_tests::installation::{DOOR, Installation};
@@ -111,9 +111,9 @@ impl World {
     /// gRPC through the proxy, over one connection with TLS.
     pub(crate) fn grpc(&self) -> Channel {
         let settings = ClientTlsSettings { ca_file: self.authority.root.clone(), ..ClientTlsSettings::default() };
-        let endpoint = Endpoint::from_shared(format!("https://{}", self.host("processing"))).unwrap();
-        let endpoint = endpoint.connect_timeout(PATIENCE).timeout(PATIENCE);
-        Dial::new("grpc.client", &settings).connect_lazy_at(&endpoint, self.proxy.tls)
+        let to = format!("https://{}", self.host("processing")).parse().unwrap();
+        let limits = CallLimits { connect: PATIENCE, call: Some(PATIENCE) };
+        Dial::new("grpc.client", &settings).connect_lazy_at(to, self.proxy.tls, limits)
     }
 
     /// An endpoint of GitHub's, registered through the proxy.

@@ -7,11 +7,10 @@ use common::health::v1::health_service_client::HealthServiceClient;
 use common::registration::v1::ListRequest;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use service::tls::{ClientTlsSettings, Dial};
-use service::{AllowSettings, GrpcTlsSettings, Host, HostSettings, Settings as _};
+use service::{AllowSettings, CallLimits, Channel, GrpcTlsSettings, Host, HostSettings, Settings as _};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
 use weir_tests::certificates::{Authority, Certificate};
 
 use crate::world;
@@ -47,9 +46,10 @@ fn dial(authority: &Authority, shows: Option<&Certificate>) -> Dial {
     Dial::new("grpc.client", &settings)
 }
 
+const LIMITS: CallLimits = CallLimits { connect: PATIENCE, call: Some(PATIENCE) };
+
 fn channel(dial: &Dial, port: u16) -> Channel {
-    let endpoint = Endpoint::from_shared(format!("https://localhost:{port}")).unwrap();
-    dial.connect_lazy(&endpoint.connect_timeout(PATIENCE).timeout(PATIENCE))
+    dial.connect_lazy(format!("https://localhost:{port}").parse().unwrap(), LIMITS)
 }
 
 async fn digest(channel: Channel) -> Result<(), Code> {
@@ -101,12 +101,12 @@ async fn a_certificate_lets_in_and_its_names_say_to_what() {
     let wary = channel(&dial(&stranger, Some(&foreign)), port);
     let error = HealthServiceClient::new(wary).get_digest(GetDigestRequest {}).await.unwrap_err();
     assert!(format!("{error:?}").contains("UnknownIssuer"), "{error:?}");
-    let elsewhere = Endpoint::from_shared(format!("https://elsewhere:{port}")).unwrap();
+    let elsewhere = format!("https://elsewhere:{port}").parse().unwrap();
     let at = ([127, 0, 0, 1], port).into();
-    let elsewhere = dial(&authority, Some(&named)).connect_lazy_at(&elsewhere, at);
+    let elsewhere = dial(&authority, Some(&named)).connect_lazy_at(elsewhere, at, LIMITS);
     let error = HealthServiceClient::new(elsewhere).get_digest(GetDigestRequest {}).await.unwrap_err();
     assert!(format!("{error:?}").contains("not valid for name"), "{error:?}");
-    let plain = Endpoint::from_shared(format!("http://localhost:{port}")).unwrap().connect_lazy();
+    let plain = dial(&authority, None).connect_lazy(format!("http://localhost:{port}").parse().unwrap(), LIMITS);
     assert!(digest(plain).await.is_err());
     host.close().await;
 }

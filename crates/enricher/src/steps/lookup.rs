@@ -10,8 +10,8 @@ use common::enrichment::v1::enrichment_service_client::EnrichmentServiceClient;
 use common::enrichment::v1::{Answer, Key, LookUpRequest, LookUpResponse};
 use futures_util::future::join_all;
 use service::tls::Dial;
+use service::{CallLimits, Channel, Uri};
 use tokio::time::timeout_at;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
 use super::cache::{self, Cache};
@@ -34,18 +34,13 @@ pub struct Grpc {
 
 impl Grpc {
     /// Connects when it is asked first.
-    ///
-    /// # Errors
-    /// When the URL is none.
-    pub fn open(url: &str, settings: &LookupSettings, dial: &Dial) -> Result<Self, tonic::transport::Error> {
-        let limit = Duration::from_millis(settings.timeout_ms);
-        let endpoint = Endpoint::from_shared(url.to_owned())?
-            .connect_timeout(limit)
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .keep_alive_timeout(Duration::from_secs(10));
-        let client = EnrichmentServiceClient::new(dial.connect_lazy(&endpoint))
+    #[must_use]
+    pub fn open(url: Uri, settings: &LookupSettings, dial: &Dial) -> Self {
+        // The time limit is one for all calls of a look-up: `find` has it.
+        let limits = CallLimits { connect: Duration::from_millis(settings.timeout_ms), call: None };
+        let client = EnrichmentServiceClient::new(dial.connect_lazy(url, limits))
             .max_decoding_message_size(settings.max_message_bytes);
-        Ok(Self { client })
+        Self { client }
     }
 }
 

@@ -183,7 +183,8 @@ fn open_lookup(
         Some(PROCESSING) | None => processing_url,
         Some(url) => url,
     };
-    let grpc = Grpc::open(url, &own, dial).with_context(|| format!("the look-up of step {:?}", step.name))?;
+    let url: service::Uri = url.parse().with_context(|| format!("the look-up of step {:?}: {url}", step.name))?;
+    let grpc = Grpc::open(url, &own, dial);
     let name = step.lookup.clone().unwrap_or_else(|| step.name.clone());
     let started = Instant::now();
     Ok(Lookup::new(grpc, name, step.fields(), &own, Box::new(move || started.elapsed())))

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use http::Request;
 use tonic::Status;
 
 use super::incoming::Peer;
@@ -16,11 +14,11 @@ const OPEN: &[&str] = &["grpc.health.v1", "grpc.reflection.v1", "grpc.reflection
 
 /// `grpc.tls.allow`. What no entry names nobody may call.
 #[derive(Clone, Debug)]
-pub(super) struct Allow(Arc<BTreeMap<String, Vec<String>>>);
+pub(crate) struct Allow(Arc<BTreeMap<String, Vec<String>>>);
 
 impl Allow {
     /// None: everybody who is let in may call everything.
-    pub(super) fn new(entries: &[AllowSettings]) -> Option<Self> {
+    pub(crate) fn new(entries: &[AllowSettings]) -> Option<Self> {
         let entries = entries.iter().map(|entry| (entry.call.clone(), entry.names.clone()));
         (entries.len() > 0).then(|| Self(Arc::new(entries.collect())))
     }
@@ -39,18 +37,19 @@ impl Allow {
     }
 }
 
-/// Refuses calls that are not allowed, before anybody reads them.
-pub(super) async fn check(State(allow): State<Allow>, request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
-    let path = request.uri().path();
+/// Refuses a call that is not allowed, before anybody reads it. Without a list everything is.
+pub(crate) fn check<B>(allow: Option<&Allow>, call: Request<B>) -> Result<Request<B>, Status> {
+    let Some(allow) = allow else { return Ok(call) };
+    let peer = call.extensions().get::<Peer>().cloned().unwrap_or_default();
+    let path = call.uri().path();
     if allow.permits(path, &peer.names) {
-        return next.run(request).await;
+        return Ok(call);
     }
     let who =
         if peer.names.is_empty() { "without a DNS name".to_owned() } else { format!("of {}", peer.names.join(", ")) };
     tracing::warn!(peer = who, path, "a call was refused");
     metrics::counter!("weir_grpc_refused_total").increment(1);
-    Status::permission_denied(format!("a certificate {who} may not call {path} (setting grpc.tls.allow)")).into_http()
+    Err(Status::permission_denied(format!("a certificate {who} may not call {path} (setting grpc.tls.allow)")))
 }
 
 #[cfg(test)]

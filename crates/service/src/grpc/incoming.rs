@@ -37,7 +37,7 @@ struct Accepting {
 /// Accepts for ever. A connection that has not sent its preface within `preface_timeout` is closed: before it pings do
 /// not work, so nothing else would notice. A handshake may take as long before. When `cut` is cancelled every connection
 /// fails, whatever its client does.
-pub(super) fn accept_all(
+pub(crate) fn accept_all(
     listener: TcpListener,
     tls: Option<ServerTls>,
     max_connections: usize,
@@ -89,9 +89,9 @@ impl Accepting {
 
 /// Who calls.
 #[derive(Clone, Debug)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     /// The names of the certificate it showed; empty where it showed none.
-    pub(super) names: Arc<[String]>,
+    pub(crate) names: Arc<[String]>,
 }
 
 impl Default for Peer {
@@ -102,7 +102,7 @@ impl Default for Peer {
 
 /// A connection that gives its place back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Capped {
+pub(crate) struct Capped {
     stream: Either<TcpStream, Box<Tls>>,
     peer: Peer,
     read: usize,

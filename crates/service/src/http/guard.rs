@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,78 +16,74 @@ use super::HttpLimits;
 use super::room::Place;
 use super::unserved::FIRST;
 
-/// Whether a connection waits for a request (even) or serves one (odd). It counts, so that the guard sees that a
-/// request came and went between two reads.
+/// What a connection is doing. Clones are one.
 #[derive(Clone, Debug)]
-pub(super) struct Phase {
-    count: Arc<AtomicU64>,
+pub(crate) struct Phase(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Even: it waits for a request. Odd: it serves one. It counts, so that the guard sees that a request came and went
+    /// between two reads.
+    count: AtomicU64,
     place: Arc<Place>,
-    first: First,
-}
-
-/// The first bytes of a connection.
-#[derive(Clone, Debug, Default)]
-pub(super) struct First(Arc<Mutex<Vec<u8>>>);
-
-impl First {
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Takes what is missing; whether there is room for more.
-    fn take(&self, bytes: &[u8]) -> bool {
-        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let missing = FIRST - first.len();
-        first.extend_from_slice(&bytes[..bytes.len().min(missing)]);
-        first.len() < FIRST
-    }
+    /// The first bytes of the connection.
+    first: Mutex<Vec<u8>>,
 }
 
 impl Phase {
     pub(super) fn new(place: Arc<Place>) -> Self {
-        Self { count: Arc::default(), place, first: First::default() }
+        Self(Arc::new(State { count: AtomicU64::default(), place, first: Mutex::default() }))
     }
 
-    pub(super) fn first(&self) -> First {
-        self.first.clone()
+    pub(super) fn first_bytes(&self) -> Vec<u8> {
+        self.0.first.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes what is missing of the first bytes; whether there is room for more.
+    fn take_first(&self, bytes: &[u8]) -> bool {
+        let mut first = self.0.first.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = FIRST - first.len();
+        first.extend_from_slice(&bytes[..bytes.len().min(missing)]);
+        first.len() < FIRST
     }
 
     /// Serves a request until the result is dropped.
-    pub(super) fn busy(&self) -> Busy {
-        self.count.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn busy(&self) -> Busy {
+        self.0.count.fetch_add(1, Ordering::Relaxed);
         Busy(self.clone())
     }
 
     /// The body of a request. None: the connection is being closed, and the request is not to be served.
-    pub(super) fn body(&self, body: Incoming) -> Option<Asked> {
-        let here = !body.is_end_stream() || self.place.works();
-        here.then(|| Asked { body, place: Arc::clone(&self.place) })
+    pub(crate) fn body(&self, body: Incoming) -> Option<RequestBody> {
+        let here = !body.is_end_stream() || self.0.place.works();
+        here.then(|| RequestBody { body, place: Arc::clone(&self.0.place) })
     }
 
     fn count(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
+        self.0.count.load(Ordering::Relaxed)
     }
 }
 
 /// While it lives, a request is being served.
 #[derive(Debug)]
-pub(super) struct Busy(Phase);
+pub(crate) struct Busy(Phase);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.count.fetch_add(1, Ordering::Relaxed);
-        self.0.place.waits();
+        let Phase(state) = &self.0;
+        state.count.fetch_add(1, Ordering::Relaxed);
+        state.place.waits();
     }
 }
 
-/// The body of a request; when all of it is here nobody waits for the client any more.
+/// The body of a request. When all of it is here, nobody waits for the client any more.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub struct RequestBody {
     body: Incoming,
     place: Arc<Place>,
 }
 
-impl HttpBody for Asked {
+impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -110,22 +105,22 @@ impl HttpBody for Asked {
 
 /// The body of an answer; the request has been served when it has been sent.
 #[derive(Debug)]
-pub(super) struct Answer {
-    body: Body,
+pub(crate) struct AnswerBody<B> {
+    body: B,
     _busy: Busy,
 }
 
-impl Answer {
-    pub(super) fn new(body: Body, busy: Busy) -> Answer {
-        Answer { body, _busy: busy }
+impl<B> AnswerBody<B> {
+    pub(crate) fn new(body: B, busy: Busy) -> Self {
+        Self { body, _busy: busy }
     }
 }
 
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
+impl<B: HttpBody + Unpin> HttpBody for AnswerBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
@@ -219,14 +214,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         this.catch_up();
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         if this.beginning {
-            this.beginning = this.phase.first.take(&buf.filled()[before..]);
+            this.beginning = this.phase.take_first(&buf.filled()[before..]);
         }
         if !this.is_waiting() {
             return read;
         }
         if buf.filled().len() > before && !this.in_head {
             this.in_head = true;
-            this.phase.place.waits();
+            this.phase.0.place.waits();
             this.reading.arm(this.limits.header_timeout);
         }
         if read.is_ready() {

@@ -180,7 +180,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn request(&self) {
+    pub(crate) fn request(&self) {
         self.inner.requests.fetch_add(1, Ordering::Relaxed);
     }
 

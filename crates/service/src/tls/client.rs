@@ -1,4 +1,4 @@
-//! Connections to gRPC servers.
+//! Connections to gRPC servers, with TLS. What a call goes through on them is in `layers/grpc_client.rs`.
 
 use std::future::Future;
 use std::io;
@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, client::TlsStream};
-use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::files::Pem;
 use super::{ClientTlsSettings, Error, provider};
@@ -42,35 +42,14 @@ impl Dial {
         if is_set(ca_file) || is_set(certificate_file) { self.config().map(drop) } else { Ok(()) }
     }
 
-    /// Connects now.
-    ///
-    /// # Errors
-    /// When nobody answers, or not as they should.
-    pub async fn connect(&self, endpoint: &Endpoint) -> Result<Channel, tonic::transport::Error> {
-        match is_https(endpoint) {
-            false => endpoint.connect().await,
-            true => endpoint.connect_with_connector(self.connector(None)).await,
-        }
+    /// Makes the connections to a server; none where they are in the clear, which needs nothing of here.
+    pub(crate) fn connector(&self, to: &Uri) -> Option<Connector> {
+        is_https(to).then(|| Connector { dial: Some(self.clone()), at: None })
     }
 
-    /// Connects when it is used, and again when the connection is lost.
-    #[must_use]
-    pub fn connect_lazy(&self, endpoint: &Endpoint) -> Channel {
-        match is_https(endpoint) {
-            false => endpoint.connect_lazy(),
-            true => endpoint.connect_with_connector_lazy(self.connector(None)),
-        }
-    }
-
-    /// As [`connect_lazy`](Self::connect_lazy), to this address, whatever the host's name stands for. With TLS the
-    /// certificate has to be that of the name.
-    #[must_use]
-    pub fn connect_lazy_at(&self, endpoint: &Endpoint, at: SocketAddr) -> Channel {
-        endpoint.connect_with_connector_lazy(Connector { dial: is_https(endpoint).then(|| self.clone()), at: Some(at) })
-    }
-
-    fn connector(&self, at: Option<SocketAddr>) -> Connector {
-        Connector { dial: Some(self.clone()), at }
+    /// As [`connector`](Self::connector), to this address, whatever the host's name stands for.
+    pub(crate) fn connector_at(&self, to: &Uri, at: SocketAddr) -> Connector {
+        Connector { dial: is_https(to).then(|| self.clone()), at: Some(at) }
     }
 
     fn config(&self) -> Result<ClientConfig, Error> {
@@ -128,19 +107,19 @@ impl Dial {
     }
 }
 
-fn is_https(endpoint: &Endpoint) -> bool {
-    endpoint.uri().scheme_str() == Some("https")
+fn is_https(to: &Uri) -> bool {
+    to.scheme_str() == Some("https")
 }
 
 /// Makes one connection after the other for a channel.
-#[derive(Clone)]
-struct Connector {
+#[derive(Clone, Debug)]
+pub(crate) struct Connector {
     /// None: in the clear.
     dial: Option<Dial>,
     at: Option<SocketAddr>,
 }
 
-type Stream = tokio_util::either::Either<TcpStream, Box<TlsStream<TcpStream>>>;
+pub(crate) type Stream = tokio_util::either::Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 impl Connector {
     async fn connect(self, uri: Uri) -> io::Result<TokioIo<Stream>> {
@@ -163,7 +142,7 @@ impl Connector {
     }
 }
 
-impl tower_service::Service<Uri> for Connector {
+impl tower::Service<Uri> for Connector {
     type Response = TokioIo<Stream>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<TokioIo<Stream>>> + Send>>;

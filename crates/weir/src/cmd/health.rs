@@ -11,8 +11,8 @@ use health_check::flow::Flow;
 use health_check::json::PipelineJson;
 use service::digest_json::state_name;
 use service::tls::Dial;
+use service::{CallLimits, Uri};
 use tonic::Code;
-use tonic::transport::Endpoint;
 
 use crate::out;
 
@@ -66,10 +66,12 @@ impl Health {
 /// The answer, or what to tell whoever asked.
 async fn ask(dial: &Dial, url: &str, limit: Duration) -> Result<Pipeline, String> {
     let where_ = "say where health-check is with --grpc URL or the setting grpc.listen; `weir up` starts all of Weir";
-    let endpoint = Endpoint::from_shared(url.to_owned())
+    let to: Uri = url
+        .parse()
         .map_err(|_| format!("{url:?} is no URL: give one as http://127.0.0.1:9090 (--grpc, or grpc.listen)"))?;
     let asked = async {
-        let connected = dial.connect(&endpoint.connect_timeout(limit)).await;
+        // The time limit is one for connecting and asking.
+        let connected = dial.connect(to, CallLimits { connect: limit, call: None }).await;
         let channel = connected.map_err(|error| format!("nobody answers at {url} ({}): {where_}", cause(&error)))?;
         let mut client = PipelineServiceClient::new(channel).max_decoding_message_size(LARGEST);
         match client.get_pipeline(GetPipelineRequest {}).await {

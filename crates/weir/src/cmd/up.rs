@@ -142,7 +142,7 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     if settings.bus.kafka.brokers.is_empty() {
         // Nobody else can reach the log.
         routes = routes.add_service(records::service::Service::server(bus.clone(), &host));
-        routes = routes.add_service(records::groups::Service::server(bus.clone()));
+        routes = routes.add_service(records::groups::Service::server(bus.clone(), &host));
     }
     let pages = opened.iter().find_map(|(_, service)| service.pages());
     let addresses = host.serve_with(routes, pages).await?;

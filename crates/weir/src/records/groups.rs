@@ -8,8 +8,9 @@ use common::log::v1::{
     DeleteGroupRequest, DeleteGroupResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest,
     ListOffsetsResponse, SetGroupRequest, SetGroupResponse,
 };
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
+
+use ::service::Channel;
 
 use super::service::status;
 use super::{Log, said, wire};
@@ -123,8 +124,8 @@ pub struct Service {
 
 impl Service {
     /// To be added to the routes.
-    pub fn server(bus: Bus) -> GroupServiceServer<Self> {
-        GroupServiceServer::new(Self { bus })
+    pub fn server(bus: Bus, host: &::service::Host) -> GroupServiceServer<Self> {
+        GroupServiceServer::new(Self { bus }).max_decoding_message_size(host.settings().grpc.max_message_bytes)
     }
 }
 

@@ -21,8 +21,8 @@ use bus::{Bus, Reader, Start, Stored};
 use common::log::v1::log_service_client::LogServiceClient;
 use common::log::v1::{ListTopicsRequest, ReadRequest, ReadResponse};
 use tokio::time::{Instant, sleep};
-use tonic::transport::Channel;
 
+use ::service::Channel;
 use ::service::tls::Dial;
 
 use crate::settings::Settings;

@@ -36,7 +36,9 @@ impl Service {
     pub fn server(bus: Bus, host: &service::Host) -> LogServiceServer<Self> {
         let (shutdown, tasks) = (host.shutdown().clone(), host.tasks().clone());
         let service = Self { bus, readers: Arc::new(Semaphore::new(READERS)), shutdown, tasks };
-        LogServiceServer::new(service).max_encoding_message_size(wire::LARGEST)
+        LogServiceServer::new(service)
+            .max_decoding_message_size(host.settings().grpc.max_message_bytes)
+            .max_encoding_message_size(wire::LARGEST)
     }
 }
 

@@ -10,8 +10,8 @@ use common::deadletter::v1::{GetRequest, ListReplaysRequest, ListRequest, Select
 use control::dead_letters::select;
 use prost::Message as _;
 use prost_types::Timestamp;
+use service::Channel;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::{catalogue::refusing, decode::Decoder, out};

@@ -9,8 +9,8 @@ use common::deadletter::v1::dead_letter_service_client::DeadLetterServiceClient;
 use common::deadletter::v1::{RawSelection, ReplayRawRequest, ReplayRawResponse};
 use indicatif::ProgressBar;
 use prost_types::Timestamp;
+use service::Channel;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
 
 use super::dead_letters::{parse_time, said};
 use crate::out;
