@@ -3,11 +3,15 @@
 //! SQLite has one writer at a time, so the transaction is the lock: whoever changes something holds all of it.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Sqlite};
 
 use crate::{Database, Error, Options, in_time};
+
+/// Before a file is asked for again that somebody else is turning to a write-ahead log.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A file and its connections.
 #[derive(Debug)]
@@ -16,6 +20,7 @@ pub(crate) struct File {
     pub(crate) readers: SqlitePool,
     /// One connection: a second writer waits for it here, in order, and not in SQLite, by chance.
     pub(crate) writer: SqlitePool,
+    lock_timeout: Duration,
 }
 
 impl File {
@@ -34,6 +39,7 @@ impl File {
             path: path.to_owned(),
             readers: pool(options.connections).connect_lazy_with(connect.clone()),
             writer: pool(1).connect_lazy_with(connect),
+            lock_timeout: options.lock_timeout,
         }
     }
 
@@ -46,6 +52,20 @@ impl File {
         }
     }
 
+    /// As [`File::begin`], on a file that may be new. Whoever connects first turns it to a write-ahead log; of two who do
+    /// so at once SQLite refuses one there and then, whatever its time limit for locks. So the waiting is done here.
+    async fn begin_first(&self, database: &Database) -> Result<sqlx::Transaction<'static, Sqlite>, Error> {
+        let start = Instant::now();
+        loop {
+            match self.begin(database).await {
+                Err(Error::Locked { .. }) if start.elapsed() < self.lock_timeout => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
     pub(crate) async fn migrate(&self, database: &Database) -> Result<(), Error> {
         let name = database.name;
         if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -54,7 +74,7 @@ impl File {
         }
         let doing = "bringing the schema up to date";
         let failed = |source| Error::of(name, doing, source);
-        let mut transaction = self.begin(database).await?;
+        let mut transaction = self.begin_first(database).await?;
         let found: i64 =
             sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
         for (version, step) in database.steps(found)? {
