@@ -24,11 +24,12 @@ use tracing::Instrument as _;
 
 use crate::answer::{self, Answer, Refusal, Route};
 use crate::body::{self, Held};
+use crate::door::Door;
 use crate::endpoints::Endpoint;
-use crate::http::{Door, InFlight};
 use crate::limit::Lane;
-use crate::meters;
+use crate::pending::Pending;
 use crate::settings::StreamingSettings;
+use crate::{meters, record};
 
 /// Why a delivery is dropped whose sender did not wait for the answer.
 const SENDER_GONE: &str = "sender_gone";

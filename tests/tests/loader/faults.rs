@@ -216,12 +216,12 @@ async fn overtaken(place: Place) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_loaders_that_commit_at_once_load_each_row_once() {
-    both_at_once(Place::new("rivals").await, 30).await;
+    Box::pin(both_at_once(Place::new("rivals").await, 30)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_loaders_that_commit_at_once_load_each_row_once_in_a_bucket() {
-    both_at_once(Place::in_bucket("rivals").await, 10).await;
+    Box::pin(both_at_once(Place::in_bucket("rivals").await, 10)).await;
 }
 
 async fn both_at_once(place: Place, ranges: i64) {

@@ -170,7 +170,7 @@ impl Place {
 
 pub(crate) fn endpoint(name: &str, source: &str, secret: &str) -> RegisterRequest {
     let mut request = github::registration(name, source, "acme", secret);
-    for registration in &mut request.registration {
+    if let Some(registration) = &mut request.registration {
         registration.metadata = BTreeMap::from([("owner".to_owned(), "ann".to_owned())]);
     }
     request

@@ -204,6 +204,14 @@ fn errors_of_the_file() {
             "[\"shop.limits\"]\npage = 1\n",
             "\"shop.limits\" (weir.toml line 1): not the name of a section; use letters, digits, _ and -, without quotes".to_owned(),
         ),
+    ] {
+        assert_eq!(error_of(file, &[]), expected, "{file}");
+    }
+}
+
+#[test]
+fn errors_of_what_every_service_has() {
+    for (file, expected) in [
         (
             "[telemetry]\nsample_ratio = 1.5\n",
             "telemetry.sample_ratio (weir.toml line 2): 1.5 is out of range; give 0 to 1".to_owned(),

@@ -60,7 +60,7 @@ pub(crate) fn of(budgets: &Budgets, suites: &[Suite]) -> Report {
     slowest(suites, &mut text);
 
     let over: Vec<_> = lines.iter().filter(|line| line.is_over()).collect();
-    for Line { name, seconds, budget, slower } in over.iter().copied() {
+    for Line { name, seconds, budget, slower } in &over {
         let _ = writeln!(
             text,
             "error: {name} took {seconds:.0} s and may take {budget} s, on this machine {slower:.2} times as much: make it \

@@ -111,7 +111,7 @@ pub(super) fn of_message(platform: &str, item: &json::Object) -> Option<&'static
         _ => return None,
     };
     let has = |name: &&str| item.get(*name).is_some_and(Value::is_object);
-    kinds.iter().find(|kind| kind.names.iter().any(|name| has(name)))
+    kinds.iter().find(|kind| kind.names.iter().any(has))
 }
 
 /// What a change is about, and when it happened, where its kind is not known.
