@@ -132,6 +132,8 @@ impl Installation {
         let mut own = self.own();
         own.extend(LISTENERS.map(|setting| (setting.to_owned(), "127.0.0.1:0".to_owned())));
         own.insert("WEIR__BUS__DATA_DIR".to_owned(), self.folder().join("data").display().to_string());
+        // No Kafka, unless the installation is on one.
+        own.insert("WEIR__BUS__KAFKA__BROKERS".to_owned(), String::new());
         let mut settings = of(&sections(S::description().name)?, own, &self.settings);
         settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         Ok(service::load(S::DEFAULTS, file, settings)?)

@@ -8,6 +8,7 @@ pub mod replay;
 pub mod settings;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use common::enrichment::v1::enrichment_service_server::EnrichmentServiceServer;
 use common::registration::v1::Registration;
 use common::registration::v1::registration_service_server::RegistrationServiceServer;
 use common::topics::REGISTRATIONS;
+use database::Location;
 use service::{Host, SecretsSettings};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -74,6 +76,21 @@ pub struct Control {
     checks: upkeep::Checks,
 }
 
+/// The default of the registrations' file, without a setting, and what it was once.
+const FILE: [&str; 2] = ["data/registrations.db", "weir-data/registrations.db"];
+
+/// An empty database in place of one that is elsewhere would look as if every registration were lost.
+fn left_behind(here: &Path, file: &Path) -> anyhow::Result<()> {
+    let [now, once] = FILE;
+    let set = file != Path::new(now);
+    anyhow::ensure!(
+        set || here.join(now).exists() || !here.join(once).exists(),
+        "the registrations are in ./{once}, which was the default once, and ./{now} is not there: set \
+         registrations.database = \"sqlite://./{once}\", or stop all that uses the file and move it"
+    );
+    Ok(())
+}
+
 impl Control {
     /// Opens what is local; waits for nothing.
     ///
@@ -83,6 +100,9 @@ impl Control {
         let delivery = Duration::from_millis(parts.bus.settings().kafka.delivery_timeout_ms.into());
         let options =
             settings.options(delivery).map_err(|problem| anyhow::anyhow!("registrations.database {problem}"))?;
+        if let Location::Sqlite(file) = &options.location {
+            left_behind(Path::new(""), file)?;
+        }
         Self::with_store(settings, secrets, parts, Arc::new(Stored::open(options)?))
     }
 
@@ -184,5 +204,30 @@ impl Control {
             Ok(())
         });
         self.store
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registrations_at_the_default_of_before_are_not_left_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path();
+        let [now, once] = FILE;
+        let asked = |file: &str| left_behind(here, Path::new(file)).map_err(|error| error.to_string());
+        let touch = |file: &str| {
+            std::fs::create_dir_all(here.join(file).parent().unwrap()).unwrap();
+            std::fs::write(here.join(file), "").unwrap();
+        };
+        asked(now).unwrap();
+        touch(once);
+        let error = asked(now).unwrap_err();
+        assert!(error.contains("set registrations.database = \"sqlite://./weir-data/registrations.db\""), "{error}");
+        asked(once).unwrap();
+        asked("/var/lib/weir/registrations.db").unwrap();
+        touch(now);
+        asked(now).unwrap();
     }
 }

@@ -43,8 +43,11 @@ impl Place {
             Log::Kafka => Installation::on_kafka(name),
         };
         let installation = installation.unwrap();
+        // Also on an embedded log: a topic of another installation is told by its prefix.
+        let prefix = format!("{}.", installation.name());
         let database = installation.folder().join("registrations.db");
         let installation = installation
+            .with("WEIR__BUS__TOPIC_PREFIX", prefix)
             .with("WEIR__REGISTRATIONS__DATABASE", format!("sqlite://{}", database.display()))
             .with("WEIR__PROCESSING__HEALTH_INTERVAL_MS", "200")
             .with("WEIR__SHUTDOWN__DEADLINE_MS", "10000")

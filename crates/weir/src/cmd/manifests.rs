@@ -17,7 +17,7 @@ use crate::{manifests, out};
 /// Without an option, weir manifests prints everything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  weir manifests --check                 # in a checkout: exit code 1 if something is not what the code says
+  weir manifests --check                 # in a checkout: exit code 1 if one is not up to date
   weir manifests --write                 # in a checkout, after a service or a topic was added
   weir manifests --write build/manifests # elsewhere: each file, and each part of a file, on its own")]
 pub struct Manifests {

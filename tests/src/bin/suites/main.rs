@@ -73,7 +73,7 @@ fn run(folder: &Path, program: &Path, arguments: &[OsString]) -> anyhow::Result<
     let before = speed::measure()?;
     let watched = watch::run(program, arguments, std::io::stdout())?;
     let slower = Budgets::load()?.slower(before, speed::measure()?);
-    watched.suite(times::name_of(program)?, slower).write(folder)?;
+    watched.suite(times::name_of(program)?, slower).write(folder, program)?;
     let code = watched.status.code().and_then(|code| u8::try_from(code).ok());
     if code.is_none() {
         say(&format!("{}: {}\n", program.display(), watched.status))?;

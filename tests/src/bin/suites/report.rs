@@ -7,13 +7,15 @@ use crate::times::Suite;
 
 /// How many of the slowest tests are named.
 const SLOWEST: usize = 10;
+/// So many times its budget a suite takes only where it has become slower, and not because others were at work.
+const TOO_LONG: f64 = 2.0;
 
 /// What all suites took.
 #[derive(Debug)]
 pub(crate) struct Report {
     /// For people.
     pub(crate) text: String,
-    /// No suite took longer than it may.
+    /// No suite took far longer than it may.
     pub(crate) holds: bool,
 }
 
@@ -30,8 +32,16 @@ impl Line<'_> {
         f64::from(self.budget) * self.slower
     }
 
-    fn is_over(&self) -> bool {
-        self.seconds > self.most()
+    fn is_too_long(&self) -> bool {
+        self.seconds > self.most() * TOO_LONG
+    }
+
+    fn mark(&self) -> &'static str {
+        match () {
+            () if self.is_too_long() => "  too long",
+            () if self.seconds > self.most() => "  over",
+            () => "",
+        }
     }
 }
 
@@ -51,7 +61,7 @@ pub(crate) fn of(budgets: &Budgets, suites: &[Suite]) -> Report {
 
     let mut text = format!("\n{:<32} {:>8} {:>8} {:>8}\n", "suite", "seconds", "at most", "slower");
     for line in &lines {
-        let mark = if line.is_over() { "  too long" } else { "" };
+        let mark = line.mark();
         let Line { name, seconds, slower, .. } = line;
         let _ = writeln!(text, "{name:<32} {seconds:>8.1} {:>8.1} {slower:>8.2}{mark}", line.most());
     }
@@ -59,7 +69,7 @@ pub(crate) fn of(budgets: &Budgets, suites: &[Suite]) -> Report {
     let _ = writeln!(text, "{:<32} {all:>8.1} {:>8.1}", "all", f64::from(budgets.all()));
     slowest(suites, &mut text);
 
-    let over: Vec<_> = lines.iter().filter(|line| line.is_over()).collect();
+    let over: Vec<_> = lines.iter().filter(|line| line.is_too_long()).collect();
     for Line { name, seconds, budget, slower } in &over {
         let _ = writeln!(
             text,

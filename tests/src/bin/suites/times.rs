@@ -34,23 +34,34 @@ pub(crate) struct Timed {
 }
 
 impl Suite {
-    /// Writes it down in this folder.
-    pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        let file = folder.join(format!("{}.toml", self.name.replace('/', ",")));
+    /// Writes it down in this folder, beside those of other programs.
+    pub(crate) fn write(&self, folder: &Path, program: &Path) -> anyhow::Result<()> {
+        let program = program.file_name().context("the program has no name")?.to_string_lossy();
+        let file = folder.join(format!("{program}.toml"));
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         fs::write(&file, toml::to_string(self)?).with_context(|| format!("write {}", file.display()))
     }
 
-    /// All that were written down in this folder.
+    /// All that were written down in this folder. A library and a program of one name are one suite.
     pub(crate) fn read_all(folder: &Path) -> anyhow::Result<Vec<Self>> {
         let files = fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))?;
-        let mut suites = Vec::new();
+        let mut suites: Vec<Self> = Vec::new();
         for file in files {
             let path = file?.path();
             let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-            suites.push(toml::from_str(&text).with_context(|| path.display().to_string())?);
+            let suite: Self = toml::from_str(&text).with_context(|| path.display().to_string())?;
+            match suites.iter_mut().find(|other| other.name == suite.name) {
+                Some(other) => other.add(suite),
+                None => suites.push(suite),
+            }
         }
         Ok(suites)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.seconds += other.seconds;
+        self.slower = self.slower.max(other.slower);
+        self.tests.extend(other.tests);
     }
 }
 

@@ -53,6 +53,11 @@ fn what_is_written_down_is_read() {
         slower: 1.25,
         tests: vec![Timed { name: "a".to_owned(), seconds: 1.5 }],
     };
-    suite.write(folder.path()).unwrap();
-    assert_eq!(Suite::read_all(folder.path()).unwrap(), [suite]);
+    suite.write(folder.path(), Path::new("/target/bus-1")).unwrap();
+    assert_eq!(Suite::read_all(folder.path()).unwrap(), std::slice::from_ref(&suite));
+
+    // A program of the same name.
+    suite.write(folder.path(), Path::new("/target/bus-2")).unwrap();
+    let [both] = Suite::read_all(folder.path()).unwrap().try_into().unwrap();
+    assert_eq!((both.seconds, both.slower, both.tests.len()), (7.0, 1.25, 2));
 }
