@@ -28,7 +28,6 @@ use crate::door::Door;
 use crate::endpoints::Endpoint;
 use crate::limit::Lane;
 use crate::pending::Pending;
-use crate::settings::StreamingSettings;
 use crate::{meters, record};
 
 /// Why a delivery is dropped whose sender did not wait for the answer.
@@ -42,21 +41,8 @@ pub(crate) async fn serve(
     drain: Duration,
     closing: CancellationToken,
 ) {
-    let (limits, watch) = (limits(&door.settings, drain), door.watch.clone());
+    let (limits, watch) = (door.settings.http_limits(drain), door.watch.clone());
     serve_watched(listener, tls, stack(door), limits, watch, closing).await;
-}
-
-/// What the accept loop allows.
-fn limits(settings: &StreamingSettings, drain: Duration) -> service::HttpLimits {
-    service::HttpLimits {
-        header_timeout: Duration::from_millis(settings.header_timeout_ms),
-        idle_timeout: Duration::from_millis(settings.idle_timeout_ms),
-        write_timeout: Duration::from_millis(settings.write_timeout_ms),
-        max_connections: settings.max_connections,
-        max_header_bytes: settings.max_header_bytes,
-        max_headers: settings.max_headers,
-        drain,
-    }
 }
 
 /// The layers, from outside in. Around them are the accept loop and `crates/service/src/layers/http.rs`.

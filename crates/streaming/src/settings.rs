@@ -11,7 +11,7 @@ use common::registrations;
 use common::units::{Bytes, Count, MAX, Millis, Seconds, Unit};
 use serde::{Deserialize, Serialize};
 use service::tls::ServerTlsSettings;
-use service::{Secret, ShutdownSettings};
+use service::{HttpLimits, Secret, ShutdownSettings};
 
 /// The default settings of this service alone, as commented TOML.
 pub const STREAMING_DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -130,6 +130,20 @@ impl StreamingSettings {
         problems.extend(service::settings::check_listen("streaming.listen", &self.listen));
         problems.extend(self.tls.validate("streaming.tls"));
         problems
+    }
+
+    /// What the accept loop allows; `drain` is what requests under way have to end in.
+    #[must_use]
+    pub fn http_limits(&self, drain: Duration) -> HttpLimits {
+        HttpLimits {
+            header_timeout: Duration::from_millis(self.header_timeout_ms),
+            idle_timeout: Duration::from_millis(self.idle_timeout_ms),
+            write_timeout: Duration::from_millis(self.write_timeout_ms),
+            max_connections: self.max_connections,
+            max_header_bytes: self.max_header_bytes,
+            max_headers: self.max_headers,
+            drain,
+        }
     }
 
     pub(crate) fn body_timeout(&self) -> Duration {

@@ -14,9 +14,7 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use service::HttpLimits;
 use sources::{Secrets, Source};
-use streaming::StreamingSettings;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +22,8 @@ use crate::bodies;
 use crate::role;
 
 pub(crate) const NAME: &str = "http-limit";
+
+const DRAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Command {
@@ -59,24 +59,12 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let router = Router::new().fallback(answer).with_state(Arc::clone(&server));
     let stop = CancellationToken::new();
-    let serving = runtime.spawn(service::http::serve(listener, router, limits(&settings), stop.clone()));
+    let serving = runtime.spawn(service::http::serve(listener, router, settings.http_limits(DRAIN), stop.clone()));
     let served =
         role::serve(|Command::State| Ok(Listening { address, answered: server.answered.load(Ordering::Relaxed) }));
     stop.cancel();
     runtime.block_on(serving)?;
     served
-}
-
-fn limits(settings: &StreamingSettings) -> HttpLimits {
-    HttpLimits {
-        header_timeout: Duration::from_millis(settings.header_timeout_ms),
-        idle_timeout: Duration::from_millis(settings.idle_timeout_ms),
-        write_timeout: Duration::from_millis(settings.write_timeout_ms),
-        max_connections: settings.max_connections,
-        max_header_bytes: settings.max_header_bytes,
-        max_headers: settings.max_headers,
-        drain: Duration::from_secs(1),
-    }
 }
 
 async fn answer(State(server): State<Arc<Server>>, request: Request) -> Response {

@@ -152,6 +152,8 @@ impl Upkeep {
     /// decide, and they are compared again at the next time.
     async fn reconcile(&self, checks: &Checks) -> bool {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        // A fresh installation starts its services before all of its topics are made.
+        let mut may_be_made = !self.compared.is_cancelled();
         loop {
             match self.try_reconcile(checks).await {
                 Ok(plan) => {
@@ -167,6 +169,9 @@ impl Upkeep {
                     }
                     return false;
                 }
+                Err(ReconcileError::Read(error @ bus::Error::NoTopic { .. })) if may_be_made => {
+                    checks.published.unknown(error.to_string());
+                }
                 Err(error) => {
                     tracing::debug!(%error, "topic and database of registrations could not be compared");
                     checks.published.fail(error.to_string());
@@ -178,6 +183,7 @@ impl Upkeep {
                     }
                 }
             }
+            may_be_made = false;
             tokio::time::sleep(backoff.pause()).await;
         }
     }

@@ -185,6 +185,10 @@ pub fn print<S: Settings>(settings: &S) -> String {
 pub(super) mod tests;
 
 #[cfg(test)]
+#[path = "load_errors_tests.rs"]
+mod errors_tests;
+
+#[cfg(test)]
 #[path = "names_tests.rs"]
 mod names_tests;
 
