@@ -53,6 +53,21 @@ fn weir_up_goes_on_and_ends_although_nobody_reads_what_it_writes() {
 }
 
 #[test]
+fn a_first_start_warns_of_nothing() {
+    let up = Launch::new("weir").arg("up").arg("--simulate").listen("WEIR__STREAMING__LISTEN").start().unwrap();
+    up.ready(WITHIN).unwrap();
+    wait::until("a row reaches the lake", WITHIN, || {
+        let rows = metric(up.admin(), "weir_hop_total", &["hop=\"loader\"", "what=\"sent_on\""])?;
+        Ok((rows > 0.0).then_some(()))
+    })
+    .unwrap();
+    let log = up.logged().unwrap();
+    let warned = log.lines().filter(|line| ["WARN", "ERROR"].iter().any(|level| line.contains(level)));
+    assert_eq!(warned.collect::<Vec<_>>(), Vec::<&str>::new(), "{log}");
+    assert_eq!(up.stop(WITHIN).unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_client_that_is_paused_does_not_hold_the_end_up() {
     let up = Launch::new("weir").arg("up").arg("--simulate").listen("WEIR__STREAMING__LISTEN").start().unwrap();
     up.ready(WITHIN).unwrap();
