@@ -14,17 +14,17 @@ pub(crate) fn open(secrets: &SecretsSettings, create: bool) -> anyhow::Result<Se
     }
     SealingKey::from_file(file).with_context(|| {
         let file = file.display();
-        format!("secrets.key_file: cannot use {file}; make it, or set registrations.create_key_file on one instance")
+        format!("secrets.key_file: cannot use {file}; create it, or set registrations.create_key_file on one instance")
     })
 }
 
 fn create_file(file: &Path) -> anyhow::Result<SealingKey> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)
-            .with_context(|| format!("secrets.key_file: cannot make the folder {}", folder.display()))?;
+            .with_context(|| format!("secrets.key_file: cannot create the folder {}", folder.display()))?;
     }
     let key =
-        SealingKey::create_file(file).with_context(|| format!("secrets.key_file: cannot make {}", file.display()))?;
-    tracing::info!(file = %file.display(), key = key.id(), "made a key that seals secrets: keep a copy of it");
+        SealingKey::create_file(file).with_context(|| format!("secrets.key_file: cannot create {}", file.display()))?;
+    tracing::info!(file = %file.display(), key = key.id(), "created the key that seals secrets: keep a copy of it");
     Ok(key)
 }

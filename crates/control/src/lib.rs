@@ -85,8 +85,8 @@ fn left_behind(here: &Path, file: &Path) -> anyhow::Result<()> {
     let set = file != Path::new(now);
     anyhow::ensure!(
         set || here.join(now).exists() || !here.join(once).exists(),
-        "the registrations are in ./{once}, which was the default once, and ./{now} is not there: set \
-         registrations.database = \"sqlite://./{once}\", or stop all that uses the file and move it"
+        "the registrations are in ./{once}, the default of an earlier version, and ./{now} does not exist: set \
+         registrations.database = \"sqlite://./{once}\", or stop every process that uses the file and move it"
     );
     Ok(())
 }

@@ -42,15 +42,15 @@ impl EnrichmentService for Enrichment {
             Err(Status::with_error_details(tonic::Code::InvalidArgument, format!("{field}: {problem}"), details))
         };
         if lookup != REGISTRATIONS {
-            return refuse("lookup", format!("there is no look-up {lookup:?} here, but {REGISTRATIONS:?}"));
+            return refuse("lookup", format!("the look-up {lookup:?} does not exist: use {REGISTRATIONS:?}"));
         }
         if keys.len() > MOST_KEYS {
-            return refuse("keys", format!("there are {}, ask about {MOST_KEYS} at most", keys.len()));
+            return refuse("keys", format!("{} are too many: send at most {MOST_KEYS} in a request", keys.len()));
         }
         if !self.table.is_read() {
             let pause = std::time::Duration::from_secs(1);
             let details = ErrorDetails::with_retry_info(Some(pause));
-            let message = "the registrations have not been read yet: ask again";
+            let message = "the registrations have not been read yet: retry";
             return Err(Status::with_error_details(tonic::Code::Unavailable, message, details));
         }
         let answers = self.view.with(|registrations| keys.iter().map(|key| answer(key, registrations)).collect());

@@ -27,7 +27,7 @@ fn failing() -> View {
         digest.checks.push(crate::samples::check(
             "processing_claims",
             State::Failing,
-            "the store does not answer (timed out after 2 s); nothing is emitted until it does, else duplicates would pass",
+            "the store is unavailable (timed out after 2 s); nothing is emitted until it answers: duplicates would pass",
         ));
         digest.ready = false;
         digest.queues[0].lag = 48_211;

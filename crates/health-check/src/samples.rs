@@ -34,7 +34,7 @@ pub(crate) fn digest(service: &str, instance: &str, counts: &[(&str, u64, u64)])
         started_at: Some(stamp(-86_400)),
         at: Some(stamp(0)),
         ready: true,
-        checks: vec![check(&format!("{service}_topics"), State::Ok, "all there")],
+        checks: vec![check(&format!("{service}_topics"), State::Ok, "all topics exist")],
         counts: counts
             .iter()
             .map(|(endpoint, taken_in, sent_on)| Count {

@@ -42,7 +42,7 @@ impl Checks {
             endpoint: check("processing_endpoint_dead_letters", false),
         };
         checks.storm.ok("no storm");
-        checks.endpoint.ok("no endpoint sends mostly what cannot be read");
+        checks.endpoint.ok("no endpoint sends mostly unreadable deliveries");
         checks
     }
 
@@ -50,15 +50,16 @@ impl Checks {
         match weather {
             Weather::Calm => {
                 self.storm.ok("no storm");
-                self.endpoint.ok("no endpoint sends mostly what cannot be read");
+                self.endpoint.ok("no endpoint sends mostly unreadable deliveries");
             }
             Weather::Endpoint { endpoint, ratio } => self.endpoint.fail(format!(
-                "{:.0}% of what endpoint {endpoint:?} delivers cannot be read and goes to the dead letters",
+                "{:.0}% of what endpoint {endpoint:?} delivers is unreadable and becomes dead letters",
                 ratio * 100.0
             )),
             Weather::Storm { ratio, endpoints } => self.storm.fail(format!(
-                "stopped: {:.0}% of the deliveries of {} endpoints cannot be read ({}), which looks like a mistake of \
-                 this version; the input is untouched: look at the dead letters, start again with a version that can",
+                "stopped: {:.0}% of the deliveries of {} endpoints cannot be read ({}), probably because of a bug in \
+                 this version; the input is untouched: look at the dead letters, then restart with a version that can \
+                 read it",
                 ratio * 100.0,
                 endpoints.len(),
                 endpoints.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "),

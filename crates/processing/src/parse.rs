@@ -103,7 +103,7 @@ pub fn parse_with(
     };
     let Some(source) = by_name(&delivery.source) else {
         let message =
-            format!("no module of this version understands {:?}: replay it with one that does", delivery.source);
+            format!("this version does not know the source {:?}: replay it with a version that does", delivery.source);
         return whole(input, delivery, UNKNOWN_SOURCE, message, PROTOBUF);
     };
     if let Some(too_much) = too_much {
@@ -119,7 +119,7 @@ pub fn parse_with(
             Outcome { origin: of(delivery), items }
         }
         Err(panic) => {
-            let message = format!("the module {} broke: {}", delivery.source, panic_text(panic.as_ref()));
+            let message = format!("the source {} panicked: {}", delivery.source, panic_text(panic.as_ref()));
             whole(input, delivery, PANIC, message, PROTOBUF)
         }
     }
@@ -128,8 +128,8 @@ pub fn parse_with(
 /// What comes of a record that the process ended on, so many times: nothing of it is read again.
 pub fn crashed(input: Input<'_>, ended: u32) -> Outcome {
     let message = format!(
-        "the process ended {ended} times while this record was worked on, the last time with nothing beside it: find out why \
-         before it is replayed"
+        "the process crashed {ended} times while it worked on this record, the last time on this record alone: find \
+         the cause before you replay it"
     );
     whole(input, Delivery::default(), CRASH, message, PROTOBUF)
 }

@@ -73,7 +73,7 @@ impl Shared {
             tracing::error!(
                 ratio,
                 ?endpoints,
-                "deliveries of several endpoints cannot be read: processing stops and leaves them where they are"
+                "deliveries of several endpoints cannot be read: processing stops and leaves its input untouched"
             );
             self.outbox.stop.cancel();
             return true;

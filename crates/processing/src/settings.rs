@@ -162,7 +162,7 @@ impl ProcessingSettings {
             let is_known = name == "all" || sources::by_name(name).is_some();
             problems.check(is_known, "sources", format!("{name:?} is not a source"), known.as_str());
         }
-        problems.check(!self.group.is_empty(), "group", "is empty", "name the group, as weir-processing");
+        problems.check(!self.group.is_empty(), "group", "is empty", "name the group, for example weir-processing");
         let ratio = self.storm.ratio;
         let is_share = ratio > 0.0 && ratio <= 1.0;
         problems.check(is_share, "storm.ratio", format!("is {ratio}"), "use more than 0 and at most 1");

@@ -47,7 +47,11 @@ pub(crate) async fn run(shared: Arc<Shared>, every: Duration, hold: Duration, en
         for Noisy { endpoint, ratio, last } in warnings.news(noisy) {
             let seen_at = service::clock::now();
             let until = seen_at + hold.saturating_sub(now.saturating_sub(last));
-            tracing::warn!(endpoint, ratio, "most of what an endpoint delivers cannot be read: the door holds it back");
+            tracing::warn!(
+                endpoint,
+                ratio,
+                "most deliveries of an endpoint cannot be read: the door holds the endpoint back"
+            );
             let storm = EndpointStorm {
                 endpoint: endpoint.clone(),
                 ratio,
@@ -59,10 +63,10 @@ pub(crate) async fn run(shared: Arc<Shared>, every: Duration, hold: Duration, en
             match shared.outbox.producer.try_send(Record::new(&STORMS, endpoint, &storm, headers)) {
                 Ok(delivery) => {
                     if let Some(Err(error)) = ends.run_until_cancelled(delivery).await {
-                        tracing::warn!(%error, "the door was not told of an endpoint's storm");
+                        tracing::warn!(%error, "reporting an endpoint's storm to the door failed");
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the door was not told of an endpoint's storm"),
+                Err(error) => tracing::warn!(%error, "reporting an endpoint's storm to the door failed"),
             }
         }
     }

@@ -39,7 +39,7 @@ pub fn of(payload: Option<&Bytes>, limit: Limit) -> Weight {
         return unread.taking(takes);
     }
     let too_much = format!(
-        "the body of {body} bytes has {} values, {} of them objects: to read them could take {takes} bytes of memory, \
+        "the body of {body} bytes has {} values, {} of them objects: reading them could take {takes} bytes of memory, \
          and {may} are allowed (processing.body_memory_factor, processing.body_memory_least_bytes)",
         scan.values, scan.objects
     );

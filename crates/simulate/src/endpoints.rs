@@ -64,13 +64,13 @@ pub struct Endpoints(Vec<Endpoint>);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system gives no random bytes.
-    #[error("no random bytes for new secrets: {0}")]
+    #[error("the operating system gave no random bytes for new secrets: {0}")]
     Random(getrandom::Error),
     /// The text is not what [`Endpoints::to_toml`] writes.
     #[error("not a simulation's secrets: {0}")]
     Malformed(#[from] toml::de::Error),
     /// A secret is missing, is one too many, or has the wrong form.
-    #[error("not a simulation's secrets: {0} is missing, or has the wrong form, or nobody knows it")]
+    #[error("not a simulation's secrets: {0} is missing, malformed or unknown")]
     Secret(String),
 }
 

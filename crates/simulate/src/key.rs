@@ -15,7 +15,7 @@ pub enum NoKey {
     #[error("not a message of its topic: {0}")]
     Malformed(#[from] DecodeError),
     /// Nothing that a simulation generates.
-    #[error("no simulation makes events of {0}")]
+    #[error("the simulation makes no events of {0}")]
     Unknown(String),
 }
 

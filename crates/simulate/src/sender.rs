@@ -57,10 +57,10 @@ impl Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address of the door is none.
-    #[error("{0:?} is no address of a door: give one like http://127.0.0.1:8080, without a path")]
+    #[error("{0:?} is not the address of a door: give one like http://127.0.0.1:8080, without a path")]
     Url(String),
     /// The rate is no rate.
-    #[error("a rate of {0} cannot be kept: give deliveries per second above 0")]
+    #[error("the rate {0} is invalid: give deliveries per second above 0")]
     Rate(f64),
 }
 

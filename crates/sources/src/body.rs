@@ -56,7 +56,7 @@ pub fn value_as_sent(body: &[u8]) -> Result<(Value, Sent), Unreadable> {
         let too_deep =
             error.classify() == Category::Syntax && error.to_string().starts_with("recursion limit exceeded");
         let (reason, what) = match error.classify() {
-            Category::Eof => (Reason::Truncated, "ends in its middle"),
+            Category::Eof => (Reason::Truncated, "is truncated"),
             _ if too_deep => (Reason::TooDeep, "is nested deeper than 128 levels"),
             _ => (Reason::NotJson, "is not JSON"),
         };
@@ -86,7 +86,7 @@ pub fn object_as_sent(body: &[u8]) -> Result<(Object, Sent), Unreadable> {
 pub fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
-        Value::Bool(_) => "a truth value",
+        Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
         Value::String(_) => "a string",
         Value::Array(_) => "a list",

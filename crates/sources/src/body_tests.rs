@@ -57,7 +57,7 @@ fn messages_say_where() {
     assert_eq!(value(b"{\"a\":1,\n}").unwrap_err().message, "the body is not JSON: trailing comma at line 2 column 1");
     assert_eq!(value(b"ab\xff").unwrap_err().message, "the body is not UTF-8 from byte 2 on");
     let error = value(b"{\"a\":").unwrap_err();
-    assert_eq!(error.message, "the body ends in its middle: EOF while parsing a value at line 1 column 5");
+    assert_eq!(error.message, "the body is truncated: EOF while parsing a value at line 1 column 5");
 }
 
 #[test]
@@ -71,7 +71,7 @@ fn numbers_out_of_range_keep_their_digits() {
 #[test]
 fn an_object_is_asked_for() {
     for (body, what) in
-        [("null", "null"), ("true", "a truth value"), ("1", "a number"), ("\"a\"", "a string"), ("[{}]", "a list")]
+        [("null", "null"), ("true", "a boolean"), ("1", "a number"), ("\"a\"", "a string"), ("[{}]", "a list")]
     {
         let error = object(body.as_bytes()).unwrap_err();
         assert_eq!(

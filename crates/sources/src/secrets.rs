@@ -32,9 +32,9 @@ impl SecretProblem {
     /// What is wrong.
     pub fn problem(self) -> &'static str {
         match self {
-            Self::Empty => "is empty, or nothing but blanks",
+            Self::Empty => "is empty, or only whitespace",
             Self::Lines => "holds a line break or another control character in its middle",
-            Self::NotBase64 => "has no Base64 behind its whsec_, so no signature can fit it",
+            Self::NotBase64 => "has no Base64 after its whsec_, so no signature can match it",
             Self::Prefixed => "has something before its whsec_",
             Self::SigningHalf => "is the signing half of a key pair (whsk_), which only the sender may have",
             Self::PublicHalf => {
@@ -46,13 +46,13 @@ impl SecretProblem {
     /// What to do.
     pub fn fix(self) -> &'static str {
         match self {
-            Self::Empty => "give the one that the platform has",
+            Self::Empty => "give the one that is set at the platform",
             Self::Lines => "give each secret by itself, in one line",
-            Self::NotBase64 => "copy it whole from the sender, and nothing else with it",
+            Self::NotBase64 => "copy the whole secret from the sender, and nothing else",
             Self::Prefixed => "give the secret alone, without a name or quotes around it",
             Self::SigningHalf => {
-                "give the sender's symmetric secret (whsec_), and have the sender make a new key pair, because this one \
-                 has been shown"
+                "give the sender's symmetric secret (whsec_), and have the sender make a new key pair, because this \
+                 one is exposed"
             }
             Self::PublicHalf => "give the sender's symmetric secret (whsec_)",
         }

@@ -25,7 +25,7 @@ pub enum Refusal {
     #[error("the query parameter {0} is missing or malformed")]
     Malformed(&'static str),
     /// The token is not the endpoint's: 403.
-    #[error("the verify token is not the endpoint's")]
+    #[error("the verify token does not match that of the endpoint")]
     WrongToken,
     /// The endpoint has no verify token: 403, until one is registered.
     #[error("the endpoint has no verify token: register one")]
@@ -36,16 +36,16 @@ pub enum Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// A header that the scheme needs is not there.
-    #[error("the header {0} is missing: is a secret set at the sender?")]
+    #[error("the header {0} is missing: check that a secret is set at the sender")]
     Missing(&'static str),
     /// A header that the scheme needs is there more than once, or cannot be read.
     #[error("the header {0} is malformed")]
     Malformed(&'static str),
     /// The signature was made with another secret, or over other bytes.
-    #[error("the signature fits none of the endpoint's secrets")]
+    #[error("the signature matches none of the endpoint's secrets")]
     Mismatch,
     /// The timestamp is outside of the tolerance: a replay, or a clock that is wrong.
-    #[error("the timestamp is outside of the tolerance: is a clock wrong?")]
+    #[error("the timestamp is outside the tolerance: check the clocks of the sender and of this server")]
     Stale,
     /// The endpoint has no secret that is still active.
     #[error("the endpoint has no active secret: register one")]

@@ -56,7 +56,7 @@ impl ClaimChecks {
 
     fn failed(&self, error: &Error) {
         self.failed.store(true, Ordering::Relaxed);
-        self.claims.fail(format!("{error}; nothing is emitted until it answers, else duplicates would pass"));
+        self.claims.fail(format!("{error}; nothing is emitted until the store answers: duplicates would pass"));
     }
 
     fn state(&self, state: ClaimsState) {
@@ -64,10 +64,10 @@ impl ClaimChecks {
             ClaimsState::Ready if self.failed.load(Ordering::Relaxed) => {}
             ClaimsState::Ready => self.claims.ok("answers"),
             ClaimsState::Away { reason } => self.claims.fail(format!(
-                "the store does not answer ({reason}); nothing is emitted until it does, else duplicates would pass"
+                "the store is unavailable ({reason}); nothing is emitted until it answers: duplicates would pass"
             )),
             ClaimsState::Emptied => {
-                self.claims.fail("the store was emptied: its claims are rebuilt from what came out");
+                self.claims.fail("the store was emptied: its claims are being rebuilt from the outputs");
             }
         }
     }
@@ -106,7 +106,7 @@ impl StageClaims {
             let opened = loop {
                 match tokio::time::timeout(OPEN_WITHIN, &mut opening).await {
                     Ok(opened) => break opened,
-                    Err(_) => checks.claims.fail("the store does not answer yet, and the log of the service says why"),
+                    Err(_) => checks.claims.fail("the store does not answer yet: see the log of the service"),
                 }
             };
             match opened {
@@ -120,7 +120,7 @@ impl StageClaims {
         while claims.is_new() {
             match outputs.rebuild(stage, &claims).await {
                 Ok(entered) => {
-                    tracing::info!(entered, "the claims' store was not whole, filled from what came out");
+                    tracing::info!(entered, "the claims' store was incomplete and was rebuilt from the outputs");
                     break;
                 }
                 Err(error) => checks.failed(&error),
@@ -153,10 +153,10 @@ impl StageClaims {
                 Err(error) => {
                     self.checks.failed(&error);
                     if matches!(error, Error::ClaimsEmptied { .. }) {
-                        tracing::error!(%error, "rebuilding the claims from what came out");
+                        tracing::error!(%error, "rebuilding the claims from the outputs");
                         self.rebuild().await;
                     } else {
-                        tracing::debug!(%error, "the claims' store failed, asking it again");
+                        tracing::debug!(%error, "the claims' store failed, retrying");
                     }
                 }
             }
@@ -168,8 +168,8 @@ impl StageClaims {
     async fn rebuild(&self) {
         let _only = self.rebuilding.lock().await;
         match self.outputs.rebuild(self.stage, &self.claims).await {
-            Ok(claims) => tracing::warn!(claims, "the claims have been rebuilt from what came out"),
-            Err(error) => tracing::warn!(%error, "the claims could not be rebuilt yet"),
+            Ok(claims) => tracing::warn!(claims, "the claims have been rebuilt from the outputs"),
+            Err(error) => tracing::warn!(%error, "the claims could not be rebuilt yet, retrying"),
         }
     }
 

@@ -159,7 +159,7 @@ impl Driver {
         drop(intake);
         let outcome = self.end(lane, first, running).await;
         if let Err(error) = consumer.close(self.drain).await {
-            tracing::warn!(lane, %error, "not everything was done when the consumer closed: it will come again");
+            tracing::warn!(lane, %error, "the consumer closed before its records were done: the rest is read again");
         }
         outcome
     }
@@ -168,15 +168,15 @@ impl Driver {
     async fn end(&self, lane: &'static str, first: Option<Ended>, mut running: JoinSet<Ended>) -> anyhow::Result<()> {
         let wanted = self.shutdown.is_cancelled() || self.stop.is_cancelled();
         if !wanted {
-            tracing::error!(lane, "the lane ended by itself: the process ends");
+            tracing::error!(lane, "the lane ended unexpectedly: the process is shutting down");
             self.shutdown.cancel();
         }
         let mut outcome = Ok(());
         let mut note = |(part, ended): Ended| match ended {
-            Err(error) if outcome.is_ok() => outcome = Err(error.context(format!("{part} of lane {lane} ended"))),
-            Err(error) => tracing::warn!(lane, part, error = %format!("{error:#}"), "ended early"),
+            Err(error) if outcome.is_ok() => outcome = Err(error.context(format!("{part} of lane {lane} failed"))),
+            Err(error) => tracing::warn!(lane, part, error = %format!("{error:#}"), "a part of the lane failed"),
             Ok(()) if outcome.is_ok() && !wanted => {
-                outcome = Err(anyhow::anyhow!("{part} of lane {lane} ended by itself"))
+                outcome = Err(anyhow::anyhow!("{part} of lane {lane} ended unexpectedly"))
             }
             Ok(()) => {}
         };
@@ -188,7 +188,7 @@ impl Driver {
             }
         };
         if tokio::time::timeout(self.drain, finished).await.is_err() {
-            tracing::warn!(lane, "not everything could be sent before the end: it will come again");
+            tracing::warn!(lane, "the lane ended before all its records were done: the rest is read again");
         }
         running.abort_all();
         outcome
@@ -196,7 +196,7 @@ impl Driver {
 }
 
 fn ended(part: Result<Ended, JoinError>) -> Ended {
-    part.unwrap_or_else(|error| ("a part", Err(anyhow::anyhow!("broke: {error}"))))
+    part.unwrap_or_else(|error| ("a part", Err(anyhow::anyhow!("its task failed: {error}"))))
 }
 
 /// Until nothing more is read, or the stage ends.
@@ -222,13 +222,13 @@ async fn emit_all<S: Stage>(
         let (works, whole) = match works.await {
             Ok(read) => (read.works, read.whole),
             Err(error) => {
-                tracing::error!(lane, %error, "a task that reads broke");
+                tracing::error!(lane, %error, "a task that reads records failed");
                 (Vec::new(), false)
             }
         };
         if !whole {
             // Its acks are gone, so the log gives its records again.
-            tracing::error!(lane, "what was read is lost, its partitions go back");
+            tracing::error!(lane, "records that were read are lost: their partitions are rewound to them");
             stage.lost(turns, &mut state);
         }
         if !works.is_empty() && stage.emit(works, &mut state).await == Flow::Ends {

@@ -162,7 +162,7 @@ async fn a_stage_that_ends_by_itself_ends_the_process_and_says_so() {
     let (stage, driver) = (Arc::new(Numbers { ends_at: Some(5), ..Numbers::default() }), driver());
     let running = driver.run(stage, (), lane(&bus, &driver), []);
     let error = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "emitting of lane numbers ended by itself");
+    assert_eq!(error.to_string(), "emitting of lane numbers ended unexpectedly");
     assert!(driver.shutdown.is_cancelled(), "others do not go on alone");
     assert_eq!(bus.group_offset("g", TOPIC, 0).await.unwrap(), Some(5), "what was done is committed, and no more");
 }
@@ -188,7 +188,7 @@ async fn a_part_that_breaks_is_the_cause_and_one_that_is_not_done_is_cut_off() {
     ];
     let running = driver.run(Arc::new(Numbers::default()), (), lane(&bus, &driver), parts);
     let error = tokio::time::timeout(LIMIT, running).await.unwrap().unwrap_err();
-    assert_eq!(format!("{error:#}"), "broken of lane numbers ended: no disk");
+    assert_eq!(format!("{error:#}"), "broken of lane numbers failed: no disk");
 }
 
 /// Does something at a time, and holds what came until then.

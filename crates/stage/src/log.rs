@@ -49,7 +49,7 @@ impl LogChecks {
     fn topics(&self, outcome: &Result<Vec<TopicProblem>, Error>) {
         match outcome {
             Err(error) => self.topics.fail(error.to_string()),
-            Ok(problems) if problems.is_empty() => self.topics.ok("all there"),
+            Ok(problems) if problems.is_empty() => self.topics.ok("all topics exist"),
             Ok(problems) => {
                 let text = TopicProblem::text(problems);
                 if problems.iter().any(|problem| problem.blocks) {
@@ -85,7 +85,7 @@ impl LogChecks {
             let state = producer.state();
             match (bus.ping(limit).await, state.fatal) {
                 (Err(error), _) => self.log.fail(error.to_string()),
-                (Ok(()), Some(fatal)) => self.log.warn(format!("answers; the producer was built anew: {fatal}")),
+                (Ok(()), Some(fatal)) => self.log.warn(format!("answers; the producer was rebuilt: {fatal}")),
                 (Ok(()), None) => self.log.ok("answers"),
             }
             metrics::gauge!("weir_producer_in_flight_records", "stage" => stage).set(state.in_flight_records as f64);

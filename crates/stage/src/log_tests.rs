@@ -14,7 +14,7 @@ fn a_stage_is_not_ready_without_its_topics() {
         expires: false,
     };
     let table = [
-        (Ok(vec![]), State::Ok, "all there"),
+        (Ok(vec![]), State::Ok, "all topics exist"),
         (Ok(vec![problem("loads", "kept for 1 day", false)]), State::Warning, "loads: kept for 1 day"),
         (
             Ok(vec![problem("a", "kept for 1 day", false), problem("b", "is not there", true)]),

@@ -114,12 +114,12 @@ impl Opened {
         };
         shutdown.cancel();
         if let Err(error) = self.producer.flush(self.drain).await {
-            tracing::warn!(%error, "not everything was acknowledged at the end: its input comes again");
+            tracing::warn!(%error, "not every output was acknowledged before the end: its input is read again");
         }
         self.after.cancel();
         while let Some(task) = tasks.join_next().await {
             // The first error is the cause.
-            ended = ended.and(task.context("a task broke").flatten());
+            ended = ended.and(task.context("a task failed").flatten());
         }
         ended
     }
@@ -129,7 +129,7 @@ impl Opened {
         loop {
             match self.bus.topic_identity(topic).await {
                 Ok(id) => return id,
-                Err(error) => tracing::debug!(%error, "the topic does not say who it is, asking again"),
+                Err(error) => tracing::debug!(%error, "the identity of the topic cannot be read, retrying"),
             }
             tokio::time::sleep(crate::RETRY).await;
         }
@@ -146,9 +146,9 @@ async fn unexpected(
             continue;
         }
         return Some(match task {
-            Ok(Ok(())) => Err(anyhow::anyhow!("a task that has to run all the time ended")),
+            Ok(Ok(())) => Err(anyhow::anyhow!("a task ended unexpectedly")),
             Ok(Err(error)) => Err(error),
-            Err(error) => Err(error).context("a task broke"),
+            Err(error) => Err(error).context("a task failed"),
         });
     }
     std::future::pending().await

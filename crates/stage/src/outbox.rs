@@ -196,7 +196,7 @@ impl Outbox {
                             self.measured(record, ack.clone(), origin.received_at).await;
                         } else if let Err(error) = self.producer.send(record, ack.clone()).await {
                             // The ack has failed: the record comes again.
-                            tracing::warn!(parent: &span, %error, "an event was not sent");
+                            tracing::warn!(parent: &span, %error, "sending an event failed: its record is read again");
                         }
                     }
                 }
@@ -282,7 +282,7 @@ impl Letter<'_> {
     async fn send(&self, refused: Refused, ack: Ack, tally: &mut Tally, producer: &Producer) {
         tally.refused(&self.origin.endpoint, refused.reason);
         if let Err(error) = producer.send_letter(self.letter(refused), ack).await {
-            tracing::warn!(at = %self.at, %error, "a dead letter was not sent, its record comes again");
+            tracing::warn!(at = %self.at, %error, "sending a dead letter failed: its record is read again");
         }
     }
 

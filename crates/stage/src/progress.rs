@@ -25,7 +25,7 @@ impl Partitions {
             .map(|stopped| format!("{}/{}: {}", stopped.topic, stopped.partition, stopped.reason))
             .collect();
         if stopped.is_empty() {
-            self.0.ok("none stands still");
+            self.0.ok("no partition is stalled");
         } else {
             self.0.fail(stopped.join("; "));
         }
@@ -87,11 +87,11 @@ impl Progress {
         self.progress.value(longest.as_ref().map_or(0.0, |(_, since)| since.as_secs_f64()));
         match longest {
             Some((at, since)) if since >= self.stalled_after => self.progress.fail(format!(
-                "{message}, and nothing of {}/{} is done for {} s, where {} wait",
+                "{message}; {}/{} is stalled: {} records wait, and none was done for {} s",
                 at.topic,
                 at.partition,
-                since.as_secs(),
-                at.records
+                at.records,
+                since.as_secs()
             )),
             _ => self.progress.ok(message),
         }

@@ -12,7 +12,12 @@ fn work_that_is_not_done_for_too_long_is_told_with_its_partition() {
     let table = [
         (None, State::Ok, 0.0, "direct: 0 records"),
         (Some((lag(), Duration::from_secs(59))), State::Ok, 59.0, "direct: 0 records"),
-        (Some((lag(), after)), State::Failing, 60.0, "nothing of raw.meta/3 is done for 60 s, where 12 wait"),
+        (
+            Some((lag(), after)),
+            State::Failing,
+            60.0,
+            "raw.meta/3 is stalled: 12 records wait, and none was done for 60 s",
+        ),
     ];
     for (longest, state, value, text) in table {
         progress.told("direct: 0 records", longest);

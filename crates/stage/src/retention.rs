@@ -56,13 +56,13 @@ impl Retention {
         let Used { share, text } = used.unwrap_or_else(|| Used { share: 0.0, text: String::new() });
         metrics::gauge!("weir_retention_used_ratio", "stage" => self.stage).set(share);
         self.check.value(share);
-        let todo = "make the stage keep up, or let the topic keep more, before unread records are removed";
+        let todo = "let the stage catch up, or raise the retention of the topic, before unread records are removed";
         if share >= FAILING {
             self.check.fail(format!("{text}: {todo}"));
         } else if share >= WARNING {
             self.check.warn(format!("{text}: {todo}"));
         } else {
-            self.check.ok("what waits is done long before its topic removes it");
+            self.check.ok("the backlog is well within the retention of its topics");
         }
     }
 }
@@ -128,7 +128,7 @@ fn by_time(kept: &Kept, lag: &Lag, oldest: &Stored, now: SystemTime) -> Option<U
     let hours = |time: Duration| time.as_secs_f64() / 3600.0;
     let Lag { topic, partition, records, .. } = lag;
     let text = format!(
-        "of {topic}/{partition} {records} records wait, the oldest for {:.1} h, and the topic keeps them for {:.1} h",
+        "{records} records of {topic}/{partition} wait, the oldest for {:.1} h, and the topic keeps them for {:.1} h",
         hours(age),
         hours(kept)
     );
@@ -142,7 +142,7 @@ fn by_bytes(kept: &Kept, lag: &Lag, sizes: &[f64]) -> Option<Used> {
     let mebibytes = |bytes: f64| bytes / 1024.0 / 1024.0;
     let Lag { topic, partition, records, .. } = lag;
     let text = format!(
-        "of {topic}/{partition} {records} records wait, about {:.1} MiB, and the topic keeps {:.1} MiB of a partition",
+        "{records} records of {topic}/{partition} wait, about {:.1} MiB, and the topic keeps {:.1} MiB of a partition",
         mebibytes(bytes),
         mebibytes(kept)
     );

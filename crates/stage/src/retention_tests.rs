@@ -50,7 +50,7 @@ async fn what_waits_is_told_before_its_topic_removes_it() {
         assert!((check.value.unwrap() - share).abs() < 0.01, "{share}: {check:?}");
     }
     let text = check(&health).message;
-    assert!(text.contains("of x.loads/0 2 records wait, the oldest for 19.4 h") && text.contains("24.0 h"), "{text}");
+    assert!(text.contains("2 records of x.loads/0 wait, the oldest for 19.4 h") && text.contains("24.0 h"), "{text}");
 
     // What is done, is not there, or belongs to nobody is no danger; nor is a clock that went back.
     let late = clock::now() + 2 * DAY;

@@ -202,7 +202,7 @@ pub(crate) async fn who_goes_away_stops_it_and_the_next_sends_the_rest(log: Log)
         assert!(began.elapsed() < LIMIT, "it goes on");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
-    assert!(kept.sent < 10 && kept.interrupted.contains("went away"), "{kept:?}");
+    assert!(kept.sent < 10 && kept.interrupted.contains("disconnected"), "{kept:?}");
     place.exactly("events.facebook.comment", usize::try_from(kept.sent).unwrap()).await;
     let rest = replay(&stage, recent()).await.unwrap();
     assert_eq!(
@@ -263,7 +263,7 @@ pub(crate) async fn what_may_not_be_sent_says_why(log: Log) {
         (with(&|selection| selection.from = None), "selection.from", "missing"),
         (with(&|selection| selection.endpoints = vec!["mine".into(), "mni".into()]), "selection.endpoints", "mni"),
         (with(&|selection| selection.source = "stripe".into()), "selection.source", "github"),
-        (ReplayRawRequest { requested_by: " ".into(), ..recent() }, "requested_by", "who asks"),
+        (ReplayRawRequest { requested_by: " ".into(), ..recent() }, "requested_by", "who requests"),
         (ReplayRawRequest { rate: 1_000_000, ..recent() }, "rate", "1 to 100000"),
     ] {
         let status = replay(&stage, request).await.unwrap_err();

@@ -102,7 +102,7 @@ async fn a_task_that_breaks_ends_the_process() {
     breaks.store(true, Ordering::SeqCst);
     let host = stage.host.clone();
     let error = stage.breaks().await;
-    assert!(format!("{error:#}").contains("a task broke"), "{error:#}");
+    assert!(format!("{error:#}").contains("a task failed"), "{error:#}");
     assert!(host.shutdown().is_cancelled(), "and everything else with it");
 }
 

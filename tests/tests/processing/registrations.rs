@@ -299,7 +299,7 @@ async fn a_commit_that_fails_after_its_record_is_put_right() {
     let store = Arc::new(sqlite(&file));
     let stage = place.start_with(Arc::new(Lossy { store, lose: Arc::clone(&lose), breaks: Arc::default() })).await;
     stage.ready().await;
-    stage.until("is compared", |stage| stage.check("registrations_published").1.contains("the same")).await;
+    stage.until("is compared", |stage| stage.check("registrations_published").1.contains("agree")).await;
     let mut client = stage.registrations().await;
     client.register(endpoint("kept", "meta", "s")).await.unwrap();
 

@@ -135,7 +135,7 @@ async fn a_secret_that_can_verify_nothing_fails_the_check() {
     assert_eq!(door.post("shop", &bare, b"{}").await.status, 503);
     within(SECOND * 3, "the check", || async { door.check("streaming_endpoints").0 == State::Failing }).await;
     let message = door.check("streaming_endpoints").1;
-    assert!(message.starts_with("shop: a secret has no Base64 behind its whsec_"), "{message}");
+    assert!(message.starts_with("shop: a secret has no Base64 after its whsec_"), "{message}");
     operator.register("shop", "standard_webhooks", &["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"], 0).await;
     assert_eq!(door.post("shop", &bare, b"{}").await.status, 200);
     within(SECOND * 3, "the check", || async { door.check("streaming_endpoints").0 == State::Ok }).await;

@@ -208,7 +208,10 @@ impl Index {
 
 /// A letter. Anybody may write to the topic.
 pub(crate) fn letter(stored: &Stored) -> Option<DeadLetter> {
-    stored.decode::<DeadLetter>().inspect_err(|error| tracing::debug!(%error, "left out: no dead letter")).ok()
+    stored
+        .decode::<DeadLetter>()
+        .inspect_err(|error| tracing::debug!(%error, "skipped a record that is not a dead letter"))
+        .ok()
 }
 
 /// A range, cut into what is of one block each.

@@ -66,7 +66,7 @@ impl Letters {
                 }
                 // Health tells of it.
                 Err(error) => {
-                    tracing::debug!(%error, "the dead letters cannot be counted, trying again");
+                    tracing::debug!(%error, "the dead letters cannot be counted, retrying");
                     AGAIN
                 }
             };

@@ -45,7 +45,7 @@ impl Place {
             return Ok(None);
         }
         let invalid =
-            |()| Invalid::new("page_token", format!("is {token:?}: give what the page before said, or nothing"));
+            |()| Invalid::new("page_token", format!("is {token:?}: give the token of the page before, or nothing"));
         token.parse().map(Some).map_err(invalid)
     }
 }

@@ -44,19 +44,16 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It does not say where its record stood.
-    #[error("the letter does not say where its record stood")]
+    #[error("the dead letter does not name the coordinates of its record")]
     NoCoordinates,
     /// Its record stood on another log.
-    #[error("its record stood on another log, {0}: a replay belongs where the log was")]
+    #[error("its record was on another log, {0}: it can only be replayed on that log")]
     OtherLog(String),
     /// No stage reads the topic of its record.
-    #[error("no stage reads {0}")]
+    #[error("no stage reads the topic {0}")]
     NotAnInput(String),
     /// A repetition of it could pass for new.
-    #[error(
-        "it is {days} days old and claims last {lasts} (bus.claims.ttl_days): what came of it before could come a \
-         second time"
-    )]
+    #[error("it is {days} days old and claims last {lasts} (bus.claims.ttl_days): a replay could produce duplicates")]
     TooOld {
         /// How old it is.
         days: u64,
@@ -64,19 +61,19 @@ pub enum Refusal {
         lasts: u64,
     },
     /// To read it again may end the process again.
-    #[error("the process ended on it: find out why first, then weir dead-letters replay --reason crash")]
+    #[error("the process crashed on it: find the cause first, then run weir dead-letters replay --reason crash")]
     Crashed,
     /// The log does not have its record any more.
-    #[error("its record is not on the log any more: the topic keeps records for a shorter time than dead letters")]
+    #[error("its record is no longer on the log: the topic keeps records for a shorter time than dead letters")]
     OriginalGone,
     /// There is nothing to be sent.
     #[error("its record has no value: there is nothing to send")]
     NoValue,
     /// The record at its place is not what it says.
-    #[error("the record at its place is no delivery, although the letter says so: {0}")]
+    #[error("the record at its coordinates cannot be decoded as a delivery: {0}")]
     NotADelivery(String),
     /// The log would refuse it.
-    #[error("it can not be sent: {0}")]
+    #[error("it cannot be sent: {0}")]
     TooLarge(String),
     /// The log did not say that it has it.
     #[error("the log did not acknowledge it, replay it again: {0}")]
@@ -155,9 +152,9 @@ pub fn shown(aim: &Aim) -> String {
     match aim.way {
         Way::Item => format!("would be sent to {} as a delivery with this item only", aim.topic),
         Way::ItemWithin(index) => {
-            format!("its record would be sent to {} once more, and of it only item {index} can come out", aim.topic)
+            format!("its record would be re-sent to {}, and only item {index} of it can come out", aim.topic)
         }
-        Way::Whole => format!("its record would be sent to {} once more", aim.topic),
+        Way::Whole => format!("its record would be re-sent to {}", aim.topic),
     }
 }
 

@@ -105,7 +105,7 @@ impl DeadLetters {
 impl Inner {
     /// One of those who may read the topic.
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Status> {
-        self.reading.acquire().await.map_err(|_| Status::unavailable("processing ends"))
+        self.reading.acquire().await.map_err(|_| Status::unavailable("processing is shutting down"))
     }
 
     /// The newest, with how many were read for them.
@@ -147,7 +147,7 @@ impl Inner {
         let settings = self.bus.settings();
         // Waits for a log that is away; whoever asks need not.
         let log = tokio::time::timeout(Duration::from_secs(10), self.bus.logs()).await;
-        let log = log.map_err(|_| unavailable("the log does not say who it is: nothing was done, try again"))?;
+        let log = log.map_err(|_| unavailable("the identity of the log cannot be read: nothing was done, retry"))?;
         let now = service::clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Limits {
             log,
@@ -181,9 +181,9 @@ impl Inner {
         let filter = Filter::new(&selection)?;
         if filter.is_everything() != all {
             let problem = if all {
-                "is set beside all: either everything is meant, or what it says"
+                "is set together with all: set only one of the two"
             } else {
-                "says nothing: say which dead letters are meant, or set all"
+                "has no criterion: give ids, a stage, a source, an endpoint, a reason or from, or set all"
             };
             return Err(Invalid::new("selection", problem));
         }
@@ -221,7 +221,7 @@ impl Inner {
     /// Begins a replay, unless another one is under way.
     fn begin<W: Work + 'static>(&self, limits: Limits, order: Order, work: W) -> Result<Answers<W::Answer>, Status> {
         let alone = Arc::clone(&self.replaying).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted("a replay is under way: wait for its end, or stop it where it was begun")
+            Status::resource_exhausted("another replay is running: wait until it ends, or stop it where it was started")
         })?;
         let (answers, stream) = mpsc::channel(AHEAD);
         let tools = Tools {
@@ -256,7 +256,7 @@ fn order(replay: Replay, dry_run: bool, rate: u32, requested_by: String) -> Resu
         return Err(Invalid::new("rate", format!("is {rate}: use 1 to {FASTEST} a second, or 0 for {RATE}")));
     }
     if !dry_run && requested_by.trim().is_empty() {
-        return Err(Invalid::new("requested_by", "is empty: say who asks for it, it is kept with the replay"));
+        return Err(Invalid::new("requested_by", "is empty: name who requests the replay, the name is kept with it"));
     }
     if requested_by.len() > MAX_NAME {
         return Err(Invalid::new("requested_by", format!("has more than {MAX_NAME} bytes")));
@@ -301,7 +301,7 @@ impl DeadLetterService for DeadLetters {
         scanned.await.map_err(|error| bus_failed(&error))?;
         drop(turn);
         let Some(Found { dead_letter: Some(letter), .. }) = &found else {
-            let message = format!("there is no dead letter {id}: it may have had its time, or never was");
+            let message = format!("dead letter {id} does not exist: it has expired, or never existed");
             return Err(Status::not_found(message));
         };
         let (not_replayable, replay) = match self.inner.judge(letter).await? {
@@ -335,7 +335,7 @@ impl DeadLetterService for DeadLetters {
     async fn replay_raw(&self, request: Request<ReplayRawRequest>) -> Result<Response<Self::ReplayRawStream>, Status> {
         let inner = &self.inner;
         if !inner.stage.table.is_read() {
-            return Err(unavailable("the registrations have not been read yet: ask again"));
+            return Err(unavailable("the registrations have not been read yet: retry"));
         }
         let limits = inner.limits().await?;
         let (order, raw) = inner.raw(request.into_inner(), &limits).map_err(invalid)?;
@@ -375,6 +375,6 @@ fn invalid(invalid: Invalid) -> Status {
 
 /// Internal text goes to the log and not to the caller.
 pub(crate) fn bus_failed(error: &bus::Error) -> Status {
-    tracing::warn!(%error, "what is on the log could not be read or sent");
-    unavailable("the log cannot be reached, or what is on it cannot be read: try again; health says what is wrong")
+    tracing::warn!(%error, "reading from the log or writing to it failed");
+    unavailable("the log is unavailable or cannot be read: retry; the health checks name the cause")
 }

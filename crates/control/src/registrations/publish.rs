@@ -53,8 +53,9 @@ pub enum ReconcileError {
     /// The database lacks so much that it is more likely the wrong one.
     #[error(
         "the registrations database lacks {missing} of the {topic} registrations on the topic ({some}): nothing was \
-         removed and nothing written. Correct registrations.database, or restore it; an empty database takes over \
-         what the topic holds. If they are to go, set registrations.allow_removals and start again"
+         removed and nothing written. Correct registrations.database, or restore the database; an empty database \
+         takes over the registrations on the topic. To remove the missing ones from the topic, set \
+         registrations.allow_removals and restart"
     )]
     TooManyRemovals {
         /// How many the database lacks.
@@ -66,8 +67,8 @@ pub enum ReconcileError {
     },
     /// The database is empty, and the topic holds what cannot be taken over whole.
     #[error(
-        "the registrations database is empty and the topic holds {id:?}, which this version cannot take over: nothing \
-         was changed. Restore the database, or use the version that wrote it"
+        "the registrations database is empty, and this version cannot take over {id:?} from the topic: nothing was \
+         changed. Restore the database, or run the version that wrote this registration"
     )]
     NotAdopted {
         /// The key.

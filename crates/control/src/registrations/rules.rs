@@ -34,7 +34,7 @@ pub enum Refusal {
         problem: String,
     },
     /// It is there, and the request wanted to make it.
-    #[error("{id} is registered already, at revision {revision}: name that revision to change it")]
+    #[error("{id} is already registered, at revision {revision}: give that revision to change it")]
     Exists {
         /// The registration.
         id: String,
@@ -42,7 +42,7 @@ pub enum Refusal {
         revision: u64,
     },
     /// It was changed meanwhile, or never was there.
-    #[error("{id} is at revision {found}, not {expected}: read it and try again (0: it is not there)")]
+    #[error("{id} is at revision {found} (0: it does not exist), not {expected}: read it and retry")]
     Revision {
         /// The registration.
         id: String,
@@ -52,7 +52,7 @@ pub enum Refusal {
         expected: u64,
     },
     /// There is none of that id.
-    #[error("there is no registration {id:?}")]
+    #[error("registration {id:?} does not exist")]
     NotFound {
         /// The id.
         id: String,
@@ -135,7 +135,7 @@ fn check_endpoint(
     if request.secrets.len() > limits.max_secrets {
         return Err(Refusal::invalid(
             "secrets",
-            format!("are {}, and {} are allowed", request.secrets.len(), limits.max_secrets),
+            format!("has {} entries, and {} are allowed", request.secrets.len(), limits.max_secrets),
         ));
     }
     for (n, secret) in request.secrets.iter().enumerate() {
@@ -164,7 +164,10 @@ fn check_secret(field: &str, secret: &PlainSecret, limits: &Limits, now: &Timest
     }
     let expired = |at: &Timestamp| (at.seconds, at.nanos) <= (now.seconds, now.nanos);
     if secret.expires_at.as_ref().is_some_and(expired) {
-        return Err(Refusal::invalid(format!("{field}.expires_at"), "is over: leave it out, or name a time to come"));
+        return Err(Refusal::invalid(
+            format!("{field}.expires_at"),
+            "is in the past: leave it out, or give a future time",
+        ));
     }
     Ok(())
 }
@@ -226,8 +229,8 @@ pub fn next(
             if present.first_tenant.as_ref().is_some_and(|tenant| *tenant != registration.tenant) {
                 return Err(Refusal::invalid(
                     "registration.tenant",
-                    "is not the tenant that this endpoint was first registered for, and that never changes: \
-                     use another name",
+                    "is not the tenant for which this endpoint was first registered, and an endpoint keeps its first \
+                     tenant: use another endpoint name",
                 ));
             }
             let before = match present.registration.as_ref().and_then(|before| before.kind.as_ref()) {
@@ -273,11 +276,14 @@ pub fn page(request: &ListRequest) -> Result<Page, Refusal> {
         [("id_prefix", &request.id_prefix), ("tenant", &request.tenant), ("page_token", &request.page_token)]
     {
         if text.chars().any(char::is_control) {
-            return Err(Refusal::invalid(field, "holds a control character, which no id or tenant does"));
+            return Err(Refusal::invalid(field, "contains a control character, and ids and tenants have none"));
         }
     }
     if !request.page_token.is_empty() && !request.page_token.starts_with(&request.id_prefix) {
-        return Err(Refusal::invalid("page_token", "is not of this list: use it with the id_prefix it was given for"));
+        return Err(Refusal::invalid(
+            "page_token",
+            "does not belong to this list: use it with the id_prefix of the page that gave it",
+        ));
     }
     let size = if request.page_size == 0 { DEFAULT_PAGE } else { request.page_size.min(LARGEST_PAGE) };
     Ok(Page {

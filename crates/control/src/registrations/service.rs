@@ -44,11 +44,11 @@ enum ChangeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Publish(#[from] PublishError),
-    #[error("the database did not say whether the change was made: {0}")]
+    #[error("the database did not confirm the change, and it may be made: {0}")]
     Unknown(StoreError),
-    #[error("a change waits for its record: {0}")]
+    #[error("a change waits for the acknowledgement of its record: {0}")]
     Late(PublishError),
-    #[error("topic and database of registrations have not been compared yet")]
+    #[error("the registrations topic and database have not been compared yet")]
     NotCompared,
     #[error(transparent)]
     Seal(#[from] service::seal::SealError),
@@ -94,9 +94,9 @@ impl Registrations {
         match task.await {
             Ok(outcome) => outcome.map_err(|error| self.inner.status(&error)),
             Err(error) => {
-                tracing::error!(%error, "a change of a registration ended early");
+                tracing::error!(%error, "the task that changes a registration failed");
                 self.inner.differs.notify_one();
-                Err(Status::internal("the change ended early: read the registration and try again"))
+                Err(Status::internal("the change was interrupted: read the registration and retry"))
             }
         }
     }
@@ -204,9 +204,9 @@ impl Inner {
             }
         };
         match made {
-            Ok(()) => tracing::info!(id, "a record was on the topic late, and its change was made"),
+            Ok(()) => tracing::info!(id, "the topic acknowledged a registration late, and its change was committed"),
             Err(error) => {
-                tracing::warn!(id, error, "a record was not acknowledged in time, and its change was not made");
+                tracing::warn!(id, error, "a late change of a registration was not committed");
                 self.differs.notify_one();
             }
         }
@@ -230,25 +230,27 @@ impl Inner {
             ChangeError::Store(error) => store_failed(error),
             ChangeError::Publish(error) => {
                 tracing::warn!(%error, "a registration was not published");
-                unavailable("the registrations topic is not reachable: nothing was changed, try again")
+                unavailable("the registrations topic is unavailable: nothing was changed, retry")
             }
             ChangeError::Late(error) => {
-                tracing::warn!(%error, "a registration was not published in time");
+                tracing::warn!(%error, "publishing a registration timed out");
                 unavailable(
-                    "the registrations topic did not answer in time and the change may still be made: read the \
-                     registration and try again",
+                    "the registrations topic did not acknowledge the change in time, and it may still be made: read \
+                     the registration and retry",
                 )
             }
             ChangeError::NotCompared => unavailable(
-                "topic and database of registrations have not been compared since the start: nothing was changed, try \
-                 again; the health of processing says what is missing",
+                "the registrations topic and database have not been compared since the start: nothing was changed, \
+                 retry; the health checks of processing name the cause",
             ),
             ChangeError::Unknown(error) => {
-                tracing::warn!(%error, "the outcome of a change is not known");
-                unavailable("the database did not say whether the change was made: read the registration and try again")
+                tracing::warn!(%error, "the outcome of a change of a registration is unknown");
+                unavailable(
+                    "the database did not confirm the change, and it may be made: read the registration and retry",
+                )
             }
             ChangeError::Seal(error) => {
-                tracing::error!(%error, "a secret was not sealed");
+                tracing::error!(%error, "sealing a secret failed");
                 Status::internal("a secret could not be sealed: nothing was changed")
             }
         }
@@ -294,17 +296,15 @@ pub(crate) fn store_failed(error: &StoreError) -> Status {
     tracing::warn!(%error, "a call to the registrations database failed");
     match error {
         StoreError::Corrupt { .. } => {
-            Status::data_loss("the registrations database holds something that cannot be read: see the log")
+            Status::data_loss("a row of the registrations database is corrupt: see the log of processing")
         }
         StoreError::Database(Failed::Locked { .. }) => {
-            unavailable("another change of this registration is under way: try again")
+            unavailable("another change of this registration is under way: retry")
         }
         StoreError::Database(Failed::ReadOnly { .. }) => {
-            unavailable("the registrations database is read-only: nothing was changed, try again")
+            unavailable("the registrations database is read-only: nothing was changed, retry")
         }
-        StoreError::Database(_) => {
-            unavailable("the registrations database is not reachable: nothing was changed, try again")
-        }
+        StoreError::Database(_) => unavailable("the registrations database is unavailable: nothing was changed, retry"),
     }
 }
 

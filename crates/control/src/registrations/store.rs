@@ -18,7 +18,7 @@ pub enum StoreError {
     #[error(transparent)]
     Database(#[from] database::Error),
     /// What is stored is neither a registration nor a replay.
-    #[error("the registrations database holds something under {id:?} that cannot be read: restore it")]
+    #[error("the row {id:?} of the registrations database is corrupt: restore the database")]
     Corrupt {
         /// The row.
         id: String,

@@ -139,7 +139,7 @@ impl Upkeep {
                     if matches!(&error, StoreError::Database(error) if error.is_permanent()) {
                         tracing::error!(%error, "the registrations database cannot be used");
                     } else {
-                        tracing::debug!(%error, "the registrations database is not ready");
+                        tracing::debug!(%error, "the registrations database is not ready, retrying");
                     }
                     checks.database.fail(error.to_string());
                 }
@@ -159,7 +159,7 @@ impl Upkeep {
                 Ok(plan) => {
                     reconciled(&plan);
                     self.compared.cancel();
-                    checks.published.ok("topic and database say the same");
+                    checks.published.ok("topic and database agree");
                     return true;
                 }
                 Err(error @ (ReconcileError::TooManyRemovals { .. } | ReconcileError::NotAdopted { .. })) => {
@@ -173,7 +173,7 @@ impl Upkeep {
                     checks.published.unknown(error.to_string());
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "topic and database of registrations could not be compared");
+                    tracing::debug!(%error, "the registrations topic and database could not be compared, retrying");
                     checks.published.fail(error.to_string());
                     // Somebody else's lock is no failure of the database.
                     if let ReconcileError::Store(error) = &error
@@ -221,13 +221,20 @@ fn reconciled(plan: &Plan) {
     let count = match plan {
         Plan::Adopt(adopted) => {
             let adopted = adopted.len();
-            tracing::warn!(adopted, "the registrations database was empty and took over what the topic holds");
+            tracing::warn!(
+                adopted,
+                "the registrations database was empty and took over the registrations on the topic"
+            );
             adopted
         }
         Plan::Write(difference) => {
             let (published, removed) = (difference.publish.len(), difference.remove.len());
             if published + removed > 0 {
-                tracing::warn!(published, removed, "the registrations topic was brought to what the database says");
+                tracing::warn!(
+                    published,
+                    removed,
+                    "the registrations topic differed from the database and was corrected"
+                );
             }
             published + removed
         }

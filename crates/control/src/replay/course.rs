@@ -115,13 +115,15 @@ impl<W: Work> Course<W> {
         let broken = match ends.run_until_cancelled(W::all(&mut self)).await {
             Some(Ok(())) => None,
             Some(Err(broken)) => Some(broken),
-            None => Some(Broken::Failed(Status::unavailable("processing ends: replay the rest when it is back"))),
+            None => Some(Broken::Failed(Status::unavailable(
+                "processing is shutting down: replay the rest after its restart",
+            ))),
         };
         // What was sent is counted, however it ended; what is not acknowledged soon is not.
         let settled = tokio::time::timeout(KEEP, self.settle(0)).await;
         let mut interrupted = match &broken {
             None => String::new(),
-            Some(Broken::Left) => "whoever asked for it went away".to_owned(),
+            Some(Broken::Left) => "the client that requested it disconnected".to_owned(),
             Some(Broken::Failed(status)) => status.message().to_owned(),
         };
         if settled.is_err() && interrupted.is_empty() {
@@ -135,7 +137,7 @@ impl<W: Work> Course<W> {
             let ended = self.kept_as(Some(service::clock::timestamp()), &interrupted);
             let (selected, sent) = (ended.selected, ended.sent);
             if let Err(error) = self.tools.store.put_replay(&ended).await {
-                tracing::error!(%error, id, sent, "the end of a replay was not written down");
+                tracing::error!(%error, id, sent, "storing the end of a replay failed");
             }
             tracing::info!(id, requested_by, selected, sent, not_sent = selected - sent, interrupted, "replayed");
         }
@@ -210,7 +212,7 @@ impl<W: Work> Course<W> {
         if !self.order.dry_run && now.duration_since(self.kept) >= KEEP {
             self.kept = now;
             if let Err(error) = self.tools.store.put_replay(&self.kept_as(None, "")).await {
-                tracing::warn!(%error, "how far a replay is was not written down");
+                tracing::warn!(%error, "storing the progress of a replay failed");
             }
         }
         Ok(())

@@ -59,7 +59,7 @@ impl Work for Raw {
     type Answer = ReplayRawResponse;
 
     async fn all(course: &mut Course<Self>) -> Result<(), Broken> {
-        let away = || Broken::Failed(unavailable("the claims' store does not answer: try again when it is back"));
+        let away = || Broken::Failed(unavailable("the claims' store is unavailable: retry when it answers"));
         let bus = course.tools.bus.clone();
         let claims = tokio::time::timeout(STORE, bus.claims()).await.map_err(|_| away())??;
         let crashed = course.crashed().await?;
@@ -195,9 +195,9 @@ impl Course<Raw> {
             let look = |stored: Stored| (look(&stored, &view, &producer, reader.as_ref()), stored);
             whole.into_iter().map(look).collect()
         };
-        let looked: Vec<(Looked, Stored)> = tokio::task::spawn_blocking(looking).await.map_err(|_| {
-            Broken::Failed(Status::internal("a delivery could not be read: the log of processing says more"))
-        })?;
+        let looked: Vec<(Looked, Stored)> = tokio::task::spawn_blocking(looking)
+            .await
+            .map_err(|_| Broken::Failed(Status::internal("a delivery could not be read: see the log of processing")))?;
         let events: Vec<_> = looked.iter().flat_map(|(looked, _)| &looked.events).collect();
         let asked: Vec<_> = events.iter().map(|event| (&*event.ce_type, event.id)).collect();
         let claimed = are_claimed(claims, self.work.reader.stage(), &asked).await?;
@@ -275,10 +275,10 @@ async fn are_claimed(claims: &Claims, stage: &'static str, asked: &[(&str, Id)])
         let answer = tokio::time::timeout(STORE, claims.are_claimed(stage, part)).await;
         let answer = match answer {
             Ok(Err(Error::ClaimsEmptied { .. })) => {
-                Err("the claims are being rebuilt: try again when /health says that they are there")
+                Err("the claims' store was emptied and is being rebuilt: retry when /health reports the claims as ok")
             }
             Ok(answer) => Ok(answer?),
-            Err(_) => Err("the claims' store does not answer: try again when it is back"),
+            Err(_) => Err("the claims' store is unavailable: retry when it answers"),
         };
         claimed.append(&mut answer.map_err(|message| Broken::Failed(unavailable(message)))?);
     }

@@ -42,7 +42,7 @@ impl RawFilter {
         is_registered: impl Fn(&str) -> bool,
     ) -> Result<Self, Invalid> {
         let Some(from) = selection.from.as_ref().map(to_millis) else {
-            return Err(Invalid::new("selection.from", "is missing: say from when on"));
+            return Err(Invalid::new("selection.from", "is missing: give the start time"));
         };
         if from >= known.now {
             return Err(Invalid::new("selection.from", "is in the future: nothing could be selected"));
@@ -56,8 +56,8 @@ impl RawFilter {
         if until <= known.now.saturating_sub(lasts) {
             let days = known.claims.as_secs() / DAY_SECONDS;
             let problem = format!(
-                "is more than {days} days ago, and claims last {days} (bus.claims.ttl_days): what came of it before could \
-                 come a second time"
+                "is more than {days} days ago, and claims last {days} (bus.claims.ttl_days): a replay could produce \
+                 duplicates"
             );
             return Err(Invalid::new("selection.until", problem));
         }
@@ -69,8 +69,8 @@ impl RawFilter {
         }
         if let Some(unknown) = selection.endpoints.iter().find(|endpoint| !is_registered(endpoint)) {
             let problem = format!(
-                "has {unknown:?}, which is not registered: weir register list shows which are; the deliveries of one that \
-                 was removed are selected with those of all"
+                "has {unknown:?}, which is not registered: weir register list shows the registered ones; to select \
+                 the deliveries of a removed endpoint, name no endpoint"
             );
             return Err(Invalid::new("selection.endpoints", problem));
         }

@@ -93,7 +93,7 @@ impl Source for GitHub {
             // body alone, and two equal events (a ping, a label set twice) would become one.
             (name, _) => {
                 let name = if name.is_none() { EVENT } else { DELIVERY };
-                let message = format!("the header {name} is missing: is something between GitHub and the door?");
+                let message = format!("the header {name} is missing: check the proxies between GitHub and the door");
                 return Parsed::refused(Reason::MissingHeader, message, &delivery.body);
             }
         };

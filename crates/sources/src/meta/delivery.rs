@@ -44,9 +44,12 @@ pub(super) fn parse_text(
 ) -> Result<Parsed, Parsed> {
     let bytes = &delivery.body[..];
     let Some(mut members) = cut::members(text) else {
-        return Err(whole((Reason::NotJson, "the body is not a JSON object that can be cut".into()), bytes));
+        return Err(whole(
+            (Reason::NotJson, "the body is not a JSON object that can be split into items".into()),
+            bytes,
+        ));
     };
-    let empty = || whole((Reason::Empty, "there is nothing in the delivery".into()), bytes);
+    let empty = || whole((Reason::Empty, "the delivery is empty".into()), bytes);
     let entries = match members.remove("entry").map(RawValue::get) {
         None | Some("null") => return Ok(empty()),
         Some(text) => match serde_json::from_str::<Vec<&RawValue>>(text) {
@@ -156,7 +159,7 @@ impl<'a> Parser<'a> {
             return self.refuse(problem, json);
         }
         let Some(mut entry) = Entry::new(members) else {
-            let message = "an entry has no id that is a string or a number of at most 256 bytes";
+            let message = "an entry has no valid id: a string or a number of at most 256 bytes";
             let json = self.around.enclose(text);
             return self.refuse((Reason::WrongShape, message.into()), json);
         };
@@ -183,7 +186,7 @@ impl<'a> Parser<'a> {
             self.unknown_entry(entry, text);
         } else {
             let around = entry.around(&mut self.around, List::Entry);
-            self.refuse((Reason::Empty, "there is nothing in the entry".into()), around.with(None));
+            self.refuse((Reason::Empty, "the entry is empty".into()), around.with(None));
         }
     }
 
@@ -217,9 +220,10 @@ impl<'a> Parser<'a> {
                 let kind = format!("changed_fields/{}", text_of(&value).unwrap_or_default());
                 Ok(self.other(draft, around, kind, text))
             }
-            (list, value) => {
-                Err((Reason::WrongShape, format!("{} of {} cannot be an event", body::kind(&value), list.name())))
-            }
+            (list, value) => Err((
+                Reason::WrongShape,
+                format!("an item of {} is {}, which cannot be an event", list.name(), body::kind(&value)),
+            )),
         }
     }
 

@@ -59,7 +59,7 @@ impl<S: Stage> Intake<S> {
                 Ok(None) => return,
                 Err(error) => {
                     // Health tells of it as long as it lasts, by the consumer's state.
-                    tracing::warn!(lane = self.lane, %error, "consuming");
+                    tracing::warn!(lane = self.lane, %error, "the consumer reported an error");
                     tokio::time::sleep(backoff.pause()).await;
                 }
             }
@@ -161,7 +161,7 @@ async fn read<S: Stage>(stage: Arc<S>, chunks: Vec<JoinHandle<Vec<S::Work>>>) ->
         match chunk.await {
             Ok(mut read) => works.append(&mut read),
             Err(error) => {
-                tracing::error!(%error, "a thread that reads ended early");
+                tracing::error!(%error, "a thread that reads records failed");
                 whole = false;
             }
         }

@@ -91,7 +91,9 @@ impl<T> Resent<T> {
                 ack.clone().fail(&error);
                 return Emitted { n, ack, sent: all, with };
             };
-            tracing::warn!(parent: &span, %error, reason, "the log refuses an event for good");
+            tracing::warn!(
+                parent: &span, %error, reason, "the log refuses an event permanently: it becomes a dead letter"
+            );
             if let Err(error) = outbox.claims.release(&event.claim(&at)).await {
                 // Not released, it would pass for a duplicate when it is replayed: try all of it again.
                 ack.clone().fail(&error);

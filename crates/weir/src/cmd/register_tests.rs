@@ -35,7 +35,7 @@ fn a_secret_file_gives_its_first_line() {
 fn what_can_verify_nothing_is_refused_before_it_is_sent() {
     let standard = source("standard_webhooks").unwrap();
     for (secret, said) in [
-        ("whsec_!!!", "has no Base64 behind its whsec_"),
+        ("whsec_!!!", "has no Base64 after its whsec_"),
         ("whsk_c2VjcmV0", "signing half"),
         ("SECRET=whsec_c2VjcmV0", "something before its whsec_"),
         ("\u{feff} ", "is empty"),

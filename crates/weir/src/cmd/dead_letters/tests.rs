@@ -123,7 +123,10 @@ fn replays_are_listed_with_what_they_selected() {
         sent: 12,
         ..Default::default()
     };
-    let broken = common::deadletter::v1::Replay { interrupted: "whoever asked for it went away".into(), ..one.clone() };
+    let broken = common::deadletter::v1::Replay {
+        interrupted: "the client that requested it disconnected".into(),
+        ..one.clone()
+    };
     let under_way = common::deadletter::v1::Replay { ended_at: None, all: true, limit: 5, ..one.clone() };
     let raw = common::deadletter::v1::RawSelection {
         from: at,
