@@ -46,7 +46,7 @@ pub(crate) async fn topic(run: &mut Run<'_>) -> anyhow::Result<()> {
         loop {
             let ended = run.system.on("enricher-0", |process| process.exited()).await?;
             let log = run.system.on("enricher-0", |process| process.logged()).await?;
-            if ended.is_some() || log.contains("a partition stands still") {
+            if ended.is_some() || log.contains("a partition is stalled") {
                 return anyhow::Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;

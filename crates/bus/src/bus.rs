@@ -67,7 +67,7 @@ impl Bus {
             let kafka = kafka.clone();
             match blocking(move || kafka.ask_identity(ASK)).await {
                 Ok(log) => return log,
-                Err(error) => tracing::debug!(%error, "the log does not say who it is, asking again"),
+                Err(error) => tracing::debug!(%error, "the log did not report its identity, retrying"),
             }
             tokio::time::sleep(backoff.pause()).await;
         }

@@ -19,7 +19,7 @@ pub struct Coordinates {
 
 /// A text is not the coordinates of a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} are not coordinates: they read log/topic/partition/offset")]
+#[error("{0:?} are not coordinates: write log/topic/partition/offset")]
 pub struct NotCoordinates(String);
 
 impl fmt::Display for Coordinates {

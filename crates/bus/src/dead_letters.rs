@@ -60,9 +60,11 @@ pub(crate) fn fitting(refused: Refused<'_>, check: impl FnOnce(&Prepared) -> Res
     let whole = Prepared::from(record(refused.clone()));
     let Err(error) = check(&whole) else { return whole };
     let (at, bytes) = (refused.at, refused.payload.len());
-    tracing::error!(%at, bytes, %error, "a dead letter is too large, it goes without its bytes");
-    let message =
-        format!("{}; the {bytes} bytes are too many for a dead letter ({error}): read them at {at}", refused.message);
+    tracing::error!(%at, bytes, %error, "a dead letter is too large, it is sent without its payload");
+    let message = format!(
+        "{}; its payload of {bytes} bytes is too large for a dead letter ({error}): read it at {at}",
+        refused.message
+    );
     letter(
         Refused { message, payload: Bytes::new(), content_type: "application/octet-stream", ..refused },
         bytes as u64,

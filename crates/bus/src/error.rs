@@ -17,7 +17,7 @@ pub enum Refusal {
 #[non_exhaustive]
 pub enum Error {
     /// The limits of what may be in flight are reached: wait, or answer "busy".
-    #[error("the bus has as much in flight as it may: wait for acknowledgements and try again")]
+    #[error("the in-flight limit of the bus is reached: wait for acknowledgements, then retry")]
     Full,
     /// The record can never be written.
     #[error("a record for {topic} has {bytes} bytes, and bus.producer.max_record_bytes allows {limit}")]
@@ -30,7 +30,7 @@ pub enum Error {
         limit: usize,
     },
     /// The log did not acknowledge the record. It may still have been written.
-    #[error("a record for {topic} was not acknowledged: {reason}; send it again")]
+    #[error("a record for {topic} was not acknowledged: {reason}; re-send it")]
     NotDelivered {
         /// Topic, with prefix.
         topic: Arc<str>,
@@ -40,7 +40,7 @@ pub enum Error {
         refusal: Option<Refusal>,
     },
     /// The log or a store cannot be reached, or did not answer in time.
-    #[error("{what} is not reachable: {reason}")]
+    #[error("{what} is unavailable: {reason}")]
     Unavailable {
         /// The log, a topic, a store.
         what: Arc<str>,
@@ -48,7 +48,7 @@ pub enum Error {
         reason: Arc<str>,
     },
     /// A consumer left its group before all that was out had ended.
-    #[error("left group {group} with {left} records undone")]
+    #[error("left group {group} with {left} records still in flight")]
     LeftUndone {
         /// The group.
         group: Arc<str>,
@@ -56,7 +56,7 @@ pub enum Error {
         left: usize,
     },
     /// Something was not done in the time it had.
-    #[error("{what} was not done within {limit:?}")]
+    #[error("{what} timed out after {limit:?}")]
     TimedOut {
         /// What was not done, and what is left.
         what: Arc<str>,
@@ -70,16 +70,16 @@ pub enum Error {
         topic: Arc<str>,
     },
     /// A topic was deleted and made again while it was read without a group: what was read of it is gone.
-    #[error("topic {topic} was deleted and made again: what was read of it is gone, read it from its beginning")]
+    #[error("topic {topic} was deleted and recreated: the records read so far are gone, read it from its beginning")]
     Replaced {
         /// With prefix.
         topic: Arc<str>,
     },
     /// A stored offset is not on the log: records were lost, or the log is another one. The partition stands still.
     #[error(
-        "{group}: offset {offset} of {topic}/{partition} is not on the log, which has {low} to {high}: records are missing or the \
-         topic was replaced; decide what to do, then set where it goes on with `weir groups set GROUP TOPIC --partition {partition} --to \
-         earliest` (or latest, an offset, a time), it is never reset by itself"
+        "{group}: offset {offset} of {topic}/{partition} is out of range, the log has {low} to {high}: records are missing or \
+         the topic was replaced; decide where the group resumes, then set its offset with `weir groups set GROUP TOPIC \
+         --partition {partition} --to earliest` (or latest, an offset, a time), it is never reset automatically"
     )]
     OutOfRange {
         /// The consumer group, or `reader`.
@@ -104,7 +104,7 @@ pub enum Error {
         reason: Arc<str>,
     },
     /// A client stopped for good and is built anew.
-    #[error("the {client} stopped and is built anew: {reason}")]
+    #[error("the {client} failed and is recreated: {reason}")]
     Fatal {
         /// Which client.
         client: Arc<str>,
@@ -129,7 +129,7 @@ pub enum Error {
         problem: Arc<str>,
     },
     /// The claims' store lost what it held. Rebuild the claims from the outputs before consuming goes on.
-    #[error("the claims' store at {store} was emptied: rebuild the claims before going on, else duplicates pass")]
+    #[error("the claims' store at {store} was emptied: its claims must be rebuilt first, otherwise duplicates pass")]
     ClaimsEmptied {
         /// Which store.
         store: Arc<str>,

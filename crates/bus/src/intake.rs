@@ -143,7 +143,7 @@ impl Settle for Out {
                 Outcome::Failed if why.is_none() && self.intake.ends() => part.tracker.leave(self.epoch, self.offset),
                 Outcome::Failed => {
                     part.failed = true;
-                    part.why = why.unwrap_or("it was forgotten").into();
+                    part.why = why.unwrap_or("the stage dropped it without an outcome").into();
                 }
             }
         }

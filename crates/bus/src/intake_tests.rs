@@ -140,7 +140,7 @@ fn a_failed_record_takes_its_partition_back_and_leaves_the_others() {
     drop(hand_out(&intake));
     let (position, wait, why) = intake.lock().go_back(&place(0), &settings).unwrap();
     assert_eq!((position, wait), (1, Duration::from_millis(u64::from(settings.retry_backoff_ms * 2))));
-    assert_eq!(&*why, "it was forgotten");
+    assert_eq!(&*why, "the stage dropped it without an outcome");
     let state = intake.lock();
     assert_eq!(state.parts[&place(1)].tracker.position(), 3);
     assert_eq!(state.in_flight(), (0, 0));

@@ -278,7 +278,7 @@ impl Producer {
             Err(_) => {
                 let left = self.state().in_flight_records;
                 Err(Error::TimedOut {
-                    what: format!("flushing the producer, {left} records left").into(),
+                    what: format!("flushing the producer ({left} records left)").into(),
                     limit: deadline,
                 })
             }

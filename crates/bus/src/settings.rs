@@ -204,8 +204,8 @@ impl Settings {
         problems.check(
             self.topic_prefix.len() <= 100 && self.topic_prefix.chars().all(named),
             "topic_prefix",
-            format!("{:?} cannot begin the name of a topic", self.topic_prefix),
-            "use letters, digits, dots, dashes and underscores, at most 100",
+            format!("{:?} is not a valid prefix of a topic name", self.topic_prefix),
+            "use at most 100 letters, digits, dots, dashes and underscores",
         );
         problems.check(!self.data_dir.as_os_str().is_empty(), "data_dir", "is empty", "name a folder");
         self.validate_kafka(&mut problems);
@@ -217,7 +217,7 @@ impl Settings {
             problems.check(
                 known.iter().any(|scheme| url.starts_with(scheme)),
                 "claims.url",
-                "is not the address of a Redis",
+                "is not a Redis URL",
                 "begin it with redis://, as in redis://127.0.0.1:6379/0",
             );
         } else {
@@ -257,14 +257,14 @@ impl Settings {
         problems.check(
             kafka.certificate_file.is_empty() == kafka.key_file.is_empty(),
             "kafka.key_file",
-            "goes with certificate_file",
+            "must be set together with certificate_file",
             "give both or neither",
         );
         for key in kafka.properties.keys() {
             problems.check(
                 !OWN_PROPERTIES.contains(&key.as_str()),
                 "kafka.properties",
-                format!("has {key:?}, which is Weir's own: it keeps a promise, or has a setting of its own"),
+                format!("has {key:?}, which Weir sets itself or which has its own setting"),
                 "remove it",
             );
         }

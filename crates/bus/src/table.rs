@@ -77,9 +77,9 @@ impl<M: prost::Message + Default> Table<M> {
                 && !std::mem::replace(&mut told, *self.read.borrow())
             {
                 if matches!(error, Error::NoTopic { .. }) {
-                    tracing::info!(topic = self.topic, "the topic of a table is not there yet, waiting for it");
+                    tracing::info!(topic = self.topic, "the topic of a table does not exist yet, waiting for it");
                 } else {
-                    tracing::warn!(topic = self.topic, %error, "a table cannot be read, trying again");
+                    tracing::warn!(topic = self.topic, %error, "a table cannot be read, retrying");
                 }
                 told = true;
             }
@@ -167,7 +167,7 @@ impl<'a, M: prost::Message + Default> Rows<'a, M> {
     fn take(&mut self, record: Stored) {
         let at = &record.coordinates;
         let Some(key) = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) else {
-            tracing::error!(%at, "a record of a table has no key in UTF-8, leaving it out");
+            tracing::error!(%at, "a record of a table has no key in UTF-8, it is skipped");
             return;
         };
         self.stale.remove(key);
@@ -179,7 +179,7 @@ impl<'a, M: prost::Message + Default> Rows<'a, M> {
         self.keys.insert(key.to_owned());
         match M::decode(payload) {
             Ok(message) => (self.apply)(key, Some(message)),
-            Err(error) => tracing::error!(%at, key, %error, "a record of a table cannot be read, leaving it out"),
+            Err(error) => tracing::error!(%at, key, %error, "a record of a table cannot be decoded, it is skipped"),
         }
     }
 

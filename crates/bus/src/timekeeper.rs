@@ -208,12 +208,12 @@ fn tell(found: Found) {
         Found::Jumped(jump) => {
             tracing::warn!(
                 jump = %shown(jump),
-                "the clock jumped, or the machine slept, or this did not run: nothing is removed for it until the clock has been right for an hour"
+                "the clock jumped, or weir or the machine did not run: nothing expires because of it until the clock has been steady for an hour"
             );
         }
         Found::Right => tracing::info!("the clock is right again"),
         Found::Followed(jump) => {
-            tracing::warn!(jump = %shown(jump), "the clock has said the same for an hour and is followed");
+            tracing::warn!(jump = %shown(jump), "the clock has been steady for an hour, the jump is accepted");
         }
     }
 }

@@ -117,7 +117,7 @@ pub(crate) fn missing(settings: &Settings, spec: &TopicSpec) -> TopicProblem {
     let (absent, allow) = if settings.kafka.security_protocol == "plaintext" {
         ("does not exist", "")
     } else {
-        ("does not exist, or this service may not see it", ", or allow what `weir acls` says")
+        ("does not exist, or this service may not see it", ", or grant the rights that `weir acls` prints")
     };
     TopicProblem {
         topic: settings.full_name(&spec.name),
@@ -132,7 +132,7 @@ pub(crate) fn hidden(settings: &Settings, spec: &TopicSpec, reason: &str) -> Top
     TopicProblem {
         topic: settings.full_name(&spec.name),
         problem: format!(
-            "its configuration cannot be read ({reason}), and is not checked: allow DescribeConfigs, as `weir acls` says"
+            "its configuration cannot be read ({reason}) and is not checked: grant DescribeConfigs, `weir acls` prints how"
         ),
         blocks: false,
         expires: false,
@@ -165,13 +165,13 @@ pub(crate) fn check(
         }
         if let Some(min) = number("min.insync.replicas").filter(|min| *min < 2) {
             problem(
-                format!("has min.insync.replicas={min}: what is acknowledged may be lost with one broker; set it to 2"),
+                format!("has min.insync.replicas={min}: acknowledged records may be lost with one broker; set it to 2"),
                 true,
             );
         }
         if value("unclean.leader.election.enable").is_some_and(|value| value == "true") {
             problem(
-                "has unclean.leader.election.enable=true: a replica that lacks what was acknowledged may become the \
+                "has unclean.leader.election.enable=true: a replica that lacks acknowledged records may become the \
                  leader; set it to false"
                     .to_owned(),
                 true,
@@ -189,7 +189,7 @@ pub(crate) fn check(
     }
     if spec.kind == TopicKind::Compacted && found.partitions != 1 {
         let has = found.partitions;
-        problem(format!("has {has} partitions: it must have one, to be read in order; create it anew"), true);
+        problem(format!("has {has} partitions: it must have one, so that it is read in order; recreate it"), true);
     }
     if is_known {
         problems.extend(removals::check(settings, spec, &value));

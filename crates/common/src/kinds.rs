@@ -149,7 +149,7 @@ marks! {
 /// It is neither.
 pub fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged, expecting = "it is no list; write [\"a\", \"b\"], or one text with commas between")]
+    #[serde(untagged, expecting = "it is not a list; write [\"a\", \"b\"], or one text with commas between")]
     enum List {
         Items(Vec<String>),
         Text(String),

@@ -80,7 +80,7 @@ pub fn validate_new(registration: &Registration) -> Result<(), Invalid> {
     };
     for (field, text) in [("tenant", registration.tenant.as_str()), ("account.account_id", account)] {
         if trimmed(text) != text {
-            let problem = "has blanks around it, and so is another one than without them: leave them out";
+            let problem = "has blanks around it, which make it a different one: leave them out";
             return Err(Invalid { field, problem: problem.to_owned() });
         }
     }

@@ -18,7 +18,7 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// It takes no changes.
-    #[error("the {name} database is read-only, found while {doing}: another server may have taken its place")]
+    #[error("the {name} database is read-only, detected while {doing}: it may have failed over to another server")]
     ReadOnly {
         /// Which database.
         name: &'static str,
@@ -26,7 +26,7 @@ pub enum Error {
         doing: &'static str,
     },
     /// It does not answer, and its connection is there.
-    #[error("the {name} database did not answer within {limit:?} while {doing}")]
+    #[error("the {name} database timed out after {limit:?} while {doing}")]
     Silent {
         /// Which database.
         name: &'static str,
@@ -36,13 +36,13 @@ pub enum Error {
         limit: Duration,
     },
     /// Somebody else holds the lock for too long.
-    #[error("another change holds the lock in the {name} database: try again")]
+    #[error("another change holds the lock in the {name} database: retry")]
     Locked {
         /// Which database.
         name: &'static str,
     },
     /// Written by a newer version.
-    #[error("the {name} database has schema {found}, this version knows up to {known}: use a newer version")]
+    #[error("the {name} database has schema {found}, this version supports up to {known}: use a newer version")]
     Newer {
         /// Which database.
         name: &'static str,
@@ -52,7 +52,7 @@ pub enum Error {
         known: i64,
     },
     /// The folder of a SQLite file.
-    #[error("cannot make the folder {folder:?} of {name}.database: {source}")]
+    #[error("cannot create the folder {folder:?} of {name}.database: {source}")]
     Folder {
         /// Which database.
         name: &'static str,
@@ -62,7 +62,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The driver does not understand the URL, whose text is not shown.
-    #[error("{name}.database is not a URL of PostgreSQL")]
+    #[error("{name}.database is not a PostgreSQL URL")]
     Url {
         /// Which database.
         name: &'static str,

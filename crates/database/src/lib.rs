@@ -102,7 +102,7 @@ impl Database {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), Error> {
-        const PING: Statement = Statement::new("asking if it is there", "SELECT 1");
+        const PING: Statement = Statement::new("checking that it is available", "SELECT 1");
         match &self.backend {
             Backend::Sqlite(_) => self.one(&PING, &[]).await.map(drop),
             Backend::Postgres(server) => server.ping(self).await,

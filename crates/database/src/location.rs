@@ -29,7 +29,7 @@ impl Location {
         };
         let user = rest.split(['/', '?']).next().unwrap_or("").rsplit_once('@').map_or("", |(user, _)| user);
         if user.contains(':') || rest.contains("password=") {
-            return Err("holds a password, which would show in lists of processes and settings");
+            return Err("contains a password, which lists of processes and settings would show");
         }
         Ok(Self::Postgres(text.to_owned()))
     }
@@ -51,10 +51,10 @@ mod tests {
             ("sqlite://a.db?mode=ro", Err("must be a plain file")),
             ("postgres://weir@db:5432/weir", postgres("postgres://weir@db:5432/weir")),
             ("postgresql://weir@db/weir?sslmode=require", postgres("postgresql://weir@db/weir?sslmode=require")),
-            ("postgres://weir:x@db/weir", Err("holds a password, which would show in lists of processes and settings")),
+            ("postgres://weir:x@db/weir", Err("contains a password, which lists of processes and settings would show")),
             (
                 "postgres://weir@db/weir?password=x",
-                Err("holds a password, which would show in lists of processes and settings"),
+                Err("contains a password, which lists of processes and settings would show"),
             ),
             ("mysql://db", Err("begins with neither sqlite:// nor postgres://")),
             ("", Err("begins with neither sqlite:// nor postgres://")),

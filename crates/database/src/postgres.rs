@@ -53,7 +53,7 @@ impl Server {
     }
 
     pub(crate) async fn ping(&self, database: &Database) -> Result<(), Error> {
-        let (name, doing) = (database.name, "asking if it is there");
+        let (name, doing) = (database.name, "checking that it is available");
         let asked = sqlx::query_scalar(READ_ONLY).fetch_one(&self.pool);
         let read_only: String = in_time(name, doing, database.limit, asked).await?;
         if read_only == "off" { Ok(()) } else { Err(Error::ReadOnly { name, doing }) }
@@ -73,7 +73,7 @@ impl Server {
     }
 
     pub(crate) async fn migrate(&self, database: &Database) -> Result<(), Error> {
-        let (name, doing, limit) = (database.name, "bringing the schema up to date", database.limit);
+        let (name, doing, limit) = (database.name, "migrating the schema", database.limit);
         let mut transaction = self.begin(database).await?;
         lock(database, &mut transaction, &Lock::alone(&format!("weir {name}"))).await?;
         // The name is a constant of the service.
@@ -87,7 +87,7 @@ impl Server {
             let note = AssertSqlSafe(format!("INSERT INTO {table} (version) VALUES ($1)"));
             in_time(name, doing, limit, sqlx::query(note).bind(version).execute(&mut *transaction)).await?;
         }
-        in_time(name, "committing the schema", WHOLE, transaction.commit()).await
+        in_time(name, "committing the schema migration", WHOLE, transaction.commit()).await
     }
 }
 

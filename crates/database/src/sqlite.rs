@@ -72,7 +72,7 @@ impl File {
             let failed = |source| Error::Folder { name, folder: folder.to_owned(), source };
             tokio::fs::create_dir_all(folder).await.map_err(failed)?;
         }
-        let doing = "bringing the schema up to date";
+        let doing = "migrating the schema";
         let failed = |source| Error::of(name, doing, source);
         let mut transaction = self.begin_first(database).await?;
         let found: i64 =
@@ -83,6 +83,6 @@ impl File {
             let set = AssertSqlSafe(format!("PRAGMA user_version = {version}"));
             sqlx::raw_sql(set).execute(&mut *transaction).await.map_err(failed)?;
         }
-        in_time(name, "committing the schema", crate::WHOLE, transaction.commit()).await
+        in_time(name, "committing the schema migration", crate::WHOLE, transaction.commit()).await
     }
 }

@@ -42,7 +42,7 @@ fn claims_that_were_thrown_away_are_told() {
         Reach { whole: Duration::from_secs(6 * 3600), evicted: 3, evicted_before: Some(Duration::ZERO), ..reach() };
     let away = Error::Claims { store: "redis".into(), reason: "refused".into() };
     let table = [
-        (Ok(reach()), service::State::Ok, Some(8.0), "the oldest looked at is 7.0 days old"),
+        (Ok(reach()), service::State::Ok, Some(8.0), "the oldest in a sample is 7.0 days old"),
         (
             Ok(Reach { evicts: Some("allkeys-lru".into()), ..reach() }),
             service::State::Warning,

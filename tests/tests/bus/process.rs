@@ -145,7 +145,7 @@ async fn a_second_process_is_told_who_has_the_log() {
     let settings = settings(folder.path());
     let error = Bus::open(&settings).unwrap_err().to_string();
     let shown = folder.path().canonicalize().unwrap().join("log");
-    for part in [shown.to_str().unwrap(), &format!("process {}", writing.0.id()), "stop that one", "bus.data_dir"] {
+    for part in [shown.to_str().unwrap(), &format!("process {}", writing.0.id()), "stop that process", "bus.data_dir"] {
         assert!(error.contains(part), "{error}");
     }
     drop(writing);

@@ -167,7 +167,10 @@ async fn claims_that_redis_has_thrown_away_are_told() {
     let stage = place.start_ready().await;
     stage.until("says so", |stage| stage.check("processing_claims_reach").0 == State::Failing).await;
     let (_, message) = stage.check("processing_claims_reach");
-    assert!(message.contains("thrown claims away") && message.contains("all of the last 0.0 are there"), "{message}");
+    assert!(
+        message.contains("evicted claims") && message.contains("all claims of the last 0.0 days are present"),
+        "{message}"
+    );
     let value = stage.digest().checks.into_iter().find(|check| check.name == "processing_claims_reach").unwrap().value;
     assert!(value.is_some_and(|days| (0.0..0.1).contains(&days)), "{value:?}");
     place.put_deliveries("raw.meta", [batch(&place, 0, 5), batch(&place, 0, 5)]).await;

@@ -276,7 +276,7 @@ async fn no_secret_is_told_anywhere() {
         wait::until(check, WITHIN, || Ok(says(process, check).then_some(())))
             .unwrap_or_else(|error| panic!("{error}: {}", process.get("/health").unwrap().1));
     }
-    let waits = "the claims' store does not answer";
+    let waits = "the claims' store is unavailable";
     wait::until(waits, WITHIN, || Ok(refused.logged()?.contains(waits).then_some(()))).unwrap();
     // The delivery's come with an export after it.
     let spans = wait::until("spans", WITHIN, || {

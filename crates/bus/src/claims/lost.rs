@@ -87,7 +87,9 @@ impl Lost {
                 }
                 // Then nothing is claimed to be of it.
                 Err(Error::NoTopic { .. }) => return true,
-                Err(error) => tracing::debug!(%topic, %error, "the log does not say where a topic ends, asking again"),
+                Err(error) => {
+                    tracing::debug!(%topic, %error, "the log did not report the end offsets of a topic, retrying");
+                }
             }
             tokio::time::sleep(backoff.pause()).await;
         }

@@ -185,7 +185,7 @@ impl Claims {
         tracing::warn!(
             stage,
             count = lost.len(),
-            "events were claimed by records that the log has lost, and count as new"
+            "the log lost the records that had claimed these events, the events count as new"
         );
         let (numbers, entries): (Vec<_>, Vec<_>) = lost.into_iter().unzip();
         for (n, before) in numbers.into_iter().zip(self.enter(entries).await?) {

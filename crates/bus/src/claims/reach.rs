@@ -55,9 +55,9 @@ impl Reach {
     pub fn lost(&self) -> Option<String> {
         let before = days(self.evicted_before?);
         Some(format!(
-            "the store has thrown claims away before their time ({} keys since it was started, the last {before:.1} days \
-             ago): a redelivery of what was claimed before that may come out twice; give it more memory, and \
-             maxmemory-policy noeviction",
+            "the store evicted claims before they expired ({} keys since it was started, the last {before:.1} days ago): \
+             a redelivery of an event that was claimed before that may be produced twice; give the store more memory, \
+             and set maxmemory-policy noeviction",
             self.evicted,
         ))
     }
@@ -66,14 +66,14 @@ impl Reach {
     pub fn risk(&self) -> Option<String> {
         let policy = self.evicts.as_ref().map(|policy| {
             format!(
-                "maxmemory-policy is {policy}: when its memory is full the store throws claims away, and redeliveries come \
-                 out twice; set it to noeviction"
+                "maxmemory-policy is {policy}: when its memory is full, the store evicts claims, and redeliveries are \
+                 produced twice; set it to noeviction"
             )
         });
         let full = self.fill.filter(|fill| *fill >= NEARLY_FULL).map(|fill| {
             let percent = fill * 100.0;
             format!(
-                "{percent:.0}% of the store's memory is in use: raise maxmemory, where it is full nothing is emitted"
+                "{percent:.0}% of the store's memory is in use: when it is full, nothing is produced; raise maxmemory"
             )
         });
         let risks: Vec<String> = policy.into_iter().chain(full).collect();
@@ -83,10 +83,15 @@ impl Reach {
 
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "claims last {:.1} days, all of the last {:.1} are there", days(self.ttl), self.days())?;
+        write!(
+            f,
+            "claims last {:.1} days, all claims of the last {:.1} days are present",
+            days(self.ttl),
+            self.days()
+        )?;
         match self.oldest {
-            Some(oldest) => write!(f, ", the oldest looked at is {:.1} days old", days(oldest)),
-            None => write!(f, ", there are none yet"),
+            Some(oldest) => write!(f, ", the oldest in a sample is {:.1} days old", days(oldest)),
+            None => write!(f, ", the store has no claims yet"),
         }
     }
 }

@@ -33,7 +33,7 @@ fn what_it_says() {
     let well = reach(None, None);
     assert_eq!(
         well.to_string(),
-        "claims last 8.0 days, all of the last 8.0 are there, the oldest looked at is 3.0 days old"
+        "claims last 8.0 days, all claims of the last 8.0 days are present, the oldest in a sample is 3.0 days old"
     );
     assert_eq!((well.lost(), well.risk()), (None, None));
     let lost = Reach { evicted: 7, ..reach(None, Some(NOW - DAY)) };
@@ -42,7 +42,7 @@ fn what_it_says() {
     let risky = Reach { evicts: Some("allkeys-lru".to_owned()), fill: Some(0.95), oldest: None, ..well };
     let text = risky.risk().unwrap();
     assert!(text.contains("maxmemory-policy is allkeys-lru") && text.contains("95% of the store's memory"), "{text}");
-    assert!(risky.to_string().ends_with("there are none yet"), "{risky}");
+    assert!(risky.to_string().ends_with("the store has no claims yet"), "{risky}");
 }
 
 #[test]

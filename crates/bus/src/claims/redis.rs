@@ -255,9 +255,10 @@ impl Redis {
             // What has expired by it is gone. What came of it is still there, and restores it.
             *lock(&self.epoch) = None;
             let jump = timekeeper::shown(jump);
-            tracing::error!(store = %self.shown, jump, "the clock of the claims' store jumped, and claims may have expired by it: they must be rebuilt");
+            tracing::error!(store = %self.shown, jump, "the clock of the claims' store jumped, claims may have expired too early and must be rebuilt");
         }
-        let told = Told::read(&info).ok_or_else(|| failed("INFO tells nothing of memory and evictions".to_owned()))?;
+        let told = Told::read(&info)
+            .ok_or_else(|| failed("its answer to INFO lacks the memory or eviction figures".to_owned()))?;
         let now = self.clock.millis();
         let evictions = Evictions::of(&told, noted.as_deref(), now);
         let mut counted = 0;
@@ -297,7 +298,7 @@ impl Redis {
             match answer {
                 Ok(answer) => {
                     if lock(&self.away).take().is_some() {
-                        tracing::info!(store = %self.shown, "the claims' store answers again");
+                        tracing::info!(store = %self.shown, "the claims' store is available again");
                     }
                     return answer;
                 }
@@ -321,7 +322,7 @@ impl Redis {
     fn note_away(&self, error: &RedisError) {
         let reason = error.to_string();
         if lock(&self.away).replace(reason.clone()).is_none() {
-            tracing::warn!(store = %self.shown, reason, "the claims' store does not answer, waiting for it");
+            tracing::warn!(store = %self.shown, reason, "the claims' store is unavailable, retrying");
         }
     }
 }

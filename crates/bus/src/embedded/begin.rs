@@ -66,7 +66,7 @@ impl Member {
     }
 
     fn warn(&self, (topic, partition): &Place, error: &Error) {
-        tracing::warn!(group = %self.intake.group, %topic, partition, %error, "cannot tell where a partition begins, trying again");
+        tracing::warn!(group = %self.intake.group, %topic, partition, %error, "cannot determine the start offset of a partition, retrying");
     }
 
     fn start(&self, place: &Place) -> Result<Start, Error> {
@@ -84,7 +84,7 @@ impl Member {
                 Err(Error::OutOfRange { group, topic, partition, offset, low, high })
             }
             None => {
-                tracing::info!(group = %self.intake.group, %topic, partition, low, "the group is new here, beginning at the first record");
+                tracing::info!(group = %self.intake.group, %topic, partition, low, "the group has no committed offset here, starting at the first record");
                 Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
             }
         }
@@ -103,11 +103,11 @@ impl Member {
     fn warn_of(&self, (topic, partition): &Place, offset: i64, watch: &Watch) {
         let (group, ended) = (&self.intake.group, watch.ended());
         if watch.has_culprit() {
-            tracing::error!(%group, %topic, partition, offset, ended, "the process ended on a record, which is to be refused");
+            tracing::error!(%group, %topic, partition, offset, ended, "poison record found: the process crashed while working on it, it will be refused");
             metrics::counter!("weir_consumer_culprits_total", "group" => group.to_string(), "topic" => topic.to_string())
                 .increment(1);
         } else if watch.is_single_file() {
-            tracing::warn!(%group, %topic, partition, offset, ended, "processes ended here with nothing done, trying one record at a time");
+            tracing::warn!(%group, %topic, partition, offset, ended, "the process crashed here without progress, trying one record at a time");
         }
     }
 }

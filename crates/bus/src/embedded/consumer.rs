@@ -169,7 +169,7 @@ impl Member {
         self.note_progress();
         self.commit_progress();
         self.settle(|place| gone.contains(place));
-        tracing::debug!(group = %self.intake.group, partitions = gone.len(), left, "partitions were given away");
+        tracing::debug!(group = %self.intake.group, partitions = gone.len(), left, "partitions were revoked");
         let mut state = self.intake.lock();
         state.parts.retain(|place, _| !gone.contains(place));
         state.stopped.retain(|place, _| !gone.contains(place));
@@ -187,7 +187,7 @@ impl Member {
         for place in failed {
             if let Some((offset, wait, why)) = state.go_back(&place, &self.intake.settings) {
                 let (topic, partition) = &place;
-                tracing::warn!(group = %self.intake.group, %topic, partition, offset, ?wait, %why, "a record failed, its partition goes back to it");
+                tracing::warn!(group = %self.intake.group, %topic, partition, offset, ?wait, %why, "a record failed, its partition is rewound to it and retried");
                 metrics::counter!("weir_consumer_rewinds_total", "group" => self.intake.group.to_string(), "topic" => topic.to_string()).increment(1);
             }
         }
@@ -217,7 +217,7 @@ impl Member {
             return;
         }
         if let Err(error) = self.commit(undone.iter().map(|(place, position)| (place, *position, None))) {
-            tracing::debug!(group = %self.intake.group, %error, "offsets were not committed yet");
+            tracing::debug!(group = %self.intake.group, %error, "offset commit failed, retrying");
             self.undone = undone;
             self.committed_at = Instant::now() + AGAIN;
         }
@@ -291,7 +291,7 @@ impl Member {
                     self.stop(place, Error::OutOfRange { group, topic, partition, offset, low, high });
                 }
                 Err(error) => {
-                    tracing::error!(group = %self.intake.group, %error, "records cannot be read, trying again");
+                    tracing::error!(group = %self.intake.group, %error, "records cannot be read, retrying");
                     self.intake.lock().parts.entry(place.clone()).and_modify(|part| {
                         part.retry_at = Some(Instant::now() + AGAIN);
                     });
@@ -320,7 +320,7 @@ impl Member {
     pub(super) fn stop(&self, place: &Place, error: Error) {
         let mut state = self.intake.lock();
         if state.stopped.insert(place.clone(), error.clone()).is_none() {
-            tracing::error!(group = %self.intake.group, %error, "a partition stands still");
+            tracing::error!(group = %self.intake.group, %error, "a partition is stalled");
             self.intake.report(&mut state, error);
         }
     }

@@ -41,7 +41,7 @@ impl Disk {
         }
         let mib = |bytes: u64| bytes / (1024 * 1024);
         let reason = format!(
-            "its disk is nearly full: {} MiB are free, and {} must be; make room, it goes on by itself",
+            "its disk is nearly full: {} MiB are free, {} MiB are required; free disk space, writing then resumes by itself",
             mib(free),
             mib(reserve)
         );

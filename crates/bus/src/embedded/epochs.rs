@@ -76,7 +76,7 @@ impl Seen {
         let mut file = File::options().write(true).create(true).truncate(true).open(path)?;
         writeln!(
             file,
-            "{}\nBy this file weir knows whether the log beside it was copied: leave it here.",
+            "{}\nWith this file weir detects whether the log beside it was copied: leave it here.",
             hex::encode(text)
         )?;
         file.sync_all()?;
@@ -96,7 +96,7 @@ impl Epochs {
         let mut all = Vec::new();
         for entry in files.meta.prefix(keys::EPOCHS) {
             let (_, value) = entry.into_inner().map_err(|error| failed(&files.folder, &error))?;
-            all.push(keys::read_epoch(&value).ok_or_else(|| files.broken("an epoch cannot be read"))?);
+            all.push(keys::read_epoch(&value).ok_or_else(|| files.broken("an epoch's entry is corrupt"))?);
         }
         let path = beside(folder);
         let known = files.get(keys::OPENED)?;
@@ -107,16 +107,18 @@ impl Epochs {
             Ok(seen) => batch.insert(&files.meta, keys::OPENED, keys::opened(seen)),
             // What is known stays, and so does the file.
             Err(error) if !is_copy => {
-                tracing::warn!(file = %path.display(), %error, "cannot note that the log was opened: a copy of it will not be told from it");
+                tracing::warn!(file = %path.display(), %error, "cannot write the file that marks the log as opened: a copy of the log will not be detected");
                 return Ok(Self(all));
             }
-            Err(error) => tracing::warn!(file = %path.display(), %error, "cannot note that the log was opened"),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "cannot write the file that marks the log as opened");
+            }
         }
         if is_copy {
             let begun = begin(opened, &all)?;
             tracing::warn!(
                 folder = %files.folder, epoch = %shown(begun.id),
-                "the log is a copy, or was put back from one: what comes from now on belongs to a new epoch"
+                "the log is a copy, or was restored from one: new records belong to a new epoch"
             );
             let number = u32::try_from(all.len()).unwrap_or(u32::MAX);
             batch.insert(&files.meta, keys::epoch_key(number), keys::epoch(&begun));
@@ -154,8 +156,9 @@ fn begin(opened: &Opened, before: &[Begun]) -> Result<Begun, Error> {
     let mut begun = Begun { next_topic: opened.next_topic, ..Begun::default() };
     while begun.id == 0 || before.iter().any(|other| other.id == begun.id) {
         let random = getrandom::u32();
-        begun.id =
-            random.map_err(|error| opened.files.broken(&format!("the system gave no random number: {error}")))?;
+        begun.id = random.map_err(|error| {
+            opened.files.broken(&format!("the operating system returned no random number: {error}"))
+        })?;
     }
     for topic in opened.topics.values() {
         for (partition, part) in (0..topic.row.partitions).zip(&topic.parts) {

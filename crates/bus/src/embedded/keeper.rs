@@ -105,7 +105,7 @@ pub(super) fn pass(log: &Log, seen: &mut Compacted) -> Result<(), Error> {
             };
             // One that cannot be read must not keep all others.
             if let Err(error) = done {
-                tracing::warn!(topic = %topic.name, partition, %error, "what has had its time cannot be removed");
+                tracing::warn!(topic = %topic.name, partition, %error, "expired records cannot be removed");
                 failed = Err(error);
             }
         }

@@ -42,7 +42,7 @@ impl Files {
         let mut marks = Vec::new();
         for entry in self.meta.prefix(keys::mark_prefix(topic, partition)) {
             let (key, value) = entry.into_inner().map_err(|error| super::store::failed(&self.folder, &error))?;
-            marks.push(Mark::read(&key, &value).ok_or_else(|| self.broken("a mark cannot be read"))?);
+            marks.push(Mark::read(&key, &value).ok_or_else(|| self.broken("a time mark of a partition is corrupt"))?);
         }
         Ok(marks)
     }

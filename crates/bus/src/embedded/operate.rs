@@ -27,13 +27,13 @@ impl Embedded {
         };
         if self.log.groups.members(&group) > 0 {
             return Err(refuse(
-                "it was not set: stop the group's members first (it is `weir up` that runs them, and without it the folder is opened)",
+                "it was not set: stop the group's members first (stop `weir up`, this command then opens the folder itself)",
             ));
         }
         let number = u32::try_from(partition).ok().filter(|number| *number < topic.row.partitions);
-        let number = number.ok_or_else(|| refuse("there is no such partition"))?;
+        let number = number.ok_or_else(|| refuse("the partition does not exist"))?;
         if offset < 0 {
-            return Err(refuse("an offset is not below 0"));
+            return Err(refuse("an offset must be at least 0"));
         }
         let put = (keys::group_key(&group, topic.row.number, number), keys::committed(offset, ""));
         self.log.queue.change(Change { puts: vec![put], ..Change::default() })
@@ -75,7 +75,7 @@ impl Embedded {
             gone.push(key.to_vec());
         }
         if gone.is_empty() {
-            return Err(refuse("there is no such group: `weir groups list` names those that there are"));
+            return Err(refuse("the group does not exist: `weir groups list` shows the existing ones"));
         }
         self.log.queue.change(Change { gone, ..Change::default() })
     }
@@ -93,9 +93,9 @@ impl Embedded {
             what: format!("deleting records of {}/{partition}", topic.name).into(),
             reason: reason.into(),
         };
-        let (_, end) = topic.range(partition).ok_or_else(|| refuse("there is no such partition".to_owned()))?;
+        let (_, end) = topic.range(partition).ok_or_else(|| refuse("the partition does not exist".to_owned()))?;
         if !(0..=end).contains(&before) {
-            return Err(refuse(format!("offset {before} is not within 0 and {end}")));
+            return Err(refuse(format!("offset {before} is not between 0 and {end}")));
         }
         self.log.forget(&topic, u32::try_from(partition).unwrap_or_default(), before)
     }
@@ -111,7 +111,7 @@ pub(super) fn every_commit(files: &Files) -> Result<Vec<Commit>, Error> {
         let (key, value) = entry.into_inner().map_err(|error| super::store::failed(&files.folder, &error))?;
         let commit = keys::read_group_key(&key).zip(keys::read_committed(&value));
         let ((group, topic, partition), (offset, _)) =
-            commit.ok_or_else(|| files.broken("a committed offset cannot be read"))?;
+            commit.ok_or_else(|| files.broken("a committed offset is corrupt"))?;
         found.push((group.to_owned(), (topic, partition), offset));
     }
     Ok(found)

@@ -43,7 +43,7 @@ pub(super) fn share(
     open: impl FnOnce(&Path, Closing) -> Result<Arc<Log>, Error>,
 ) -> Result<Arc<Log>, Error> {
     let failed = |error: std::io::Error| {
-        let reason = format!("the folder cannot be made: {error}; check bus.data_dir");
+        let reason = format!("the folder cannot be created: {error}; check bus.data_dir");
         Error::Log { folder: folder.display().to_string().into(), reason: reason.into() }
     };
     std::fs::create_dir_all(folder).map_err(failed)?;
@@ -70,7 +70,7 @@ pub(super) fn share(
     let log = open(&folder, Closing(closed.clone()))?;
     // For people only: the lock is what counts.
     if let Err(error) = std::fs::write(folder.join(PROCESS), std::process::id().to_string()) {
-        tracing::warn!(folder = %folder.display(), %error, "cannot note which process has the log");
+        tracing::warn!(folder = %folder.display(), %error, "cannot write the file that names the process that owns the log");
     }
     all.insert(folder, Entry { log: Arc::downgrade(&log), closed });
     Ok(log)
@@ -81,6 +81,6 @@ pub(super) fn held(folder: &Path) -> Error {
     let process = std::fs::read_to_string(folder.join(PROCESS)).unwrap_or_default();
     let process = if process.is_empty() { String::new() } else { format!(" (process {})", process.trim()) };
     let reason =
-        format!("another process has it open{process}: stop that one, or give this one a bus.data_dir of its own");
+        format!("another process has it open{process}: stop that process, or give this one its own bus.data_dir");
     Error::Log { folder: folder.display().to_string().into(), reason: reason.into() }
 }

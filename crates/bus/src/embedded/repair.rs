@@ -37,7 +37,7 @@ pub(super) fn cut_what_is_torn(folder: &Path) -> io::Result<bool> {
     file.sync_all()?;
     tracing::warn!(
         journal = %journal.display(), whole, torn = torn.len(), kept = %kept.display(),
-        "the end of the log's journal was half written, as after a loss of power: it was cut"
+        "the end of the log's journal was incomplete, as after a power failure: it was truncated"
     );
     Ok(true)
 }

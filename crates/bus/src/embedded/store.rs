@@ -152,7 +152,7 @@ impl Files {
             let (key, value) = entry.into_inner().map_err(failed)?;
             let name = key.get(keys::TOPICS.len()..).and_then(|name| std::str::from_utf8(name).ok());
             let (Some(name), Some(row)) = (name, TopicRow::read(&value)) else {
-                return Err(files.broken("a topic's entry cannot be read"));
+                return Err(files.broken("a topic's entry is corrupt"));
             };
             let name: Arc<str> = name.into();
             let ranges = (0..row.partitions).map(|partition| files.range(row.number, partition));
@@ -168,12 +168,12 @@ impl Files {
         let shown = |uuid: [u8; 16]| uuid.iter().map(|byte| format!("{byte:02x}")).collect();
         match (self.get(keys::FORMAT_KEY)?.as_deref(), self.get(keys::IDENTITY)?.as_deref()) {
             (Some([keys::FORMAT]), Some(uuid)) => {
-                Ok(shown(*uuid.first_chunk().ok_or_else(|| self.broken("its identity cannot be read"))?))
+                Ok(shown(*uuid.first_chunk().ok_or_else(|| self.broken("its identity is corrupt"))?))
             }
             (None, None) => {
                 let mut uuid = [0; 16];
                 getrandom::fill(&mut uuid)
-                    .map_err(|error| self.broken(&format!("the system gave no random number: {error}")))?;
+                    .map_err(|error| self.broken(&format!("the operating system returned no random number: {error}")))?;
                 // Version 4, as the standard has it.
                 uuid[6] = uuid[6] & 0x0f | 0x40;
                 uuid[8] = uuid[8] & 0x3f | 0x80;
@@ -184,10 +184,10 @@ impl Files {
                 Ok(shown(uuid))
             }
             (Some([version]), _) => Err(self.broken(&format!(
-                "it has format {version}, and this version of weir knows {}: use the version that wrote it, or later",
+                "it has format {version}, this version of weir supports {}: use the version that wrote it, or a later one",
                 keys::FORMAT
             ))),
-            _ => Err(self.broken("what stands there is not a log of weir's")),
+            _ => Err(self.broken("the folder does not contain a log of weir")),
         }
     }
 
@@ -213,7 +213,7 @@ impl Files {
 
     pub(super) fn entry(&self, entry: fjall::Guard) -> Result<(i64, Bytes), Error> {
         let (key, value) = entry.into_inner().map_err(|error| failed(&self.folder, &error))?;
-        let offset = keys::offset(&key).ok_or_else(|| self.broken("the key of a record cannot be read"))?;
+        let offset = keys::offset(&key).ok_or_else(|| self.broken("the key of a record is corrupt"))?;
         // Copied: what is borrowed of the files would keep the whole block in memory.
         Ok((offset, Bytes::copy_from_slice(&value)))
     }
@@ -235,9 +235,8 @@ impl Files {
         if from < until {
             for entry in self.records.range(start..end) {
                 let (offset, value) = self.entry(entry)?;
-                let content = keys::read_record(&value).ok_or_else(|| {
-                    self.broken(&format!("record {offset} of {}/{partition} cannot be read", topic.name))
-                })?;
+                let content = keys::read_record(&value)
+                    .ok_or_else(|| self.broken(&format!("record {offset} of {}/{partition} is corrupt", topic.name)))?;
                 bytes += content.bytes();
                 if !chunk.records.is_empty() && (bytes > limit.bytes || chunk.records.len() >= limit.records) {
                     chunk.next = offset;
@@ -261,7 +260,7 @@ impl Files {
     pub(super) fn committed(&self, group: &str, topic: &Topic, partition: i32) -> Result<Option<(i64, String)>, Error> {
         let number = u32::try_from(partition).unwrap_or_default();
         let Some(value) = self.get(&keys::group_key(group, topic.row.number, number))? else { return Ok(None) };
-        keys::read_committed(&value).map(Some).ok_or_else(|| self.broken("a committed offset cannot be read"))
+        keys::read_committed(&value).map(Some).ok_or_else(|| self.broken("a committed offset is corrupt"))
     }
 
     /// The oldest records from one offset to before another, so many of them.

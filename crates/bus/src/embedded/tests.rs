@@ -143,7 +143,7 @@ fn what_is_not_a_log_is_not_opened() {
     let settings = Arc::new(settings(folder.path()));
     std::fs::write(folder.path().join(FOLDER), "a file").unwrap();
     let error = Embedded::open(settings.clone(), &clock).unwrap_err().to_string();
-    assert!(error.contains("cannot be made") && error.contains("bus.data_dir"), "{error}");
+    assert!(error.contains("cannot be created") && error.contains("bus.data_dir"), "{error}");
     std::fs::remove_file(folder.path().join(FOLDER)).unwrap();
 
     let format = |format: &[u8]| {
@@ -153,5 +153,5 @@ fn what_is_not_a_log_is_not_opened() {
         Embedded::open(settings.clone(), &clock).unwrap_err().to_string()
     };
     let later = format(&[keys::FORMAT + 1]);
-    assert!(later.contains("it has format 2") && later.contains("or later"), "{later}");
+    assert!(later.contains("it has format 2") && later.contains("or a later one"), "{later}");
 }

@@ -32,7 +32,7 @@ impl Member {
                 && let Err(error) = self.commit([(&commit.place, commit.position, commit.mark)])
             {
                 let (topic, partition) = &commit.place;
-                tracing::warn!(group = %self.intake.group, %topic, partition, %error, "a record is to be tried alone, and that cannot be noted, trying again");
+                tracing::warn!(group = %self.intake.group, %topic, partition, %error, "offset commit failed while records are tried one at a time, retrying");
                 self.try_again = Some(Instant::now() + AGAIN);
                 return true;
             }
@@ -55,7 +55,7 @@ impl Member {
         let written: Vec<(&Place, i64, Option<Mark>)> =
             commits.iter().map(|commit| (&commit.place, commit.position, commit.mark)).collect();
         if let Err(error) = self.commit(written) {
-            tracing::warn!(group = %self.intake.group, %error, "the end of a run was not noted, it may count as a crash");
+            tracing::warn!(group = %self.intake.group, %error, "the final offset commit failed, the end of this run may count as a crash");
             return;
         }
         let mut state = self.intake.lock();

@@ -254,7 +254,7 @@ impl Writer {
         match &written {
             Ok(_) => {
                 if lock(&self.state).take().is_some() {
-                    tracing::info!(folder = %self.files.folder, "the embedded log is written again");
+                    tracing::info!(folder = %self.files.folder, "the embedded log can be written again");
                 }
             }
             Err(error) => {
@@ -294,7 +294,8 @@ impl Writer {
             removals.into_iter().for_each(|key| batch.remove(&self.files.records, key));
         }
         batch.commit().map_err(|error| {
-            let reason = format!("writing failed and it has stopped, restart it when the cause is gone: {error}");
+            let reason =
+                format!("a write failed and it takes no more writes, fix the cause and restart the process: {error}");
             self.files.broken(&reason)
         })?;
         Ok((offsets, stamp))

@@ -99,7 +99,7 @@ impl Intake {
             Then::Pause => {}
             Then::Acquit => {
                 part.watch.acquit();
-                tracing::info!(group = %self.group, topic = %place.0, partition = place.1, position, "records go out together again");
+                tracing::info!(group = %self.group, topic = %place.0, partition = place.1, position, "no record is suspected any more, batches resume");
             }
         }
     }

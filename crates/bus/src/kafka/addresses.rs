@@ -49,7 +49,7 @@ impl Kafka {
         tracing::warn!(
             client = events.client,
             added,
-            "the client knew no broker any more, it begins anew with those of the settings"
+            "the client lost the addresses of all brokers, reconnecting with those of bus.kafka.brokers"
         );
         metrics::counter!("weir_kafka_addresses_lost_total", "client" => events.client.clone()).increment(1);
     }

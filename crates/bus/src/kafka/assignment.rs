@@ -96,7 +96,7 @@ impl Member {
             if begun.count() > 0
                 && let Err(error) = self.assign(consumer, &begun)
             {
-                tracing::warn!(group = %self.intake.group, %error, "cannot begin partitions, trying again");
+                tracing::warn!(group = %self.intake.group, %error, "cannot start partitions, retrying");
                 self.forget(&places(&begun));
                 lock(&self.waiting).extend(places(&begun).into_iter().map(|place| (place, now + ASK_AGAIN)));
             }
@@ -121,12 +121,12 @@ impl Member {
         if list.count() > 0
             && let Err(error) = consumer.incremental_unassign(&list)
         {
-            tracing::warn!(group = %self.intake.group, %error, "topics that were made again cannot be given up, trying again");
+            tracing::warn!(group = %self.intake.group, %error, "cannot give up the partitions of recreated topics, retrying");
             return;
         }
         self.intake.lock().discard(is_of);
         tracing::error!(
-            group = %self.intake.group, ?topics, "topics were deleted and made again: they are read from their first records on"
+            group = %self.intake.group, ?topics, "topics were deleted and recreated: they are read from their first record"
         );
         let gone = [begun, stopped].concat();
         self.forget(&gone);
@@ -167,7 +167,7 @@ impl Member {
         }
         for (place, error) in later {
             let (topic, partition) = &place;
-            tracing::warn!(group = %self.intake.group, %topic, partition, %error, "cannot tell where a partition begins, trying again");
+            tracing::warn!(group = %self.intake.group, %topic, partition, %error, "cannot determine the start offset of a partition, retrying");
             lock(&self.waiting).insert(place, Instant::now() + ASK_AGAIN);
         }
         let mut begun = TopicPartitionList::new();
@@ -192,7 +192,7 @@ impl Member {
         let watch = |position, found| self.intake.watch(found, position, high);
         match committed {
             Some(Position { offset, of: Some(of), .. }) if Some(of) != id => {
-                tracing::warn!(group = %self.intake.group, %topic, partition, offset, low, "the topic was deleted and made again, beginning at its first record");
+                tracing::warn!(group = %self.intake.group, %topic, partition, offset, low, "the topic was deleted and recreated, starting at its first record");
                 Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
             }
             Some(Position { offset: position, mark, .. }) if (low..=high).contains(position) => {
@@ -203,7 +203,7 @@ impl Member {
                 Err(Refusal::Stop(self.out_of_range((topic, *partition), *offset, (low, high))))
             }
             None => {
-                tracing::info!(group = %self.intake.group, %topic, partition, low, "the group is new here, beginning at the first record");
+                tracing::info!(group = %self.intake.group, %topic, partition, low, "the group has no committed offset here, starting at the first record");
                 Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
             }
         }
@@ -212,11 +212,11 @@ impl Member {
     fn warn_of(&self, (topic, partition): &Place, offset: i64, watch: &Watch) {
         let (group, ended) = (&self.intake.group, watch.ended());
         if watch.has_culprit() {
-            tracing::error!(%group, %topic, partition, offset, ended, "the process ended on a record, which is to be refused");
+            tracing::error!(%group, %topic, partition, offset, ended, "poison record found: the process crashed while working on it, it will be refused");
             metrics::counter!("weir_consumer_culprits_total", "group" => group.to_string(), "topic" => topic.to_string())
                 .increment(1);
         } else if watch.is_single_file() {
-            tracing::warn!(%group, %topic, partition, offset, ended, "processes ended here with nothing done, trying one record at a time");
+            tracing::warn!(%group, %topic, partition, offset, ended, "the process crashed here without progress, trying one record at a time");
         }
     }
 
@@ -228,7 +228,7 @@ impl Member {
     fn stop(&self, place: &Place, error: Error) {
         let mut state = self.intake.lock();
         if state.stopped.insert(place.clone(), error.clone()).is_none() {
-            tracing::error!(group = %self.intake.group, %error, "a partition stands still");
+            tracing::error!(group = %self.intake.group, %error, "a partition is stalled");
             self.intake.report(&mut state, error);
         }
     }
@@ -304,10 +304,10 @@ impl Member {
         }
         if let Err(error) = consumer.store_offsets(&offsets) {
             // Revoked in between: whoever has the partition now does these records again.
-            tracing::debug!(group = %self.intake.group, %error, "offsets were not stored, their records come again");
+            tracing::debug!(group = %self.intake.group, %error, "offsets were not stored, the records will be read again");
         } else if first && let Err(error) = consumer.commit_consumer_state(CommitMode::Async) {
             // At once, and not at the interval: an end after this must not count as one with nothing done.
-            tracing::debug!(group = %self.intake.group, %error, "the first progress was not committed yet");
+            tracing::debug!(group = %self.intake.group, %error, "the first offset commit failed, retrying at the commit interval");
         }
     }
 }
@@ -370,7 +370,7 @@ impl ConsumerContext for Member {
             consumer.incremental_unassign(&begun)
         };
         if let Err(error) = done {
-            tracing::warn!(group = %self.intake.group, %error, "a rebalance was not taken");
+            tracing::warn!(group = %self.intake.group, %error, "a rebalance failed");
         }
     }
 
@@ -378,7 +378,7 @@ impl ConsumerContext for Member {
         if let Err(error) = result
             && error.rdkafka_error_code() != Some(RDKafkaErrorCode::NoOffset)
         {
-            tracing::debug!(group = %self.intake.group, %error, "offsets were not committed");
+            tracing::debug!(group = %self.intake.group, %error, "offset commit failed");
         }
     }
 }

@@ -66,13 +66,13 @@ pub(crate) fn first_line(setting: &str, path: &str) -> Result<String, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| problem(format!("cannot read {path:?}: {error}")))?;
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(line.to_owned()),
-        _ => Err(problem(format!("{path:?} has no first line: put the password there"))),
+        _ => Err(problem(format!("the first line of {path:?} is empty: write the password there"))),
     }
 }
 
 /// The client refuses its settings, most likely `[bus.kafka.properties]` or a file for TLS.
 pub(crate) fn unusable(client: &str, error: &KafkaError) -> Error {
-    Error::Setting { key: "bus.kafka".into(), problem: format!("the {client} cannot be made: {error}").into() }
+    Error::Setting { key: "bus.kafka".into(), problem: format!("the {client} cannot be created: {error}").into() }
 }
 
 /// Logs and liveness of one client.
@@ -175,7 +175,7 @@ impl Events {
         // Each attempt fails anew; once is enough to be told.
         let known = lock(&self.refusal).replace(refusal.clone());
         if known.is_none_or(|known| known.kind != refusal.kind) {
-            tracing::error!(client = self.client, %refusal, "kafka does not let this client in");
+            tracing::error!(client = self.client, %refusal, "authentication or TLS with kafka failed");
         }
     }
 

@@ -157,7 +157,7 @@ impl Poller {
             drop(state);
             match create(&self.kafka, &self.intake) {
                 Ok(consumer) => return Some(consumer),
-                Err(error) => tracing::error!(%error, "cannot make a consumer, trying again"),
+                Err(error) => tracing::error!(%error, "cannot create a consumer, retrying"),
             }
         }
     }
@@ -175,7 +175,7 @@ impl Poller {
                 && let Err(error) = consumer.fetch_metadata(Some("weir.ping"), ASK)
             {
                 // The answer to another question does not always come.
-                tracing::debug!(group = %self.intake.group, %error, "the log does not say who it is, asking again");
+                tracing::debug!(group = %self.intake.group, %error, "the log did not report its identity, retrying");
             }
         }
         let stuck_after = joining::limit(self.kafka.settings.kafka.session_timeout_ms);
@@ -244,7 +244,7 @@ impl Poller {
         let fresh: HashMap<_, _> = epochs.filter(|(place, epoch)| self.paused.get(place) != Some(epoch)).collect();
         drop(state);
         if !fresh.is_empty() {
-            tracing::debug!(group = %self.intake.group, "nothing was taken for long, pausing");
+            tracing::debug!(group = %self.intake.group, "the stage took no records for too long, pausing fetching");
             match consumer.pause(&list(&fresh.keys().cloned().collect::<Vec<_>>())) {
                 Ok(()) => self.paused.extend(fresh),
                 Err(error) => tracing::warn!(group = %self.intake.group, %error, "cannot pause fetching"),
@@ -282,15 +282,17 @@ impl Poller {
             Some(RDKafkaErrorCode::AutoOffsetReset) => match consumer.context().find_out_of_range(consumer) {
                 Ok(true) => Ok(()),
                 // Which partition it was cannot be told: a new client looks at all of them from the beginning.
-                Ok(false) => Err("a partition has no usable offset".to_owned()),
-                Err(error) => Err(format!("a partition has no usable offset, and the log cannot be asked: {error}")),
+                Ok(false) => Err("a partition has no valid offset".to_owned()),
+                Err(error) => {
+                    Err(format!("a partition has no valid offset, and the log did not report which one: {error}"))
+                }
             },
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
                 tracing::warn!(group = %self.intake.group, topics = ?self.topics, "a topic does not exist, waiting for it");
                 Ok(())
             }
             _ => {
-                tracing::debug!(group = %self.intake.group, %error, "the consumer goes on after an error");
+                tracing::debug!(group = %self.intake.group, %error, "the consumer continues after an error");
                 Ok(())
             }
         }
@@ -306,7 +308,7 @@ impl Poller {
         for place in failed {
             if let Some((offset, wait, why)) = state.go_back(&place, &self.intake.settings) {
                 let (topic, partition) = &place;
-                tracing::warn!(group = %self.intake.group, %topic, partition, offset, ?wait, %why, "a record failed, its partition goes back to it");
+                tracing::warn!(group = %self.intake.group, %topic, partition, offset, ?wait, %why, "a record failed, its partition is rewound to it and retried");
                 metrics::counter!("weir_consumer_rewinds_total", "group" => self.intake.group.to_string(), "topic" => topic.to_string()).increment(1);
                 waiting.push(place);
             }
@@ -337,7 +339,7 @@ impl Poller {
                     self.paused.remove(&place);
                 }
                 Err(error) => {
-                    tracing::warn!(group = %self.intake.group, %topic, partition, offset, %error, "cannot go back, trying again");
+                    tracing::warn!(group = %self.intake.group, %topic, partition, offset, %error, "cannot rewind a partition, retrying");
                     part.retry_at = Some(Instant::now() + REBUILD);
                 }
             }

@@ -71,7 +71,7 @@ impl Coverage {
         let since = *state.missing.get_or_insert(now);
         (state.due, state.wait) = (Some(now + AGAIN), AGAIN);
         if now.saturating_duration_since(since) >= PATIENCE {
-            state.told = Some(format!("no member of its group has partition {partition} of {topic}"));
+            state.told = Some(format!("partition {partition} of {topic} is assigned to no member of the group"));
         }
     }
 
@@ -83,7 +83,7 @@ impl Coverage {
             let ask = move || {
                 let group = &member.intake.group;
                 let uncovered = ask(&kafka.asking, group, &topics).unwrap_or_else(|error| {
-                    tracing::debug!(%group, %error, "the group does not say what it has, asking again");
+                    tracing::debug!(%group, %error, "the group did not report its assignments, retrying");
                     None
                 });
                 member.coverage.saw(number, uncovered.as_ref(), Instant::now());

@@ -53,7 +53,7 @@ fn what_nobody_has_for_long_is_told() {
     coverage.saw(1, Some(&lacks), at(22));
     assert_eq!(told(), None, "it may be moving");
     coverage.saw(1, Some(&lacks), at(23));
-    assert_eq!(told().unwrap(), "no member of its group has partition 0 of loads");
+    assert_eq!(told().unwrap(), "partition 0 of loads is assigned to no member of the group");
 
     coverage.rebalanced(at(30));
     coverage.saw(1, Some(&lacks), at(60));

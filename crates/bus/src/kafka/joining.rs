@@ -64,7 +64,7 @@ impl Joining {
         let (since, stands) = joining.as_ref()?;
         let since = away.map_or(*since, |away| away.max(*since));
         let waited = now.saturating_duration_since(since);
-        (waited > limit).then(|| format!("it is not in its group for {} s ({stands})", waited.as_secs()))
+        (waited > limit).then(|| format!("it has not joined its group for {} s ({stands})", waited.as_secs()))
     }
 }
 

@@ -38,7 +38,7 @@ fn only_who_waits_for_long_without_a_pause_is_stuck() {
     joining.look(Some(&group("up", "wait-join")), Duration::ZERO, at(29));
     assert_eq!(joining.stuck(limit, None, at(30)), None);
     let stuck = joining.stuck(limit, None, at(31)).unwrap();
-    assert_eq!(stuck, "it is not in its group for 31 s (up, wait-join)");
+    assert_eq!(stuck, "it has not joined its group for 31 s (up, wait-join)");
     joining.look(Some(&group("up", "steady")), Duration::ZERO, at(32));
     assert_eq!(joining.stuck(limit, None, at(100)), None, "it is in");
     joining.look(Some(&group("up", "wait-join")), Duration::ZERO, at(101));

@@ -38,7 +38,7 @@ impl Known {
     fn begin(&self, topic: &Arc<str>, id: &Arc<str>) -> Result<(), String> {
         self.saw(topic, id);
         if lock(&self.replaced).contains(topic) {
-            return Err(format!("topic {topic} was deleted and made again"));
+            return Err(format!("topic {topic} was deleted and recreated"));
         }
         lock(&self.begun).insert(Arc::clone(topic), Arc::clone(id));
         Ok(())

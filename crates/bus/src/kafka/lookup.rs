@@ -66,7 +66,7 @@ impl Seeker {
         loop {
             match self.consumer.poll(POLL) {
                 None if Instant::now() < until => {}
-                None => return Err(kafka.away(&format!("record {offset} of {topic}/{partition} did not come"))),
+                None => return Err(kafka.away(&format!("reading record {offset} of {topic}/{partition} timed out"))),
                 Some(Ok(message)) if message.partition() != partition || message.topic() != &*topic => {}
                 Some(Ok(message)) => {
                     let found = message.offset();
@@ -92,7 +92,7 @@ impl Seeker {
                 Some(Err(error)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset) => {
                     return Ok(None);
                 }
-                Some(Err(error)) => tracing::debug!(%topic, %error, "looking for a record goes on after an error"),
+                Some(Err(error)) => tracing::debug!(%topic, %error, "the look-up of a record continues after an error"),
             }
         }
     }

@@ -112,7 +112,7 @@ impl Kafka {
                 self.asking.context().is_let_in();
                 Ok(())
             }
-            Ok(_) => Err(self.away("it named no broker")),
+            Ok(_) => Err(self.away("its answer names no broker")),
             Err(error) => Err(self.away(&error.to_string())),
         }
     }

@@ -43,7 +43,7 @@ pub(crate) fn set_group_offset(
     offset: i64,
 ) -> Result<(), Error> {
     let away = |error: KafkaError| {
-        kafka.away(&format!("the offset of {group} was not set, its members must be stopped: {error}"))
+        kafka.away(&format!("the offset of {group} was not set, stop the group's members first: {error}"))
     };
     let mut offsets = TopicPartitionList::new();
     offsets.add_partition_offset(&kafka.settings.full_name(topic), partition, Offset::Offset(offset)).map_err(away)?;
@@ -99,9 +99,7 @@ pub(crate) fn offsets_at(kafka: &Kafka, topic: &str, start: &Start) -> Result<Ve
 pub(crate) async fn delete_group(kafka: &Kafka, group: &str) -> Result<(), Error> {
     let full = kafka.settings.full_name(group);
     let away = |error: String| {
-        kafka.away(&format!(
-            "the group {full} was not deleted, there has to be one, and its members must be stopped: {error}"
-        ))
+        kafka.away(&format!("group {full} was not deleted, check that it exists and stop its members first: {error}"))
     };
     let admin: AdminClient<Events> =
         kafka.config()?.create_with_context(Events::new("admin")).map_err(|error| unusable("admin client", &error))?;

@@ -116,11 +116,13 @@ impl Outage {
 impl Line {
     pub(super) fn write(&self, client: &str) {
         match self {
-            Line::Begins { reason } => tracing::warn!(client, reason, "no broker is reachable, trying again"),
-            Line::Also { reason } => tracing::warn!(client, reason, "no broker is reachable, for another reason too"),
+            Line::Begins { reason } => tracing::warn!(client, reason, "no broker is reachable, reconnecting"),
+            Line::Also { reason } => {
+                tracing::warn!(client, reason, "no broker is reachable, another reason was reported");
+            }
             Line::Lasts { reason, attempts, lasted } => {
                 let lasted_s = lasted.as_secs();
-                tracing::warn!(client, reason, attempts, lasted_s, "no broker is reachable still, trying again");
+                tracing::warn!(client, reason, attempts, lasted_s, "still no broker is reachable, reconnecting");
             }
             Line::Ended { attempts, lasted } => {
                 tracing::info!(client, attempts, lasted_s = lasted.as_secs(), "brokers are reachable again");

@@ -73,6 +73,6 @@ pub(crate) fn commit(consumer: &BaseConsumer<Member>) {
     match consumer.commit_consumer_state(CommitMode::Sync) {
         Ok(()) => {}
         Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::NoOffset) => {}
-        Err(error) => tracing::warn!(%error, "offsets were not committed, their records come again"),
+        Err(error) => tracing::warn!(%error, "offset commit failed, the records will be read again"),
     }
 }

@@ -88,7 +88,7 @@ impl ProducerContext for Deliveries {
             // taken, the client takes the first for written too. That holds only where the broker knows the producer: of
             // one that is new there it takes any number for the first (librdkafka 2.12.1).
             Ok(message) if message.offset() < 0 => {
-                ("no broker has said where it stands, so it may be on the log or not".into(), None)
+                ("no broker reported its offset, so it may or may not be on the log".into(), None)
             }
             Ok(message) => {
                 self.progress.landed(true, Instant::now());
@@ -249,7 +249,7 @@ impl Slot {
     fn rebuild(&self, old: &BaseProducer<Deliveries>, reason: &str) {
         match create(&self.kafka, &self.compression, &self.progress) {
             Ok(producer) => {
-                tracing::error!(reason, "the producer stopped, building a new one; what was in flight has failed");
+                tracing::error!(reason, "the producer failed and is recreated, its records in flight have failed");
                 metrics::counter!("weir_producer_rebuilds_total").increment(1);
                 self.progress.begin_anew(reason, Instant::now());
                 self.producer.store(Arc::new(producer));
@@ -257,7 +257,7 @@ impl Slot {
                 old.poll(POLL);
                 self.name(old);
             }
-            Err(error) => tracing::error!(%error, reason, "the producer stopped and a new one cannot be made"),
+            Err(error) => tracing::error!(%error, reason, "the producer failed and cannot be recreated, retrying"),
         }
     }
 }

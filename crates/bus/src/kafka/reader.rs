@@ -193,7 +193,7 @@ impl Following {
                 Some(Event::Failed(self.out_of_range()))
             }
             Err(error) => {
-                tracing::debug!(topic = %self.topic, %error, "the reader goes on after an error");
+                tracing::debug!(topic = %self.topic, %error, "the reader continues after an error");
                 None
             }
         }
@@ -240,7 +240,7 @@ impl Following {
                 return Error::OutOfRange { group: "reader".into(), topic, partition, offset, low, high };
             }
         }
-        let reason = "a partition has no usable offset, and which cannot be told".into();
+        let reason = "a partition has no valid offset, and the client does not report which one".into();
         Error::Fatal { client: "reader".into(), reason }
     }
 }

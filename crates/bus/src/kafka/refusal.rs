@@ -54,23 +54,24 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (what, check) = match self.kind {
             Kind::Login => (
-                "it refuses the user name or the password",
+                "the broker rejected the user name or the password",
                 "check bus.kafka.sasl_username, bus.kafka.sasl_password_file and bus.kafka.sasl_mechanism",
             ),
             Kind::Broker => (
-                "its certificate is not trusted",
-                "check that bus.kafka.ca_file holds the root of the brokers' certificates, and that these are made for \
-                 the names in bus.kafka.brokers",
+                "the broker's certificate is not trusted",
+                "check that bus.kafka.ca_file contains the root of the brokers' certificates, and that these are issued \
+                 for the names in bus.kafka.brokers",
             ),
             Kind::Client => (
-                "it refuses the certificate of this service, or wants one",
+                "the broker rejected the client certificate of this service, or requires one",
                 "check bus.kafka.certificate_file and bus.kafka.key_file",
             ),
-            Kind::Tls => {
-                ("there is no TLS with it", "check bus.kafka.security_protocol and the port in bus.kafka.brokers")
-            }
+            Kind::Tls => (
+                "the TLS handshake with the broker failed",
+                "check bus.kafka.security_protocol and the port in bus.kafka.brokers",
+            ),
             Kind::Protocol => (
-                "it ends the connection at once, as a port does that speaks another protocol",
+                "the broker closed the connection at once, as a port for another protocol does",
                 "check bus.kafka.security_protocol and the port in bus.kafka.brokers",
             ),
         };

@@ -96,7 +96,9 @@ impl Seeker {
             match self.consumer.poll(POLL) {
                 None if Instant::now() < patience => {}
                 None => {
-                    return Err(self.kafka.away(&format!("record {} of {topic}/{partition} did not come", span.next)));
+                    return Err(self
+                        .kafka
+                        .away(&format!("reading record {} of {topic}/{partition} timed out", span.next)));
                 }
                 Some(Ok(message)) if message.partition() != partition || message.offset() < span.next => {}
                 // Compaction or a transaction left a gap, and this one was not asked for.
@@ -135,7 +137,9 @@ impl Seeker {
                     span.next = low.clamp(span.next, until);
                     return Ok(span);
                 }
-                Some(Err(error)) => tracing::debug!(%topic, %error, "reading a part of a topic goes on after an error"),
+                Some(Err(error)) => {
+                    tracing::debug!(%topic, %error, "reading a part of a topic continues after an error");
+                }
             }
         }
     }

@@ -44,10 +44,10 @@ pub(crate) fn ask(kafka: &Kafka, topic: &str, limit: Duration) -> Result<Arc<str
 /// The same of a topic with its prefix.
 pub(crate) fn ask_full(kafka: &Kafka, full: &str, limit: Duration) -> Result<Arc<str>, Error> {
     let away = |reason: &str| kafka.away(&format!("the id of topic {full} is not known: {reason}"));
-    let name = CString::new(full).map_err(|_| away("its name holds a zero byte"))?;
+    let name = CString::new(full).map_err(|_| away("its name contains a zero byte"))?;
     let millis = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
     let client = kafka.asking.client().native_ptr();
-    let memory = || away("no memory");
+    let memory = || away("out of memory");
 
     let mut names = [name.as_ptr()];
     // SAFETY: one name, which lives on; librdkafka copies it.
@@ -81,7 +81,7 @@ pub(crate) fn ask_full(kafka: &Kafka, full: &str, limit: Duration) -> Result<Arc
     // SAFETY: of an event of another type this is null.
     let result = unsafe { rd::rd_kafka_event_DescribeTopics_result(event.pointer) };
     if result.is_null() {
-        return Err(away("the answer is not one to this question"));
+        return Err(away("the answer does not match the request"));
     }
     let mut count = 0;
     // SAFETY: the result belongs to the event, and so do the descriptions; there are `count` of them.
@@ -101,7 +101,7 @@ pub(crate) fn ask_full(kafka: &Kafka, full: &str, limit: Duration) -> Result<Arc
     };
     match code {
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR if (high, low) == (0, 0) => {
-            Err(away("the brokers are too old to tell the ids of topics"))
+            Err(away("the brokers are too old to report topic ids"))
         }
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Ok(format!("{high:016x}{low:016x}").into()),
         RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => Err(Error::NoTopic { topic: full.into() }),

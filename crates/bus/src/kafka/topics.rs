@@ -268,7 +268,9 @@ async fn create(
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => problems.push(TopicProblem {
                 topic,
-                problem: format!("does not exist and cannot be created: {code}; create it, or allow it to be created"),
+                problem: format!(
+                    "does not exist and cannot be created: {code}; create it, or allow this service to create it"
+                ),
                 blocks: true,
                 expires: false,
             }),

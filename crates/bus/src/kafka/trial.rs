@@ -37,7 +37,7 @@ impl Member {
                 && let Err(error) = write(consumer, std::slice::from_ref(&commit))
             {
                 let (topic, partition) = &commit.place;
-                tracing::warn!(group = %self.intake.group, %topic, partition, %error, "a record is to be tried alone, and that cannot be noted, trying again");
+                tracing::warn!(group = %self.intake.group, %topic, partition, %error, "offset commit failed while records are tried one at a time, retrying");
                 *lock(&self.try_again) = Some(Instant::now() + AGAIN);
                 return true;
             }
@@ -58,7 +58,7 @@ impl Member {
             return;
         }
         if let Err(error) = write(consumer, &commits) {
-            tracing::warn!(group = %self.intake.group, %error, "the end of a run was not noted, it may count as a crash");
+            tracing::warn!(group = %self.intake.group, %error, "the final offset commit failed, the end of this run may count as a crash");
             return;
         }
         let mut state = self.intake.lock();

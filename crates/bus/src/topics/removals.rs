@@ -47,10 +47,8 @@ fn compacted(policy: &str, value: &impl Fn(&str) -> Option<String>) -> Vec<(Stri
         found.push((format!("has cleanup.policy={policy}: registrations would be lost; set it to compact"), true));
     }
     if let Some(has) = number(value, "delete.retention.ms").filter(|has| *has < TOMBSTONES_MS) {
-        let problem = format!(
-            "has delete.retention.ms={has}: who reads it meanwhile may miss that something was removed; set it to \
-             {TOMBSTONES_MS}"
-        );
+        let problem =
+            format!("has delete.retention.ms={has}: a reader may miss the removal of a key; set it to {TOMBSTONES_MS}");
         found.push((problem, false));
     }
     found
@@ -67,8 +65,8 @@ fn log(policy: &str, wanted: i64, value: &impl Fn(&str) -> Option<String>) -> Ve
     }
     if let Some(has) = number(value, "retention.bytes").filter(|has| *has >= 0) {
         let problem = format!(
-            "has retention.bytes={has}: with more than that in a partition the oldest records are removed, read or not; \
-             set it to -1 on the topic, whatever log.retention.bytes of the brokers says"
+            "has retention.bytes={has}: a larger partition loses its oldest records, even unread ones; set it to -1 on the \
+             topic, whatever log.retention.bytes of the brokers is"
         );
         found.push((problem, false));
     }
@@ -77,8 +75,8 @@ fn log(policy: &str, wanted: i64, value: &impl Fn(&str) -> Option<String>) -> Ve
         for (key, least) in [("local.retention.ms", wanted), ("local.retention.bytes", i64::MAX)] {
             if let Some(has) = number(value, key).filter(|has| *has >= 0 && *has < least) {
                 let problem = format!(
-                    "has {key}={has} without remote.storage.enable: records may go from the brokers, and are nowhere else; \
-                     set it to -2"
+                    "has {key}={has} without remote.storage.enable: the brokers may remove records that are stored nowhere \
+                     else; set it to -2"
                 );
                 found.push((problem, false));
             }
@@ -97,16 +95,16 @@ fn clocks(wanted: i64, queued: i64, value: &impl Fn(&str) -> Option<String>) -> 
     let right = i64::try_from(CLOCKS.as_millis()).unwrap_or(i64::MAX).min(wanted / 2);
     match number(value, KEY) {
         Some(has) if has > wanted / 2 => Some(format!(
-            "has {KEY}={has}: what a producer sends whose clock is behind is removed before its time; set it to {right}"
+            "has {KEY}={has}: records of a producer whose clock is behind expire too early; set it to {right}"
         )),
         Some(has) if has < queued.min(right) => {
-            Some(format!("has {KEY}={has}: records that wait for a broker for longer are refused; set it to {right}"))
+            Some(format!("has {KEY}={has}: records that wait longer for a broker are refused; set it to {right}"))
         }
         Some(_) => None,
         // Brokers before 3.6.
         None => Some(
-            "has message.timestamp.type=CreateTime, and no limit to it: what a producer sends whose clock is behind is \
-             removed before its time; set it to LogAppendTime"
+            "has message.timestamp.type=CreateTime without a limit: records of a producer whose clock is behind expire too \
+             early; set it to LogAppendTime"
                 .to_owned(),
         ),
     }

@@ -25,12 +25,12 @@ pub fn listen_problem(value: &str) -> Option<(String, String)> {
         None => format!("{value:?} has no port"),
         Some(("", _)) => format!("{value:?} has no host"),
         Some((host, _)) if host.contains(|c: char| c.is_whitespace() || c == '/') => {
-            format!("{value:?} is no address")
+            format!("{value:?} is not an address")
         }
         Some((host, _)) if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) => {
-            format!("{value:?} is no address: an IPv6 host stands in brackets")
+            format!("{value:?} is not an address: an IPv6 host needs brackets")
         }
-        Some((_, port)) if port.parse::<u16>().is_err() => format!("{port:?} is no port"),
+        Some((_, port)) if port.parse::<u16>().is_err() => format!("{port:?} is not a port"),
         Some(_) => return None,
     };
     Some((problem, "write host:port, for example 127.0.0.1:8081, with port 0 for a free one".to_owned()))
@@ -47,7 +47,7 @@ fn broker_problem(value: &str) -> Option<(String, String)> {
         is_host && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
     let problem = || {
-        let problem = format!("{value:?} is not host:port, without scheme or path");
+        let problem = format!("{value:?} is not host:port (without scheme and path)");
         (problem, "write host:port, for example localhost:9092".to_owned())
     };
     (!is_broker).then(problem)
@@ -62,18 +62,18 @@ fn url_problem(value: &str) -> Option<(String, String)> {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host_port = authority.rsplit_once('@').map_or(authority, |(_, host_port)| host_port);
     let problem = if value.contains(char::is_whitespace) {
-        "has a blank in it"
+        "contains whitespace"
     } else if host_port.is_empty() || host_port.starts_with(':') {
-        "names no host"
+        "has no host"
     } else if host_port.rsplit_once(':').is_some_and(|(host, port)| {
         let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
         // The last colon of an address of IPv6 without a port is within the brackets.
         let is_within = host.starts_with('[') && port.ends_with(']');
         !(is_port || is_within)
     }) {
-        "has a port that is none"
+        "has an invalid port"
     } else if scheme.starts_with("http") && value.parse::<Uri>().is_err() {
-        "is no URL"
+        "is not a valid URL"
     } else {
         return None;
     };
@@ -88,7 +88,7 @@ fn place_problem(value: &str) -> Option<(String, String)> {
         return Some((problem, "write the whole path, as /home/weir/lake".to_owned()));
     }
     let is_url = value.contains("://");
-    is_url.then(|| (format!("{value:?} is a URL, and not a path"), "name a file or folder of this machine".to_owned()))
+    is_url.then(|| (format!("{value:?} is a URL, not a path"), "name a file or folder on this machine".to_owned()))
 }
 
 /// What is wrong with the root of a store, and what to do: a folder that is meant to be a bucket would be gone with the
@@ -118,7 +118,7 @@ pub fn root_problem(root: &str) -> Option<(String, String)> {
             wrong(format!("is {root:?}"), format!("did you mean s3://{}?", rest.trim_start_matches('/')))
         }
         (other, _) => wrong(
-            format!("is {root:?}, and stores by {other}: are not known"),
+            format!("is {root:?}, and {other}: stores are not supported"),
             format!("{USE}, or ./{root} for a folder"),
         ),
     }
