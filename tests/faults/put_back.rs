@@ -56,7 +56,7 @@ pub(crate) async fn log() -> anyhow::Result<()> {
     own.up.restart()?;
     own.up.ready(WITHIN)?;
     let said = own.until_check("loader_held", "failing").await?;
-    ensure!(said.contains("put back from a copy") && said.contains("loader.accept"), "{said}");
+    ensure!(said.contains("restored from a copy") && said.contains("loader.accept"), "{said}");
     // Fewer than were lost, and then more: the new ones stand where the old ones stood, and beyond.
     own.found(&own.deliver(27..32).await?).await?;
     own.found(&own.deliver(32..52).await?).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn log() -> anyhow::Result<()> {
     ensure!(after.len() == 26 + 25 && after.values().all(|times| *times == 1), "after: {after:?}");
     let said = own.until_check("loader_held", "failing").await?;
 
-    let epoch = said.split_once("belongs to epoch ").and_then(|(_, rest)| rest.split_once(' '));
+    let epoch = said.split_once("belong to epoch ").and_then(|(_, rest)| rest.split_once(' '));
     let (epoch, _) = epoch.with_context(|| format!("it names no epoch: {said}"))?;
     own.up.stop(WITHIN)?;
     own.up.restart_with("WEIR__LOADER__ACCEPT", epoch)?;

@@ -36,33 +36,37 @@ impl Checks {
         };
         let checks = Self {
             log: LogChecks::new(health, "enricher_log", "enricher_topics"),
-            claims: ClaimChecks::new(health, "enricher_claims", "enricher_claims_reach", "the topics come"),
+            claims: ClaimChecks::new(health, "enricher_claims", "enricher_claims_reach", "the topics are prepared"),
             progress: Progress::new(health, "enricher_progress", "enricher_partitions", STAGE, stalled_after),
             retention: Retention::new(health, "enricher_retention", STAGE),
             lake: check("enricher_lake"),
             put_failed: Arc::default(),
             requests: check("enricher_load_requests"),
         };
-        checks.requests.ok("none failed");
+        checks.requests.ok("no load request failed");
         checks
     }
 
     pub(crate) fn lake_ok(&self) {
         self.put_failed.store(false, Ordering::Relaxed);
-        self.lake.ok("takes files");
+        self.lake.ok("accepts files");
     }
 
     pub(crate) fn lake_failed(&self, error: &str) {
         self.put_failed.store(true, Ordering::Relaxed);
-        self.lake.fail(format!("a file was not taken: {error}; the input is held and comes to no harm"));
+        self.lake.fail(format!(
+            "writing a file to the lake failed: {error}; the enricher retries, and its input waits without loss"
+        ));
     }
 
     pub(crate) fn request_ok(&self) {
-        self.requests.ok("the last one was acknowledged");
+        self.requests.ok("the last load request was acknowledged");
     }
 
     pub(crate) fn request_failed(&self, error: &str) {
-        self.requests.fail(format!("a load request is not acknowledged: {error}; the input is held"));
+        self.requests.fail(format!(
+            "a load request is not acknowledged: {error}; the enricher re-sends it, and its input waits"
+        ));
     }
 
     /// Looks at the lake until it is cancelled.
@@ -70,7 +74,7 @@ impl Checks {
         let look = async {
             loop {
                 match lake.ping().await {
-                    Err(error) => self.lake.fail(format!("{error}; the input is held")),
+                    Err(error) => self.lake.fail(format!("{error}; the input of the enricher waits")),
                     Ok(()) if self.put_failed.load(Ordering::Relaxed) => {}
                     Ok(()) => self.lake.ok("answers"),
                 }

@@ -62,7 +62,10 @@ impl State {
             None => {}
         }
         let Content::Activity(_, Verdict::Waits(step)) = content else { return false };
-        tracing::warn!(step, at = %head.at, "a required step failed: the partition waits and goes back to this record");
+        tracing::warn!(
+            step, at = %head.at,
+            "a required step failed: the partition is rewound to this record and retried"
+        );
         self.held.insert(place, head.assignment.epoch);
         true
     }

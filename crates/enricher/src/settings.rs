@@ -56,12 +56,12 @@ impl EnricherSettings {
     /// What is wrong, although every value has the right type and range.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Problems::of("enricher");
-        problems.check(!self.group.is_empty(), "group", "is empty", "name the group, as weir-enricher");
+        problems.check(!self.group.is_empty(), "group", "is empty", "name the group, for example weir-enricher");
         problems.check(
             self.stalled_after_ms > self.flush_interval_ms,
             "stalled_after_ms",
             "is not more than flush_interval_ms",
-            "use three times flush_interval_ms: until its files are finished nothing is done",
+            "use three times flush_interval_ms: activities are done only after their files are finished",
         );
         steps::validate(self, &mut problems);
         problems.into_vec()

@@ -75,14 +75,14 @@ fn what_does_not_do_is_told_with_what_would() {
         ),
         ("name = \"a\"\ntype = \"derive\"\nrequired = true", "derive cannot fail"),
         ("name = \"a\"\ntype = \"derive\"\nurl = \"http://crm:1\"", "derive has no such setting"),
-        ("name = \"A.b\"\ntype = \"derive\"", "is \"A.b\""),
+        ("name = \"A.b\"\ntype = \"derive\"", "\"A.b\" is not a valid name"),
         ("name = \"a\"\ntype = \"guess\"", "type"),
     ] {
         let said = refused(&format!("[[enricher.steps]]\n{text}\n"));
         assert!(said.contains(problem), "{text}: {said}");
     }
     let twice = "[[enricher.steps]]\nname = \"a\"\ntype = \"derive\"\n".repeat(2);
-    assert!(refused(&twice).contains("another step's name"));
+    assert!(refused(&twice).contains("the name of another step"));
     for (text, problem) in [
         ("group = \"\"", "enricher.group"),
         ("batches_ahead = 0", "enricher.batches_ahead"),

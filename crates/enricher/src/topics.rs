@@ -6,7 +6,7 @@ use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS, LOADS};
 use crate::STAGE;
 
 /// What it does.
-pub const ABOUT: &str = "Finds out more about activities, and writes them to a topic and to the files of the lake";
+pub const ABOUT: &str = "Enriches activities, and writes them to a topic and to files in the lake";
 
 const RUNS: Runs = Runs {
     scales: Scales::Lag(2000),

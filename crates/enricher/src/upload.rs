@@ -93,7 +93,7 @@ impl Uploads {
             Some(id) if id != self.topic_id => {
                 self.delete(&uploaded).await;
                 anyhow::bail!(
-                    "topic {} was deleted and made again: its offsets begin anew; start the enricher again",
+                    "topic {} was deleted and recreated: its offsets start over; restart the enricher",
                     place.0
                 );
             }
@@ -126,7 +126,7 @@ impl Uploads {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         while let Err(error) = self.lake.store().put(&path, PutPayload::from(file.bytes.clone())).await {
             shared.checks.lake_failed(&error.to_string());
-            tracing::debug!(%path, %error, "a file was not taken, trying again");
+            tracing::debug!(%path, %error, "writing a file to the lake failed, retrying");
             tokio::time::sleep(backoff.pause()).await;
         }
         shared.checks.lake_ok();
@@ -148,7 +148,7 @@ impl Uploads {
         loop {
             match shared.bus.topic_identity(ACTIVITIES.name()).await {
                 Ok(id) => return id,
-                Err(error) => tracing::debug!(%error, "the topic does not say who it is, asking again"),
+                Err(error) => tracing::debug!(%error, "reading the id of a topic failed, retrying"),
             }
             tokio::time::sleep(backoff.pause()).await;
         }
@@ -158,7 +158,7 @@ impl Uploads {
     async fn delete(&self, uploaded: &[(Path, File)]) {
         for (path, _) in uploaded {
             if let Err(error) = self.lake.store().delete(path).await {
-                tracing::debug!(%path, %error, "a file of a turn that is over was not deleted");
+                tracing::debug!(%path, %error, "deleting a file of an ended assignment failed");
             }
         }
     }
@@ -189,7 +189,7 @@ async fn send(request: &LoadRequest, shared: &Shared) {
             }
             Err(Error::Full) => {}
             Err(error) => {
-                tracing::warn!(request = request.id, %error, "a load request was not acknowledged, sending it again");
+                tracing::warn!(request = request.id, %error, "a load request was not acknowledged, re-sending it");
                 shared.checks.request_failed(&error.to_string());
             }
         }

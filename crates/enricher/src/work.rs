@@ -109,7 +109,7 @@ fn read(record: &Incoming) -> Result<Activity, Refused> {
     let activity: Activity =
         record.decode().map_err(|error| Refused { reason: UNDECODABLE, message: error.to_string() })?;
     if activity.id.is_empty() {
-        let message = "the activity has no id: whoever writes activities gives each its own".to_owned();
+        let message = "the activity has no id: the program that writes it must give each activity its own".to_owned();
         return Err(Refused { reason: NO_ID, message });
     }
     Ok(activity)
@@ -118,7 +118,7 @@ fn read(record: &Incoming) -> Result<Activity, Refused> {
 fn derived(activity: Activity, steps: &Steps) -> Result<EnrichedActivity, Refused> {
     catch_unwind(AssertUnwindSafe(|| steps.begin(activity))).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-        Refused { reason: PANIC, message: format!("deriving broke: {}", text.unwrap_or("no reason was given")) }
+        Refused { reason: PANIC, message: format!("the derive step panicked: {}", text.unwrap_or("no message")) }
     })
 }
 

@@ -89,7 +89,7 @@ impl Writer {
                     Some(batch) => self.take(batch).await?,
                     None => open = false,
                 },
-                Some(ended) = self.running.join_next() => self.ended(ended.context("an upload broke")?)?,
+                Some(ended) = self.running.join_next() => self.ended(ended.context("the upload task failed")?)?,
                 _ = ticks.tick() => self.drop_what_is_over(),
             }
             self.seal(!open);
@@ -186,7 +186,9 @@ impl Writer {
                 .collect::<Result<Vec<_>, ParquetError>>()
         });
         // A file that cannot be written must not be passed over: the process ends, and begins with the committed offsets.
-        for (place, day, file) in writing.await.context("writing rows broke")?.context("writing rows")? {
+        for (place, day, file) in
+            writing.await.context("the task that writes rows failed")?.context("writing rows failed")?
+        {
             if let Some(partition) = self.partitions.get_mut(&place) {
                 partition.files.insert(day, file);
             }

@@ -63,23 +63,28 @@ impl LakeSettings {
         if let Root::Bucket { bucket, .. } = self.parsed_root() {
             let names_none = format!("{:?} names no bucket", self.root);
             problems.check(!bucket.is_empty(), "root", names_none, "use s3://bucket/prefix");
-            problems.check(!self.s3_region.is_empty(), "s3_region", "is empty", "use the bucket's, or us-east-1");
+            problems.check(
+                !self.s3_region.is_empty(),
+                "s3_region",
+                "is empty",
+                "use the region of the bucket, or us-east-1",
+            );
         }
         let endpoint = &self.s3_endpoint;
         let (http, https) = (endpoint.starts_with("http://"), endpoint.starts_with("https://"));
-        let is = format!("is {endpoint:?}");
-        problems.check(endpoint.is_empty() || http || https, "s3_endpoint", is.as_str(), "use https://host:port");
+        let no_url = format!("{endpoint:?} is not an https URL");
+        problems.check(endpoint.is_empty() || http || https, "s3_endpoint", no_url.as_str(), "use https://host:port");
         problems.check(
             !http || self.s3_allow_http,
             "s3_endpoint",
-            is,
-            "use https, or set lake.s3_allow_http where the way to it can be trusted",
+            no_url,
+            "use https, or set lake.s3_allow_http if the network path to it can be trusted",
         );
         problems.check(
             self.s3_access_key_id.is_empty() == self.s3_secret_access_key_file.as_os_str().is_empty(),
             "s3_secret_access_key_file",
-            "goes with lake.s3_access_key_id",
-            "give both or neither",
+            "must be set together with lake.s3_access_key_id",
+            "set both or neither",
         );
         problems.into_vec()
     }

@@ -74,7 +74,7 @@ async fn a_table_is_made_whole_or_not_at_all() {
     let settings = settings(folder.path());
     let refused = async |name: &str| Fresh::begin(&settings, name).await.unwrap_err().to_string();
     let empty = Fresh::begin(&settings, "t").await.unwrap().commit().await.unwrap_err();
-    assert!(empty.to_string().contains("no row"), "{empty}");
+    assert!(empty.to_string().contains("no rows"), "{empty}");
 
     let rows = file(&[("a", None, 100)], "t");
     let mut interrupted = Fresh::begin(&settings, "t").await.unwrap();
@@ -91,5 +91,5 @@ async fn a_table_is_made_whole_or_not_at_all() {
     assert!(second.commit().await.is_err(), "somebody was faster");
     assert_eq!(crate::count(&settings, "u").await.unwrap().rows, 1);
     assert!(refused("u").await.contains("choose another name"));
-    assert!(refused("../u").await.contains("no name for a table"));
+    assert!(refused("../u").await.contains("not a valid table name"));
 }

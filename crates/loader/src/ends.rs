@@ -154,10 +154,17 @@ pub(crate) async fn look(bus: &Bus, lake: &Lake, limit: Duration) -> Result<Foun
         }
     }
     for (application, version) in &beyond {
-        tracing::error!(%application, version, "a version of the table lies beyond the end of its partition: the log was put back, the lake was not");
+        tracing::error!(
+            %application, version,
+            "the table has loaded offsets beyond the end of the partition: the log was restored or truncated, the lake \
+             was not"
+        );
     }
     for (application, Gone { version, end, next }) in &gone {
-        tracing::error!(%application, version, end, %next, "the table has rows of records that are not on the log any more: it was put back from a copy");
+        tracing::error!(
+            %application, version, end, %next,
+            "the table has rows of records that the log no longer has: the log was restored from a copy"
+        );
     }
     bus.looked_at_opening();
     Ok(Found { beyond, gone })

@@ -28,7 +28,7 @@ pub(crate) async fn look(store: &Arc<dyn ObjectStore>, table: &Table, waiting: &
             Ok(footer) => usable.push((n, footer)),
             Err(error @ FileError::Store { .. }) => return Err(Error::File { table: table.name.clone(), error }),
             Err(error) if waiting.accepted => {
-                tracing::warn!(request = request.id, %error, "left out, as loader.accept says");
+                tracing::warn!(request = request.id, %error, "unusable file skipped: loader.accept has its request");
             }
             Err(error) => return Ok(Looked::Unusable(error.to_string())),
         }
@@ -49,7 +49,10 @@ async fn look_at(
     }
     let column = &request.offset_column;
     let Some(bounds) = footer.bounds(column).filter(|bounds| bounds.nulls == 0) else {
-        return Err(FileError::unusable(&path, format!("it does not tell the offsets of all rows in column {column}")));
+        return Err(FileError::unusable(
+            &path,
+            format!("its statistics do not have the offsets of all rows in column {column}"),
+        ));
     };
     let range = request.range;
     if bounds.min < range.from || bounds.max >= range.to {

@@ -18,7 +18,7 @@ use crate::reader::FileReader;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It is not there.
-    #[error("file {0} is not there")]
+    #[error("file {0} does not exist")]
     Missing(Path),
     /// It is not what it should be.
     #[error("file {path} cannot be used: {problem}")]

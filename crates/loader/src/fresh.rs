@@ -45,21 +45,21 @@ impl Fresh {
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         anyhow::ensure!(
             (1..=64).contains(&name.len()) && name.chars().all(fits),
-            "{name:?} is no name for a table: use 1 to 64 of a-z, 0-9 and underscore"
+            "{name:?} is not a valid table name: use 1 to 64 of a-z, 0-9 and underscore"
         );
         let lake = Lake::open(lake)?;
         let mut table = Table::new(&lake, name)?;
         table.refresh().await?;
         let place = format!("{}/{name}", lake.root());
-        anyhow::ensure!(table.version().is_none(), "there is a table {name} already, in {place}: choose another name");
+        anyhow::ensure!(table.version().is_none(), "table {name} already exists in {place}: choose another name");
         let left = match lake.store().list(Some(&table.path)).try_next().await {
             Err(object_store::Error::NotFound { .. }) => None,
             left => left?,
         };
         anyhow::ensure!(
             left.is_none(),
-            "{place} has files and is no table: what a rebuild left that did not end. Remove the folder, or choose another \
-             name"
+            "{place} has files but is not a table: an interrupted rebuild left them. Remove the folder, or choose \
+             another name"
         );
         Ok(Self { lake, table, files: Vec::new() })
     }
@@ -84,7 +84,7 @@ impl Fresh {
     /// When there is no file, somebody else made the table meanwhile, or the store fails.
     pub async fn commit(self) -> anyhow::Result<()> {
         let Self { table, files, .. } = self;
-        anyhow::ensure!(!files.is_empty(), "there is no row: no table was made");
+        anyhow::ensure!(!files.is_empty(), "no table was created: there are no rows");
         let partitions: Vec<String> = columns::PARTITION_COLUMNS.iter().map(|name| (*name).to_owned()).collect();
         let schemas: Vec<_> = files.iter().map(|(_, footer)| Arc::clone(&footer.schema)).collect();
         let first = schema::first(&partitions, schemas.iter().map(Arc::as_ref))
@@ -94,7 +94,7 @@ impl Fresh {
         let commit = Commit::append(actions, &partitions);
         let (version, outcome) = table.commit(&commit, LIMIT).await?;
         let committed = matches!(outcome, Outcome::Committed) || table.is_ours(version, &commit).await?;
-        anyhow::ensure!(committed, "table {} was not made: {outcome:?}", table.name);
+        anyhow::ensure!(committed, "table {} was not created: {outcome:?}", table.name);
         Ok(())
     }
 }

@@ -15,7 +15,7 @@ use crate::pipeline::STAGE;
 use crate::table::Error;
 
 /// Why an offset lies beyond the end of its partition.
-const PUT_BACK: &str = "its partition on the log ended before that: the log was put back from a copy or lost its end, and the lake was not";
+const PUT_BACK: &str = "The log was restored from a copy or truncated, and the lake was not";
 
 /// The checks of the loader.
 #[derive(Debug, Clone)]
@@ -54,12 +54,13 @@ impl Checks {
     }
 
     pub(crate) fn store_failed(&self, error: &dyn std::fmt::Display) {
-        self.store.fail(format!("{error}; nothing is lost, and nothing is loaded until it answers"));
+        self.store.fail(format!("{error}; nothing is loaded until the lake answers, and no data is lost"));
     }
 
     /// Nothing is loaded yet, since the table cannot be compared with the log.
     pub(crate) fn cannot_compare(&self, error: &Error, lasts: bool) {
-        let text = format!("nothing is loaded before the table was compared with the log: {error}");
+        let text =
+            format!("the comparison of the table with the log failed, the loader retries it before it loads: {error}");
         match error {
             // Of a log that does not answer other checks tell, and of one that refuses none.
             Error::Log { .. } if lasts => self.held.fail(text),
@@ -117,8 +118,8 @@ impl Checks {
                 (None, None) => self.held.ok("no request is held"),
                 (None, Some((application, gone))) => self.held.fail(of_gone(application, gone)),
                 (Some((application, at)), _) => self.held.fail(format!(
-                    "requests of application {application} will be held: the table has version {at} of it, and {PUT_BACK}. \
-                     docs/lake.md says what to do"
+                    "requests of application {application} will be held: the table has version {at} of it, and its \
+                     partition on the log ends before that. {PUT_BACK}. docs/lake.md says what to do"
                 )),
             },
             Some((_, true, text)) => self.held.fail(format!("{count} requests are held: {text}")),
@@ -127,7 +128,7 @@ impl Checks {
         self.progress.value(stalled.as_secs_f64());
         if stalled >= stalled_after {
             let seconds = stalled.as_secs();
-            self.progress.fail(format!("{ready} requests wait, and nothing was loaded for {seconds} s"));
+            self.progress.fail(format!("stalled: {ready} requests wait, and nothing was loaded for {seconds} s"));
         } else {
             self.progress.ok(format!("{ready} requests wait"));
         }
@@ -149,7 +150,9 @@ impl Checks {
                 match tokio::time::timeout(limit, lake.ping()).await {
                     Ok(Ok(())) => self.store_ok(),
                     Ok(Err(error)) => self.store_failed(&error),
-                    Err(_) => self.store_failed(&format!("{} did not answer within {limit:?}", lake.root())),
+                    Err(_) => {
+                        self.store_failed(&format!("the lake at {} did not answer within {limit:?}", lake.root()))
+                    }
                 }
                 metrics::gauge!("weir_lag_records", "stage" => STAGE, "lane" => "loads")
                     .set(consumer.total_lag() as f64);
@@ -170,10 +173,10 @@ fn of_gone(application: &str, gone: &Gone) -> String {
     let Gone { version, end, .. } = gone;
     let epoch = gone.epoch().unwrap_or_default();
     format!(
-        "the log was put back from a copy: of application {application} the table has the rows up to offset {version}, and \
-         the log has the records up to {end}. What came since belongs to epoch {epoch} and is loaded. What was acknowledged \
-         after the copy was made and is not in the table is lost with the log that was replaced: have it sent again. Then add \
-         {epoch} to loader.accept and restart the loader. docs/lake.md says more"
+        "the log was restored from a copy. The table has the rows of application {application} up to offset {version}, \
+         but the log has its records only up to {end}. Later records belong to epoch {epoch} and are loaded. Records \
+         that were acknowledged after the copy was made and are not in the table are lost with the replaced log: have \
+         them re-sent. Then add {epoch} to loader.accept and restart the loader. docs/lake.md says more"
     )
 }
 
@@ -185,19 +188,21 @@ fn explain(waiting: &Waiting, decision: Decision) -> String {
     let which = format!("request {id} of application {application} for table {table}, offsets {from} to {to},");
     match (decision, &waiting.looked) {
         (Decision::Gap { version }, _) => format!(
-            "{which} cannot be loaded, because the table has version {version} of the application and nobody asked to \
-             load {version} to {from}. Look for that request on topic loads and among the dead letters. If its rows are \
-             lost for good, add {id} to loader.accept and restart the loader"
+            "{which} cannot be loaded. The table has version {version} of the application, and no request covers \
+             {version} to {from}. Look for the missing request on topic loads and among the dead letters. If its rows \
+             are lost for good, add {id} to loader.accept and restart the loader"
         ),
         (Decision::Beyond { at }, _) => format!(
-            "{which} is not loaded, and not taken for loaded: offset {at} of the application is in the table or was asked \
-             for, and {PUT_BACK}. Look whether the rows of {from} to {to} are in the table. Add the id of the first request \
-             whose rows are not to loader.accept and restart the loader: it and what follows is loaded, and what comes before \
-             it counts as loaded. docs/lake.md says how"
+            "{which} is neither loaded nor counted as loaded. Offset {at} of the application is in the table or in a \
+             request, but its partition on the log ends before that. {PUT_BACK}. Check whether the rows of {from} to \
+             {to} are in the table. Add the id of the first request whose rows are missing to loader.accept and \
+             restart the loader. The loader then loads that request and those after it, and counts those before it as \
+             loaded. docs/lake.md says how"
         ),
         (_, Looked::Unusable(problem)) => format!(
-            "{which} cannot be loaded: {problem}. Put the file back as it was (from a version of the bucket, or a backup), \
-             and it is loaded by itself. If it is lost for good, add {id} to loader.accept and restart the loader"
+            "{which} cannot be loaded: {problem}. Restore the original file (from a version of the bucket, or a \
+             backup): the loader then loads the request without a restart. If the file is lost for good, add {id} to \
+             loader.accept and restart the loader"
         ),
         _ => format!("{which} waits"),
     }

@@ -70,7 +70,7 @@ pub use crate::table::Error;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What it does.
-pub const ABOUT: &str = "Makes files part of the tables of the lake, each row once";
+pub const ABOUT: &str = "Loads files into the tables of the lake, each row once";
 
 /// The second instance takes over when the first one fails.
 const RUNS: Runs = Runs {
@@ -87,7 +87,7 @@ const RUNS: Runs = Runs {
 pub fn description() -> Description {
     let topics = vec![
         TopicUse::of(&LOADS, Use::Input, "its input"),
-        TopicUse::of(&ACTIVITIES, Use::Ends, "where its partitions end: no version of a table can lie beyond"),
+        TopicUse::of(&ACTIVITIES, Use::Ends, "the ends of its partitions, which no version in a table may exceed"),
         TopicUse::of(&DEAD_LETTERS, Use::Output, "what it refuses"),
     ];
     Description { name: STAGE, about: ABOUT, topics, refuses: true, replays: false, runs: RUNS }
@@ -200,7 +200,7 @@ impl Loader {
                 Err(error) => {
                     self.checks.cannot_compare(&error, began.elapsed() >= warn);
                     if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(%error, "versions of the table cannot be compared with the log, trying again");
+                        tracing::warn!(%error, "the comparison of the table with the log failed, retrying");
                     }
                 }
             }

@@ -131,21 +131,21 @@ impl Loading {
                         table = self.table.name,
                         version,
                         reason,
-                        "nobody knows whether a commit was written"
+                        "the outcome of a commit is unknown, reading the table to find out"
                     );
                     self.confirm(version, &plan.commit).await?
                 }
             };
             if committed {
                 if let Err(error) = self.table.refresh().await {
-                    tracing::debug!(%error, "read again in the next round");
+                    tracing::debug!(%error, "reading the table after a commit failed, retrying in the next round");
                 }
                 self.remove(store, &plan.replaced).await;
                 let rows = plan.parts.iter().map(|part| part.rows).sum();
                 let round = Round { version: Some(version), requests: plan.parts.len(), rows, received: plan.received };
                 return Ok(self.settle(decisions, &plan.parts, round));
             }
-            tracing::info!(table = self.table.name, version, "somebody else committed first: deciding again");
+            tracing::info!(table = self.table.name, version, "another writer committed first, retrying");
             if matches!(outcome, Outcome::Taken) {
                 // Whereas a commit of which nobody knows may yet come to be, and needs its files.
                 self.remove(store, &plan.made).await;
@@ -169,7 +169,7 @@ impl Loading {
         let mut left = 20;
         loop {
             match self.table.is_ours(version, commit).await {
-                Err(error) if left > 0 => tracing::debug!(%error, version, "is it ours? asking again"),
+                Err(error) if left > 0 => tracing::debug!(%error, version, "reading the commit failed, retrying"),
                 answer => return answer,
             }
             left -= 1;
@@ -265,7 +265,7 @@ impl Loading {
         tracing::error!(
             table = self.table.name,
             ?unmarked,
-            "offsets lie beyond the end of their partition: the log was put back, the lake was not"
+            "offsets lie beyond the end of their partition: the log was restored or truncated, the lake was not"
         );
         self.table.mark(&unmarked, limit).await.map(|_| true)
     }
@@ -331,7 +331,11 @@ impl Loading {
         let waiting = &mut self.queue[bad.n];
         match &mut waiting.looked {
             Looked::Usable(files) if waiting.accepted => {
-                tracing::warn!(request = waiting.request.id, error = bad.problem, "left out, as loader.accept says");
+                tracing::warn!(
+                    request = waiting.request.id,
+                    error = bad.problem,
+                    "unusable file skipped: loader.accept has its request"
+                );
                 files.retain(|(number, _)| *number != bad.number);
             }
             looked => *looked = Looked::Unusable(bad.problem),
@@ -373,7 +377,7 @@ impl Loading {
             snapshot.log_data().iter().map(|file| in_table(&self.table, &file.path())).collect();
         for path in paths.iter().filter(|path| !in_use.contains(path)) {
             if let Err(error) = store.delete(path).await {
-                tracing::debug!(%error, %path, "a file that is not needed could not be removed: left for the vacuum");
+                tracing::debug!(%error, %path, "deleting an unneeded file failed, it is left to the vacuum");
             }
         }
     }

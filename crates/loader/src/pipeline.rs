@@ -153,7 +153,7 @@ impl Pipeline {
     /// offset that the table has not come to, and is held.
     async fn refuse(&self, record: Incoming, reason: &'static str, message: String) {
         let Incoming { coordinates, payload, headers, ack, .. } = record;
-        tracing::error!(at = %coordinates, reason, message, "a record of loads is no load request");
+        tracing::error!(at = %coordinates, reason, message, "a record on topic loads is not a valid load request");
         let refused = Refused {
             stage: STAGE,
             reason,
@@ -178,7 +178,7 @@ impl Pipeline {
             }
         });
         if let Err(error) = self.producer.send_letter(refused, ack).await {
-            tracing::warn!(%error, "a dead letter was not sent, its record comes again");
+            tracing::warn!(%error, "a dead letter was not sent, its record will be read again");
         }
     }
 
@@ -207,13 +207,13 @@ impl Pipeline {
                         self.loaded = Instant::now();
                         told(&loading.table.name, version, &round, &self.counts, started);
                         if let Err(error) = loading.checkpoint(version, log).await {
-                            self.checks.upkeep(Err(format!("checkpoint: {error}")));
+                            self.checks.upkeep(Err(format!("writing a checkpoint failed: {error}")));
                         }
                     }
                 }
                 Err(error) => {
                     failed = true;
-                    tracing::warn!(%error, "nothing could be loaded, trying again");
+                    tracing::warn!(%error, "loading failed, retrying");
                     // Of a log that does not answer its own checks tell.
                     if !matches!(error, Error::Log { .. }) {
                         self.checks.store_failed(&error);

@@ -60,7 +60,7 @@ impl Request {
             return Err(format!("its id {id:?} is not 32 hex digits"));
         }
         if !is_table(table) {
-            return Err(format!("its table {table:?} is not a name of lowercase letters, digits and _"));
+            return Err(format!("its table name {table:?} is not valid: use lowercase letters, digits and _"));
         }
         for (name, value) in [("log", log), ("topic", topic), ("topic_id", topic_id)] {
             if value.is_empty() {
@@ -68,7 +68,7 @@ impl Request {
             }
         }
         if *from < 0 || from >= to || *partition < 0 {
-            return Err(format!("it covers {from} to {to} of partition {partition}, which is no range"));
+            return Err(format!("it covers {from} to {to} of partition {partition}, which is not a valid range"));
         }
         let origin = Origin {
             log: log.as_str().into(),

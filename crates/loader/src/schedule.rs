@@ -54,11 +54,11 @@ impl Schedule {
         let (mut before, mut after) = (0, 0);
         for table in listed(&self.lake).await.map_err(|error| format!("{error:#}"))? {
             let done = compact::run(&self.lake, &table, &self.settings.compact, now_ms()).await;
-            let done = done.map_err(|error| format!("compaction: {error}"))?;
+            let done = done.map_err(|error| format!("compaction failed: {error}"))?;
             (before, after) = (before + done.files_before, after + done.files_after);
         }
         tracing::info!(before, after, "compacted");
-        Ok(format!("compaction made {before} files into {after}"))
+        Ok(format!("compaction merged {before} files into {after}"))
     }
 
     async fn vacuum(&self) -> Result<String, String> {
@@ -67,10 +67,10 @@ impl Schedule {
         for table in listed(&self.lake).await.map_err(|error| format!("{error:#}"))? {
             let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let done = vacuum::run(&self.lake, &table, retention, &wanted, now_ms(), false).await;
-            let done = done.map_err(|error| format!("vacuum: {error}"))?;
+            let done = done.map_err(|error| format!("vacuum failed: {error}"))?;
             (files, bytes) = (files + done.files.len(), bytes + done.bytes);
         }
         tracing::info!(files, bytes, "vacuumed");
-        Ok(format!("vacuum deleted {files} files of {bytes} bytes"))
+        Ok(format!("vacuum deleted {files} files with {bytes} bytes"))
     }
 }

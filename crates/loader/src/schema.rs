@@ -18,7 +18,7 @@ pub(crate) fn grown<'a>(
         for field in file.fields() {
             let (name, data_type) = (field.name(), column_type(field)?);
             if partition_columns.contains(name) {
-                return Err(format!("column {name} is in the file, and the table is partitioned by it"));
+                return Err(format!("the file has column {name}, but the table is partitioned by it"));
             }
             // To most engines names that differ in their case are the same.
             match columns.iter().find(|column| column.name().eq_ignore_ascii_case(name)) {
@@ -28,7 +28,7 @@ pub(crate) fn grown<'a>(
                 }
                 Some(column) if column.name() != name => {
                     return Err(format!(
-                        "column {name} differs from column {} of the table in its case only",
+                        "column {name} differs from column {} of the table only in letter case",
                         column.name()
                     ));
                 }
@@ -61,14 +61,14 @@ pub(crate) fn first<'a>(
 /// Names that every engine can say.
 fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.contains([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=']) {
-        return Err(format!("column {name:?} has a name that cannot stand in a table"));
+        return Err(format!("column {name:?} has a name that is not valid in a table"));
     }
     Ok(())
 }
 
 fn column_type(field: &Field) -> Result<DataType, String> {
     delta_type(field.data_type())
-        .ok_or_else(|| format!("column {} is {}, which cannot stand in a table", field.name(), field.data_type()))
+        .ok_or_else(|| format!("column {} is {}, a type that a table cannot have", field.name(), field.data_type()))
 }
 
 /// What a column of a file is in the table; none where not every engine can read it.

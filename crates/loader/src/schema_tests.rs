@@ -60,9 +60,9 @@ fn what_does_not_go_together_is_told() {
     for (what, field) in [
         ("column id is long in the file and string in the table", Field::new("id", Arrow::Int64, true)),
         ("column attributes", text("attributes")),
-        ("differs from column id of the table in its case only", text("ID")),
+        ("differs from column id of the table only in letter case", text("ID")),
         ("partitioned by it", text("day")),
-        ("cannot stand in a table", text("a b")),
+        ("is not valid in a table", text("a b")),
         ("column at is Timestamp", Field::new("at", nanos, true)),
         ("column at is Timestamp", Field::new("at", local, true)),
         ("column n is UInt64", Field::new("n", Arrow::UInt64, true)),

@@ -86,13 +86,13 @@ impl LoaderSettings {
     /// What is wrong, although every value has the right type and range.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Problems::of("loader");
-        problems.check(!self.group.is_empty(), "group", "is empty", "name the group, as weir-loader");
+        problems.check(!self.group.is_empty(), "group", "is empty", "name the group, for example weir-loader");
         for id in &self.accept {
             let is_id = [8, 32].contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
             problems.check(
                 is_id,
                 "accept",
-                format!("{id:?} is no id of a request or an epoch"),
+                format!("{id:?} is not the id of a request or an epoch"),
                 "use the 32 hex digits of the request's id, or the 8 of the epoch's",
             );
         }

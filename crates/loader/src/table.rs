@@ -42,7 +42,7 @@ pub enum Error {
         error: Box<DeltaTableError>,
     },
     /// There is no such table.
-    #[error("there is no table {table} in the lake at {root}: nothing was loaded yet, or lake.root is another")]
+    #[error("there is no table {table} in the lake at {root}: nothing was loaded yet, or lake.root is wrong")]
     NoTable {
         /// Which table.
         table: String,
@@ -58,7 +58,7 @@ pub enum Error {
         problem: String,
     },
     /// The log cannot be asked where its partitions end.
-    #[error("table {table}: nothing is loaded until the log says where its partitions end: {error}")]
+    #[error("table {table}: nothing is loaded until the log reports the ends of its partitions: {error}")]
     Log {
         /// Which table.
         table: String,
@@ -132,7 +132,7 @@ impl Table {
         // The scheme is of no matter: the store is at hand, and paths are relative to it.
         let location = Url::parse(&format!("lake:///{path}/")).map_err(|error| Error::Unsupported {
             table: name.to_owned(),
-            problem: format!("its name makes no location: {error}"),
+            problem: format!("its name is not a valid path: {error}"),
         })?;
         let store = lake.store();
         let prefixed = Arc::new(PrefixStore::new(store.clone(), path.clone()));

@@ -32,7 +32,7 @@ pub(crate) fn router(health: Health, pages: Option<Router>) -> Router {
             "/metrics",
             get(async |Shared(health): Shared<Health>| page(StatusCode::OK, METRICS, metrics_page::render(&health))),
         )
-        .fallback(async || page(StatusCode::NOT_FOUND, TEXT, "not here; / lists what is\n".to_owned()));
+        .fallback(async || page(StatusCode::NOT_FOUND, TEXT, "not found; / lists the pages\n".to_owned()));
     match pages {
         Some(pages) => router.with_state(health).merge(pages),
         None => router.route("/", get(index)).with_state(health),
@@ -84,8 +84,8 @@ fn html(digest: &Digest) -> String {
          <h1>{service}</h1>\n<p>{ready} · version {} · {} · started {} · now {}</p>\n\
          <table><tr><th>check</th><th>state</th><th>found</th><th>value</th><th>threshold</th><th>since</th>\
          <th>if it fails</th></tr>\n{rows}</table>\n\
-         <ul>\n<li><a href=/health>/health</a> all of this as JSON</li>\n\
-         <li><a href=/readyz>/readyz</a> 200 when it takes work, else 503 and why</li>\n\
+         <ul>\n<li><a href=/health>/health</a> this page as JSON</li>\n\
+         <li><a href=/readyz>/readyz</a> 200 when the service is ready, else 503 and the reasons</li>\n\
          <li><a href=/livez>/livez</a> 200 while the process runs</li>\n\
          <li><a href=/metrics>/metrics</a> for Prometheus</li>\n</ul>\n</html>\n",
         escape(&digest.version),

@@ -93,7 +93,7 @@ async fn the_digest_is_json_and_a_page() {
     assert!(body.contains("the broker said &lt;b&gt;&quot;no&quot;&lt;/b&gt;"), "escaped: {body}");
 
     let (status, _, body) = get(admin, "/nowhere").await;
-    assert_eq!((status, body.as_str()), (404, "not here; / lists what is\n"));
+    assert_eq!((status, body.as_str()), (404, "not found; / lists the pages\n"));
     host.close().await;
 }
 

@@ -27,7 +27,9 @@ pub async fn bind(setting: &str, address: &str) -> anyhow::Result<TcpListener> {
             return Err(anyhow!("cannot listen on {address} (setting {setting}): {advice}"));
         }
     };
-    let taken = listener.local_addr().with_context(|| format!("cannot tell the address of setting {setting}"))?;
+    let taken = listener
+        .local_addr()
+        .with_context(|| format!("cannot read the address that was bound for setting {setting}"))?;
     tracing::info!(setting, address = %taken, "listening");
     Ok(listener)
 }

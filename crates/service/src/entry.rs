@@ -29,10 +29,10 @@ pub struct Flags {
     /// A TOML file with settings; the environment (WEIR__SECTION__KEY) overrides it
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// Check the settings, say what is wrong with them, and exit
+    /// Check the settings, report what is wrong with them, and exit
     #[arg(long)]
     pub check_config: bool,
-    /// Print the settings as they are in effect, secrets hidden, and exit
+    /// Print the settings in effect, with secrets hidden, and exit
     #[arg(long, conflicts_with = "check_config")]
     pub print_config: bool,
 }
@@ -49,7 +49,7 @@ struct Arguments {
 enum Command {
     /// Ask the running service whether it is alive; for images without a shell
     Healthcheck {
-        /// Ask whether it takes work instead
+        /// Ask whether the service is ready instead
         #[arg(long)]
         ready: bool,
     },

@@ -244,7 +244,7 @@ impl CheckHandle {
         match (was, state) {
             (None, _) => {}
             (Some(_), State::Failing) => tracing::error!(check = self.name, message, "check failing"),
-            (Some(_), State::Warning) => tracing::warn!(check = self.name, message, "check worth a look"),
+            (Some(_), State::Warning) => tracing::warn!(check = self.name, message, "check warning"),
             (Some(_), State::Ok) => tracing::info!(check = self.name, message, "check ok"),
             (Some(_), _) => tracing::info!(check = self.name, message, "check unknown"),
         }

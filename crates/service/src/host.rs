@@ -129,7 +129,8 @@ impl Host {
                 if by >= SET_BACK {
                     tracing::error!(
                         seconds = by.as_secs(),
-                        "the clock was set back, and the client of Kafka would stand still for as long: ending at once, to be started again"
+                        "the clock was set back, which would stall the Kafka client for as long: exiting at once for a \
+                         restart"
                     );
                     return inner.set_back.cancel();
                 }
@@ -206,7 +207,7 @@ impl Host {
         let (limits, shutdown) = (settings.grpc.clone(), self.inner.shutdown.clone());
         self.inner.servers.spawn(async move {
             if let Err(error) = layers::grpc_server::serve(grpc, grpc_tls, routes, &limits, shutdown).await {
-                tracing::error!(%error, "the gRPC server ended");
+                tracing::error!(%error, "the gRPC server failed");
             }
         });
         self.inner.servers.spawn(upkeep(self.inner.stop.clone()));

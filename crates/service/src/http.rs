@@ -136,7 +136,10 @@ pub async fn serve_watched<S, B>(
         }
     };
     if tokio::time::timeout(limits.drain, drained).await.is_err() {
-        tracing::warn!(%server, connections = connections.len(), "connections cut off, the time to drain is over");
+        tracing::warn!(
+            %server, connections = connections.len(),
+            "the drain timed out, closing the remaining connections"
+        );
         connections.shutdown().await;
     }
 }
@@ -222,7 +225,7 @@ where
         match self.shutdown.run_until_cancelled(handshake).await {
             Some((Ok(stream), _)) => self.serve(Box::new(stream)).await,
             Some((Err(error), seen)) => {
-                tracing::debug!(peer = %self.peer, %error, "a handshake failed");
+                tracing::debug!(peer = %self.peer, %error, "a TLS handshake failed");
                 // Who took too long, or went, said nothing wrong.
                 if error.kind() == io::ErrorKind::InvalidData
                     && let Some(why) = Unserved::of_handshake(&first[..seen])

@@ -98,14 +98,14 @@ where
         end = rest => end,
         () = host.set_back().cancelled() => End::ClockSetBack,
         Some(signal) = signals.recv() => {
-            tracing::error!(signal, "second signal, ending without waiting");
+            tracing::error!(signal, "second signal, exiting without waiting");
             End::SecondSignal
         }
         () = tokio::time::sleep(deadline) => {
             tracing::error!(
                 deadline_ms = millis(deadline),
                 tasks = host.tasks().len(),
-                "the deadline of the shutdown is over, ending without waiting",
+                "the shutdown deadline is over, exiting without waiting",
             );
             End::Deadline
         }
@@ -121,7 +121,7 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     if let Some(text) = panic.downcast_ref::<&'static str>() {
         return text;
     }
-    panic.downcast_ref::<String>().map_or("a value that is no text", String::as_str)
+    panic.downcast_ref::<String>().map_or("a value that is not text", String::as_str)
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub(crate) fn install() -> Option<&'static PrometheusHandle> {
             let recorder = match builder {
                 Ok(builder) => builder.build_recorder(),
                 Err(error) => {
-                    tracing::error!(%error, "histograms without buckets");
+                    tracing::error!(%error, "histogram buckets cannot be set, histograms have none");
                     PrometheusBuilder::new().build_recorder()
                 }
             };
@@ -41,7 +41,7 @@ pub(crate) fn install() -> Option<&'static PrometheusHandle> {
             match metrics::set_global_recorder(recorder) {
                 Ok(()) => Some(handle),
                 Err(error) => {
-                    tracing::warn!(%error, "another recorder of metrics is there, /metrics is empty");
+                    tracing::warn!(%error, "another metrics recorder is installed already, /metrics is empty");
                     None
                 }
             }
@@ -81,19 +81,22 @@ pub(crate) fn render(health: &Health) -> String {
 /// Says what the metrics of this crate are.
 pub(crate) fn describe() {
     metrics::describe_gauge!("weir_build_info", "1, with the version as label");
-    metrics::describe_gauge!("weir_ready", "whether the service takes work");
+    metrics::describe_gauge!("weir_ready", "whether the service is ready");
     metrics::describe_gauge!("weir_check_state", "0 ok, 1 warning, 2 failing, 3 unknown");
     metrics::describe_gauge!("weir_check_value", "what a check measured");
     metrics::describe_counter!("weir_hop_total", "what a hop took in, sent on, dead-lettered and dropped, by reason");
     metrics::describe_gauge!("weir_http_connections", "open connections of an HTTP server");
-    metrics::describe_counter!("weir_http_unserved_total", "connections that came to no request, by reason");
+    metrics::describe_counter!("weir_http_unserved_total", "connections that ended without a request, by reason");
     metrics::describe_counter!("weir_http_cut_off_total", "connections ended because the client was too slow");
     metrics::describe_counter!("weir_http_panics_total", "connections ended because a handler panicked");
     metrics::describe_gauge!(
         "weir_certificate_expires_seconds",
-        "when a certificate of one's own ends, in seconds since 1970, by the setting that names its file"
+        "when a certificate of this process expires, in seconds since 1970, by the setting that names its file"
     );
-    metrics::describe_counter!("weir_log_lines_dropped_total", "log lines that nobody took from standard error");
+    metrics::describe_counter!(
+        "weir_log_lines_dropped_total",
+        "log lines that were dropped because standard error was not read"
+    );
     // There before the first is lost.
     metrics::counter!("weir_log_lines_dropped_total").increment(0);
 }

@@ -29,7 +29,7 @@ const OTHERS: u32 = 0o007;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// It is not there, or may not be read.
-    #[error("cannot read the key file {}: {source}; a new key is made with: (umask 077; openssl rand -hex 32 > {})", path.display(), path.display())]
+    #[error("cannot read the key file {}: {source}; make a new key with: (umask 077; openssl rand -hex 32 > {})", path.display(), path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -37,7 +37,10 @@ pub enum KeyError {
         source: io::Error,
     },
     /// Others may read or write it.
-    #[error("others may use the key file {} (mode {mode:04o}): chmod o-rwx {}", path.display(), path.display())]
+    #[error(
+        "other users can access the key file {} (mode {mode:04o}): run chmod o-rwx {}",
+        path.display(), path.display()
+    )]
     Exposed {
         /// The file.
         path: PathBuf,

@@ -49,7 +49,7 @@ pub(crate) fn init(service: &'static str, settings: &TelemetrySettings) -> anyho
             .with_filter(filter_fn(|metadata| metadata.is_span() && *metadata.level() <= LevelFilter::INFO))
     });
     let (logs, lines) = logs(settings)?;
-    tracing_subscriber::registry().with(traces).with(logs).try_init().context("logs were set up before")?;
+    tracing_subscriber::registry().with(traces).with(logs).try_init().context("logging is set up already")?;
     log_panics();
     Ok(Telemetry { provider, lines })
 }
@@ -60,7 +60,7 @@ fn logs<S>(settings: &TelemetrySettings) -> anyhow::Result<(Box<dyn Layer<S> + S
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    let levels = EnvFilter::try_new(&settings.log).context("telemetry.log is no filter for log lines")?;
+    let levels = EnvFilter::try_new(&settings.log).context("telemetry.log is not a valid log filter")?;
     let filter = levels.and(filter_fn(|metadata| metadata.is_event()));
     let colours = settings.log_format == LogFormat::Text && io::stderr().is_terminal();
     let (lines, rest) = lines::to(io::stderr(), colours);

@@ -95,8 +95,8 @@ pub(crate) fn pair(section: &str, certificate: &std::path::Path, key: &std::path
     };
     Some(Problem::new(
         format!("{section}.{lacks}"),
-        format!("is empty, and {section}.{has} is not"),
-        "give both, or neither",
+        format!("is empty, but {section}.{has} is set"),
+        "set both, or neither",
     ))
 }
 

@@ -230,15 +230,15 @@ impl Refusal {
             Self::SignatureStale => "the signed time is too far from now\n",
             Self::HandshakeMalformed => "this is not a handshake\n",
             Self::Handshake => "the handshake is refused\n",
-            Self::RateLimited => "too many deliveries, send again later\n",
-            Self::Storm(_) => "most of what was delivered here could not be read, send again later\n",
+            Self::RateLimited => "too many deliveries, re-send later\n",
+            Self::Storm(_) => "most deliveries to this endpoint could not be read, re-send later\n",
             Self::RegistrationsUnread
             | Self::RegistrationsBehind
             | Self::Unusable
             | Self::Crowded
             | Self::ProducerFull
             | Self::NotAcknowledged
-            | Self::Internal => "not accepted, send again later\n",
+            | Self::Internal => "not accepted, re-send later\n",
         }
     }
 

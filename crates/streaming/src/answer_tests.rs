@@ -117,7 +117,7 @@ fn a_signature_is_refused_in_general_words() {
         (VerifyError::Mismatch, Refusal::SignatureMismatch, "the signature does not match\n"),
         (VerifyError::Stale, Refusal::SignatureStale, "the signed time is too far from now\n"),
         // No secret is the operator's fault and not the sender's: the sender shall come again.
-        (VerifyError::NoSecret, Refusal::Unusable, "not accepted, send again later\n"),
+        (VerifyError::NoSecret, Refusal::Unusable, "not accepted, re-send later\n"),
     ];
     for (error, refusal, says) in rows {
         assert_eq!(Refusal::from(error), refusal);

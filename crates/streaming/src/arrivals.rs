@@ -41,7 +41,7 @@ impl Arrivals {
         }
         let (why, _) = unserved.into_iter().max_by_key(|(_, count)| *count)?;
         Some(format!(
-            "{count} connections of the last minute came to no request, {requests} requests came: {}",
+            "{count} connections of the last minute ended without a request, {requests} requests came: {}",
             why.hint()
         ))
     }

@@ -66,7 +66,7 @@ impl Checks {
             ticks.tick().await;
             match arrivals.look(self.began.elapsed(), door.watch.totals()) {
                 Some(problem) => self.http.warn(problem),
-                None => self.http.ok("those who connect come to a request"),
+                None => self.http.ok("connections lead to requests"),
             }
             self.registrations(door);
             self.endpoints(door);
@@ -93,7 +93,7 @@ impl Checks {
         if door.registrations.is_read() {
             self.registrations.ok(format!("{fixed} endpoints in the settings, {registered} registered"));
         } else {
-            let message = "not read to the end yet: registered endpoints answer 503";
+            let message = "the topic registrations is not read to its end yet: registered endpoints answer 503";
             if self.began.elapsed() < READING {
                 self.registrations.unknown(message);
             } else {
@@ -105,7 +105,7 @@ impl Checks {
     fn endpoints(&self, door: &Door) {
         let problems = door.endpoints.problems(clock::now());
         if problems.is_empty() {
-            return self.endpoints.ok("all can verify");
+            return self.endpoints.ok("all endpoints can verify deliveries");
         }
         let more = problems.len().saturating_sub(NAMED);
         let mut message = problems.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
@@ -122,7 +122,7 @@ impl Checks {
             return self.storms.ok("no endpoint is held back");
         }
         let names = held.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        self.storms.warn(format!("held back, because most of what they deliver cannot be read: {names}"));
+        self.storms.warn(format!("held back, because most of their deliveries cannot be read: {names}"));
     }
 
     fn saturation(&self, door: &Door, bus: &Bus) {
@@ -138,7 +138,7 @@ impl Checks {
         let fullest = shares.iter().fold(shares[0], |most, share| if share.1 > most.1 { *share } else { most });
         self.saturation.value(fullest.1);
         let requests = door.in_flight.load(std::sync::atomic::Ordering::Relaxed);
-        let message = format!("{} at {:.0}%, {requests} requests under way", fullest.0, fullest.1 * 100.0);
+        let message = format!("{} at {:.0}%, {requests} requests in flight", fullest.0, fullest.1 * 100.0);
         if fullest.1 >= SATURATED { self.saturation.warn(message) } else { self.saturation.ok(message) }
     }
 
@@ -160,7 +160,7 @@ impl Checks {
                     let blocked = problems.iter().any(|problem| problem.blocks);
                     let text = TopicProblem::text(&problems);
                     if problems.is_empty() {
-                        self.topics.ok(format!("all {} are as they should be", topics.len()));
+                        self.topics.ok(format!("all {} topics are as they should be", topics.len()));
                     } else if blocked {
                         self.topics.fail(text);
                     } else {
@@ -196,13 +196,16 @@ enum LogVerdict {
 fn log_verdict(away: Option<String>, state: &ProducerState) -> LogVerdict {
     if let Some(reason) = away {
         LogVerdict::Fail(match &state.fatal {
-            Some(fatal) => format!("{reason}; the producer was built anew: {fatal}"),
+            Some(fatal) => format!("{reason}; the producer was recreated: {fatal}"),
             None => reason,
         })
     } else if state.waiting_for.is_some_and(|waiting| waiting > STALLED) {
-        LogVerdict::Fail(format!("{} records wait, and nothing was acknowledged", state.in_flight_records))
+        LogVerdict::Fail(format!(
+            "stalled: {} records are in flight, and none was acknowledged",
+            state.in_flight_records
+        ))
     } else if let Some(fatal) = &state.fatal {
-        LogVerdict::Warn(format!("answers; the producer was built anew, nothing was sent since: {fatal}"))
+        LogVerdict::Warn(format!("answers; the producer was recreated, nothing was sent since: {fatal}"))
     } else {
         LogVerdict::Ok
     }
@@ -221,8 +224,8 @@ mod tests {
     fn a_producer_built_anew_does_not_hold_readiness_back() {
         let seconds = |s| Some(Duration::from_secs(s));
         let fail = |m: &str| LogVerdict::Fail(m.to_owned());
-        let stalled = "3 records wait, and nothing was acknowledged";
-        let rebuilt = "answers; the producer was built anew, nothing was sent since: fenced";
+        let stalled = "stalled: 3 records are in flight, and none was acknowledged";
+        let rebuilt = "answers; the producer was recreated, nothing was sent since: fenced";
         let table = [
             (None, None, None, LogVerdict::Ok),
             (None, seconds(2), None, LogVerdict::Ok),
@@ -231,7 +234,7 @@ mod tests {
             (None, seconds(1), Some("fenced"), LogVerdict::Warn(rebuilt.to_owned())),
             (None, seconds(3), Some("fenced"), fail(stalled)),
             (Some("away"), None, None, fail("away")),
-            (Some("away"), None, Some("fenced"), fail("away; the producer was built anew: fenced")),
+            (Some("away"), None, Some("fenced"), fail("away; the producer was recreated: fenced")),
         ];
         for (away, waiting_for, fatal, expected) in table {
             let fatal = fatal.map(str::to_owned);

@@ -186,7 +186,7 @@ impl Endpoints {
             }
             Some(Err(invalid)) => {
                 registered.remove(name);
-                tracing::warn!(id, problem = %invalid, "registration is not valid and not used");
+                tracing::warn!(id, problem = %invalid, "registration is invalid, skipped");
             }
             Some(Ok(Slot::Open(mut endpoint))) => {
                 // A change of a secret is no reason to forget what came in this second.
@@ -207,7 +207,10 @@ impl Endpoints {
     fn slot(&self, id: &str, name: &str, registration: Registration) -> Result<Slot, registrations::Invalid> {
         registrations::validate(&Registration { id: id.to_owned(), ..registration.clone() })?;
         let Registration { tenant, kind: Some(Kind::Endpoint(endpoint)), .. } = registration else {
-            return Err(registrations::Invalid { field: "kind", problem: "is not the endpoint of its id".into() });
+            return Err(registrations::Invalid {
+                field: "kind",
+                problem: "is not an endpoint, but the id names one".into(),
+            });
         };
         let Some(source) = sources::by_name(&endpoint.source) else {
             return Ok(Slot::Unusable(format!(

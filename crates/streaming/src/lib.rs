@@ -62,7 +62,7 @@ use crate::door::Door;
 /// The name of this hop in the digest's counts.
 const HOP: &str = "streaming";
 /// What it does.
-pub const ABOUT: &str = "Takes webhooks and puts every delivery durably on the log before it says thank you.";
+pub const ABOUT: &str = "Takes webhooks, and acknowledges each delivery once it is durable on the log.";
 
 const RUNS: Runs = Runs {
     scales: Scales::Cpu,
@@ -211,10 +211,12 @@ impl Streaming {
         following.cancel();
         drop(background);
         if let Some(ended) = failed {
-            ended.context("following the registrations stopped")?.context("the registrations cannot be followed")?;
-            anyhow::bail!("the registrations are not followed any more");
+            ended
+                .context("the task that reads topic registrations failed")?
+                .context("topic registrations cannot be read")?;
+            anyhow::bail!("topic registrations is not read any more");
         }
-        flushed.context("stopped with deliveries under way: their senders were told to come again")
+        flushed.context("stopped with deliveries in flight: their senders were told to re-send them")
     }
 }
 
@@ -239,7 +241,7 @@ impl Background {
             let look = || async {
                 let looked = door.registrations.catch_up(limit).await;
                 if let Err(error) = &looked {
-                    tracing::debug!(%error, "the registrations could not be caught up with");
+                    tracing::debug!(%error, "catching up with topic registrations failed");
                 }
                 looked.is_ok()
             };

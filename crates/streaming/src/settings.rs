@@ -104,7 +104,7 @@ impl StreamingSettings {
         problems.check(
             self.max_body_bytes.saturating_add(ENVELOPE) <= largest,
             "max_body_bytes",
-            format!("is {}, and a record of that size does not fit", size(self.max_body_bytes)),
+            format!("is {}, too large for a record", size(self.max_body_bytes)),
             format!("give at most bus.producer.max_record_bytes ({}) less {}", size(largest), size(ENVELOPE)),
         );
         problems.check(
@@ -117,7 +117,7 @@ impl StreamingSettings {
             self.stop_delay_ms < shutdown.deadline_ms,
             "stop_delay_ms",
             format!(
-                "is {}, and nothing of shutdown.deadline_ms is left for what is under way",
+                "is {}, which leaves no time of shutdown.deadline_ms for requests in flight",
                 time(self.stop_delay_ms)
             ),
             format!("give less than shutdown.deadline_ms ({})", time(shutdown.deadline_ms)),
@@ -167,10 +167,10 @@ impl EndpointSettings {
         };
         if let Err(invalid) = registrations::validate_new(&registration) {
             let key = invalid.field.rsplit('.').next().unwrap_or_default();
-            problem(key, "does not fit".into(), &invalid.problem);
+            problem(key, "is invalid".into(), &invalid.problem);
         }
         if twice {
-            problem("name", format!("{:?} is there twice", self.name), "give every endpoint a name of its own");
+            problem("name", format!("{:?} is a duplicate", self.name), "give every endpoint a name of its own");
         }
         if self.secrets.is_empty() {
             problem("secrets", "is empty".into(), "give the secret that the platform signs with");

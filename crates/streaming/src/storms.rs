@@ -33,7 +33,7 @@ impl Storms {
             tracing::warn!(
                 endpoint = storm.endpoint,
                 ratio = storm.ratio,
-                "an endpoint is held back: what it delivers cannot be read"
+                "an endpoint is held back: most of its deliveries cannot be read"
             );
         }
         held.insert(storm.endpoint, before.map_or(until, |before| before.max(until)));
@@ -65,7 +65,7 @@ impl Storms {
             if let Err(error) = self.read(bus).await
                 && !std::mem::replace(&mut told, true)
             {
-                tracing::info!(%error, "which endpoints to hold back cannot be read, trying again: none is, meanwhile");
+                tracing::info!(%error, "topic storms cannot be read, retrying: no endpoint is held back meanwhile");
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -78,7 +78,7 @@ impl Storms {
         loop {
             match reader.next().await?.decode::<EndpointStorm>() {
                 Ok(storm) => self.apply(storm, clock::now()),
-                Err(error) => tracing::debug!(%error, "left out"),
+                Err(error) => tracing::debug!(%error, "undecodable record skipped"),
             }
         }
     }

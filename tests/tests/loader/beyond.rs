@@ -53,7 +53,7 @@ async fn what_lies_beyond_the_log_is_held_until_an_operator_says_what_is_loaded(
     place.ask(&[&gone]).await;
     loader.until("it is held", |loader| loader.check("loader_held").0 == State::Failing).await;
     let message = loader.check("loader_held").1;
-    for said in [gone.id.as_str(), "offset 26", "put back from a copy", "loader.accept", "docs/lake.md"] {
+    for said in [gone.id.as_str(), "Offset 26", "restored from a copy", "loader.accept", "docs/lake.md"] {
         assert!(message.contains(said), "{message}");
     }
     // It fails at once, also while nothing waits, and stays so when the log has come to the same offsets again.

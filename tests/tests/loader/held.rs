@@ -25,7 +25,7 @@ async fn a_gap_is_held_until_an_operator_accepts_it() {
     let loader = place.start().await;
     let behind = place.range(0, 15, 20).await;
     place.ask(&[&place.range(0, 0, 10).await, &behind, &place.range(0, 20, 25).await]).await;
-    let message = until_held(&loader, "nobody asked to load 10 to 15").await;
+    let message = until_held(&loader, "no request covers 10 to 15").await;
     for said in [behind.id.as_str(), "weir/log#0/t.activities.enriched/topic-1/0", "loader.accept", "version 10"] {
         assert!(message.contains(said), "{message}");
     }
@@ -50,8 +50,8 @@ async fn a_missing_file_is_held_until_it_is_back() {
     let bytes = place.lake.store().get(&path).await.unwrap().bytes().await.unwrap();
     place.lake.store().delete(&path).await.unwrap();
     place.ask(&[&asked, &place.range(0, 10, 20).await, &place.range(1, 0, 5).await]).await;
-    let message = until_held(&loader, "is not there").await;
-    assert!(message.contains(&asked.id) && message.contains("Put the file back"), "{message}");
+    let message = until_held(&loader, "does not exist").await;
+    assert!(message.contains(&asked.id) && message.contains("Restore the original file"), "{message}");
     // Nothing behind it is loaded before it, as that could never be made good. Other partitions go on.
     loader.until_done(5).await;
     place.lake.store().put(&path, bytes.into()).await.unwrap();
@@ -72,7 +72,7 @@ async fn what_begins_later_waits_also_where_more_wait_than_one_commit_takes() {
     let later = [place.range(0, 10, 20).await, place.range(0, 20, 30).await, place.range(0, 30, 40).await];
     place.ask(&[&asked, &later[0], &later[1], &later[2], &place.range(1, 0, 5).await]).await;
     let loader = place.start_as(&settings, None).await;
-    until_held(&loader, "is not there").await;
+    until_held(&loader, "does not exist").await;
     // By then it has looked at all of them; and the table has no version of that partition yet.
     loader.until_done(5).await;
     place.lake.store().put(&path, bytes.into()).await.unwrap();
@@ -125,7 +125,7 @@ async fn files_that_are_not_what_their_request_says_are_held() {
         ("size", "bytes and should have", |asked| asked.files[0].size_bytes += 1),
         ("rows", "rows and should have", |asked| asked.files[0].rows += 1),
         ("range", "it has offsets 0 to 9, and its request covers 0 to 9", |asked| asked.to = 9),
-        ("column", "does not tell the offsets", |asked| asked.offset_column = "id".to_owned()),
+        ("column", "do not have the offsets", |asked| asked.offset_column = "id".to_owned()),
     ];
     for (name, says, spoil) in cases {
         let place = Place::new(&format!("spoiled-{name}")).await;
@@ -176,7 +176,7 @@ async fn what_is_no_request_is_a_dead_letter_and_what_follows_it_is_held() {
     let record = Record::encoded(LOADS.name(), TABLE, vec![0xff; 20], headers);
     producer.try_send(record).unwrap().await.unwrap();
     place.ask(&[&place.range(0, 20, 30).await]).await;
-    until_held(&loader, "nobody asked to load 10 to 20").await;
+    until_held(&loader, "no request covers 10 to 20").await;
     let count = loader.counted();
     loader.stop().await;
     let letters = place.dead_letters().await;

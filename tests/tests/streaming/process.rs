@@ -47,7 +47,7 @@ async fn what_never_becomes_a_request_is_counted_and_logged() {
     }
     // One line for each reason, however many connections there are.
     let logged = process.logged().unwrap();
-    let lines: Vec<_> = logged.lines().filter(|line| line.contains("a connection came to no request")).collect();
+    let lines: Vec<_> = logged.lines().filter(|line| line.contains("a connection ended without a request")).collect();
     assert_eq!(lines.len(), sent.len(), "{logged}");
     assert!(lines[0].contains("PROXY TCP4") && lines[0].contains("127.0.0.1:"), "{}", lines[0]);
     assert!(process.stop(SOON).unwrap().success(), "{}", process.logged().unwrap());

@@ -106,7 +106,7 @@ async fn a_secret_that_cannot_be_unsealed_is_told_to_the_operator_and_not_to_the
     operator.register("good", "meta", &["s3cret"], 0).await;
 
     let answer = door.deliver("app", "s3cret", b"{}").await;
-    assert_eq!((answer.status, answer.body.as_str()), (503, "not accepted, send again later\n"));
+    assert_eq!((answer.status, answer.body.as_str()), (503, "not accepted, re-send later\n"));
     assert_eq!(door.deliver("good", "s3cret", b"{}").await.status, 200);
     within(Duration::from_secs(3), "the check", || async { door.check("streaming_endpoints").0 == State::Failing })
         .await;

@@ -50,7 +50,7 @@ async fn a_rebuilt_table_is_compared_with_the_one_there_is() {
         (&["--into", "activities"][..], "choose another name"),
         (&["--into", "rebuilt"], "choose another name"),
         (&["--into", "left"], "Remove the folder"),
-        (&["--into", "No/Name"], "no name for a table"),
+        (&["--into", "No/Name"], "not a valid table name"),
         (&["--into", "x", "--from", "1h", "--to", "2h"], "--to is not after --from"),
         (&["--into", "x", "--to", "1h"], "no delivery of this time"),
     ] {

@@ -167,7 +167,11 @@ impl StepSettings {
         };
         let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
         if !(1..=64).contains(&self.name.len()) || !self.name.chars().all(fits) {
-            wrong("name", format!("is {:?}", self.name), "use 1 to 64 of a-z, 0-9, dash and underscore");
+            wrong(
+                "name",
+                format!("{:?} is not a valid name", self.name),
+                "use 1 to 64 of a-z, 0-9, dash and underscore",
+            );
         }
         const REFERENCE: &[&str] = &["path", "columns", "attributes"];
         let (kind, foreign): (&str, fn(&str) -> bool) = match self.r#type {
@@ -176,11 +180,11 @@ impl StepSettings {
             StepType::Derive => ("derive", |_| true),
         };
         for key in self.set().into_iter().filter(|key| foreign(key)) {
-            wrong(key, format!("is set, and {kind} has no such setting"), "take it out");
+            wrong(key, format!("is set, but {kind} has no such setting"), "remove it");
         }
         if self.r#type == StepType::Derive {
             if self.required {
-                wrong("required", "is set, and derive cannot fail".to_owned(), "take it out");
+                wrong("required", "is set, but derive cannot fail".to_owned(), "remove it");
             }
             return;
         }
@@ -201,7 +205,7 @@ impl StepSettings {
                 let extension = path.extension().and_then(|extension| extension.to_str());
                 if !matches!(extension, Some("csv" | "parquet")) {
                     let problem = format!("{} is neither .csv nor .parquet", path.display());
-                    wrong("path", problem, "the name tells how the file is read: end it with .csv or .parquet");
+                    wrong("path", problem, "the ending of the name selects the format: use .csv or .parquet");
                 }
             }
             _ => {}
@@ -227,7 +231,7 @@ pub(super) fn validate(settings: &EnricherSettings, problems: &mut Problems) {
     for (n, step) in settings.steps.iter().enumerate() {
         let at = format!("steps[{n}]");
         step.validate(&at, problems);
-        let twice = format!("{:?} is another step's name too", step.name);
+        let twice = format!("{:?} is already the name of another step", step.name);
         problems.check(names.insert(&step.name), &format!("{at}.name"), twice, "give each step its own name");
     }
 }

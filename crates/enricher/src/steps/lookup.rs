@@ -170,7 +170,7 @@ impl<A: Ask> Lookup<A> {
             Err(_) => Err((StepFailure::TimedOut, format!("no answer within {:?}", self.timeout))),
             Ok(Err(status)) => Err(failure(&status)),
             Ok(Ok(response)) if response.answers.len() != keys.len() => {
-                let problem = format!("{} answers for {} keys", response.answers.len(), keys.len());
+                let problem = format!("the service gave {} answers for {} keys", response.answers.len(), keys.len());
                 Err((StepFailure::InvalidAnswer, problem))
             }
             Ok(Ok(response)) => Ok(response.answers),
@@ -218,14 +218,15 @@ impl<A: Ask> Lookup<A> {
         let cached = state.cache.len();
         match (state.circuit.state(), &state.failed) {
             (State::Open | State::Trying, why) => {
-                let (why, open) = (why.as_deref().unwrap_or("it failed"), self.circuit_open);
-                Err((format!("not asked but every {open:?}: {why}; {cached} keys remembered"), true))
+                let (why, open) = (why.as_deref().unwrap_or("the last call failed"), self.circuit_open);
+                Err((
+                    format!("the circuit breaker is open, one call every {open:?}: {why}; {cached} keys cached"),
+                    true,
+                ))
             }
-            (State::Closed, Some(why)) => {
-                Err((format!("the last call failed: {why}; {cached} keys remembered"), false))
-            }
-            (State::Closed, None) if state.asked => Ok(format!("answers; {cached} keys remembered")),
-            (State::Closed, None) => Ok("not asked yet".to_owned()),
+            (State::Closed, Some(why)) => Err((format!("the last call failed: {why}; {cached} keys cached"), false)),
+            (State::Closed, None) if state.asked => Ok(format!("answers; {cached} keys cached")),
+            (State::Closed, None) => Ok("not called yet".to_owned()),
         }
     }
 

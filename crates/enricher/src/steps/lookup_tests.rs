@@ -126,7 +126,7 @@ async fn each_key_is_asked_about_once_in_batches_and_remembered() {
     tried.at(60);
     assert_eq!(tried.find(&["a", "b"]).await, ["a", "b"]);
     assert_eq!(tried.calls(), 1);
-    assert_eq!(tried.lookup.health(), Ok("answers; 5 keys remembered".to_owned()));
+    assert_eq!(tried.lookup.health(), Ok("answers; 5 keys cached".to_owned()));
 }
 
 #[tokio::test]

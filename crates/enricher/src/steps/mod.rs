@@ -92,7 +92,7 @@ impl Steps {
             let name: &'static str = format!("enricher_step_{}", step.name.replace('-', "_")).leak();
             let spec = CheckSpec { name, action: Action::Ticket, gates_readiness: false, unit: "", threshold: None };
             let check = health.check(spec);
-            check.ok("not asked yet");
+            check.ok("not called yet");
             list.push(Step { name: step.name.clone(), required: step.required, kind, check });
         }
         let derives = settings.steps.iter().any(|step| step.r#type == StepType::Derive);
@@ -183,7 +183,8 @@ fn open_lookup(
         Some(PROCESSING) | None => processing_url,
         Some(url) => url,
     };
-    let url: service::Uri = url.parse().with_context(|| format!("the look-up of step {:?}: {url}", step.name))?;
+    let url: service::Uri =
+        url.parse().with_context(|| format!("the look-up of step {:?} has an invalid URL: {url}", step.name))?;
     let grpc = Grpc::open(url, &own, dial);
     let name = step.lookup.clone().unwrap_or_else(|| step.name.clone());
     let started = Instant::now();

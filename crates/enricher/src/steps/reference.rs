@@ -81,7 +81,7 @@ impl Reference {
         let reading = Arc::clone(self);
         if let Err(error) = tokio::task::spawn_blocking(move || reading.look_now()).await {
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).broken =
-                Some(format!("reading it broke: {error}"));
+                Some(format!("reading {} failed: {error}", self.path.display()));
         }
     }
 
@@ -97,7 +97,10 @@ impl Reference {
         match table::read(&self.path, &self.columns, &self.limits) {
             // One that is being written is read again at the next look.
             Ok(_) if self.look_from_outside().ok().as_ref() != Some(&look) => {
-                self.broken(None, format!("{path} changed while it was read: write another file and rename it"));
+                self.broken(
+                    None,
+                    format!("{path} changed while it was read: write a new file and rename it to this one"),
+                );
             }
             Ok(table) => {
                 tracing::info!(%path, rows = table.len(), "reference data read");

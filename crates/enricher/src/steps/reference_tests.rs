@@ -74,12 +74,12 @@ async fn a_file_that_cannot_be_used_leaves_what_is_known() {
     reference.look().await;
     for (text, problem) in [
         ("", "no column \"page\""),
-        ("site,name\n7,Acme\n", "no column \"page\", but site, name"),
+        ("site,name\n7,Acme\n", "no column \"page\", only site, name"),
         ("page,page\n7,7\n", "twice"),
-        ("page,name\n7,Acme\n7,Other\n", "line 3 has a key that an earlier row has"),
+        ("page,name\n7,Acme\n7,Other\n", "line 3 has a duplicate key"),
         ("page,name\n7,Acme\n8\n", "found record with 1 fields"),
         ("page,name\n1,a\n2,b\n3,c\n4,d\n", "more than the 3 rows"),
-        ("page,a,b,c\n1,a,b,c\n", "3 columns of attributes, and 2 are allowed"),
+        ("page,a,b,c\n1,a,b,c\n", "3 attribute columns, but enricher.reference.max_attributes allows 2"),
         (&format!("page,name\n1,{}\n", "x".repeat(60)), "line 2 has 64 bytes"),
         (&"x".repeat(1001), "1001 bytes"),
     ] {

@@ -139,7 +139,7 @@ async fn one(lake: &Lake, table: &mut Table, group: &[Small]) -> Result<Option<u
     };
     let rows: u64 = group.iter().map(|file| file.rows).sum();
     if output.footer.rows() != rows {
-        let problem = format!("it came to {} rows, and its files have {rows}", output.footer.rows());
+        let problem = format!("it has {} rows, but the files that it merges have {rows}", output.footer.rows());
         return Err(failed(FileError::unusable(&to, problem)));
     }
     let file = File { path, bytes: output.bytes, rows, partition: first.partition.clone() };
@@ -165,7 +165,7 @@ async fn one(lake: &Lake, table: &mut Table, group: &[Small]) -> Result<Option<u
         }
     }
     if !unknown && let Err(error) = store.delete(&to).await {
-        tracing::debug!(%error, path = %to, "left for the vacuum");
+        tracing::debug!(%error, path = %to, "deleting an unneeded file failed, it is left to the vacuum");
     }
     Ok(None)
 }

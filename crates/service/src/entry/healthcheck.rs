@@ -62,7 +62,7 @@ fn parse(text: &str) -> Option<(u16, String)> {
 fn reachable(listen: &str) -> io::Result<SocketAddr> {
     let mut address = listen.to_socket_addrs()?.next().ok_or_else(|| io::Error::other("the host has no address"))?;
     if address.port() == 0 {
-        return Err(io::Error::other("port 0 is another one at each start; set a port to ask at"));
+        return Err(io::Error::other("port 0 takes another port at each start; set a port number"));
     }
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

@@ -47,7 +47,7 @@ pub(crate) fn check<B>(allow: Option<&Allow>, call: Request<B>) -> Result<Reques
     }
     let who =
         if peer.names.is_empty() { "without a DNS name".to_owned() } else { format!("of {}", peer.names.join(", ")) };
-    tracing::warn!(peer = who, path, "a call was refused");
+    tracing::warn!(peer = who, path, "a gRPC call was refused by grpc.tls.allow");
     metrics::counter!("weir_grpc_refused_total").increment(1);
     Err(Status::permission_denied(format!("a certificate {who} may not call {path} (setting grpc.tls.allow)")))
 }

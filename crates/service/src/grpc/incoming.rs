@@ -71,7 +71,7 @@ impl Accepting {
                             }
                             Err(error) => {
                                 // Strangers decide how often this happens.
-                                tracing::debug!(%peer, %error, "a handshake failed");
+                                tracing::debug!(%peer, %error, "a TLS handshake failed");
                                 None
                             }
                         }
@@ -127,7 +127,9 @@ impl Capped {
     /// Pending as long as it may live. Asked where a read or a write has to wait, so that its task is woken.
     fn is_cut<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         match self.cut.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "cut off at the shutdown"))),
+            Poll::Ready(()) => {
+                Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "connection closed at the shutdown")))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

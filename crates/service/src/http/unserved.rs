@@ -64,16 +64,18 @@ impl Unserved {
     pub fn hint(self) -> &'static str {
         match self {
             Self::Malformed => {
-                "what they send is no HTTP/1.1: does something other than a proxy or a platform connect?"
+                "the clients do not send HTTP/1.1: check which program other than a proxy or a platform connects"
             }
-            Self::HeadTooLarge => "the head of a request is too large: does a proxy add headers?",
-            Self::ProxyHeader => "they begin with a PROXY header: turn the PROXY protocol off at the balancer",
+            Self::HeadTooLarge => "the head of a request is too large: check whether a proxy adds headers",
+            Self::ProxyHeader => {
+                "the connections begin with a PROXY header: turn the PROXY protocol off at the load balancer"
+            }
             Self::TlsOnPlainPort => {
-                "they speak TLS and this port does not: let the balancer end TLS, or set a certificate"
+                "the clients use TLS, but this port does not: terminate TLS at the load balancer, or set a certificate"
             }
-            Self::PlainOnTlsPort => "they speak no TLS and this port does: let the balancer speak TLS to it",
-            Self::Http2 => "they speak HTTP/2 and this port speaks HTTP/1.1: set the balancer to HTTP/1.1",
-            Self::Handshake => "the TLS handshake fails: does the balancer trust the certificate?",
+            Self::PlainOnTlsPort => "the clients do not use TLS, but this port does: make the load balancer use TLS",
+            Self::Http2 => "the clients use HTTP/2, but this port uses HTTP/1.1: set the load balancer to HTTP/1.1",
+            Self::Handshake => "the TLS handshake fails: check whether the load balancer trusts the certificate",
         }
     }
 
@@ -201,7 +203,7 @@ impl Watch {
             std::mem::take(&mut log.not_told)
         };
         let (reason, hint, first) = (why.as_str(), why.hint(), first.escape_ascii());
-        tracing::warn!(server, %peer, reason, hint, begins = %first, not_told, "a connection came to no request");
+        tracing::warn!(server, %peer, reason, hint, begins = %first, not_told, "a connection ended without a request");
     }
 }
 

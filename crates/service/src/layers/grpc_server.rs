@@ -71,7 +71,7 @@ async fn cut_off(calls: TaskTracker, cut: CancellationToken, shutdown: Cancellat
     calls.close();
     calls.wait().await;
     tokio::time::sleep(DRAIN).await;
-    tracing::warn!("gRPC connections cut off, their clients do not take what is left");
+    tracing::warn!("the drain timed out, closing gRPC connections whose clients do not read their answers");
     cut.cancel();
     std::future::pending().await
 }

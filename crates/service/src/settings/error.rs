@@ -142,7 +142,7 @@ impl de::Error for Error {
         let problem = format!("{found}{NOT_EXPECTED}");
         let mut fix = format!("give {}", in_words(&expected.to_string()));
         if found == "a section" {
-            fix.push_str("; a name with dots stands in quotes: \"a.b\" = …");
+            fix.push_str("; write a name with dots in quotes: \"a.b\" = …");
         }
         Error::new(What::Value { problem, fix })
     }
@@ -176,7 +176,7 @@ impl de::Error for Error {
     }
 
     fn duplicate_field(field: &'static str) -> Error {
-        de::Error::custom(format!("`{field}` stands there twice; remove one"))
+        de::Error::custom(format!("`{field}` is set twice; remove one"))
     }
 }
 

@@ -54,7 +54,7 @@ impl GrpcTlsSettings {
         let mut lacks = |key: &str, needs: &str| {
             problems.push(Problem::new(
                 format!("grpc.tls.{needs}"),
-                format!("is empty, and grpc.tls.{key} is not: nobody could be told from anybody else"),
+                format!("is empty, but grpc.tls.{key} is set: clients cannot be told apart"),
                 format!("set grpc.tls.{needs} too"),
             ));
         };
@@ -68,18 +68,18 @@ impl GrpcTlsSettings {
             let key = |key: &str| format!("grpc.tls.allow[{index}].{key}");
             let fits = |c: char| c.is_ascii_alphanumeric() || "._/".contains(c);
             if what.is_empty() || what.starts_with('/') || !what.chars().all(fits) {
-                let problem = format!("{what:?} is not what can be called");
-                let fix = "name a package, a service or a method: weir.registration.v1, or \
+                let problem = format!("{what:?} is not the name of a package, a service or a method");
+                let fix = "write for example weir.registration.v1, or \
                            weir.registration.v1.RegistrationService/List";
                 problems.push(Problem::new(key("call"), problem, fix));
             }
             if self.allow[..index].iter().any(|other| other.call == *what) {
-                let fix = "name everybody who may in one entry";
-                problems.push(Problem::new(key("call"), format!("{what:?} is there twice"), fix));
+                let fix = "list all names that may call it in one entry";
+                problems.push(Problem::new(key("call"), format!("{what:?} is a duplicate"), fix));
             }
             if names.is_empty() || names.iter().any(String::is_empty) {
-                let fix = "name the DNS names of certificates, or \"*\" for every certificate that is let in";
-                problems.push(Problem::new(key("names"), "names nobody, or an empty name", fix));
+                let fix = "list the DNS names of certificates, or \"*\" for every certificate that the server accepts";
+                problems.push(Problem::new(key("names"), "is empty, or has an empty name", fix));
             }
         }
         problems

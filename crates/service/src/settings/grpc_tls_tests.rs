@@ -15,8 +15,8 @@ fn what_does_not_protect_is_refused() {
     for (text, begins) in [
         ("key_file = 'b'", "grpc.tls.certificate_file: is empty"),
         ("certificate_file = 'a'", "grpc.tls.key_file: is empty"),
-        ("client_ca_file = 'c'", "grpc.tls.certificate_file: is empty, and grpc.tls.client_ca_file"),
-        ("[[allow]]\ncall = 'weir.health.v1'\nnames = ['x']", "grpc.tls.client_ca_file: is empty, and grpc.tls.allow"),
+        ("client_ca_file = 'c'", "grpc.tls.certificate_file: is empty, but grpc.tls.client_ca_file"),
+        ("[[allow]]\ncall = 'weir.health.v1'\nnames = ['x']", "grpc.tls.client_ca_file: is empty, but grpc.tls.allow"),
     ] {
         assert!(problems(text).iter().any(|problem| problem.starts_with(begins)), "{text}: {:?}", problems(text));
     }

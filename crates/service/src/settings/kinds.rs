@@ -79,7 +79,7 @@ fn pairs<'a>(settings: &[&'a Setting]) -> (Vec<Problem>, HashSet<&'a str>) {
 }
 
 fn not_walked(error: &NotWalked) -> Problem {
-    Problem::new("settings", error.to_string(), "this is a fault of the program: report it")
+    Problem::new("settings", error.to_string(), "this is a bug: report it")
 }
 
 fn of_tls(error: tls::Error) -> Problem {
@@ -96,10 +96,10 @@ fn check_readable(key: &str, path: &Path, has_line: bool) -> Result<(), Problem>
     };
     match look() {
         Err(error) => {
-            Err(wrong(format!("cannot be read: {error}"), "name a file that is there and that this process may read"))
+            Err(wrong(format!("cannot be read: {error}"), "name a file that exists and that this process may read"))
         }
         Ok(line) if has_line && line.as_deref().is_none_or(|line| line.trim().is_empty()) => {
-            Err(wrong("has no first line".to_owned(), "put the secret there"))
+            Err(wrong("has no secret in its first line".to_owned(), "write the secret into it"))
         }
         Ok(_) => Ok(()),
     }

@@ -83,7 +83,7 @@ impl Layers {
                 self.faults.push(Fault {
                     key,
                     origin: Some(origin),
-                    problem: "the name of a variable has no dots".to_owned(),
+                    problem: "the name of a variable must not have dots".to_owned(),
                     fix: format!("set the section as a whole: {section}='{{ \"name.with.dots\" = \"value\" }}'"),
                 });
                 continue;

@@ -122,7 +122,7 @@ fn merge(layers: &Layers) -> Result<Node, SettingsError> {
         faults: vec![Fault {
             key: String::new(),
             origin: None,
-            problem: format!("the settings cannot be put together: {error}"),
+            problem: format!("the settings cannot be merged: {error}"),
             fix: "check the file and the variables that begin with WEIR__".to_owned(),
         }],
     })

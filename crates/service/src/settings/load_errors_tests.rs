@@ -109,7 +109,7 @@ fn errors_of_what_every_service_has() {
         ),
         (
             "[admin]\nlisten = \"127.0.0.1:9090\"\n",
-            "grpc.listen (defaults): 127.0.0.1:9090 is admin.listen too; give each its own port".to_owned(),
+            "grpc.listen (defaults): 127.0.0.1:9090 is the same as admin.listen; give each its own port".to_owned(),
         ),
     ] {
         assert_eq!(error_of(file, &[]), expected, "{file}");

@@ -71,8 +71,8 @@ fn errors_show_the_name_as_it_is_written() {
         (
             "[shop.limits]\na.b = 1\n",
             &format!(
-                "shop.limits.a (weir.toml line 2): a section is not what is expected; {NUMBER}; a name with dots stands in \
-                 quotes: \"a.b\" = …"
+                "shop.limits.a (weir.toml line 2): a section is not what is expected; {NUMBER}; write a name with dots \
+                 in quotes: \"a.b\" = …"
             ),
         ),
         (
@@ -106,5 +106,5 @@ fn errors_of_variables_that_hold_tables() {
     assert!(!found.contains("hunter2"), "{found}");
     let found = error_of("", &[("WEIR__SHOP__LIMITS__a.b", "1")]);
     let fix = "set the section as a whole: WEIR__SHOP__LIMITS='{ \"name.with.dots\" = \"value\" }'";
-    assert!(found.ends_with(&format!("the name of a variable has no dots; {fix}")), "{found}");
+    assert!(found.ends_with(&format!("the name of a variable must not have dots; {fix}")), "{found}");
 }

@@ -14,7 +14,7 @@ const HIDDEN: &str = "<hidden>";
 /// A certificate chain is some kilobytes; what is far larger is another file.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// Said without the value, whatever it is: it may be the secret.
-const WRONG: &str = "the value is no secret; write a text in double quotes, or { file = \"path\" }";
+const WRONG: &str = "the value is not a secret; write a text in double quotes, or { file = \"path\" }";
 
 /// A secret in the settings: `"inline"`, or `{ file = "path" }` for a file that holds it, which is read when the
 /// settings are loaded (a byte order mark at its beginning and line breaks at its end are not part of it). Neither `Debug` nor `Serialize` show it.
@@ -46,7 +46,7 @@ impl Secret {
             format!("cannot read the secret's file {}: {error}; name a file that this process may read", path.display())
         })?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(format!("the secret's file {} is larger than 64 KiB; name another", path.display()));
+            return Err(format!("the secret's file {} is larger than 64 KiB; name another file", path.display()));
         }
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| format!("the secret's file {} is not UTF-8; write it as text", path.display()))?;

@@ -147,7 +147,7 @@ impl HostSettings {
         if self.admin.listen == self.grpc.listen && !self.admin.listen.ends_with(":0") {
             problems.push(Problem::new(
                 "grpc.listen",
-                format!("{} is admin.listen too", self.grpc.listen),
+                format!("{} is the same as admin.listen", self.grpc.listen),
                 "give each its own port",
             ));
         }
@@ -164,7 +164,7 @@ impl TelemetrySettings {
         if let Err(error) = EnvFilter::try_new(&self.log) {
             problems.push(Problem::new(
                 "telemetry.log",
-                format!("{:?} is no filter for log lines: {error}", self.log),
+                format!("{:?} is not a valid log filter: {error}", self.log),
                 "write a level, or levels for parts: \"info,bus=debug\"",
             ));
         }

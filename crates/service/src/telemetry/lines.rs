@@ -130,7 +130,7 @@ impl<W: Write> Write for Writing<W> {
         if dropped > self.told {
             let lines = dropped - self.told;
             self.told = dropped;
-            tracing::warn!(lines, "log lines were dropped, nobody read standard error");
+            tracing::warn!(lines, "log lines were dropped, standard error was not read");
         }
         self.to.flush()
     }

@@ -70,7 +70,7 @@ impl Dial {
             let key = Pem::read(self.section, "key_file", key_file)?;
             builder
                 .with_client_auth_cert(certificate.certificates()?, key.key()?)
-                .map_err(|error| key.error(&format!("does not go with the certificate: {error}")))?
+                .map_err(|error| key.error(&format!("does not match the certificate: {error}")))?
         };
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(config)
@@ -95,14 +95,14 @@ impl Dial {
         // An IPv6 address stands in brackets.
         let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(name)
-            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is no name of a host")))?;
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("{host:?} is not a valid host name")))?;
         let dial = self.clone();
         // The roots of the system are many files, or a large one.
         let config = tokio::task::spawn_blocking(move || dial.config()).await.map_err(io::Error::other)?;
         let config = config.map_err(io::Error::other)?;
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
             let section = self.section;
-            io::Error::new(error.kind(), format!("no TLS with {host}: {error} (settings {section})"))
+            io::Error::new(error.kind(), format!("TLS with {host} failed: {error} (settings {section})"))
         })
     }
 }

@@ -82,7 +82,7 @@ fn ends(setting: &str, file: &Path) -> Result<SystemTime, String> {
 
 /// What the check says: that of the worst, and the least number of days.
 fn judge(found: &[Found], now: SystemTime) -> (State, String, Option<f64>) {
-    let mut worst = (State::Ok, "none ends soon".to_owned());
+    let mut worst = (State::Ok, "no certificate expires soon".to_owned());
     let mut least = None;
     for (setting, ends) in found {
         let (state, message) = match ends {
@@ -92,14 +92,12 @@ fn judge(found: &[Found], now: SystemTime) -> (State, String, Option<f64>) {
                 least = Some(f64::min(least.unwrap_or(f64::INFINITY), left / DAY.as_secs_f64()));
                 let at = prost_types::Timestamp::from(*ends);
                 match left {
-                    left if left <= 0.0 => (
-                        State::Failing,
-                        format!("the certificate of {setting} ended at {at}: put a new one into its file"),
-                    ),
-                    left if left < WARN.as_secs_f64() => (
-                        State::Warning,
-                        format!("the certificate of {setting} ends at {at}: put a new one into its file"),
-                    ),
+                    left if left <= 0.0 => {
+                        (State::Failing, format!("the certificate of {setting} expired at {at}: replace its file"))
+                    }
+                    left if left < WARN.as_secs_f64() => {
+                        (State::Warning, format!("the certificate of {setting} expires at {at}: replace its file"))
+                    }
                     _ => continue,
                 }
             }

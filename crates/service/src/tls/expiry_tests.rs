@@ -18,10 +18,10 @@ fn it_warns_seven_days_before_and_fails_after() {
     assert_eq!(judge(&found(&[7.1, 400.0]), now()).0, State::Ok);
     let (state, message, least) = judge(&found(&[400.0, 6.9]), now());
     assert_eq!((state, (least.unwrap() * 10.0).round()), (State::Warning, 69.0));
-    assert!(message.contains("of.number1 ends at 2027-01-22T"), "{message}");
+    assert!(message.contains("of.number1 expires at 2027-01-22T"), "{message}");
     let (state, message, least) = judge(&found(&[6.9, -0.1, 400.0]), now());
     assert_eq!(state, State::Failing);
-    assert!(message.contains("of.number1 ended at") && least.unwrap() < 0.0, "{message}");
+    assert!(message.contains("of.number1 expired at") && least.unwrap() < 0.0, "{message}");
     let unknown = vec![("of.one".to_owned(), Err("cannot be read".to_owned()))];
     assert_eq!(judge(&unknown, now()), (State::Warning, "cannot be read".to_owned(), None));
 }

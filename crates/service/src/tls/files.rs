@@ -50,7 +50,8 @@ impl Pem {
         match found {
             Ok(found) if !found.is_empty() => Ok(found),
             _ => {
-                Err(self.error("holds no certificate, or a broken one; it must begin with -----BEGIN CERTIFICATE-----"))
+                Err(self
+                    .error("holds no certificate, or a corrupt one; it must begin with -----BEGIN CERTIFICATE-----"))
             }
         }
     }

@@ -33,7 +33,7 @@ impl ServerCertVerifier for Pinned {
         if *end_entity == self.certificate {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(Error::General("it shows another certificate than its file has".to_owned()))
+        Err(Error::General("the server shows another certificate than its file has".to_owned()))
     }
 
     fn verify_tls12_signature(

@@ -100,7 +100,7 @@ impl ServerTls {
         let (reason, error) = match tokio::time::timeout(limit, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => ("refused", error),
-            Err(_) => ("timeout", io::Error::new(io::ErrorKind::TimedOut, "the handshake took too long")),
+            Err(_) => ("timeout", io::Error::new(io::ErrorKind::TimedOut, "the TLS handshake timed out")),
         };
         metrics::counter!("weir_tls_handshakes_failed_total", "server" => self.inner.section, "reason" => reason)
             .increment(1);
@@ -127,7 +127,7 @@ impl ServerTls {
                 (current.digest, current.config, current.problem) = (digest, config, None);
             }
             Err(error) if current.problem.as_ref() != Some(&error) => {
-                tracing::error!(%error, "the certificate files changed and cannot be used, the old ones hold on");
+                tracing::error!(%error, "the certificate files changed and cannot be used, the old ones stay in use");
                 metrics::counter!("weir_tls_reload_failures_total", "server" => *section).increment(1);
                 current.problem = Some(error);
             }
@@ -175,7 +175,7 @@ impl Files {
         };
         let mut config = builder
             .with_single_cert(self.certificate.certificates()?, self.key.key()?)
-            .map_err(|error| self.key.error(&format!("does not go with the certificate: {error}")))?;
+            .map_err(|error| self.key.error(&format!("does not match the certificate: {error}")))?;
         config.alpn_protocols = vec![protocol.to_vec()];
         Ok(Arc::new(config))
     }

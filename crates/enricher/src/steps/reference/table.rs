@@ -78,18 +78,23 @@ impl Table {
             }
         }
         if bytes > limits.attribute_bytes {
-            return Err(format!("{} has {bytes} bytes, and {} are allowed", at(), limits.attribute_bytes));
+            return Err(format!(
+                "{} has {bytes} bytes, but enricher.reference.max_attribute_bytes allows {}",
+                at(),
+                limits.attribute_bytes
+            ));
         }
         // A small Parquet file may hold a lot.
         self.bytes += (bytes + key.iter().map(String::len).sum::<usize>()) as u64;
         if self.bytes > limits.bytes.saturating_mul(UNPACKED) {
-            return Err(format!("{}: unpacked it is more than {UNPACKED} times enricher.reference.max_bytes", at()));
+            return Err(format!(
+                "{}: the unpacked data has more than {UNPACKED} times enricher.reference.max_bytes",
+                at()
+            ));
         }
         match self.rows.insert(key, Arc::new(attributes)) {
             None => Ok(()),
-            Some(_) => {
-                Err(format!("{} has a key that an earlier row has: which of them is meant cannot be told", at()))
-            }
+            Some(_) => Err(format!("{} has a duplicate key: an earlier row has the same key", at())),
         }
     }
 }
@@ -99,7 +104,7 @@ pub(super) fn read(path: &Path, columns: &Columns, limits: &Limits) -> Result<Ta
     let file = File::open(path).map_err(|error| error.to_string())?;
     let bytes = file.metadata().map_err(|error| error.to_string())?.len();
     if bytes > limits.bytes {
-        return Err(format!("it has {bytes} bytes, and enricher.reference.max_bytes allows {}", limits.bytes));
+        return Err(format!("it has {bytes} bytes, but enricher.reference.max_bytes allows {}", limits.bytes));
     }
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("parquet") => parquet(file, columns, limits),
@@ -158,7 +163,7 @@ fn places(names: &[String], columns: &Columns, limits: &Limits) -> Result<Places
         match (found.next(), found.next()) {
             (Some(place), None) => Ok(place),
             (Some(_), Some(_)) => Err(format!("it has the column {wanted:?} twice")),
-            (None, _) => Err(format!("it has no column {wanted:?}, but {}", names.join(", "))),
+            (None, _) => Err(format!("it has no column {wanted:?}, only {}", names.join(", "))),
         }
     };
     let key = columns.key.iter().map(place).collect::<Result<Vec<_>, _>>()?;
@@ -167,7 +172,11 @@ fn places(names: &[String], columns: &Columns, limits: &Limits) -> Result<Places
         false => columns.attributes.clone(),
     };
     if wanted.len() > limits.attributes {
-        return Err(format!("it has {} columns of attributes, and {} are allowed", wanted.len(), limits.attributes));
+        return Err(format!(
+            "it has {} attribute columns, but enricher.reference.max_attributes allows {}",
+            wanted.len(),
+            limits.attributes
+        ));
     }
     let attributes =
         wanted.iter().map(|name| place(name).map(|place| (name.clone(), place))).collect::<Result<Vec<_>, _>>()?;
