@@ -85,7 +85,7 @@ impl LogChecks {
             let state = producer.state();
             match (bus.ping(limit).await, state.fatal) {
                 (Err(error), _) => self.log.fail(error.to_string()),
-                (Ok(()), Some(fatal)) => self.log.warn(format!("answers; the producer was rebuilt: {fatal}")),
+                (Ok(()), Some(fatal)) => self.log.warn(format!("answers; the producer was recreated: {fatal}")),
                 (Ok(()), None) => self.log.ok("answers"),
             }
             metrics::gauge!("weir_producer_in_flight_records", "stage" => stage).set(state.in_flight_records as f64);
