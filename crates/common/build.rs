@@ -1,5 +1,6 @@
 //! Compiles `proto/` to Rust, and writes for every event of a platform how it is read from JSON.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, error::Error, fs};
@@ -8,9 +9,8 @@ use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
-/// Packages that are not a platform's: nothing in them is read from a platform's JSON.
-const OWN_PACKAGES: &[&str] =
-    &["event", "raw", "activity", "deadletter", "health", "registration", "enrichment", "load", "log"];
+/// What every typed event has as its first field, and nothing else.
+const CONTEXT: &str = ".weir.event.v1.Context";
 
 /// In a message with a context, fields up to this number are Weir's own and not the platform's.
 const LAST_OWN_FIELD: i32 = 9;
@@ -79,7 +79,23 @@ fn reencode(set: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
     Ok(code)
 }
 
+/// Whether a message is a typed event of a platform.
+fn is_event(message: &DescriptorProto) -> bool {
+    message.field.iter().any(|field| field.number() == 1 && field.type_name() == CONTEXT)
+}
+
+/// The packages that are read from a platform's JSON: those with typed events, and what these import.
+fn of_platforms(set: &FileDescriptorSet) -> BTreeSet<&str> {
+    let with_events = |file: &&FileDescriptorProto| file.message_type.iter().any(is_event);
+    let packages: BTreeSet<&str> = set.file.iter().filter(with_events).map(|file| file.package()).collect();
+    let files = set.file.iter().filter(|file| packages.contains(file.package()));
+    let imported: BTreeSet<&str> = files.flat_map(|file| &file.dependency).map(String::as_str).collect();
+    let imported = set.file.iter().filter(|file| imported.contains(file.name())).map(FileDescriptorProto::package);
+    imported.chain(packages.iter().copied()).filter(|package| *package != "weir.event.v1").collect()
+}
+
 fn from_json(set: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
+    let platforms = of_platforms(set);
     let mut code = String::new();
     let mut events = String::new();
     for file in &set.file {
@@ -87,12 +103,12 @@ fn from_json(set: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
         let Some(platform) = package.strip_prefix("weir.").and_then(|rest| rest.strip_suffix(".v1")) else {
             continue;
         };
-        if OWN_PACKAGES.contains(&platform) {
+        if !platforms.contains(package) {
             continue;
         }
         for message in &file.message_type {
             let rust = format!("crate::{platform}::v1::{}", message.name());
-            let is_event = message.field.iter().any(|field| field.type_name() == ".weir.event.v1.Context");
+            let is_event = is_event(message);
             read_impl(&mut code, &rust, message, is_event)?;
             if is_event {
                 let topic = format!("events.{platform}.{}", snake_case(message.name()));
