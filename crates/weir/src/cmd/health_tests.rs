@@ -41,7 +41,7 @@ fn pipeline() -> Pipeline {
         ],
         problems: vec![
             "failing (page): processing: 1 of 2 instances answer (instances). Look at the orchestrator.".to_owned(),
-            "warning: processing: 48211 records wait (lag). See whether its rate is what it was.".to_owned(),
+            "warning: processing: the lag is 48211 records (lag). Compare its rate with its usual rate.".to_owned(),
         ],
         at: Some(Timestamp { seconds: 1_772_368_496, nanos: 0 }),
     }
