@@ -21,10 +21,10 @@ const UNKNOWN: u8 = 3;
 /// A pipeline with many endpoints is large: it has the digest of each instance.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// Say whether the whole pipeline is healthy, and what to do if not
+/// Show whether the whole pipeline is healthy, and what to do if it is not
 ///
-/// Asks health-check, which is part of `weir up`, for each stage: its state, what goes in and out, what waits, how old
-/// the work is. Exit code: 0 ok, 1 worth a look, 2 something is broken, 3 not known.
+/// Asks health-check, which is part of `weir up`. For each stage it shows the state, the rates in and out, the lag, and
+/// the age of the work. Exit code: 0 ok, 1 warning, 2 failing, 3 unknown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir health

@@ -50,23 +50,24 @@ enum Command {
 struct EndpointArgs {
     /// The last part of its URL: 1 to 64 of a-z, 0-9 and dash
     name: String,
-    #[arg(long, help = format!("Who delivers: {}", sources::descriptor::list()))]
+    #[arg(long, help = format!("Source of the deliveries: {}", sources::descriptor::list()))]
     source: String,
-    /// Who owns it. This can never be changed
+    /// The tenant that owns it. This can never be changed
     #[arg(long)]
     tenant: String,
     #[command(flatten)]
     secret: SecretArgs,
-    /// A file whose first line is the verify token (for a platform with a handshake: any text, which you tell it too)
+    /// A file whose first line is the verify token. For a platform with a handshake: any text, which you also give to
+    /// the platform
     #[arg(long, value_name = "FILE")]
     verify_token_file: Option<PathBuf>,
-    /// Deliveries per second above which the sender is told to wait [default: no limit]
+    /// Deliveries per second above which the sender is throttled [default: no limit]
     #[arg(long, value_name = "N")]
     rate_limit: Option<u32>,
-    /// Anything you want to know about it
+    /// Metadata of your choice; can be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     metadata: Vec<(String, String)>,
-    /// Change the one that is there; without a secret it keeps its own
+    /// Change an existing registration; without a secret it keeps its secret
     #[arg(long)]
     update: bool,
 }
@@ -78,28 +79,29 @@ struct SecretArgs {
     /// A file whose first line is the secret that signs deliveries
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// A variable of the environment that holds the secret
+    /// An environment variable that holds the secret
     #[arg(long, value_name = "NAME")]
     secret_env: Option<String>,
-    /// The secret itself. Everybody on this machine can see it while the command runs, and your shell keeps it
+    /// The secret itself. Everybody on this machine can see it while the command runs, and your shell keeps it in its
+    /// history
     #[arg(long, value_name = "SECRET")]
     secret: Option<String>,
 }
 
-/// Say whose an account (page, repository, …) is
+/// Register the tenant of an account (page, repository, …)
 #[derive(Debug, clap::Args)]
 struct AccountArgs {
-    /// The endpoint that delivers for it
+    /// The endpoint that receives its deliveries
     endpoint: String,
-    /// The platform's id of it
+    /// The id of the account at the platform
     account: String,
-    /// Who owns it
+    /// The tenant that owns it
     #[arg(long)]
     tenant: String,
-    /// Anything you want to know about it
+    /// Metadata of your choice; can be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     metadata: Vec<(String, String)>,
-    /// Change the one that is there
+    /// Change an existing registration
     #[arg(long)]
     update: bool,
 }
@@ -111,7 +113,7 @@ struct RotateArgs {
     name: String,
     #[command(flatten)]
     secret: SecretArgs,
-    /// A file whose first line is the secret it has had. Weir never gives a secret out, so it must be told again
+    /// A file whose first line is the old secret. Weir never gives a secret out, so you must give it again
     #[arg(long, value_name = "FILE")]
     old_secret_file: PathBuf,
     /// For how long the old one is still accepted: 30m, 12h, 3d
@@ -128,7 +130,7 @@ struct ListArgs {
     /// Only those of this tenant
     #[arg(long, default_value = "")]
     tenant: String,
-    /// One JSON object for each registration and line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

@@ -30,21 +30,21 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Run every service of Weir in one process
 ///
-/// Opens the door for webhooks, turns what comes into typed events, and answers gRPC; all on loopback, until Ctrl-C. All
-/// state of its own is in ./weir-data: the next start goes on with it. WEIR__DATA__DIR names another folder, for the log,
-/// the lake, the registrations and their key at once.
+/// Opens the door for webhooks, turns deliveries into typed events, and answers gRPC, until Ctrl-C. All of it listens
+/// on loopback. All its state is in ./weir-data, and the next start continues with it. WEIR__DATA__DIR names another
+/// folder for the log, the lake, the registrations and their key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  weir up --simulate                        see it work: sends signed deliveries to its own door, and shows what comes out
-  weir up --simulate --rate 200             more of them
+  weir up --simulate                        see it work: sends signed deliveries to its own door, and counts the events
+  weir up --simulate --rate 200             more deliveries
   weir up --config weir.toml
-  weir up --print-config > weir.toml        all settings, to begin with
+  weir up --print-config > weir.toml        all settings, as a start
   WEIR__DATA__DIR=/var/lib/weir weir up
   WEIR__BUS__KAFKA__BROKERS=kafka:9092 weir up")]
 pub struct Up {
     #[command(flatten)]
     flags: service::Flags,
-    /// Register demo endpoints, send signed deliveries to the own door, and show a live table of what comes out
+    /// Register demo endpoints, send signed deliveries to the own door, and show a live table of the results
     #[arg(long)]
     simulate: bool,
     /// Simulated deliveries per second [default: setting simulation.rate, 20]

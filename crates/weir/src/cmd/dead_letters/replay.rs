@@ -9,10 +9,11 @@ use super::{Client, SelectArgs, said, show};
 use crate::cmd::replay::{ReplayArgs, bar};
 use crate::out;
 
-/// Send dead letters again, into the input of the stage that refused them
+/// Replay dead letters: re-send them to the input of the stage that refused them
 ///
-/// Says first what would be sent, and why the rest would not be. Then it asks, or does it with --yes. Ctrl-C stops it;
-/// what was sent stays sent. To replay the same once more changes nothing: what came is dropped as a duplicate.
+/// Shows first what would be sent, and why the rest would not be sent. Then it asks; with --yes it does not ask. Ctrl-C
+/// stops the replay; records that were sent stay sent. Replaying the same dead letters again changes nothing: events
+/// that were produced before are dropped as duplicates.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir dead-letters replay --reason unknown_topic --dry-run
@@ -22,7 +23,7 @@ use crate::out;
 pub(super) struct Replay {
     #[command(flatten)]
     select: SelectArgs,
-    /// All there are
+    /// All dead letters
     #[arg(long)]
     all: bool,
     #[command(flatten)]

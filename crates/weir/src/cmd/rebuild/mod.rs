@@ -33,20 +33,20 @@ const LEAVE_OUT: &[&str] = &[
     columns::WEIR_OFFSET,
 ];
 
-/// Make a fresh table of the raw deliveries, and say how it differs from the one there is
+/// Build a new table from the raw deliveries, and compare it with the existing one
 ///
-/// Reads what the raw topics still have (7 days), with the parser, the registrations and the enrichment of now, and
-/// writes a table of its own: each activity once. Then it compares it with the table of activities for the same time.
-/// Nothing is switched: what is there stays as it is.
+/// Reads the deliveries that the raw topics still have (7 days), with the current parser, registrations and enrichment.
+/// It writes a separate table with each activity once. Then it compares that table with the table of activities for the
+/// same period. Nothing is switched: existing tables stay as they are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir rebuild --into activities_2026_01
   weir rebuild --into activities_new --from 2026-01-30T00:00:00Z --to 2026-01-31T00:00:00Z")]
 pub struct Rebuild {
-    /// The table that is made; there must be none of this name
+    /// The name of the new table; no table of this name may exist
     #[arg(long, value_name = "TABLE")]
     into: String,
-    /// Accepted at this time or later: 2026-01-31T10:00:00Z, or so long ago: 12h, 3d [default: all there is]
+    /// Accepted at or after this time: 2026-01-31T10:00:00Z, or this long ago: 12h, 3d [default: the oldest delivery]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<Timestamp>,
     /// Accepted before this time [default: now]

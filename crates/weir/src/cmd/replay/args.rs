@@ -10,19 +10,19 @@ use crate::out;
 /// How a replay goes on, whatever is replayed.
 #[derive(Debug, clap::Args)]
 pub(in crate::cmd) struct ReplayArgs {
-    /// Only say what would be sent
+    /// Only show what would be sent
     #[arg(long, conflicts_with = "yes")]
     pub(in crate::cmd) dry_run: bool,
-    /// Do it without asking
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     /// Records per second
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(in crate::cmd) rate: u32,
-    /// At the most so many of them
+    /// Send at most this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Who asks for it: it is kept with the replay [default: the user of the system]
+    /// Your name, stored with the replay [default: the user of the system]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }

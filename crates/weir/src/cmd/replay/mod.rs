@@ -25,10 +25,10 @@ pub(in crate::cmd) const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600)
 
 type Client = DeadLetterServiceClient<Channel>;
 
-/// Let come out what never came out, of deliveries that are on the log
+/// Re-send stored deliveries whose events were never produced
 ///
-/// Raw topics keep every delivery for 7 days. Where something of one never came out, it can come now: after a parser
-/// learned to read it, or after a mistake.
+/// Raw topics keep every delivery for 7 days. If events of a delivery were never produced, a replay produces them:
+/// after a fix of the parser, or after a mistake.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir replay raw --from 2h --dry-run
@@ -47,11 +47,12 @@ enum What {
     Raw(Raw),
 }
 
-/// Go over the deliveries of a time, and send those again of which something never came out
+/// Re-send the deliveries of a period whose events were never produced
 ///
-/// Reads each as processing reads it now, and asks the claims which of its events are out. Says first what would be
-/// sent, and why the rest would not be; then it asks, or does it with --yes. What of a delivery came out before is
-/// dropped as a duplicate: to replay the same once more changes nothing. Ctrl-C stops it; what was sent stays sent.
+/// Reads each delivery as processing reads it now, and looks up in the claims which of its events were produced. Shows
+/// first what would be sent, and why the rest would not be sent. Then it asks; with --yes it does not ask. Replaying
+/// the same deliveries again changes nothing: events that were produced before are dropped as duplicates. Ctrl-C stops
+/// the replay; deliveries that were sent stay sent.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir replay raw --from 2h --dry-run
@@ -59,16 +60,16 @@ enum What {
   weir replay raw --from 1d --source github --limit 1      one of them, to see whether the fix works
   weir replay raw --from 7d --rate 500 --yes --by ada")]
 struct Raw {
-    /// Accepted at this time or later: 2026-01-31T10:00:00Z, or so long ago: 30m, 12h, 3d
+    /// Accepted at or after this time: 2026-01-31T10:00:00Z, or this long ago: 30m, 12h, 3d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Timestamp,
     /// Accepted before this time [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<Timestamp>,
-    /// By this endpoint; can be given several times
+    /// Only deliveries to this endpoint; can be repeated
     #[arg(long = "endpoint", value_name = "NAME")]
     endpoints: Vec<String>,
-    #[arg(long, help = format!("Of this source: {}", sources::names().join(", ")))]
+    #[arg(long, help = format!("Only deliveries of this source: {}", sources::names().join(", ")))]
     source: Option<String>,
     #[command(flatten)]
     course: ReplayArgs,

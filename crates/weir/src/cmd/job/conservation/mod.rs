@@ -23,25 +23,25 @@ use crate::records::Records;
 mod count;
 mod show;
 
-/// Count what was accepted in a time, and say whether all of it came through
+/// Check that everything accepted in a period has reached the lake
 ///
-/// Follows each activity from the raw delivery to its row in the lake, by what it means and by its id, and says what is
-/// missing at which step, with examples. Ends with 1 where something is. What is still on its way counts as missing: let
-/// the time end some while ago.
+/// Follows each activity from the raw delivery to its row in the lake, by its meaning and by its id. It shows what is
+/// missing at which step, with examples. Exit code 1: something is missing. Records in flight count as missing: let the
+/// period end some time ago.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir job conservation --from 26h --to 2h
   weir job conservation --from 2026-01-30T00:00:00Z --to 2026-01-31T00:00:00Z --json
 
-Topics keep 7 days: what was accepted before cannot be followed. What is missing among events comes with weir replay raw.")]
+Topics keep 7 days: older deliveries cannot be followed. weir replay raw produces missing events.")]
 pub(super) struct Conservation {
-    /// Accepted at this time or later: 2026-01-31T10:00:00Z, or so long ago: 30m, 12h, 3d
+    /// Accepted at or after this time: 2026-01-31T10:00:00Z, or this long ago: 30m, 12h, 3d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Timestamp,
     /// Accepted before this time
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "15m")]
     to: Timestamp,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
