@@ -92,7 +92,7 @@ fn parse_to(text: &str) -> Result<To, String> {
         "earliest" => Ok(To::At(Start::Beginning)),
         "latest" => Ok(To::At(Start::End)),
         number if number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty() => {
-            number.parse().map(To::Offset).map_err(|_| "there is no such offset".to_owned())
+            number.parse().map(To::Offset).map_err(|_| "the offset is too large".to_owned())
         }
         time => parse_time(time.trim_end_matches(" ago"))
             .map(|time| To::At(Start::AtTime(time)))
@@ -113,7 +113,7 @@ impl GroupsCommand {
             Command::Delete(args) => {
                 let group = plain(&args.group);
                 groups.delete(&group).await?;
-                out::say(&format!("{group} is deleted: nothing is kept for it"));
+                out::say(&format!("{group} is deleted: the log keeps no records for it"));
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -126,7 +126,7 @@ async fn list(groups: &Groups, only: Option<String>, json: bool) -> anyhow::Resu
         all.retain(|group| group.name == only);
         anyhow::ensure!(
             !all.is_empty(),
-            "group {only} has committed nothing: `weir groups list` names those that have"
+            "group {only} has committed no offset: `weir groups list` shows the groups that have"
         );
     }
     if json {
@@ -153,12 +153,12 @@ fn as_json(all: &[Group]) -> String {
 
 fn table(all: &[Group]) -> String {
     if all.is_empty() {
-        return "no group has committed anything yet".to_owned();
+        return "no group has committed an offset yet".to_owned();
     }
     let mut rows = vec![head(&["group", "members", "topic", "committed", "low", "end", "lag", ""])];
     for group in all {
         for place in &group.places {
-            let state = if place.is_out_of_range() { "OUT OF RANGE: stands still until it is set" } else { "" };
+            let state = if place.is_out_of_range() { "OUT OF RANGE: stalled until an offset is set" } else { "" };
             rows.push(vec![
                 group.name.clone(),
                 group.members.to_string(),
@@ -178,8 +178,7 @@ async fn set(groups: &Groups, group: &str, topic: &str, args: &SetArgs) -> anyho
     let known = groups.list().await?.into_iter().find(|known| known.name == group);
     if let Some(known) = known.as_ref().filter(|known| known.members > 0) {
         anyhow::bail!(
-            "{group} has {} members: stop what runs it (weir up, or all instances of the service), set it, and start it \
-             again",
+            "{group} has {} members: stop weir up, or all instances of the service, set the offset, then start them again",
             known.members
         );
     }
@@ -188,13 +187,13 @@ async fn set(groups: &Groups, group: &str, topic: &str, args: &SetArgs) -> anyho
     let targets = match &args.to {
         To::At(start) => groups.offsets_at(topic, start).await?,
         To::Offset(offset) => {
-            anyhow::ensure!(args.partition.is_some(), "an offset is of one partition: name it with --partition N");
+            anyhow::ensure!(args.partition.is_some(), "an offset needs one partition: name it with --partition N");
             vec![*offset; end.len()]
         }
     };
     let partitions = i32::try_from(end.len()).unwrap_or(i32::MAX);
     if let Some(partition) = args.partition.filter(|partition| *partition >= partitions) {
-        anyhow::bail!("{topic} has no partition {partition}, but {partitions}, from 0 on");
+        anyhow::bail!("{topic} has no partition {partition}: it has {partitions} partitions, numbered from 0");
     }
     for (partition, ((target, low), end)) in (0..).zip(targets.into_iter().zip(low).zip(end)) {
         if args.partition.is_some_and(|only| only != partition) {

@@ -75,7 +75,7 @@ async fn when_nobody_answers_the_address_and_the_setting_are_named() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dial = Dial::new("grpc.client", &service::tls::ClientTlsSettings::default());
     let error = ask(&dial, &format!("http://127.0.0.1:{port}"), limit).await.unwrap_err();
-    assert!(error.starts_with(&format!("nobody answers at http://127.0.0.1:{port} (")), "{error}");
+    assert!(error.starts_with(&format!("cannot connect to http://127.0.0.1:{port} (")), "{error}");
     assert!(error.contains("--grpc URL") && error.contains("grpc.listen"), "{error}");
     let error = ask(&dial, "no url at all", limit).await.unwrap_err();
     assert!(error.contains("no url at all") && error.contains("--grpc"), "{error}");

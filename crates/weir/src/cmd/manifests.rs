@@ -44,12 +44,12 @@ impl Manifests {
                 }
             }
             (None, Some(root)) => {
-                anyhow::ensure!(manifests::is_checkout(&root), "{} is no checkout of Weir", root.display());
+                anyhow::ensure!(manifests::is_checkout(&root), "{} is not a checkout of Weir", root.display());
                 let differing: Vec<_> =
                     manifests::files(&root)?.into_iter().filter(|file| !file.is_current()).collect();
                 differing.iter().for_each(|file| out::say(file.diff().trim_end()));
                 if !differing.is_empty() {
-                    out::complain("weir: not what the code says; this mends it: weir manifests --write");
+                    out::complain("weir: these files are not up to date; to update them: weir manifests --write");
                     return Ok(ExitCode::from(service::EXIT_FAILED));
                 }
             }
@@ -66,7 +66,7 @@ impl Manifests {
 fn put(root: &Path, path: &str, text: &str) -> anyhow::Result<()> {
     let at = root.join(path);
     if let Some(folder) = at.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     std::fs::write(&at, text).with_context(|| format!("cannot write {}", at.display()))?;
     out::say(path);

@@ -125,7 +125,7 @@ fn run<Fut: Future<Output = anyhow::Result<ExitCode>>>(command: impl FnOnce(Canc
     };
     let shutdown = CancellationToken::new();
     let ended = runtime.block_on(async {
-        let signals = Signals::listen().context("cannot listen to signals")?;
+        let signals = Signals::listen().context("cannot listen for signals")?;
         // On a thread of the runtime: this one may be writing to a terminal that is paused.
         let twice = CancellationToken::new();
         let mut asked = tokio::task::JoinSet::new();
@@ -133,7 +133,7 @@ fn run<Fut: Future<Output = anyhow::Result<ExitCode>>>(command: impl FnOnce(Canc
         let mut command = Box::pin(command(shutdown.clone()));
         tokio::select! {
             ended = &mut command => ended,
-            () = twice.cancelled() => anyhow::bail!("interrupted twice, ended without waiting"),
+            () = twice.cancelled() => anyhow::bail!("interrupted twice: stopped without waiting"),
         }
     });
     // What still blocks, as a client that looks for a broker, is not waited for.
@@ -171,7 +171,7 @@ async fn interrupt(mut signals: Signals, shutdown: CancellationToken, twice: Can
         }
         () = stuck => {}
     }
-    service::complain("weir: interrupted, and nobody takes what is written: ended without waiting");
+    service::complain("weir: interrupted while standard output is blocked: stopped without waiting");
     std::process::exit(service::EXIT_FAILED.into());
 }
 

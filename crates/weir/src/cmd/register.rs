@@ -187,7 +187,7 @@ impl SecretArgs {
         let value = if let Some(file) = &self.secret_file {
             super::read_secret_file(file)?
         } else if let Some(name) = &self.secret_env {
-            variable(name).with_context(|| format!("there is no variable {name} in the environment, or it is empty"))?
+            variable(name).with_context(|| format!("the environment variable {name} is not set, or empty"))?
         } else if let Some(secret) = &self.secret {
             out::complain("weir: a secret on the command line can be seen by others; --secret-file is safer");
             secret.clone()
@@ -233,8 +233,8 @@ impl Register {
             Command::Delete(args) => {
                 let found = get(&mut client, &args.id).await?;
                 let request = DeleteRequest { id: args.id.clone(), expected_revision: found.revision };
-                client.delete(request).await.map_err(Error::refused(format!("deleting {}", args.id)))?;
-                out::say(&format!("{} is gone", args.id));
+                client.delete(request).await.map_err(Error::refused(format!("cannot delete {}", args.id)))?;
+                out::say(&format!("{} is deleted", args.id));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -243,7 +243,7 @@ impl Register {
 
 async fn get(client: &mut Client, id: &str) -> anyhow::Result<Registration> {
     let request = GetRequest { id: id.to_owned() };
-    let answer = client.get(request).await.map_err(Error::refused(format!("getting {id}")))?;
+    let answer = client.get(request).await.map_err(Error::refused(format!("cannot get {id}")))?;
     answer.into_inner().registration.with_context(|| format!("the service answered without {id}"))
 }
 
@@ -255,7 +255,7 @@ async fn put(client: &mut Client, mut request: RegisterRequest, update: bool) ->
     if update {
         request.expected_revision = get(client, &id).await?.revision;
     }
-    let answer = client.register(request).await.map_err(Error::refused(format!("registering {id}")))?;
+    let answer = client.register(request).await.map_err(Error::refused(format!("cannot register {id}")))?;
     answer.into_inner().registration.with_context(|| format!("the service answered without {id}"))
 }
 
@@ -311,14 +311,14 @@ async fn rotate(client: &mut Client, args: RotateArgs) -> anyhow::Result<Registr
     let found = get(client, &format!("endpoint/{}", args.name)).await?;
     let source = match &found.kind {
         Some(Kind::Endpoint(endpoint)) => source(&endpoint.source)?,
-        _ => anyhow::bail!("{} is no endpoint: only endpoints have secrets", found.id),
+        _ => anyhow::bail!("{} is not an endpoint: only endpoints have secrets", found.id),
     };
     let value = super::read_secret_file(&args.old_secret_file)?;
     source.check_secret(&value).map_err(|wrong| {
         let name = &args.name;
         anyhow::anyhow!(
-            "the old secret {wrong}. Where it was registered like this it has verified nothing and need not be kept: \
-             weir register endpoint {name} --update, with the new one alone"
+            "the old secret {wrong}. If it was registered like this, it has verified nothing and need not be kept. \
+             Register the new one alone: weir register endpoint {name} --update"
         )
     })?;
     let old = PlainSecret { value, expires_at: Some((service::clock::now() + args.old_for).into()) };
@@ -341,7 +341,7 @@ fn say_endpoint(grpc: &super::Grpc, registration: &Registration) {
     // The door of this machine: where the services run elsewhere, its host name stands before the path.
     let listen = grpc.config.load().map_or_else(|_| "127.0.0.1:8080".to_owned(), |settings| settings.streaming.listen);
     out::say(&format!(
-        "{} belongs to {} and is open.\n\n\
+        "{} belongs to {} and accepts deliveries.\n\n\
          The platform delivers to   https://YOUR-HOST/webhooks/{}\n\
          which must reach           http://{listen}/webhooks/{}",
         registration.id, registration.tenant, endpoint.name, endpoint.name
@@ -353,7 +353,7 @@ fn say_endpoint(grpc: &super::Grpc, registration: &Registration) {
 
 fn show_list(found: &[Registration], json: bool) -> anyhow::Result<()> {
     if found.is_empty() {
-        out::complain("there are none");
+        out::complain("no registration matches");
     }
     for registration in found {
         let line = if json {

@@ -91,7 +91,7 @@ impl Simulate {
             let mut client = register::connect_with(&self.grpc.dial()?, &self.grpc.url()?).await?;
             let done = register::reconcile(&mut client, endpoints.registrations(self.pages)).await?;
             out::complain(&format!(
-                "registrations: {} new, {} changed, {} as they were",
+                "registrations: {} new, {} changed, {} unchanged",
                 done.new, done.changed, done.same
             ));
         }
@@ -225,7 +225,7 @@ fn long(summary: &Summary) -> String {
     let quantile = |share| out::duration(summary.latencies.quantile(share));
     text.push_str(&format!("\nanswered in   p50 {}, p99 {}", quantile(0.5), quantile(0.99)));
     for (what, count) in
-        [("sent again", summary.retries), ("nobody knows", summary.indeterminate), ("not as meant", summary.unexpected)]
+        [("re-sent", summary.retries), ("indeterminate", summary.indeterminate), ("unexpected", summary.unexpected)]
     {
         if count > 0 {
             text.push_str(&format!("\n{what:<13} {}", out::count(count)));
@@ -238,9 +238,9 @@ fn long(summary: &Summary) -> String {
 fn advice(summary: &Summary, url: &str) -> String {
     let most = summary.statuses.iter().max_by_key(|(_, count)| **count).map(|(status, _)| *status);
     match most {
-        None => format!("weir: nobody answers at {url}: is Weir running (weir up)? Is --url right?"),
-        Some(401) => "weir: the door knows other secrets: use --register".to_owned(),
-        Some(404) => "weir: the door knows no such endpoints: use --register".to_owned(),
+        None => format!("weir: no answer from {url}: is Weir running (weir up)? Is --url right?"),
+        Some(401) => "weir: the door has other secrets for these endpoints: use --register".to_owned(),
+        Some(404) => "weir: these endpoints are not registered: use --register".to_owned(),
         Some(503) => "weir: the door is not ready: http://127.0.0.1:8081/health says why".to_owned(),
         Some(status) => format!("weir: the door answered {status}"),
     }

@@ -158,7 +158,7 @@ fn find(asked: &str, prefix: &str, mut topics: Vec<String>) -> anyhow::Result<St
     topics.retain(|topic| !topic.starts_with("__"));
     topics.sort();
     if topics.is_empty() {
-        anyhow::bail!("there is no topic {asked}, and no other: weir up makes them");
+        anyhow::bail!("there is no topic {asked}, and no other topic: weir up creates them");
     }
     anyhow::bail!("there is no topic {asked}. There are:\n  {}", topics.join("\n  "))
 }

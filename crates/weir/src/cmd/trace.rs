@@ -62,7 +62,7 @@ impl TraceCommand {
         let Some(trace) = shutdown.run_until_cancelled(self.trace()).await else { return Ok(ExitCode::SUCCESS) };
         let Some(trace) = trace? else {
             out::complain(&format!(
-                "There is no delivery {} on the raw topics{}. It was never acknowledged, or it is older than they are kept.",
+                "There is no delivery {} on the raw topics{}. It was never acknowledged, or it has expired.",
                 self.delivery_id,
                 if self.from.is_some() { " from that time on" } else { "" }
             ));
@@ -88,7 +88,7 @@ impl TraceCommand {
                 let rows =
                     loader::find(&settings.lake, lake::columns::ACTIVITIES, lake::columns::ID, &id, day.as_deref())
                         .await;
-                match rows.with_context(|| format!("reading the lake at {}", settings.lake.root)) {
+                match rows.with_context(|| format!("cannot read the lake at {}", settings.lake.root)) {
                     Ok(rows) => trace.in_lake(&id, rows.len()),
                     Err(error) => trace.lake_failed(&format!("{error:#}")),
                 }

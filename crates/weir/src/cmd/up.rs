@@ -94,7 +94,7 @@ impl Up {
         match Log::redirect(&settings.bus.data_dir) {
             Ok(log) => Some(log),
             Err(error) => {
-                service::complain(&format!("weir: the log stays here: {error:#}"));
+                service::complain(&format!("weir: log lines stay on the terminal: {error:#}"));
                 None
             }
         }
@@ -110,10 +110,10 @@ struct Log {
 impl Log {
     fn redirect(folder: &Path) -> anyhow::Result<Self> {
         let file = folder.join("weir.log");
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let opened = OpenOptions::new().create(true).append(true).open(&file);
         let opened = opened.with_context(|| format!("cannot write {}", file.display()))?;
-        let terminal = rustix::io::dup(std::io::stderr()).context("cannot keep standard error")?;
+        let terminal = rustix::io::dup(std::io::stderr()).context("cannot save standard error")?;
         rustix::stdio::dup2_stderr(&opened).context("cannot redirect standard error")?;
         Ok(Self { file, terminal })
     }
@@ -203,7 +203,7 @@ async fn until_all_end(
     loop {
         let ended = tokio::select! {
             service = services.join_next() => match service {
-                Some(ended) => ended.context("a service broke").and_then(|ended| ended),
+                Some(ended) => ended.context("a service panicked").and_then(|ended| ended),
                 None => break,
             },
             ended = &mut aside, if !aside_ended => {
@@ -234,9 +234,9 @@ async fn tell_broker(bus: Bus, lines: mpsc::Sender<String>, stop: CancellationTo
             let line = match (answered, answers) {
                 (None | Some(true), false) => Some(format!(
                     "No broker answers at {brokers} (setting bus.kafka.brokers, or WEIR__BUS__KAFKA__BROKERS).\n\
-                     Weir is up, answers deliveries with 503, and goes on by itself when a broker comes."
+                     Weir is up and answers deliveries with 503. It resumes by itself when a broker answers."
                 )),
-                (Some(false), true) => Some(format!("The broker at {brokers} answers: going on.")),
+                (Some(false), true) => Some(format!("The broker at {brokers} answers: resuming.")),
                 _ => None,
             };
             answered = Some(answers);
@@ -273,8 +273,8 @@ fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings) -> Strin
          \n  lake      {}\n\
          \nYour first webhook:\
          \n  weir register{grpc_flag} endpoint my-repo --source github --tenant me --secret-file FILE\
-         \n  have it deliver to {way}://{door}/webhooks/my-repo, and look: weir tail events.github.push --follow\
-         \nNobody there who delivers? weir simulate --register --url {way}://{door}{grpc_flag}\n",
+         \n  let it deliver to {way}://{door}/webhooks/my-repo, then run: weir tail events.github.push --follow\
+         \nNo sender yet? weir simulate --register --url {way}://{door}{grpc_flag}\n",
         settings.bus.data_dir.display(),
         settings.lake.root,
     )

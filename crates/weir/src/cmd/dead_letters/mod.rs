@@ -175,7 +175,7 @@ impl DeadLetters {
             Command::List(args) => list(&mut client, args).await,
             Command::Show(args) => {
                 let request = GetRequest { id: args.id.clone() };
-                let answer = client.get(request).await.map_err(said("showing it"))?.into_inner();
+                let answer = client.get(request).await.map_err(said("cannot show the dead letter"))?.into_inner();
                 out::say(&show::one(&Decoder::new()?, &answer)?);
                 Ok(ExitCode::SUCCESS)
             }
@@ -202,7 +202,7 @@ async fn list(client: &mut Client, args: ListArgs) -> anyhow::Result<ExitCode> {
         let left = args.count.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
         let request =
             ListRequest { selection: Some(args.select.selection()), page_size: left, page_token: page.clone() };
-        let answer = client.list(request).await.map_err(said("listing them"))?.into_inner();
+        let answer = client.list(request).await.map_err(said("cannot list dead letters"))?.into_inner();
         found.extend(answer.found);
         page = answer.next_page_token;
         if page.is_empty() || found.len() >= args.count as usize {
@@ -220,10 +220,10 @@ async fn list(client: &mut Client, args: ListArgs) -> anyhow::Result<ExitCode> {
         out::say(show::table(&found).trim_end());
     }
     if found.is_empty() {
-        out::complain("there are none");
+        out::complain("no dead letter matches");
     }
     if !page.is_empty() {
-        out::complain(&format!("there are older ones: the same with --page {page}"));
+        out::complain(&format!("there are older ones: repeat the command with --page {page}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -232,21 +232,21 @@ async fn list(client: &mut Client, args: ListArgs) -> anyhow::Result<ExitCode> {
 async fn stats(client: &mut Client, select: &SelectArgs) -> anyhow::Result<StatsResponse> {
     loop {
         let request = StatsRequest { selection: Some(select.selection()) };
-        let answer = client.stats(request).await.map_err(said("counting them"))?.into_inner();
+        let answer = client.stats(request).await.map_err(said("cannot count dead letters"))?.into_inner();
         // An older server counts all of them each time, and does not say how many.
         if answer.counted >= answer.to_count {
             return Ok(answer);
         }
         let (counted, all) = (out::count(answer.counted), out::count(answer.to_count));
-        out::complain(&format!("{counted} of {all} are counted by now"));
+        out::complain(&format!("{counted} of {all} dead letters counted so far"));
     }
 }
 
 async fn replays(client: &mut Client, args: ReplaysArgs) -> anyhow::Result<ExitCode> {
     let request = ListReplaysRequest { page_size: args.count };
-    let found = client.list_replays(request).await.map_err(said("listing replays"))?.into_inner().replays;
+    let found = client.list_replays(request).await.map_err(said("cannot list replays"))?.into_inner().replays;
     if found.is_empty() {
-        out::complain("there were none");
+        out::complain("there was no replay yet");
     } else if args.json {
         let decoder = Decoder::new()?;
         for replay in &found {
@@ -265,12 +265,14 @@ async fn replays(client: &mut Client, args: ReplaysArgs) -> anyhow::Result<ExitC
 pub(super) fn said(what: &'static str) -> impl FnOnce(Status) -> anyhow::Error {
     move |status| {
         let hint = match status.code() {
-            Code::NotFound => "weir dead-letters list shows which there are",
-            Code::InvalidArgument => "correct what it names",
-            Code::Unimplemented => "this server has no dead letters: give the address of processing, or of weir up",
-            Code::ResourceExhausted => "weir dead-letters replays shows it",
-            Code::Unavailable => "the log or the database is away: http://127.0.0.1:8081/health says which",
-            Code::DeadlineExceeded => "there are many: give --since",
+            Code::NotFound => "weir dead-letters list shows the existing ones",
+            Code::InvalidArgument => "correct the argument that it names",
+            Code::Unimplemented => {
+                "this server does not serve dead letters: give the address of processing, or of weir up"
+            }
+            Code::ResourceExhausted => "weir dead-letters replays shows the running one",
+            Code::Unavailable => "the log or the database is unavailable: http://127.0.0.1:8081/health says which",
+            Code::DeadlineExceeded => "timed out: give a shorter period with --since or --from",
             _ => "the log of the service says more",
         };
         anyhow::anyhow!("{what}: {} ({hint})", status.message())

@@ -55,7 +55,7 @@ impl Replay {
         };
         let would = send(client, request.clone(), None).await?;
         if would.selected == 0 {
-            out::complain("weir: no dead letter fits: there is nothing to replay");
+            out::complain("weir: no dead letter matches: there is nothing to replay");
             return Ok(ExitCode::from(service::EXIT_FAILED));
         }
         out::say(show::would_replay(&would, self.course.rate).trim_end());
@@ -81,18 +81,23 @@ async fn send(
     request: ReplayRequest,
     bar: Option<&ProgressBar>,
 ) -> anyhow::Result<ReplayResponse> {
-    let mut stream = client.replay(request).await.map_err(said("replaying"))?.into_inner();
+    let mut stream = client.replay(request).await.map_err(said("replay failed"))?.into_inner();
     let mut last = ReplayResponse::default();
     loop {
         match stream.message().await {
             Ok(Some(answer)) => last = answer,
             Ok(None) if last.done => return Ok(last),
             Ok(None) => {
-                anyhow::bail!("the service went away, {} were sent; weir dead-letters replays says more", last.sent)
+                anyhow::bail!(
+                    "the connection to the service ended, {} were sent; weir dead-letters replays says more",
+                    last.sent
+                )
             }
             Err(status) => {
                 let sent = last.sent;
-                return Err(said("replaying")(status).context(format!("it ended before its end, {sent} were sent")));
+                return Err(
+                    said("replay failed")(status).context(format!("the replay stopped early, {sent} were sent"))
+                );
             }
         }
         if let Some(bar) = bar {

@@ -51,7 +51,7 @@ impl Job {
         match shutdown.run_until_cancelled(job).await {
             Some(ended) => ended,
             // Each step is whole or not there; the next run goes on.
-            None => anyhow::bail!("interrupted: what was done by then stays done"),
+            None => anyhow::bail!("interrupted: finished work is kept"),
         }
     }
 }

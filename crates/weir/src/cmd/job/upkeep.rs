@@ -66,7 +66,7 @@ impl Compact {
             let compacted = loader::maintain::compact(&settings.lake, &table, &settings.loader.compact).await;
             let compacted = compacted.with_context(|| format!("compacting {table}"))?;
             words += &format!(
-                "{table}   {} files made into {}, {} rows\n",
+                "{table}   {} files compacted into {}, {} rows\n",
                 count(compacted.files_before as u64),
                 count(compacted.files_after as u64),
                 count(compacted.rows)

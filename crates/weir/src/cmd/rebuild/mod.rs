@@ -61,7 +61,7 @@ impl Rebuild {
         match shutdown.run_until_cancelled(self.make()).await {
             Some(ended) => ended,
             None => anyhow::bail!(
-                "interrupted: there is no table {} yet, but files in its folder; remove them before the next attempt",
+                "interrupted: table {} was not created, but its folder has files; remove them before the next attempt",
                 self.into
             ),
         }
@@ -71,7 +71,7 @@ impl Rebuild {
         let settings = self.grpc.settings()?;
         let until = self.to.unwrap_or_else(service::clock::timestamp);
         let (from, until) = (self.from.as_ref().map(to_millis), to_millis(&until));
-        anyhow::ensure!(from.is_none_or(|from| from < until), "--to is not after --from: there would be nothing in it");
+        anyhow::ensure!(from.is_none_or(|from| from < until), "--to is not after --from: the period is empty");
         let mut fresh = Fresh::begin(&settings.lake, &self.into).await?;
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
         let bar = bar()?;
@@ -85,10 +85,10 @@ impl Rebuild {
         bar.finish_and_clear();
         let made = made?;
         let Some(first) = made.first else {
-            out::complain("weir: no delivery of this time is on the raw topics: no table was made");
+            out::complain("weir: the raw topics have no delivery of this period: no table was created");
             return Ok(ExitCode::from(service::EXIT_FAILED));
         };
-        fresh.commit().await.context("making the table")?;
+        fresh.commit().await.context("cannot create the table")?;
         out::say(show::made(&made, &self.into, &settings.lake.root).trim_end());
         let begins = from.unwrap_or(first);
         let scope = Scope { received: (begins * 1000, until * 1000), leave_out: LEAVE_OUT };
@@ -128,7 +128,8 @@ fn bar() -> anyhow::Result<ProgressBar> {
     if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
-    let style = ProgressStyle::with_template("{spinner} {pos} deliveries, {per_sec} {msg}").context("the bar")?;
+    let style = ProgressStyle::with_template("{spinner} {pos} deliveries, {per_sec} {msg}")
+        .context("cannot draw the progress bar")?;
     Ok(ProgressBar::new_spinner().with_style(style))
 }
 

@@ -41,16 +41,16 @@ impl ReplayArgs {
     /// Whether so many are sent. Asks at a terminal; without one nothing is done that was not asked for.
     pub(in crate::cmd) fn agreed(&self, count: u64) -> anyhow::Result<bool> {
         if count == 0 {
-            out::complain("weir: none of them can be sent");
+            out::complain("weir: none of the selected can be sent");
             return Ok(false);
         }
-        anyhow::ensure!(!self.requested_by().is_empty(), "the system does not say who you are: give --by NAME");
+        anyhow::ensure!(!self.requested_by().is_empty(), "your user name is unknown: give --by NAME");
         if self.yes {
             return Ok(true);
         }
         let stdin = std::io::stdin();
         if !stdin.is_terminal() {
-            out::complain("weir: nothing was sent: to send them add --yes");
+            out::complain("weir: nothing was sent: to send, add --yes");
             return Ok(false);
         }
         let mut err = std::io::stderr();
@@ -77,5 +77,5 @@ pub(in crate::cmd) fn bar(bar: ProgressBar, template: &str) -> anyhow::Result<Pr
     if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
-    Ok(bar.with_style(ProgressStyle::with_template(template).context("the bar")?))
+    Ok(bar.with_style(ProgressStyle::with_template(template).context("cannot draw the progress bar")?))
 }

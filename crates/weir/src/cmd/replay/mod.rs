@@ -112,7 +112,7 @@ impl Raw {
         let looking = bar(ProgressBar::new_spinner(), "{spinner} {msg}")?;
         let would = send(client, request.clone(), &looking, |bar, answer| {
             let seen = answer.counts.unwrap_or_default().deliveries;
-            bar.set_message(format!("looked at {} deliveries, {} are to be sent", seen, answer.sent));
+            bar.set_message(format!("looked at {} deliveries, {} to be sent", seen, answer.sent));
             bar.tick();
         });
         let would = would.await?;
@@ -128,7 +128,7 @@ impl Raw {
         let done = send(client, request, &sending, |bar, answer| {
             bar.set_position(answer.sent);
             if answer.waits_for_processing {
-                bar.set_message("(processing works on them)");
+                bar.set_message("(waiting for processing)");
             }
         });
         let done = done.await?;
@@ -145,7 +145,7 @@ async fn send(
     bar: &ProgressBar,
     show: impl Fn(&ProgressBar, &ReplayRawResponse),
 ) -> anyhow::Result<ReplayRawResponse> {
-    let mut stream = client.replay_raw(request).await.map_err(said("replaying"))?.into_inner();
+    let mut stream = client.replay_raw(request).await.map_err(said("replay failed"))?.into_inner();
     let mut last = ReplayRawResponse::default();
     let ended = loop {
         match stream.message().await {
@@ -154,12 +154,14 @@ async fn send(
                 last = answer;
             }
             Ok(None) if last.done => break Ok(()),
-            Ok(None) => break Err(anyhow::anyhow!("the service went away; weir dead-letters replays says more")),
-            Err(status) => break Err(said("replaying")(status)),
+            Ok(None) => {
+                break Err(anyhow::anyhow!("the connection to the service ended; weir dead-letters replays says more"));
+            }
+            Err(status) => break Err(said("replay failed")(status)),
         }
     };
     bar.finish_and_clear();
-    ended.map(|()| last.clone()).with_context(|| format!("it ended before its end, {} were sent", last.sent))
+    ended.map(|()| last.clone()).with_context(|| format!("the replay stopped early, {} were sent", last.sent))
 }
 
 #[cfg(test)]

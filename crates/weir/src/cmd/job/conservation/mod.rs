@@ -94,11 +94,11 @@ impl Conservation {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let settings = self.grpc.settings()?;
         let time = (to_millis(&self.from), to_millis(&self.to));
-        anyhow::ensure!(time.0 < time.1, "--to is not after --from: there would be nothing in it");
+        anyhow::ensure!(time.0 < time.1, "--to is not after --from: the period is empty");
         let oldest = to_millis(&service::clock::timestamp()) - KEPT_MS;
         anyhow::ensure!(
             time.1 > oldest,
-            "--to is more than 7 days ago, and the topics keep what was accepted for 7 days"
+            "--to is more than 7 days ago, and the topics keep deliveries for 7 days only"
         );
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
         let (raw, raw_examples) = self.raw().await?;
@@ -118,14 +118,14 @@ impl Conservation {
         let selection = RawSelection { from: Some(self.from), until: Some(self.to), ..RawSelection::default() };
         let request = CountRawRequest { selection: Some(selection) };
         let mut client = DeadLetterServiceClient::new(channel);
-        let mut stream = client.count_raw(request).await.map_err(said("counting deliveries"))?.into_inner();
-        while let Some(answer) = stream.message().await.map_err(said("counting deliveries"))? {
+        let mut stream = client.count_raw(request).await.map_err(said("cannot count deliveries"))?.into_inner();
+        while let Some(answer) = stream.message().await.map_err(said("cannot count deliveries"))? {
             if answer.done {
                 let examples = answer.examples.into_iter().map(|one| one.delivery_id).collect();
                 return Ok((answer.counts.unwrap_or_default(), examples));
             }
         }
-        anyhow::bail!("the service went away while it counted deliveries")
+        anyhow::bail!("the connection to the service ended while it counted deliveries")
     }
 }
 
