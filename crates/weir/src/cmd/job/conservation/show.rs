@@ -44,7 +44,7 @@ pub(super) fn words(report: &Report) -> String {
     }
     text.push_str(match report.is_whole() {
         true => "\neverything arrived exactly once\n",
-        false => "\nNOT everything arrived exactly once; records in flight may arrive later\n",
+        false => "\nNOT everything arrived once; records in flight may arrive later\n",
     });
     text
 }
