@@ -19,7 +19,7 @@ CARGO_MACHETE_VERSION := 0.9.2
 TOOLS := $(CURDIR)/target/tools/bin
 
 .PHONY: help
-help: ## Say what there is
+help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
@@ -49,7 +49,7 @@ TIMES := $(CURDIR)/target/suites
 # All targets at once, so that the programs that the tests start and the tests themselves share every compiled library;
 # and all of them are run, so that one look says everything that is red. tests/budgets.toml says how long each suite may take.
 .PHONY: test
-test: test-deps kafka-jars ## Install what the tests need, run all of them, and print what they took
+test: test-deps kafka-jars ## Install what the tests need, run all tests, and print how long they took
 	cargo build --workspace --all-targets
 	@rm -rf $(TIMES); red=0; \
 	(set -x; cargo test --config "target.'cfg(unix)'.runner = ['$(SUITES)', 'run', '$(TIMES)']" \
@@ -60,27 +60,27 @@ test: test-deps kafka-jars ## Install what the tests need, run all of them, and 
 
 # What was found is added to fuzz/corpus by `scripts/fuzz.sh keep`.
 .PHONY: fuzz
-fuzz: test-deps ## Fuzz what reads a stranger's bytes: make fuzz FUZZ_SECONDS=600; 30 s of it are part of make test
+fuzz: test-deps ## Fuzz the code that reads untrusted bytes: make fuzz FUZZ_SECONDS=600; make test runs 30 s of it
 	scripts/fuzz.sh run $(or $(FUZZ_SECONDS),30)
 
 # Programs and bench in one build, and of the same packages again: else libraries are compiled twice.
 # TABLE=docs/performance.md renews the table there; BENCH has more arguments, as "--only door-1k".
 .PHONY: bench
-bench: test-deps kafka-jars ## Measure what Weir costs beside its parts alone, in release: 4 minutes after the build (20 the first time)
+bench: test-deps kafka-jars ## Compare the processor time of Weir with that of its parts, in release: 4 minutes after the build (20 the first time)
 	cargo build --release -p weir-bench -p streaming -p processing --bins --bench pipeline
 	cargo bench -p weir-bench -p streaming -p processing --bench pipeline -- \
 		--json $(CURDIR)/target/bench.json $(if $(TABLE),--markdown $(abspath $(TABLE))) $(BENCH)
 
 # CLAIMS has arguments, as "--embedded 1000000 --redis 0".
 .PHONY: claims-scale
-claims-scale: test-deps ## Measure what claims take, at 100 million and 10 million, in release; CLAIMS says how many
+claims-scale: test-deps ## Measure what claims cost, at 100 million and 10 million, in release; CLAIMS sets how many
 	cargo build --release -p weir-tests --bin claims-scale
 	$(or $(CARGO_TARGET_DIR),target)/release/claims-scale $(CLAIMS)
 
 # ROUNDS=200 SEED=7 runs random faults instead; TABLE=docs/faults.md renews the table there; FAULTS has more arguments, as
 # "brokers-away --logs DIR" or "--list".
 .PHONY: faults
-faults: test-deps kafka-jars ## Break everything that can break, once, and check that nothing is lost
+faults: test-deps kafka-jars ## Cause each fault once, and check that nothing is lost
 	cargo build --workspace --bins --test faults
 	cargo test --workspace --test faults -- $(if $(ROUNDS),--rounds $(ROUNDS) --seed $(or $(SEED),1),$(if $(FAULTS),,--all)) \
 		$(if $(TABLE),--markdown $(abspath $(TABLE))) $(FAULTS)
@@ -88,7 +88,7 @@ faults: test-deps kafka-jars ## Break everything that can break, once, and check
 # Builds the programs of another commit, and runs them beside those that are here: make two-versions OLD=v0.1.0
 .PHONY: two-versions
 two-versions: test-deps kafka-jars ## Run two versions of every service side by side, roll out and back: 3 minutes after two builds
-	@[[ -n "$(OLD)" ]] || { echo "say which: make two-versions OLD=<commit or tag>"; exit 64; }
+	@[[ -n "$(OLD)" ]] || { echo "OLD is not set: make two-versions OLD=<commit or tag>"; exit 64; }
 	git worktree remove --force target/old/tree 2>/dev/null || true
 	git worktree prune
 	git worktree add --quiet --force --detach target/old/tree $(OLD)
@@ -99,7 +99,7 @@ two-versions: test-deps kafka-jars ## Run two versions of every service side by 
 
 # TABLE=docs/performance.md renews the table there; OVERLOAD has more arguments, as "--logs DIR".
 .PHONY: overload
-overload: test-deps kafka-jars ## Offer the door ten times what it can take, and hold its connections: 3 minutes after the build
+overload: test-deps kafka-jars ## Send the door ten times its capacity, and hold its connections: 3 minutes after the build
 	cargo build --workspace --bins --test overload
 	cargo test --workspace --test overload -- --full $(if $(TABLE),--markdown $(abspath $(TABLE))) $(OVERLOAD)
 
@@ -110,8 +110,8 @@ images: image-deps ## Build the images with buildah, no daemon needed, and check
 	scripts/images.sh build $(IMAGES)
 
 .PHONY: push
-push: image-deps ## Push the images, and let review run them by their digests: make push REGISTRY=registry.example.com/weir
-	@[[ -n "$(REGISTRY)" ]] || { echo "say where to: make push REGISTRY=registry.example.com/weir"; exit 64; }
+push: image-deps ## Push the images, and set their digests in the overlay review: make push REGISTRY=registry.example.com/weir
+	@[[ -n "$(REGISTRY)" ]] || { echo "REGISTRY is not set: make push REGISTRY=registry.example.com/weir"; exit 64; }
 	scripts/images.sh push $(REGISTRY)
 
 .PHONY: save-images
@@ -126,19 +126,19 @@ k8s-render: test-deps ## Render every overlay to target/k8s
 	for overlay in $(OVERLAYS); do kubectl kustomize k8s/overlays/$$overlay > target/k8s/$$overlay.yaml; done
 
 .PHONY: k8s-check
-k8s-check: test-deps ## Check every overlay: types, schemas, references, arrows, and the settings that it gives to the services
+k8s-check: test-deps ## Check every overlay: types, schemas, references, network policies, and the settings of the services
 	cargo build --workspace --bins --test manifests
 	cargo test --workspace --test manifests
 
 .PHONY: manifests
-manifests: deps ## Write what follows from the code into k8s, docker-compose.yml and docs; a test compares them
+manifests: deps ## Write the generated parts of k8s, docker-compose.yml and docs; a test compares them
 	cargo build -p weir
 	$(PROGRAMS)/weir manifests --write
 
 # What runs in one overlay is what the next one gets: only the images move.
 .PHONY: promote
-promote: ## Let the images of one overlay run in the next: make promote FROM=review TO=staging
-	@[[ -n "$(FROM)" && -n "$(TO)" ]] || { echo "say which: make promote FROM=review TO=staging"; exit 64; }
+promote: ## Set the images of one overlay in the next: make promote FROM=review TO=staging
+	@[[ -n "$(FROM)" && -n "$(TO)" ]] || { echo "FROM or TO is not set: make promote FROM=review TO=staging"; exit 64; }
 	@for overlay in $(FROM) $(TO); do [[ -f k8s/overlays/$$overlay/images/kustomization.yaml ]] || { echo "k8s/overlays/$$overlay has no images/kustomization.yaml"; exit 64; }; done
 	@{ head -n 3 k8s/overlays/$(TO)/images/kustomization.yaml; tail -n +4 k8s/overlays/$(FROM)/images/kustomization.yaml; } > k8s/overlays/$(TO)/images/.new
 	@mv k8s/overlays/$(TO)/images/.new k8s/overlays/$(TO)/images/kustomization.yaml
@@ -154,13 +154,13 @@ lint-containers: test-deps ## Lint Dockerfile and docker-compose.yml
 	target/hadolint/bin/hadolint deploy/Dockerfile
 	@[[ -x target/dclint/node_modules/.bin/dclint ]] || npm install --silent --no-save --prefix target/dclint dclint@$(DCLINT_VERSION)
 	target/dclint/node_modules/.bin/dclint --max-warnings 0 --config deploy/compose/dclint.json docker-compose.yml
-	@if ! command -v docker-compose >/dev/null; then echo "docker-compose is not there: apt-get install docker-compose"; exit 1; fi
+	@if ! command -v docker-compose >/dev/null; then echo "docker-compose is not installed: apt-get install docker-compose"; exit 1; fi
 	@scripts/compose-secrets.sh >/dev/null
 	grep -v '^name:' docker-compose.yml | docker-compose --file - --project-directory . config --quiet
 
 # Airflow in a folder of its own, and the DAG run by it: 2 minutes, and as long as its packages take the first time.
 .PHONY: airflow
-airflow: test-deps ## Run the DAG of the periodic jobs with Airflow, and check what runs after what
+airflow: test-deps ## Run the DAG of the periodic jobs with Airflow, and check the order of the jobs
 	cargo build -p weir
 	@[[ -f target/airflow/.complete && target/airflow/.complete -nt tests/airflow/requirements.txt ]] || { \
 		rm -rf target/airflow && python3 -m venv target/airflow \
@@ -191,19 +191,19 @@ fmt: deps ## Format the code
 	cargo fmt --all
 
 .PHONY: deps
-deps: ## Install what building and running needs, where something is missing
+deps: ## Install the missing packages that building and running need
 	@scripts/install.sh run
 
 .PHONY: test-deps
-test-deps: ## Install what the tests need, where something is missing
+test-deps: ## Install the missing packages that the tests need
 	@scripts/install.sh test
 
 .PHONY: image-deps
-image-deps: ## Install what building images needs, where something is missing
+image-deps: ## Install the missing packages that building images needs
 	@scripts/install.sh images
 
 .PHONY: proto-release
-proto-release: deps ## Release the schemas as they are: from then on a test refuses what breaks them
+proto-release: deps ## Release the current schemas: from then on a test refuses breaking changes
 	cargo run -p weir-tests --bin proto-release
 
 .PHONY: compose-secrets
@@ -211,5 +211,5 @@ compose-secrets: ## Write the secrets of docker-compose.yml, once
 	@scripts/compose-secrets.sh
 
 .PHONY: clean-data
-clean-data: ## Remove weir-data: Kafka's data and all that was kept by make run
+clean-data: ## Remove weir-data: the data of Kafka and of make run
 	rm -rf weir-data

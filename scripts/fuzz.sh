@@ -2,7 +2,7 @@
 # Fuzzes what reads a stranger's bytes: each target for so many seconds, as many at once as there are processors. It begins
 # with the corpus that is kept in fuzz/corpus, and fails where an input panics, takes longer than 5 s or more than 1 GiB.
 #   scripts/fuzz.sh run SECONDS [TARGET...]
-#   scripts/fuzz.sh keep [TARGET...]     adds to fuzz/corpus what was found since, without what covers nothing new
+#   scripts/fuzz.sh keep [TARGET...]     adds new inputs to fuzz/corpus, without those that cover nothing new
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

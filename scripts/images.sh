@@ -6,8 +6,8 @@
 #   scripts/images.sh push REGISTRY
 #   scripts/images.sh save [PROGRAM...]
 #
-# The base images are pulled. Where their registries cannot be reached they are made of Debian's packages and of this
-# machine's Rust, under the same names, and that is told: WEIR_IMAGE_BASES=pull refuses it, =debian does it at once.
+# The base images are pulled. If their registries are unavailable, they are made from Debian packages and this machine's
+# Rust, under the same names, with a message. WEIR_IMAGE_BASES=pull forbids this; =debian does it without a pull.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -43,13 +43,13 @@ make_base() { # NAME
     local root=$PWD/$work/$(tr -c 'a-z0-9\n' - <<<"$1") suite
     suite=trixie
     if ! command -v debootstrap >/dev/null; then
-        say "$1 cannot be pulled, and there is no debootstrap to make it: apt-get install debootstrap"
+        say "$1 cannot be pulled, and debootstrap is not installed to make it: apt-get install debootstrap"
         exit 1
     fi
     rm -rf "$root"
     case $1 in
     *rust:*)
-        say "making $1 of Debian $suite and this machine's Rust"
+        say "making $1 from Debian $suite and this machine's Rust"
         debootstrap --variant=minbase --include=ca-certificates,gcc,g++,libc6-dev,make,pkg-config,libssl-dev,zlib1g-dev \
             "$suite" "$root" >"$work/debootstrap.log"
         mkdir -p "$root/usr/local/cargo/bin"
@@ -60,7 +60,7 @@ make_base() { # NAME
             --env CARGO_HOME=/usr/local/cargo
         ;;
     *distroless*)
-        say "making $1 of Debian $suite"
+        say "making $1 from Debian $suite"
         local packages=(base-files ca-certificates libc6 libgcc-s1 libstdc++6 netbase tzdata)
         debootstrap --variant=minbase --include="$(IFS=,; echo "${packages[*]}")" "$suite" "$root.all" >"$work/debootstrap.log"
         mkdir -p "$root"/{tmp,etc,home/nonroot}
@@ -82,7 +82,7 @@ make_base() { # NAME
         commit "$root" "$1" --user 65532:65532 --env SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt
         ;;
     *)
-        say "it is not known how to make $1"
+        say "$1 cannot be made: the script does not know this image"
         exit 1
         ;;
     esac
@@ -146,15 +146,15 @@ check() { # PROGRAM
     mounted=$(build from --pull-never "$name")
     root=$(build mount "$mounted")
     user=$(build inspect --type image --format '{{.OCIv1.Config.User}}' "$name")
-    [[ $user == 65532:65532 ]] || fail "$1" "runs as ${user:-root}, and not as 65532:65532"
+    [[ $user == 65532:65532 ]] || fail "$1" "runs as ${user:-root}, not as 65532:65532"
     found=$(find "$root" -xdev \( -path '*/bin/*sh' -o -path '*/bin/busybox' -o -perm /6000 \) ! -type d | sed "s|^$root||")
-    [[ -z $found ]] || fail "$1" "has a shell, or files with the rights of others: $found"
+    [[ -z $found ]] || fail "$1" "has a shell, or setuid or setgid files: $found"
     # As it is pulled: every layer compressed.
     rm -rf "$work/pulled"
     build push --quiet "$name" "dir:$PWD/$work/pulled" >/dev/null
     bytes=$(du -sb "$work/pulled" | cut -f1)
     rm -rf "$work/pulled"
-    ((bytes <= largest)) || fail "$1" "has $bytes bytes, and may have $largest"
+    ((bytes <= largest)) || fail "$1" "has $bytes bytes, more than the limit of $largest"
     inside "$root" --version >/dev/null || fail "$1" "does not start"
     say "$(printf '%-22s %5.1f MB to pull, %5.1f MB on disk, user %s, no shell, starts' "$1:$version" \
         "$(megabytes "$bytes")" "$(megabytes "$(du -sb "$root" | cut -f1)")" "$user")"
@@ -174,7 +174,7 @@ serve() {
     for _ in $(seq 100); do
         if inside "$root" healthcheck >"$work/healthcheck.log" 2>&1; then
             kill "$pid"
-            wait "$pid" || fail weir-streaming "did not end well: $work/streaming.log"
+            wait "$pid" || fail weir-streaming "did not exit cleanly: $work/streaming.log"
             unmount
             say "weir-streaming serves from its image: $(<"$work/healthcheck.log")"
             return
@@ -184,7 +184,7 @@ serve() {
     done
     kill "$pid" 2>/dev/null || true
     cat "$work/streaming.log" "$work/healthcheck.log" >&2
-    fail weir-streaming "is not well after 10 s"
+    fail weir-streaming "is not healthy after 10 s"
 }
 
 # ---- commands ----
@@ -221,7 +221,7 @@ push)
         done
     } >"$overlay.new" || { rm -f "$overlay.new"; exit 1; }
     mv "$overlay.new" "$overlay"
-    say "review runs what was pushed: $overlay"
+    say "overlay review has the pushed images: $overlay"
     ;;
 save)
     shift

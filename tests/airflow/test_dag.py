@@ -185,7 +185,7 @@ class Dag(unittest.TestCase):
             self.run_dag(day=today, WEIR_JOB=f"{WEIR} job", WEIR_GRPC="", **settings)
             self.assertEqual(self.done.returncode, 0, self.done.stdout[-8000:])
             self.assertTrue((folder / "lake" / "reference" / "registrations.parquet").exists())
-            self.assertIn("all of it came through, once", self.done.stdout)
+            self.assertIn("everything arrived exactly once", self.done.stdout)
         finally:
             up.terminate()
             self.assertEqual(up.wait(30), 0)

@@ -39,7 +39,7 @@ pub(crate) fn signed(count: usize, bytes: usize) -> anyhow::Result<Vec<Signed>> 
         if body.len() + PADDING.len() + 2 > bytes {
             continue;
         }
-        ensure!(body.pop() == Some(b'}'), "a body of the generator is no object");
+        ensure!(body.pop() == Some(b'}'), "a body of the generator is not a JSON object");
         body.extend_from_slice(PADDING.as_bytes());
         while body.len() < bytes - 2 {
             let more = generator.next_delivery().body;

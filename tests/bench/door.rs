@@ -106,7 +106,7 @@ impl Streaming {
             "[[streaming.endpoints]]\nname = \"{ENDPOINT}\"\nsource = \"{SOURCE}\"\ntenant = \"{TENANT}\"\n\
              secrets = [\"{SECRET}\"]\n"
         );
-        fs::write(&config, endpoint).with_context(|| format!("write {}", config.display()))?;
+        fs::write(&config, endpoint).with_context(|| format!("cannot write {}", config.display()))?;
         let process = bench
             .launch("weir-streaming", build, &settings)
             .arg("--config")
@@ -135,13 +135,13 @@ impl Streaming {
             Ok(done)
         })?;
         let written = client::count(&asking, &self.settings, topics)? - before;
-        same("deliveries on the topic of those that the door acknowledged", written, requests as u64)?;
+        same("acknowledged deliveries on the topic", written, requests as u64)?;
         Ok((slice, bodies))
     }
 
     fn end(mut self) -> anyhow::Result<Contender> {
         peak(&mut self.contender, self.process.pid())?;
-        ensure!(self.process.stop(READY)?.success(), "the door did not end well:\n{}", self.process.logged()?);
+        ensure!(self.process.stop(READY)?.success(), "the door did not exit cleanly:\n{}", self.process.logged()?);
         Ok(self.contender)
     }
 }
@@ -180,7 +180,7 @@ impl<'a> Door<'a> {
     /// What the door has written in this round, into the memory of the produce limit.
     fn load(&mut self, requests: u64, bodies: u64) -> anyhow::Result<()> {
         let produce::Answer::Loaded { records, body_bytes } = self.produce.ask(&produce::Command::Load)? else {
-            bail!("the produce limit gave another answer");
+            bail!("unexpected answer of the produce limit");
         };
         same("deliveries that were read back", records, requests)?;
         same("bytes of bodies that were read back", body_bytes, bodies)
@@ -191,12 +191,12 @@ impl<'a> Door<'a> {
         let Self { bench, produce, .. } = self;
         let slice = bench.slice(produce.pid(), Some(bench.kafka.pid()), || {
             let produce::Answer::Produced(done) = produce.ask(&produce::Command::Produce { in_flight })? else {
-                bail!("the produce limit gave another answer");
+                bail!("unexpected answer of the produce limit");
             };
             Ok(done)
         })?;
         let written = client::count(&self.asking, &self.limit, &self.topics)? - before;
-        same("records on the topic of those that the produce limit sent", written, slice.done.records)?;
+        same("records of the produce limit on the topic", written, slice.done.records)?;
         Ok(slice)
     }
 
@@ -215,6 +215,6 @@ impl<'a> Door<'a> {
 fn send(load: &mut Role, address: SocketAddr, requests: usize) -> anyhow::Result<(Done, u64)> {
     let answered: Answered = load.ask(&load::Send { address, requests })?;
     let all_good = answered.statuses == BTreeMap::from([(200, requests as u64)]);
-    ensure!(all_good, "{requests} requests were answered with {:?}: this run cannot be believed", answered.statuses);
+    ensure!(all_good, "{requests} requests were answered with {:?}: this run is invalid", answered.statuses);
     Ok((answered.done, answered.body_bytes))
 }

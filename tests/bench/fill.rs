@@ -60,7 +60,7 @@ impl Filler {
         let delivery = self.generator.next_delivery();
         let endpoints = Arc::clone(&self.generator.config().endpoints);
         let (name, endpoint) = (delivery.sender.source, endpoints.of(delivery.sender));
-        let source = sources::by_name(name).ok_or_else(|| anyhow::anyhow!("the source {name} is gone"))?;
+        let source = sources::by_name(name).ok_or_else(|| anyhow::anyhow!("unknown source {name}"))?;
         let now = service::clock::now();
         let headers = self.signer.headers(&delivery, now);
         self.number += 1;

@@ -32,23 +32,24 @@ use crate::figures::Report;
 use crate::plan::Plan;
 use crate::turns::{Bench, Build};
 
-/// Measures the door and processing beside what their parts cost alone
+/// Compare the cost of the door and of processing with the cost of their parts alone
 #[derive(Debug, clap::Parser)]
 #[command(name = "pipeline")]
 struct Arguments {
-    /// A smoke test of seconds: everything is run and checked, and no figure means anything
+    /// A smoke test of a few seconds: runs and checks everything; its figures mean nothing
     #[arg(long)]
     quick: bool,
     /// Measure only this: door-1k, door-8k or processing
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// Measure the programs of another build too, in turns with these: before=target/before; may be given several times
+    /// Measure the programs of another build too, in turns with these: before=target/before; can be repeated
     #[arg(long, value_name = "NAME=FOLDER")]
     beside: Vec<Build>,
-    /// Write everything that was measured as JSON
+    /// Write all measurements as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the table as Markdown; between the lines `<!-- table -->` and `<!-- end of table -->` of a file that has them
+    /// Write the table as Markdown; if the file has the lines `<!-- table -->` and `<!-- end of table -->`, between
+    /// them
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// What cargo adds
@@ -71,7 +72,7 @@ fn main() -> anyhow::Result<()> {
     say(&table::text(&report))?;
     if let Some(file) = &arguments.json {
         let json = serde_json::to_string_pretty(&report)?;
-        std::fs::write(file, json + "\n").with_context(|| format!("write {}", file.display()))?;
+        std::fs::write(file, json + "\n").with_context(|| format!("cannot write {}", file.display()))?;
     }
     if let Some(file) = &arguments.markdown {
         table::write(file, &table::markdown(&report))?;
@@ -84,7 +85,7 @@ fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     let wanted = |name: &str| arguments.only.as_deref().is_none_or(|only| only == name);
     let doors: Vec<_> = plan.doors.iter().filter(|run| wanted(run.name)).collect();
     let processing = wanted(processing::NAME);
-    anyhow::ensure!(!doors.is_empty() || processing, "--only names nothing: door-1k, door-8k or processing");
+    anyhow::ensure!(!doors.is_empty() || processing, "--only matches nothing: give door-1k, door-8k or processing");
     let began = std::time::Instant::now();
     let bench = Bench::start(&plan, &arguments.beside)?;
     let mut sections = Vec::new();
@@ -98,5 +99,5 @@ fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
 }
 
 fn say(text: &str) -> anyhow::Result<()> {
-    std::io::stdout().write_all(text.as_bytes()).context("print")
+    std::io::stdout().write_all(text.as_bytes()).context("cannot print")
 }

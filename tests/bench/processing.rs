@@ -77,7 +77,7 @@ pub(crate) fn measure(bench: &Bench<'_>) -> anyhow::Result<Section> {
         for other in &mut others {
             other.fill(bench, deliveries)?;
             let (slice, same_work) = other.process(bench, deliveries as u64)?;
-            same("records that came out of another build", same_work.outputs, found.outputs)?;
+            same("records that another build produced", same_work.outputs, found.outputs)?;
             keep(&mut other.contender, round, slice);
             bar.inc(1);
         }
@@ -165,8 +165,8 @@ impl Worker {
         let slice = bench.slice(self.process.pid(), Some(bench.kafka.pid()), || {
             let began = Instant::now();
             self.process.signal(Signal::Cont)?;
-            wait::until("processing has worked off what waited", WORKED_OFF, || {
-                ensure!(self.process.exited()?.is_none(), "it ended:\n{}", self.process.logged()?);
+            wait::until("processing has worked off its backlog", WORKED_OFF, || {
+                ensure!(self.process.exited()?.is_none(), "processing ended:\n{}", self.process.logged()?);
                 let done = client::committed(&self.asking, &self.settings, &self.raw)?;
                 Ok((done >= all).then_some(()))
             })?;
@@ -178,7 +178,7 @@ impl Worker {
 
     fn end(mut self) -> anyhow::Result<Contender> {
         peak(&mut self.contender, self.process.pid())?;
-        ensure!(self.process.stop(READY)?.success(), "processing did not end well:\n{}", self.process.logged()?);
+        ensure!(self.process.stop(READY)?.success(), "processing did not exit cleanly:\n{}", self.process.logged()?);
         Ok(self.contender)
     }
 }
@@ -225,7 +225,7 @@ impl<'a> Stage<'a> {
     /// The slice, and the bytes of the deliveries.
     fn copy(&mut self, round: &Round) -> anyhow::Result<(Slice, u64)> {
         let copy::Answer::Loaded { records, .. } = self.copy.ask(&copy::Command::Load)? else {
-            bail!("the copy gave another answer");
+            bail!("unexpected answer of the copy");
         };
         same("outputs that were read back", records, round.outputs)?;
         let before = client::count(&self.asking, &self.copied, &self.outputs)?;
@@ -233,7 +233,7 @@ impl<'a> Stage<'a> {
         let Self { bench, copy, .. } = self;
         let slice = bench.slice(copy.pid(), Some(bench.kafka.pid()), || {
             let copy::Answer::Copied { done, bytes } = copy.ask(&copy::Command::Copy { raw: round.deliveries })? else {
-                bail!("the copy gave another answer");
+                bail!("unexpected answer of the copy");
             };
             consumed = bytes;
             Ok(done)
@@ -246,7 +246,7 @@ impl<'a> Stage<'a> {
     /// The slice, and how many events there were.
     fn parse(&mut self, round: &Round, bytes_copied: u64) -> anyhow::Result<(Slice, u64)> {
         let parse::Answer::Loaded { records, bytes } = self.parse.ask(&parse::Command::Load)? else {
-            bail!("parsing gave another answer");
+            bail!("unexpected answer of parsing");
         };
         same("deliveries that were read back", records, round.deliveries)?;
         same("bytes of the deliveries, read back and copied", bytes, bytes_copied)?;
@@ -254,7 +254,7 @@ impl<'a> Stage<'a> {
         let Self { bench, parse, .. } = self;
         let slice = bench.slice(parse.pid(), None, || {
             let parse::Answer::Parsed { done, events, refused } = parse.ask(&parse::Command::Parse)? else {
-                bail!("parsing gave another answer");
+                bail!("unexpected answer of parsing");
             };
             same("items that cannot be parsed", refused, 0)?;
             found = events;
@@ -276,12 +276,12 @@ impl<'a> Stage<'a> {
 /// The claims of a round must let pass what processing has let pass.
 fn claim(bench: &Bench<'_>, role: &mut Role, server: Option<u32>, round: &Round, events: u64) -> anyhow::Result<Slice> {
     let claims::Answer::Loaded { records } = role.ask(&claims::Command::Load)? else {
-        bail!("claiming gave another answer");
+        bail!("unexpected answer of claiming");
     };
     same("deliveries that were read back", records, round.deliveries)?;
     bench.slice(role.pid(), server, || {
         let claims::Answer::Claimed { done, events: claimed, outputs, .. } = role.ask(&claims::Command::Claim)? else {
-            bail!("claiming gave another answer");
+            bail!("unexpected answer of claiming");
         };
         same("events that were claimed", claimed, events)?;
         same("records of events that are no duplicates", outputs, round.outputs)?;

@@ -25,7 +25,7 @@ impl Role {
         let mut command = child::command(std::env::current_exe()?);
         command.args([ARGUMENT, name, &serde_json::to_string(settings)?]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("start the role {name}"))?;
+        let mut child = command.spawn().with_context(|| format!("cannot start the role {name}"))?;
         let (commands, answers) = (child.stdin.take(), child.stdout.take());
         let answers = BufReader::new(answers.context("a role has no standard output")?);
         Ok(Self { name, child, commands, answers })
@@ -62,7 +62,7 @@ pub(crate) fn serve<C: DeserializeOwned, A: Serialize>(
     mut act: impl FnMut(C) -> anyhow::Result<A>,
 ) -> anyhow::Result<()> {
     for line in std::io::stdin().lock().lines() {
-        let command = serde_json::from_str(&line?).context("a command of the bench")?;
+        let command = serde_json::from_str(&line?).context("invalid command of the bench")?;
         let answer = act(command).map_err(|error| format!("{error:#}"));
         let mut line = serde_json::to_vec(&answer)?;
         line.push(b'\n');

@@ -62,14 +62,14 @@ impl Stock {
         let mut taken = Vec::new();
         // Each partition tells its end once, as nobody writes.
         while open > 0 {
-            match consumer.poll(ASK).context("the broker gives no records")? {
+            match consumer.poll(ASK).context("the broker returned no record")? {
                 Ok(message) => {
                     let placed = placed(&message);
                     self.pass(&placed.record.topic, placed.partition, placed.offset);
                     taken.push(placed);
                 }
                 Err(KafkaError::PartitionEOF(_)) => open -= 1,
-                Err(error) => return Err(error).context("reading records"),
+                Err(error) => return Err(error).context("cannot read records"),
             }
         }
         taken.sort_by_key(|placed| placed.at_ms);

@@ -85,5 +85,5 @@ fn row(text: &mut String, contender: &Contender, sum: f64, mark: &str) {
 /// Writes the table: into a file that has the two lines between them, else as the whole file.
 pub(crate) fn write(path: &Path, table: &str) -> anyhow::Result<()> {
     let renewed = page::renew(path, "table", &format!("\n{table}\n"));
-    renewed.or_else(|_| fs::write(path, table).with_context(|| format!("write {}", path.display())))
+    renewed.or_else(|_| fs::write(path, table).with_context(|| format!("cannot write {}", path.display())))
 }

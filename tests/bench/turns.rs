@@ -26,7 +26,7 @@ impl FromStr for Build {
     type Err = anyhow::Error;
 
     fn from_str(given: &str) -> anyhow::Result<Self> {
-        let (name, folder) = given.split_once('=').context("give a name and a folder, as before=target/before")?;
+        let (name, folder) = given.split_once('=').context("give a name and a folder, such as before=target/before")?;
         Ok(Self { name: name.to_owned(), folder: std::path::absolute(folder)? })
     }
 }
@@ -60,7 +60,7 @@ impl<'a> Bench<'a> {
         let bus = bus::Bus::open(settings)?;
         let problems = self.runtime.block_on(bus.prepare_topics(&specs))?;
         let blocking = problems.iter().find(|problem| problem.blocks);
-        ensure!(blocking.is_none(), "topics of the bench cannot be made: {blocking:?}");
+        ensure!(blocking.is_none(), "the topics of the bench cannot be created: {blocking:?}");
         Ok(())
     }
 
@@ -122,13 +122,13 @@ pub(crate) fn keep(contender: &mut Contender, round: usize, slice: Slice) {
 
 /// Two numbers that have to be the same, or the figures mean nothing.
 pub(crate) fn same(what: &str, found: u64, wanted: u64) -> anyhow::Result<()> {
-    ensure!(found == wanted, "{what}: {found}, not {wanted}: this run cannot be believed");
+    ensure!(found == wanted, "{what}: {found}, not {wanted}: this run is invalid");
     Ok(())
 }
 
 /// The most memory that the process of a contender has had.
 pub(crate) fn peak(contender: &mut Contender, pid: u32) -> anyhow::Result<()> {
-    let peak = usage::memory(pid).with_context(|| format!("the memory of {}", contender.name))?;
+    let peak = usage::memory(pid).with_context(|| format!("cannot read the memory of {}", contender.name))?;
     contender.peak_memory = Some(peak.peak);
     Ok(())
 }

@@ -114,17 +114,17 @@ fn two_versions(old: &Path) -> Case {
     let mut faults: Vec<_> = ["streaming-1", "processing-1", "enricher-1", "loader-1"].map(replace).to_vec();
     let back = ["processing-0", "enricher-0", "loader-0", "streaming-0"];
     faults.extend(back.map(|name| Fault::Replace(name.to_owned(), Some(old.to_owned()))));
-    Case::new("two-versions", "the version before beside this one, then a roll-out, then half of it back", faults)
+    Case::new("two-versions", "the previous version beside this one, a roll-out, then half rolled back", faults)
         .with(Options { old: Some(old.to_owned()), ..Options::two_of_each() })
 }
 
 /// What the checker must find out.
 fn controls() -> [Case; 2] {
     [
-        Case::new("control-early-commit", "offsets stored before delivery: the checker must see it", vec![])
+        Case::new("control-early-commit", "offsets committed before delivery: the checker must see it", vec![])
             .act(Act::CommitEarly)
             .quick(),
-        Case::new("control-claims-without-place", "ids marked as seen: the checker must see it", vec![])
+        Case::new("control-claims-without-place", "claims without a place: the checker must see it", vec![])
             .act(Act::ForgetPlaces)
             .quick(),
     ]
@@ -138,26 +138,26 @@ fn of_one_version() -> Vec<Case> {
     let everything = ["streaming-0", "streaming-1", "processing-0", "processing-1", "enricher-0", "loader-0"];
     let production = Options { session_timeout_ms: 45_000, delivery_timeout_ms: 30_000, ..Options::default() };
     vec![
-        Case::new("no-fault", "nothing happens", vec![]),
+        Case::new("no-fault", "no fault", vec![]),
         Case::new("services-killed", "kill -9 of one service after the other", everything.map(kill).to_vec()).quick(),
         Case::new(
             "processing-gone",
-            "kill -9 of a processing that stays away",
+            "kill -9 of a processing instance that is not restarted",
             vec![Fault::KillForGood("processing-0".into())],
         ),
         Case::new(
             "coordinator-killed",
-            "kill -9 of a processing, and of the broker that knows of it",
+            "kill -9 of a processing instance, then of the coordinator of its group",
             vec![Fault::KillAndCoordinator { name: "processing-0".into(), later: 4 * SECOND, away: 5 * SECOND }],
         ),
         Case::new(
             "killed-while-joining",
-            "kill -9 of a processing while its group is being shared out, sessions of 15 s",
+            "kill -9 of a processing instance during a rebalance, sessions of 15 s",
             vec![Fault::KillWhileJoining("processing-0".into())],
         )
         .with(Options { session_timeout_ms: 15_000, ..Options::default() }),
         Case::new("broker-killed", "kill -9 and restart of a broker", vec![Fault::BrokerKilled(0, 5 * SECOND)]),
-        Case::new("brokers-away", "two of three brokers hang past the delivery timeout", vec![Fault::BrokersAway])
+        Case::new("brokers-away", "two of three brokers hang past the delivery time-out", vec![Fault::BrokersAway])
             .quick(),
         Case::new(
             "brokers-asleep",
@@ -176,26 +176,26 @@ fn of_one_version() -> Vec<Case> {
         Case::new("door-frozen", "SIGSTOP of a door", vec![freeze("streaming-0")]),
         Case::new(
             "connections-slow",
-            "150 ms more in each direction",
+            "150 ms of latency in each direction",
             vec![Fault::Slow(Duration::from_millis(150), 8 * SECOND)],
         ),
         Case::new("connections-cut", "every connection to the brokers is reset, six times", vec![Fault::Cuts(6)]),
-        Case::new("brokers-silent", "connections stay and nothing passes", vec![Fault::Silence(8 * SECOND)]),
-        Case::new("redis-killed", "the claims' store is away and comes back", vec![Fault::RedisKilled(4 * SECOND)]),
-        Case::new("claims-emptied", "the claims' store loses all", vec![Fault::RedisEmptied]).quick(),
+        Case::new("brokers-silent", "connections stay open and carry nothing", vec![Fault::Silence(8 * SECOND)]),
+        Case::new("redis-killed", "the claims' store is killed and restarted", vec![Fault::RedisKilled(4 * SECOND)]),
+        Case::new("claims-emptied", "the claims' store loses all data", vec![Fault::RedisEmptied]).quick(),
         Case::new(
             "claims-emptied-broker-killed",
-            "the claims' store loses all, and kill -9 of a broker while they are rebuilt",
+            "the claims' store loses all data, and kill -9 of a broker during the rebuild",
             vec![],
         )
         .act(Act::RebuildWithoutABroker),
         Case::new("rebalances", "a member joins and leaves every two seconds", vec![Fault::Rebalances(4)]),
-        Case::new("database-away", "the registrations' database is cut off", vec![Fault::DatabaseAway(5 * SECOND)]),
-        Case::new("commit-reply-lost", "a registration is committed and its answer is lost", vec![])
+        Case::new("database-away", "the registrations' database is unavailable", vec![Fault::DatabaseAway(5 * SECOND)]),
+        Case::new("commit-reply-lost", "a registration is committed, and the reply is lost", vec![])
             .act(Act::LoseCommit),
         Case::new(
             "rolling-restart",
-            "SIGTERM and start of one service after the other",
+            "SIGTERM and restart of one service after the other",
             everything.map(restart).to_vec(),
         ),
         Case::new(
@@ -211,10 +211,10 @@ fn of_one_version() -> Vec<Case> {
                 vec![kill("streaming-0")],
             )
         },
-        Case::new("poison", "records on raw that no door wrote", vec![kill("processing-1")]).act(Act::Poison),
+        Case::new("poison", "poison records on the raw topics", vec![kill("processing-1")]).act(Act::Poison),
         Case::new("terminated-without-brokers", "SIGTERM to all while no broker answers", vec![])
             .act(Act::TerminateWithoutBrokers),
-        Case::new("production-time-outs", "kill -9 of a processing, sessions of 45 s", vec![kill("processing-0")])
+        Case::new("production-time-outs", "kill -9 of one processing, sessions of 45 s", vec![kill("processing-0")])
             .with(production),
     ]
 }
@@ -222,24 +222,24 @@ fn of_one_version() -> Vec<Case> {
 /// Those whose faults are their own.
 fn of_their_own() -> Vec<Case> {
     vec![
-        Case::new("storm-of-one", "one endpoint sends what nobody can read", vec![])
+        Case::new("storm-of-one", "one endpoint sends unreadable deliveries", vec![])
             .act(Act::StormOfOne)
             .with(Options { processing: storms::OF_ONE, ..Options::default() }),
-        Case::new("storm-of-all", "nobody can be read any more: processing stops until it is mended", vec![])
+        Case::new("storm-of-all", "all deliveries are unreadable: processing stops until an operator acts", vec![])
             .act(Act::StormOfAll)
             .with(Options { processing: storms::OF_ALL, ..Options::default() }),
-        Case::new("topic-replaced", "the topic between processing and enricher is deleted and made again", vec![])
+        Case::new("topic-replaced", "the topic between processing and enricher is deleted and recreated", vec![])
             .act(Act::ReplaceTopic),
         Case::new("clock-set", "the clock is 40 days ahead for a minute, then two hours, and right again", vec![])
             .act(Act::SetClock),
         Case::new(
             "size-retention",
-            "the brokers keep one byte of what does not say otherwise, while the enricher and then a processing is away",
+            "the brokers keep one byte of a topic by default, while the enricher and then a processing instance is stopped",
             ["enricher-0", "processing-0"].map(|name| Fault::BrokersRemove(name.to_owned())).to_vec(),
         ),
         Case::new(
             "memory-limit",
-            "a door, processing, enricher and loader may have less memory than they have, one after the other",
+            "a door, processing, enricher and loader reach a memory limit, one after the other",
             vec![],
         )
         .act(Act::LimitMemory),
@@ -251,10 +251,10 @@ fn of_their_own() -> Vec<Case> {
                 .to_vec(),
         )
         .with(Options { clocks: true, ..Options::default() }),
-        Case::new("logs-unread", "nobody reads what the services log, and the pipes are full", vec![])
+        Case::new("logs-unread", "nobody reads the logs of the services, and the pipes are full", vec![])
             .act(Act::UnreadLogs)
             .with(Options { log: Some("trace"), ..Options::default() }),
-        Case::new("log-put-back", "the embedded log is put back from a copy, and the lake is not", vec![])
+        Case::new("log-put-back", "the embedded log is restored from a copy, and the lake is not", vec![])
             .act(Act::PutLogBack),
         Case::new("disk-full", "the disk of the lake is full", vec![])
             .act(Act::FullDisk)
@@ -353,10 +353,10 @@ async fn rebuild_without_a_broker(run: &mut Run<'_>) -> anyhow::Result<()> {
     for name in ["processing-0", "processing-1"] {
         run.system.until_logged(name, "the claims have been rebuilt", 60 * SECOND).await?;
         let log = run.system.on(name, |process| process.logged()).await?;
-        ensure!(!log.contains("the claims could not be rebuilt yet"), "{name} began to rebuild the claims anew");
+        ensure!(!log.contains("the claims could not be rebuilt yet"), "{name} restarted the rebuild of the claims");
         waited += log.matches("rebuilding the claims waits for the log").count();
     }
-    println!("  rebuilding the claims waited for the log {waited} times, and went on");
+    println!("  the rebuild of the claims waited for the log {waited} times, and continued");
     Ok(())
 }
 
@@ -366,7 +366,7 @@ async fn full_disk(run: &mut Run<'_>) -> anyhow::Result<()> {
     let filler = disk.fill()?;
     run.system.until_check("enricher-0", "enricher_lake", |state| state == "failing", 60 * SECOND).await?;
     run.traffic.acknowledges(300, 60 * SECOND).await?;
-    std::fs::remove_file(filler).context("make room")?;
+    std::fs::remove_file(filler).context("cannot free the disk")?;
     run.ended(Moment::now());
     Ok(())
 }
@@ -379,12 +379,12 @@ async fn lose_commit(run: &mut Run<'_>) -> anyhow::Result<()> {
     for number in 300..340 {
         run.around.to_postgres.set(Mode::LoseAnswerTo(b"COMMIT".to_vec()));
         let first = client.register(request(number)?).await;
-        ensure!(run.around.to_postgres.mode() == Mode::Pass, "no COMMIT came by");
+        ensure!(run.around.to_postgres.mode() == Mode::Pass, "no COMMIT was seen");
         if let Err(status) = first {
             ensure!(status.code() == tonic::Code::Unavailable, "{status}");
         }
         let again = weir::register::reconcile(&mut client, std::iter::once(request(number)?)).await;
-        again.with_context(|| format!("registration {number}, again"))?;
+        again.with_context(|| format!("cannot register {number} again"))?;
         // Else it was the COMMIT of a comparison that goes on beside it.
         let log = run.system.on("processing-0", |process| process.logged()).await?;
         if log.matches("a commit failed after its record was published").count() >= 3 {

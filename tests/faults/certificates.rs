@@ -22,7 +22,7 @@ const TOLD_WITHIN: Duration = Duration::from_secs(60);
 const LEFT: Duration = Duration::from_secs(75);
 
 pub(crate) fn case() -> Case {
-    let about = "the certificate of a service's gRPC ends and is replaced: nothing is restarted";
+    let about = "the gRPC certificate of a service expires and is replaced without a restart";
     Case::new("certificate-expires", about, vec![]).act(Act::ExpireCertificate)
 }
 
@@ -61,21 +61,22 @@ pub(crate) async fn act(run: &mut Run<'_>) -> anyhow::Result<()> {
     let url = run.system.grpc(OF).await?.replace("http://127.0.0.1", "https://localhost");
     let dial =
         Dial::new("test", &ClientTlsSettings { ca_file: authority.root.clone(), ..ClientTlsSettings::default() });
-    let mut connected = weir::register::connect_with(&dial, &url).await.context("before its end")?;
+    let mut connected =
+        weir::register::connect_with(&dial, &url).await.context("cannot connect before the certificate expires")?;
 
     run.system.until_check(OF, CHECK, |state| state == "warning", TOLD_WITHIN).await?;
     run.system.until_check(OF, CHECK, |state| state == "failing", LEFT + TOLD_WITHIN).await?;
-    ensure!(weir::register::connect_with(&dial, &url).await.is_err(), "a certificate that has ended was believed");
-    weir::register::list(&mut connected, "endpoint/", "").await.context("by a connection that was there")?;
+    ensure!(weir::register::connect_with(&dial, &url).await.is_err(), "an expired certificate was accepted");
+    weir::register::list(&mut connected, "endpoint/", "").await.context("the existing connection failed")?;
     run.traffic.acknowledges(100, TOLD_WITHIN).await?;
 
     mount(&folder, 2, &authority.issue_for_days(30, "localhost", &NAMES)?)?;
     let replaced = Moment::now();
     while let Err(error) = weir::register::connect_with(&dial, &url).await {
-        ensure!(replaced.at.elapsed() < RECOVERED_WITHIN, "nobody can connect after the new certificate: {error}");
+        ensure!(replaced.at.elapsed() < RECOVERED_WITHIN, "cannot connect with the new certificate: {error}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    println!("  the new certificate is shown after {:.1} s", replaced.at.elapsed().as_secs_f64());
+    println!("  the new certificate is in use after {:.1} s", replaced.at.elapsed().as_secs_f64());
     run.ended(replaced);
     let began = Instant::now();
     run.system.until_check(OF, CHECK, |state| state == "ok", TOLD_WITHIN).await?;

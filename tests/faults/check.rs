@@ -79,7 +79,8 @@ impl fmt::Display for Verdict {
                 }
             }
         }
-        let verdict = if self.holds() { "nothing is lost, nothing is doubled" } else { "THE PROMISE IS BROKEN" };
+        let verdict =
+            if self.holds() { "nothing is lost, nothing is doubled" } else { "EVENTS ARE LOST, DOUBLED OR WRONG" };
         write!(f, "  {verdict}")
     }
 }
@@ -134,9 +135,9 @@ fn acknowledged_is_raw(ledger: &Ledger, facts: &Facts, injected: &HashMap<Place,
     for (place, what) in &facts.raw {
         match what {
             _ if injected.contains_key(place) => {}
-            None => row.wrong.add(|| format!("{place:?} is no delivery")),
+            None => row.wrong.add(|| format!("{place:?} is not a delivery")),
             Some(what) => match ledger.deliveries.get(what) {
-                None => row.wrong.add(|| format!("nobody sent what is at {place:?}")),
+                None => row.wrong.add(|| format!("the record at {place:?} was never sent")),
                 Some(delivered) if delivered.answer == Answer::Refused => {
                     row.wrong.add(|| format!("{place:?} was refused at the door"));
                 }
@@ -173,7 +174,7 @@ fn raw_is_typed(events: &HashMap<(&str, &str), &Event>, facts: &Facts) -> Row {
         for (number, (id, times)) in found.enumerate() {
             row.again(*times);
             if number > 0 {
-                row.wrong.add(|| format!("{} came out as two events, {id} is one", event.key));
+                row.wrong.add(|| format!("{} was produced as two events, {id} is one", event.key));
             }
             if !ids.insert(id) {
                 row.wrong.add(|| format!("{id} is the id of two events, one is {}", event.key));
@@ -182,7 +183,7 @@ fn raw_is_typed(events: &HashMap<(&str, &str), &Event>, facts: &Facts) -> Row {
     }
     for (topic, key) in facts.typed.keys() {
         if !events.contains_key(&(topic.as_str(), key.as_str())) {
-            row.wrong.add(|| format!("no delivery on raw means {topic} {key}"));
+            row.wrong.add(|| format!("no raw delivery contains {topic} {key}"));
         }
     }
     row
@@ -205,7 +206,7 @@ fn typed_has_activities(events: &HashMap<(&str, &str), &Event>, facts: &Facts) -
         }
     }
     for event in facts.activities_of.keys().filter(|event| !made.contains(event)) {
-        row.wrong.add(|| format!("activities of {event}, which is no event"));
+        row.wrong.add(|| format!("activities of {event}, which is not an event"));
     }
     facts.activities.values().for_each(|times| row.again(*times));
     row
@@ -219,7 +220,7 @@ fn same_ids(what: &'static str, wanted: &Times<String>, found: &Times<String>) -
     for (id, times) in found {
         row.again(*times);
         if !wanted.contains_key(id) {
-            row.wrong.add(|| format!("{id} comes from nowhere"));
+            row.wrong.add(|| format!("{id} has no origin"));
         }
     }
     row
@@ -255,7 +256,7 @@ fn in_the_lake(wanted: &Times<String>, found: &Times<String>) -> Row {
 }
 
 fn letters(ledger: &Ledger, facts: &Facts, injected: &HashMap<Place, &'static str>) -> Row {
-    let mut row = row("dead letters of what is broken");
+    let mut row = row("dead letters of broken deliveries");
     let none = BTreeMap::new();
     for (place, what) in &facts.raw {
         let delivered = what.as_ref().and_then(|what| ledger.deliveries.get(what));
@@ -273,7 +274,7 @@ fn letters(ledger: &Ledger, facts: &Facts, injected: &HashMap<Place, &'static st
         }
     }
     for place in facts.letters.keys().filter(|place| !facts.raw.contains_key(*place)) {
-        row.wrong.add(|| format!("a dead letter of {place:?}, which is no raw record"));
+        row.wrong.add(|| format!("a dead letter of {place:?}, which is not a raw record"));
     }
     row
 }

@@ -23,7 +23,7 @@ pub(crate) const RIGHT: &str = "+0";
 /// What a program is launched with whose clock is what a file says, as "+40d".
 pub(crate) fn faked(file: &Path) -> anyhow::Result<[(&'static str, String); 4]> {
     let library = LIBRARIES.iter().find(|library| Path::new(library).exists());
-    let library = library.context("libfaketime is not there: scripts/install.sh test gets it")?;
+    let library = library.context("libfaketime is not installed: scripts/install.sh test installs it")?;
     Ok([
         ("LD_PRELOAD", (*library).to_owned()),
         ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
@@ -49,9 +49,9 @@ pub(crate) async fn set() -> anyhow::Result<()> {
     sleep(A_LOOK).await;
     ids.extend(own.deliver(6..8).await?);
     let log = own.up.logged()?;
-    ensure!(log.contains("the clock jumped") && log.contains("+40 days"), "nothing was told of the clock: {log}");
+    ensure!(log.contains("the clock jumped") && log.contains("+40 days"), "the log does not report the clock: {log}");
     let (_, health) = own.up.get("/health")?;
-    ensure!(health.contains("the clock jumped by +40 days"), "health does not tell it: {health}");
+    ensure!(health.contains("the clock jumped by +40 days"), "/health does not report the clock: {health}");
     set(RIGHT)?;
     sleep(A_LOOK).await;
     ids.extend(own.deliver(8..10).await?);
@@ -64,7 +64,11 @@ pub(crate) async fn set() -> anyhow::Result<()> {
 
     own.found(&ids).await?;
     let (_, records) = own.weir(&["tail", "raw.github", "-n", "1000", "--json"])?;
-    ensure!(records.lines().count() == ids.len(), "of {} deliveries there are: {records}", ids.len());
+    ensure!(
+        records.lines().count() == ids.len(),
+        "{} deliveries were acknowledged, and the topic has: {records}",
+        ids.len()
+    );
     let (_, groups) = own.weir(&["groups", "list"])?;
     ensure!(groups.contains("weir-processing") && !groups.contains("OUT OF RANGE"), "{groups}");
     own.up.stop(WITHIN)?;

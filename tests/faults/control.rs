@@ -58,7 +58,7 @@ fn commit_the_end(brokers: &str, prefix: &str) -> anyhow::Result<()> {
         let (_, end) = consumer.fetch_watermarks(&topic, partition, 10 * SECOND)?;
         ends.add_partition_offset(&topic, partition, Offset::Offset(end))?;
     }
-    consumer.commit(&ends, CommitMode::Sync).with_context(|| format!("commit for {group}"))
+    consumer.commit(&ends, CommitMode::Sync).with_context(|| format!("cannot commit for {group}"))
 }
 
 /// What a stage leaves behind whose claims say that an id was seen and not where: it is killed when it has claimed and

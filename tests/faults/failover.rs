@@ -128,7 +128,7 @@ pub(crate) async fn act(run: &mut Run<'_>) -> anyhow::Result<()> {
             let first = after.map(|(_, asked, _)| *asked - end.at).min();
             let first = first.with_context(|| {
                 let last = all.refused.last().map(|(_, _, status)| status.to_string());
-                format!("{name} registers nothing any more after {former:?}: {last:?}")
+                format!("{name} registers nothing after {former:?}: {last:?}")
             })?;
             println!("  {former:?}: {name} registers again after {:.1} s", first.as_secs_f64());
             ensure!(first < RECOVERED_WITHIN, "{name} registered again only after {first:?}");
@@ -144,7 +144,7 @@ async fn all_there(run: &Run<'_>, ids: BTreeSet<String>) -> anyhow::Result<()> {
         let found = weir::register::list(&mut client, PREFIX, "").await.map_err(|error| anyhow!("{error}"))?;
         let found: BTreeSet<_> = found.into_iter().map(|registration| registration.id).collect();
         let missing: Vec<_> = ids.difference(&found).take(3).collect();
-        ensure!(missing.is_empty(), "{name} knows {} of {}, and not {missing:?}", found.len(), ids.len());
+        ensure!(missing.is_empty(), "{name} has {} of {} registrations, missing {missing:?}", found.len(), ids.len());
     }
     let client = Client::builder(TokioExecutor::new()).build_http();
     for door in &run.system.doors {

@@ -178,7 +178,7 @@ impl Fault {
             }
             Self::Rebalances(times) => {
                 for _ in 0..*times {
-                    let third = system.launch("processing-2").context("a third processing")?;
+                    let third = system.launch("processing-2").context("cannot start a third processing instance")?;
                     let third = tokio::task::spawn_blocking(move || {
                         third.ready(Duration::from_secs(30))?;
                         anyhow::Ok(third)
@@ -197,7 +197,7 @@ impl Fault {
             }
             Self::DatabaseFailsOver(former) => failover::fail_over(around, *former).await,
             Self::Store { trouble, time, commit } => {
-                let store = system.store.as_ref().context("the lake is in no store")?;
+                let store = system.store.as_ref().context("the lake is not in an object store")?;
                 store.trouble(*trouble, *time, *commit).await
             }
         }
@@ -212,7 +212,7 @@ async fn set_clock(system: &System, name: &str, by: &str, time: Duration) -> any
     let after = supervised(system, name, SEES_CLOCK).await?;
     // It is set back once: when it goes wrong, or when it is set right.
     if before + after == 0 {
-        bail!("{name} goes on although its clock was set back by {by}");
+        bail!("{name} kept running although its clock was set back by {by}");
     }
     Ok(Moment::now().later(system.session_of(name)))
 }
@@ -248,7 +248,7 @@ async fn kill(system: &System, name: &str) -> anyhow::Result<Moment> {
 async fn empty_redis(around: &Surroundings) -> anyhow::Result<Moment> {
     let answer = around.on_redis(|redis| redis.ask("FLUSHALL")).await?;
     if answer != "+OK" {
-        bail!("redis did not flush: {answer}");
+        bail!("redis was not emptied: {answer}");
     }
     Ok(Moment::now())
 }
@@ -256,7 +256,7 @@ async fn empty_redis(around: &Surroundings) -> anyhow::Result<Moment> {
 /// A third processing joins, and the group cannot be shared out: another one hangs.
 async fn kill_while_joining(around: &Surroundings, system: &System, name: &str, other: &str) -> anyhow::Result<Moment> {
     system.on(other, |process| process.signal(Signal::Stop)).await?;
-    let third = system.launch("processing-2").context("a third processing")?;
+    let third = system.launch("processing-2").context("cannot start a third processing instance")?;
     around.until_group_is("PreparingRebalance", &system.group(name), system.options.session() / 2).await?;
     // Some members join again with their next heartbeats, of which there are twelve in a session, and some have not yet.
     pause(system.options.session() / 24).await;

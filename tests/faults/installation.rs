@@ -107,7 +107,7 @@ impl Installation {
             let answer = send(delivery.to(self.up.address(DOOR))).await?;
             ensure!(answer.status() == 200, "delivery {number} got {}", answer.status());
             let answer: serde_json::Value = serde_json::from_slice(&answer.into_body().collect().await?.to_bytes())?;
-            ids.push(answer["delivery_id"].as_str().context("the door tells no id")?.to_owned());
+            ids.push(answer["delivery_id"].as_str().context("the answer of the door has no id")?.to_owned());
         }
         Ok(ids)
     }

@@ -71,7 +71,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new(path: &Path) -> anyhow::Result<Self> {
-        let mut file = File::create(path).with_context(|| format!("make {}", path.display()))?;
+        let mut file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
         let (lines, queue) = mpsc::channel::<Line>();
         let write = move || {
             while let Ok(first) = queue.recv() {
@@ -118,7 +118,7 @@ impl Recorder {
     /// Waits until all lines are on the disk, and reads them.
     pub(crate) fn finish(self) -> anyhow::Result<Ledger> {
         drop(self.lines);
-        self.writer.join().map_err(|_| anyhow!("the ledger's thread panicked"))?.context("write the ledger")?;
+        self.writer.join().map_err(|_| anyhow!("the ledger's thread panicked"))?.context("cannot write the ledger")?;
         Ledger::read(&self.path)
     }
 }
@@ -147,7 +147,7 @@ impl Ledger {
     fn read(path: &Path) -> anyhow::Result<Self> {
         let mut ledger = Self::default();
         for line in BufReader::new(File::open(path)?).lines() {
-            ledger.add(serde_json::from_str(&line?).with_context(|| format!("a line of {}", path.display()))?);
+            ledger.add(serde_json::from_str(&line?).with_context(|| format!("invalid line in {}", path.display()))?);
         }
         Ok(ledger)
     }

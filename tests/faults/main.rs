@@ -48,38 +48,38 @@ use crate::report::Line;
 use crate::run::Run;
 use crate::surroundings::Surroundings;
 
-/// Runs Weir on a cluster of three brokers, breaks something, and compares what was acknowledged with what came of it.
+/// Runs Weir on a cluster of three brokers, causes faults, and compares acknowledged deliveries with their results
 #[derive(Debug, Parser)]
 #[command(name = "faults")]
 struct Arguments {
-    /// Cases with one of these words in their names; none: the quick ones
+    /// Run the cases whose names contain one of these words [default: the quick cases]
     names: Vec<String>,
-    /// Every case, once
+    /// Run every case once
     #[arg(long)]
     all: bool,
-    /// So many rounds of random faults instead
+    /// Run this many rounds of random faults instead of cases
     #[arg(long)]
     rounds: Option<u32>,
-    /// Without the first so many of them: to look at one stretch again, with the same seed
+    /// Skip this many rounds: repeats a later stretch, with the same seed
     #[arg(long, requires = "rounds", default_value_t = 0)]
     skip: u32,
-    /// What decides the random faults
+    /// Seed of the random faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Lists the cases
+    /// List the cases
     #[arg(long)]
     list: bool,
-    /// Where the table is written to, between its marks
+    /// File whose table is renewed, between its marks
     #[arg(long)]
     markdown: Option<PathBuf>,
-    /// A folder for the logs of the services, and where something is lost also for those of the brokers and the raw topics.
-    /// Without it those of runs that failed are in target/faults
+    /// Folder for the logs of the services, and after a loss also for the logs of the brokers and the raw topics.
+    /// Without it the logs of failed runs are in target/faults
     #[arg(long)]
     logs: Option<PathBuf>,
-    /// The folder with the programs of another version: adds the case two-versions
+    /// Folder with the programs of another version: adds the case two-versions
     #[arg(long)]
     old: Option<PathBuf>,
-    /// What the services log, as in `telemetry.log`: info,bus=debug
+    /// Log filter of the services, as in `telemetry.log`: info,bus=debug
     #[arg(long)]
     log: Option<String>,
     /// What cargo gives to test programs
@@ -135,7 +135,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            println!("no runtime: {error}");
+            println!("cannot start the runtime: {error}");
             return ExitCode::FAILURE;
         }
     };
@@ -152,14 +152,14 @@ fn main() -> ExitCode {
 async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     let began = Instant::now();
     let around = Surroundings::start(arguments.log.clone()).await?;
-    println!("three brokers, redis and postgresql in {:.1} s", began.elapsed().as_secs_f64());
+    println!("three brokers, redis and postgresql started in {:.1} s", began.elapsed().as_secs_f64());
     let mut lines = Vec::new();
     if let Some(rounds) = arguments.rounds {
         rounds::run(&around, rounds, arguments, &mut lines).await?;
     } else {
         let wanted: Vec<_> =
             cases::all(arguments.old.as_deref()).into_iter().filter(|case| arguments.wants(case)).collect();
-        anyhow::ensure!(!wanted.is_empty(), "no case has such a name: --list says which there are");
+        anyhow::ensure!(!wanted.is_empty(), "no case has such a name: --list shows all cases");
         for case in wanted {
             let line = one(&case, &around, arguments).await;
             line.print();

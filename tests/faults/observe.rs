@@ -129,7 +129,7 @@ impl Facts {
             "activities.enriched" => once_more(&mut self.enriched, &stored.headers.id),
             "dead-letters" => {
                 let letter = DeadLetter::decode(payload)?;
-                let at = letter.coordinates.context("a dead letter says not where it comes from")?;
+                let at = letter.coordinates.context("a dead letter does not name its record")?;
                 let bare = at.topic.strip_suffix(topic).map_or(at.topic.clone(), str::to_owned);
                 let prefix = stored.coordinates.topic.strip_suffix(topic).unwrap_or_default();
                 let bare = bare.strip_prefix(prefix).unwrap_or(&bare).to_owned();
@@ -146,7 +146,7 @@ impl Facts {
                 let ids = self.typed.entry((topic.to_owned(), key)).or_default();
                 *ids.entry(stored.headers.id.clone()).or_default() += 1;
             }
-            _ => bail!("nobody writes to {topic}"),
+            _ => bail!("unexpected topic {topic}"),
         }
         Ok(())
     }
@@ -159,7 +159,7 @@ fn ids(file: Bytes) -> anyhow::Result<Vec<String>> {
     let mut ids = Vec::new();
     for batch in reader.with_projection(columns).build()? {
         let batch = batch?;
-        let column = batch.column(0).as_string_opt::<i32>().context("the ids are no text")?;
+        let column = batch.column(0).as_string_opt::<i32>().context("the ids are not text")?;
         ids.extend((0..column.len()).map(|row| column.value(row).to_owned()));
     }
     Ok(ids)

@@ -61,7 +61,7 @@ pub(crate) async fn log() -> anyhow::Result<()> {
     own.found(&own.deliver(27..32).await?).await?;
     own.found(&own.deliver(32..52).await?).await?;
     let after = rows(&own.table())?;
-    ensure!(before.keys().all(|id| after.contains_key(id)), "what was loaded is there no more");
+    ensure!(before.keys().all(|id| after.contains_key(id)), "rows that were loaded before are missing");
     ensure!(after.len() == 26 + 25 && after.values().all(|times| *times == 1), "after: {after:?}");
     let said = own.until_check("loader_held", "failing").await?;
 

@@ -52,7 +52,7 @@ pub(crate) async fn topic(run: &mut Run<'_>) -> anyhow::Result<()> {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    tokio::time::timeout(WITHIN, told).await.context("the enricher does not see that its topic is another one")??;
+    tokio::time::timeout(WITHIN, told).await.context("the enricher did not notice that its topic was replaced")??;
     run.system.on("enricher-0", Process::restart).await?;
     run.ended(Moment::now());
     Ok(())

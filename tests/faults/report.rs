@@ -45,7 +45,7 @@ impl Line {
 
     fn problems(&self) -> Vec<String> {
         let report = match &self.outcome {
-            Err(error) => return vec![format!("it could not be run: {error:#}")],
+            Err(error) => return vec![format!("the case could not be run: {error:#}")],
             Ok(report) => report,
         };
         if self.control {
@@ -53,7 +53,7 @@ impl Line {
             return if seen {
                 Vec::new()
             } else {
-                vec!["events were lost on purpose, and the checker saw nothing".into()]
+                vec!["the case lost events on purpose, and the checker did not find it".into()]
             };
         }
         let mut problems = Vec::new();
@@ -62,8 +62,7 @@ impl Line {
         }
         let limit = self.recovered_within;
         let late = report.recoveries.iter().filter(|(_, recovery)| recovery.whole().is_none_or(|it| it > limit));
-        problems
-            .extend(late.map(|(fault, recovery)| format!("{fault}: not serving again within {limit:?}: {recovery:?}")));
+        problems.extend(late.map(|(fault, recovery)| format!("{fault}: not recovered within {limit:?}: {recovery:?}")));
         problems.extend(report.unbalanced.iter().cloned());
         problems
     }
@@ -85,7 +84,7 @@ impl Line {
                 let last = last.map_or(String::new(), |(partition, received)| {
                     format!(" (last partition {partition}, of a delivery after {})", seconds(Some(received)))
                 });
-                println!("  {fault}: serving again: doors {}, events {}{last}", seconds(*doors), seconds(*events));
+                println!("  {fault}: recovered: doors {}, events {}{last}", seconds(*doors), seconds(*events));
             }
         }
         for problem in self.problems() {
@@ -127,7 +126,7 @@ fn table(lines: &[Line]) -> String {
                 let (ledger, verdict) = (&report.ledger, &report.verdict);
                 let slowest = if report.recoveries.is_empty() { "–".to_owned() } else { seconds(line.slowest()) };
                 let passed = match (line.control, line.passed()) {
-                    (true, true) => "seen, as it must be",
+                    (true, true) => "loss found, as it must be",
                     (false, true) => "holds",
                     (_, false) => "**failed**",
                 };

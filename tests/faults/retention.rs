@@ -28,8 +28,10 @@ pub(crate) async fn defaults(around: &Surroundings, values: &[(&str, &str)]) -> 
     for node in (1..).take(BROKERS) {
         let mut change = AlterConfig::new(ResourceSpecifier::Broker(node));
         change.entries = values.iter().copied().collect::<HashMap<_, _>>();
-        for changed in admin.alter_configs([&change], &options).await.context("set what brokers do")? {
-            changed.map_err(|(_, code)| anyhow!("broker {node} does not take {values:?}: {code}"))?;
+        for changed in
+            admin.alter_configs([&change], &options).await.context("cannot set the defaults of the brokers")?
+        {
+            changed.map_err(|(_, code)| anyhow!("broker {node} refuses {values:?}: {code}"))?;
         }
     }
     Ok(())
@@ -44,7 +46,7 @@ pub(crate) async fn of_brokers(around: &Surroundings, system: &System, name: &st
     let admin = around.admin()?;
     let topic = NewTopic::new(&witness, 1, TopicReplication::Fixed(3));
     for made in admin.create_topics([&topic], &AdminOptions::new()).await? {
-        made.map_err(|(topic, code)| anyhow!("{topic} was not made: {code}"))?;
+        made.map_err(|(topic, code)| anyhow!("{topic} was not created: {code}"))?;
     }
     system.on(name, |process| process.stop(30 * SECOND).map(drop)).await?;
     defaults(around, &[("log.retention.bytes", "1"), ("log.roll.ms", "500")]).await?;
@@ -54,7 +56,7 @@ pub(crate) async fn of_brokers(around: &Surroundings, system: &System, name: &st
     system.on(name, Process::restart).await?;
     removed?;
     let first = first?;
-    ensure!(first.iter().all(|(_, first)| *first == 0), "removed unread, of topics of ours: {first:?}");
+    ensure!(first.iter().all(|(_, first)| *first == 0), "unread records of Weir were removed: {first:?}");
     Ok(Moment::now())
 }
 
@@ -65,7 +67,7 @@ async fn witness_loses(around: &Surroundings, witness: &str) -> anyhow::Result<(
     let until = Instant::now() + REMOVED_WITHIN;
     loop {
         let sent = producer.send(BaseRecord::<[u8], [u8]>::to(&topic).payload(&[7; 100]));
-        sent.map_err(|(error, _)| error).context("write to the topic beside ours")?;
+        sent.map_err(|(error, _)| error).context("cannot write to the other topic")?;
         producer.poll(Duration::ZERO);
         let (client, name) = (Arc::clone(&producer), topic.clone());
         let ask = move || client.client().fetch_watermarks(&name, 0, 10 * SECOND);
@@ -75,7 +77,7 @@ async fn witness_loses(around: &Surroundings, witness: &str) -> anyhow::Result<(
         }
         ensure!(
             Instant::now() < until,
-            "of {end} records of {topic} none was removed: the brokers do not do what they should"
+            "the brokers removed none of the {end} records of {topic}: their limit has no effect"
         );
         sleep(Duration::from_millis(200)).await;
     }

@@ -57,7 +57,7 @@ pub(crate) async fn run(
     let seed = arguments.seed;
     let limits_memory = MemoryLimit::make()?.is_some();
     if !limits_memory {
-        println!("memory cannot be limited here: there are no such faults in these rounds");
+        println!("memory cannot be limited on this machine: these rounds have no memory limits");
     }
     let mut rng = Rng::with_seed(seed);
     let mut done = 0;
@@ -74,7 +74,7 @@ pub(crate) async fn run(
             continue;
         }
         let name = format!("rounds {} to {done}", done - count + 1);
-        println!("\n{name}, seed {seed}{}:", if store.is_some() { ", the lake in a store" } else { "" });
+        println!("\n{name}, seed {seed}{}:", if store.is_some() { ", the lake in an object store" } else { "" });
         let began = Instant::now();
         let logs = arguments.logs_of(&name);
         let keep = Some(logs.as_path());

@@ -83,7 +83,7 @@ impl<'a> Run<'a> {
         plan: Plan,
     ) -> anyhow::Result<Self> {
         let began = Instant::now();
-        around.mend().await.context("mend what the last case broke")?;
+        around.mend().await.context("cannot undo the faults of the last case")?;
         let endpoints = Arc::new(Endpoints::for_tests());
         let system = System::start(name, around, &endpoints, options).await?;
         let tail = Tail::start(&system).await?;
@@ -104,14 +104,14 @@ impl<'a> Run<'a> {
         run.traffic.acknowledges(BEFORE, FIRST_WITHIN).await?;
         // Every topic has been found, and what waited for it has come out.
         while run.tail.count() < BEFORE as usize {
-            ensure!(began.elapsed() < FIRST_WITHIN, "nothing comes out");
+            ensure!(began.elapsed() < FIRST_WITHIN, "no event is produced");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         if run.system.store.is_some() {
             run.system.table()?.begins(FIRST_WITHIN).await?;
         }
         println!(
-            "\n{name}: services in {:.1} s, traffic after {:.1} s",
+            "\n{name}: services started in {:.1} s, traffic after {:.1} s",
             started.as_secs_f64(),
             began.elapsed().as_secs_f64()
         );
@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
     /// Where what has happened is to be looked at.
     pub(crate) async fn keep_logs(&self, folder: Option<&Path>) -> anyhow::Result<()> {
         match folder {
-            Some(folder) => self.system.keep_logs(folder).await.context("keep the logs"),
+            Some(folder) => self.system.keep_logs(folder).await.context("cannot keep the logs"),
             None => Ok(()),
         }
     }
@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
 
     /// A fault ended at this moment.
     pub(crate) fn ended(&mut self, end: Moment) {
-        self.faults.push(Happened { what: "the case's own".to_owned(), began: end.at, end });
+        self.faults.push(Happened { what: "fault of the case".to_owned(), began: end.at, end });
     }
 
     /// Until everything has gone on for a while after the last fault, or should have.
@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
             let settled = waiting.is_empty();
             if told.elapsed() > TELL {
                 told = Instant::now();
-                println!("  after {:.0} s: {}", stopped.elapsed().as_secs_f64(), waiting.join(", "));
+                println!("  waiting after {:.0} s: {}", stopped.elapsed().as_secs_f64(), waiting.join(", "));
             }
             // While something waits it makes no sense to read all there is: that would only be in its way.
             if waiting != waited || (settled && observer.read().await? > 0) {
@@ -200,16 +200,16 @@ impl<'a> Run<'a> {
             .collect();
         let unbalanced = unbalanced(&system).await?;
         let events = observer.facts.typed.len() as u64;
-        println!("  nothing moved {:.1} s after the traffic", stopped.elapsed().as_secs_f64());
+        println!("  idle {:.1} s after the traffic", stopped.elapsed().as_secs_f64());
         if let Some(folder) = keep {
-            system.keep_logs(folder).await.context("keep the logs")?;
+            system.keep_logs(folder).await.context("cannot keep the logs")?;
             if !verdict.holds() {
                 let (topics, folder) =
                     (format!("{}raw.", system.prefix), folder.join(format!("{}brokers", system.prefix)));
                 around
                     .on_cluster(move |cluster| cluster.keep(&topics, &folder))
                     .await
-                    .context("keep what brokers have")?;
+                    .context("cannot keep the logs and topics of the brokers")?;
             }
         }
         Ok(Report { ledger, verdict, faults: faults.len(), recoveries, events, kills, unbalanced })
@@ -255,7 +255,7 @@ async fn unbalanced(system: &System) -> anyhow::Result<Vec<String>> {
             let dropped: u64 = dropped.filter_map(|(_, count)| count.as_u64()).sum();
             let ended = number("sent_on") + number("dead_lettered") + dropped;
             if number("taken_in") != ended {
-                wrong.push(format!("{name} took in {} and ended {ended}: {count}", number("taken_in")));
+                wrong.push(format!("{name} took in {} and finished {ended}: {count}", number("taken_in")));
             }
         }
     }

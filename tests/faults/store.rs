@@ -71,7 +71,7 @@ impl Store {
         }
         let met = self.proxy.set(Trouble::None);
         println!("  {met:?}");
-        ensure!(enough(met), "{trouble:?} met nobody, or no commit of the loader");
+        ensure!(enough(met), "{trouble:?} hit no request, or no commit of the loader");
         Ok(Moment::now())
     }
 }
@@ -101,7 +101,7 @@ impl Table {
     pub(crate) async fn begins(&self, within: Duration) -> anyhow::Result<()> {
         let began = Instant::now();
         while self.files().await?.is_none() {
-            ensure!(began.elapsed() < within, "nothing is loaded within {within:?}");
+            ensure!(began.elapsed() < within, "nothing was loaded within {within:?}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         Ok(())
@@ -128,7 +128,7 @@ impl Table {
                 }
             }
             Self::Stored { store, at, .. } => {
-                let found: Vec<_> = store.list(Some(at)).try_collect().await.context("list the table")?;
+                let found: Vec<_> = store.list(Some(at)).try_collect().await.context("cannot list the table")?;
                 let beyond = format!("{at}/");
                 names.extend(
                     found.iter().filter_map(|found| found.location.as_ref().strip_prefix(&beyond)).map(str::to_owned),
@@ -184,11 +184,11 @@ pub(crate) fn cases() -> [Case; 3] {
     [
         case(
             "store-errors",
-            "the lake's store refuses two of five requests, and has done some of them",
+            "the lake's store refuses two of five requests, some of them after doing the work",
             Trouble::Errors,
         ),
         case("store-slow", "each request to the lake's store takes up to 3 s more", Trouble::Slow(3 * SECOND)),
-        case("store-torn", "uploads and downloads are cut, and answers to what was done are lost", Trouble::Torn),
+        case("store-torn", "uploads and downloads are cut, and replies to finished requests are lost", Trouble::Torn),
     ]
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn of_one(run: &mut Run<'_>) -> anyhow::Result<()> {
     run.besides.push(noise.stop().await?.0);
     // Its sender is told when to come again, and does.
     let held_back: u64 = run.system.digests().await?.iter().map(|(_, digest)| held_back(digest)).sum();
-    ensure!(held_back > 0, "both doors say that they hold the endpoint back, and answered nothing so");
+    ensure!(held_back > 0, "both doors report that they hold the endpoint back, and answered no request with 429");
     for door in DOORS {
         run.system.until_check(door, "streaming_storms", |state| state == "ok", WITHIN).await?;
     }

@@ -93,14 +93,16 @@ impl Surroundings {
         let client = Arc::new(self.admin()?);
         let asked = Arc::clone(&client);
         let metadata = tokio::task::spawn_blocking(move || asked.inner().fetch_metadata(None, ANSWER)).await?;
-        let metadata = metadata.context("ask for the topics")?;
+        let metadata = metadata.context("cannot list the topics")?;
         let names: Vec<_> = metadata.topics().iter().map(MetadataTopic::name).collect();
         let old: Vec<_> = names.into_iter().filter(|name| !name.starts_with("__")).collect();
         if old.is_empty() {
             return Ok(());
         }
         let options = AdminOptions::new().operation_timeout(Some(ANSWER)).request_timeout(Some(ANSWER));
-        for deleted in client.delete_topics(&old, &options).await.context("delete the topics of the last case")? {
+        for deleted in
+            client.delete_topics(&old, &options).await.context("cannot delete the topics of the last case")?
+        {
             deleted.map_err(|(topic, code)| anyhow!("topic {topic} was not deleted: {code}"))?;
         }
         Ok(())
@@ -115,9 +117,9 @@ impl Surroundings {
         let partitions = metadata.topics().first().map(MetadataTopic::partitions).unwrap_or_default();
         // As Java hashes a text.
         let hash = group.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
-        let kept = (hash & i32::MAX).checked_rem(i32::try_from(partitions.len())?).context("no group is kept yet")?;
+        let kept = (hash & i32::MAX).checked_rem(i32::try_from(partitions.len())?).context("no group is stored yet")?;
         let leader = partitions.iter().find(|partition| partition.id() == kept).map_or(-1, MetadataPartition::leader);
-        usize::try_from(leader - 1).with_context(|| format!("nobody leads {GROUPS}/{kept}"))
+        usize::try_from(leader - 1).with_context(|| format!("{GROUPS}/{kept} has no leader"))
     }
 
     /// Waits until the coordinator says of a group that it is in this state.
@@ -136,7 +138,7 @@ impl Surroundings {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bail!("group {group} is {last:?} after {within:?}, and not {state}")
+        bail!("group {group} is {last:?} after {within:?}, not {state}")
     }
 
     /// Waits until there is a key like this in Redis.

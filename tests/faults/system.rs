@@ -94,7 +94,7 @@ impl System {
     ) -> anyhow::Result<Self> {
         let installation = Installation::on(&around.brokers_behind_proxies(), name)?;
         let disk = match options.lake_mebibytes {
-            Some(size) => Some(Disk::mount(size)?.context("a small disk can be mounted by root only")?),
+            Some(size) => Some(Disk::mount(size)?.context("only root can mount a small disk")?),
             None => None,
         };
         let store = match options.store {
@@ -174,7 +174,7 @@ impl System {
 
     /// Sets the clock of a service, as "+2h".
     pub(crate) fn set_clock(&self, name: &str, to: &str) -> anyhow::Result<()> {
-        std::fs::write(self.clock(name), to).with_context(|| format!("set the clock of {name}"))
+        std::fs::write(self.clock(name), to).with_context(|| format!("cannot set the clock of {name}"))
     }
 
     /// Waits until the services say of a check what is wanted.
@@ -196,7 +196,7 @@ impl System {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        bail!("{name} still says of {check} after {within:?}: {last}")
+        bail!("check {check} of {name} is still as follows after {within:?}: {last}")
     }
 
     /// Waits until a service has logged this.

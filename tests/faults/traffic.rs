@@ -141,7 +141,7 @@ impl Traffic {
             sent??;
         }
         let taken = self.taken();
-        let recorder = Arc::into_inner(self.recorder).context("somebody still sends")?;
+        let recorder = Arc::into_inner(self.recorder).context("a sender is still running")?;
         let ledger = tokio::task::spawn_blocking(move || recorder.finish()).await??;
         Ok((ledger, taken))
     }

@@ -26,7 +26,7 @@ pub(crate) async fn logs(run: &mut Run<'_>) -> anyhow::Result<()> {
             break;
         }
     }
-    ensure!(dropped > 0, "nobody read what was logged, and no line was dropped");
+    ensure!(dropped > 0, "the logs were not read, and no line was dropped");
     for name in run.system.names() {
         for path in ["/livez", "/readyz"] {
             let (status, said) = run.system.on(&name, move |process| process.get(path)).await?;
@@ -47,7 +47,7 @@ pub(crate) async fn logs(run: &mut Run<'_>) -> anyhow::Result<()> {
         };
         run.system.on(&name, release).await?;
     }
-    println!("  {dropped} lines of logs were dropped, and counted");
+    println!("  {dropped} log lines were dropped and counted");
     run.ended(Moment::now());
     Ok(())
 }
@@ -59,7 +59,7 @@ async fn dropped_lines(run: &mut Run<'_>) -> anyhow::Result<u64> {
         let (_, metrics) = run.system.on(&name, |process| process.get("/metrics")).await?;
         let lines =
             metrics.lines().find_map(|line| line.strip_prefix("weir_log_lines_dropped_total ")?.parse::<u64>().ok());
-        dropped += lines.with_context(|| format!("{name} does not say how many lines it dropped"))?;
+        dropped += lines.with_context(|| format!("{name} does not report how many lines it dropped"))?;
     }
     Ok(dropped)
 }

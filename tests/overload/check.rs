@@ -45,7 +45,7 @@ pub(crate) async fn check(system: &System, thanked: &[Thanked]) -> anyhow::Resul
         }
         if told.elapsed() > PAUSE * 30 {
             told = Instant::now();
-            println!("  {} of {} events are yet to come", verdict.not_typed.len(), verdict.events);
+            println!("  {} of {} events are still missing", verdict.not_typed.len(), verdict.events);
         }
         tokio::time::sleep(PAUSE).await;
     }

@@ -89,5 +89,5 @@ impl Connection {
 }
 
 fn malformed() -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, "not an answer of HTTP")
+    io::Error::new(ErrorKind::InvalidData, "not an HTTP response")
 }

@@ -25,17 +25,17 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 
-/// Runs Weir's services on one broker and offers them more than they can do.
+/// Runs Weir's services on one broker, and sends them more than they can handle
 #[derive(Debug, Parser)]
 #[command(name = "overload")]
 struct Arguments {
-    /// 60 s of overload, and every demand is judged
+    /// Run 60 s of overload, and judge all figures
     #[arg(long)]
     full: bool,
-    /// Where the table is written to, between its marks
+    /// File whose table is renewed, between its marks
     #[arg(long)]
     markdown: Option<PathBuf>,
-    /// A folder for the logs of the services
+    /// Folder for the logs of the services
     #[arg(long)]
     logs: Option<PathBuf>,
     /// What cargo gives to test programs

@@ -48,7 +48,7 @@ impl Report {
     }
 
     fn table(&self) -> String {
-        let mut text = String::from("| | measured | demanded | |\n|---|---|---|---|\n");
+        let mut text = String::from("| | measured | required | |\n|---|---|---|---|\n");
         for Row { what, found, demanded, holds } in &self.rows {
             let _ = writeln!(text, "| {what} | {found} | {demanded} | {} |", word(*holds));
         }

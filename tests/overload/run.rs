@@ -40,7 +40,7 @@ pub(crate) async fn run(plan: Plan, logs: Option<&Path>) -> anyhow::Result<Repor
     let (began, endpoints) = (Instant::now(), Arc::new(Endpoints::for_tests()));
     let system = tokio::task::spawn_blocking(System::start).await??;
     system.register(&endpoints).await?;
-    println!("services in {:.1} s", began.elapsed().as_secs_f64());
+    println!("services started in {:.1} s", began.elapsed().as_secs_f64());
     let memory = Memory::watch(system.pids());
     let stock = Arc::new(Stock::new(&endpoints)?);
     let load = Load { door: system.door()?, stock: Arc::clone(&stock), thanked: Arc::default() };
@@ -94,7 +94,7 @@ impl Run {
         self.load.closed(MAX_IN_FLIGHT, WINDOW).await;
         let tally = self.load.closed(MAX_IN_FLIGHT, self.plan.capacity).await;
         self.capacity = tally.accepted_per_second();
-        ensure!(self.capacity >= 1.0, "the door takes nothing: {tally:?}");
+        ensure!(self.capacity >= 1.0, "the door accepts nothing: {tally:?}");
         self.report.tell("capacity, accepted/s", format!("{:.0}", self.capacity));
         self.report.tell("mean body, bytes", format!("{}", tally.bytes / tally.offered.max(1)));
         let mut ordinary = self.ordinary_traffic(self.plan.ordinary).await;
@@ -125,8 +125,8 @@ impl Run {
         report.tell("overload, s", format!("{:.0}", self.plan.overload.as_secs_f64()));
         let offered = format!("{:.1} × ({:.0}/s)", times, tally.offered_per_second());
         report.judge("offered, of the capacity", offered, "10 ×", fast(times > TIMES * 0.95));
-        report.tell("not sent, of those that were to be", format!("{}", tally.planned.saturating_sub(tally.offered)));
-        report.tell("latest that one was sent, ms", ms(tally.latest));
+        report.tell("planned, but not sent", format!("{}", tally.planned.saturating_sub(tally.offered)));
+        report.tell("largest sending delay, ms", ms(tally.latest));
         let accepted = format!("{:.0}% ({:.0}/s)", part * 100.0, tally.accepted_per_second());
         report.judge("accepted, of the capacity", accepted, "≥ 80%", fast(part >= ACCEPTED_PART));
         let (p50, p99) = (quantile(&mut tally.accepted_took, 0.5), quantile(&mut tally.accepted_took, 0.99));
@@ -138,7 +138,7 @@ impl Run {
         report.judge("other answers", format!("{:?}", tally.other), "none", tally.other.is_empty());
         let lost = format!("{}, {}", tally.not_connected, tally.cut_off);
         let none = tally.not_connected + tally.cut_off == 0;
-        report.judge("not connected, connections cut off", lost, "none, there is room for all", none);
+        report.judge("not connected, connections cut off", lost, "none", none);
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Run {
         let mut tally = self.ordinary_traffic(self.plan.ordinary * 2).await;
         let (p50, p99) = (quantile(&mut tally.accepted_took, 0.5), quantile(&mut tally.accepted_took, 0.99));
         let held = format!("{} of {MAX_CONNECTIONS}", slow.open());
-        self.report.tell("slow connections that want to be open, of the cap", held);
+        self.report.tell("slow connections, of max_connections", held);
         let all = format!("{} of {}", tally.accepted, tally.offered);
         let holds = tally.accepted == tally.offered && tally.offered > 0;
         self.report.judge("ordinary traffic beside them: accepted", all, "all", holds);
@@ -214,7 +214,7 @@ impl Run {
         report.judge("acknowledged ids on raw topics", on_raw, "all", lost == 0);
         let typed = format!("{} of {}", verdict.events - verdict.not_typed.len() as u64, verdict.events);
         report.judge("their events on typed topics", typed, "all", verdict.not_typed.is_empty());
-        report.tell("raw beyond what was acknowledged", verdict.beyond.to_string());
+        report.tell("raw records that were not acknowledged", verdict.beyond.to_string());
         report.tell("drained after, s", format!("{:.1}", verdict.drained.as_secs_f64()));
         for missing in verdict.not_on_raw.iter().chain(&verdict.not_typed).take(5) {
             println!("    missing: {missing}");
@@ -225,7 +225,7 @@ impl Run {
         let (services, gap) = memory.seen();
         for (name, seen) in services {
             let found = format!("{} ({} in {} samples)", seen.peak, seen.sampled, seen.samples);
-            self.report.judge(format!("most resident, MiB: {name}"), found, "< 256", seen.peak < MEMORY);
+            self.report.judge(format!("peak memory, MiB: {name}"), found, "< 256", seen.peak < MEMORY);
         }
         self.report.tell("longest time between two samples, ms", ms(gap));
     }

@@ -40,7 +40,7 @@ impl Manner {
         match self {
             Self::Head => "head byte by byte",
             Self::Body => "body byte by byte",
-            Self::Silent => "says nothing",
+            Self::Silent => "sends nothing",
             Self::HalfABody => "half a body",
             Self::Idle => "idle after a request",
         }

@@ -86,7 +86,7 @@ impl Stock {
 
 /// The same object with one member more, so that it has exactly so many bytes.
 fn padded(body: &[u8], size: usize) -> anyhow::Result<Vec<u8>> {
-    let inside = body.strip_suffix(b"}").context("a body of the generator is no object")?;
+    let inside = body.strip_suffix(b"}").context("a body of the generator is not a JSON object")?;
     let mut padded = Vec::with_capacity(size);
     padded.extend_from_slice(inside);
     padded.extend_from_slice(PADDING.as_bytes());

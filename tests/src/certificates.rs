@@ -77,7 +77,7 @@ impl Authority {
     /// `openssl` fails, or the library is missing.
     pub fn issue_for(&self, left: Duration, common_name: &str, names: &[&str]) -> anyhow::Result<Certificate> {
         let library = FAKETIME.iter().find(|library| Path::new(library).exists());
-        let library = library.context("libfaketime is not there: scripts/install.sh test gets it")?;
+        let library = library.context("libfaketime is not installed: scripts/install.sh test installs it")?;
         let mut command = openssl()?;
         command.env("LD_PRELOAD", library).env("FAKETIME", format!("-{}", DAY.saturating_sub(left).as_secs()));
         self.issue_by(command, 1, common_name, names)

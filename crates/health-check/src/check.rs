@@ -24,9 +24,9 @@ pub fn text(view: &View) -> String {
     let word = ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::from(exit_code(pipeline.state()).min(3))];
     let plain = |text: &str| text.replace('|', "/").replace(['\n', '\r'], " ");
     let first = match pipeline.problems.as_slice() {
-        [] if pipeline.hops.is_empty() => "nobody is watched".to_owned(),
-        [] if pipeline.state() == State::Ok => format!("{} stages are as they should be", pipeline.hops.len()),
-        [] => "nobody was asked yet".to_owned(),
+        [] if pipeline.hops.is_empty() => "no service is watched".to_owned(),
+        [] if pipeline.state() == State::Ok => format!("{} stages are ok", pipeline.hops.len()),
+        [] => "no service has been asked yet".to_owned(),
         [only] => plain(only),
         [worst, rest @ ..] => format!("{} (and {} more)", plain(worst), rest.len()),
     };

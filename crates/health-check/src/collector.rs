@@ -124,17 +124,17 @@ pub(crate) const LOCAL: &str = "weir";
 
 /// The places that an address stands for, each with its name for people.
 async fn resolve(address: &str, limit: Duration) -> Result<Vec<(String, SocketAddr)>, String> {
-    let Some(host_port) = host_port(address) else { return Err("is no address of gRPC".to_owned()) };
+    let Some(host_port) = host_port(address) else { return Err("not a gRPC address".to_owned()) };
     let found = match timeout(limit, lookup_host(host_port)).await {
-        Err(_) => return Err(format!("its name was not resolved within {limit:?}")),
-        Ok(Err(error)) => return Err(format!("its name cannot be resolved: {error}")),
+        Err(_) => return Err(format!("name resolution timed out after {limit:?}")),
+        Ok(Err(error)) => return Err(format!("name resolution failed: {error}")),
         Ok(Ok(found)) => found.collect::<BTreeSet<_>>(),
     };
     // A name may have an address of each family where one listens: that of the family that works is told by the answer.
     let alone = found.len() == 1;
     let name = |at: &SocketAddr| if alone { address.to_owned() } else { format!("{address} ({at})") };
     if found.is_empty() {
-        return Err("its name stands for no address".to_owned());
+        return Err("the name resolves to no address".to_owned());
     }
     Ok(found.iter().map(|at| (name(at), *at)).collect())
 }
@@ -186,12 +186,21 @@ pub(crate) fn metrics(view: &View) {
 
 /// Says what they are.
 pub(crate) fn describe() {
-    metrics::describe_gauge!("weir_pipeline_state", "the worst stage: 0 ok, 1 warning, 2 failing, 3 unknown");
+    metrics::describe_gauge!("weir_pipeline_state", "state of the worst stage: 0 ok, 1 warning, 2 failing, 3 unknown");
     metrics::describe_gauge!("weir_pipeline_hop_state", "0 ok, 1 warning, 2 failing, 3 unknown");
     metrics::describe_gauge!("weir_pipeline_hop_instances", "instances of a stage that answer");
-    metrics::describe_gauge!("weir_pipeline_hop_expected", "instances of a stage that should");
-    metrics::describe_gauge!("weir_pipeline_hop_lag_records", "records that wait for a stage");
-    metrics::describe_gauge!("weir_pipeline_hop_in_per_second", "units that a stage took in, over the last minute");
-    metrics::describe_gauge!("weir_pipeline_hop_out_per_second", "units that a stage sent on, over the last minute");
-    metrics::describe_gauge!("weir_pipeline_hop_age_seconds", "99th percentile, from the door to the end of the stage");
+    metrics::describe_gauge!("weir_pipeline_hop_expected", "instances of a stage that should answer");
+    metrics::describe_gauge!("weir_pipeline_hop_lag_records", "lag of a stage, in records");
+    metrics::describe_gauge!(
+        "weir_pipeline_hop_in_per_second",
+        "units per second that a stage took in, over the last minute"
+    );
+    metrics::describe_gauge!(
+        "weir_pipeline_hop_out_per_second",
+        "units per second that a stage sent on, over the last minute"
+    );
+    metrics::describe_gauge!(
+        "weir_pipeline_hop_age_seconds",
+        "time from the door to the end of the stage, 99th percentile"
+    );
 }

@@ -41,7 +41,7 @@ use crate::pipeline::{Model, View, Watched};
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
 
 /// What it does.
-pub const ABOUT: &str = "Asks every service how it is, and says whether the whole pipeline is healthy";
+pub const ABOUT: &str = "Asks every service for its health, and says whether the whole pipeline is healthy";
 
 const RUNS: Runs = Runs {
     scales: Scales::Fixed(1),

@@ -92,22 +92,22 @@ fn headline(view: &View) -> (&'static str, String) {
     let pipeline = &view.pipeline;
     let answer = pipeline.hops.iter().map(|hop| u64::from(hop.instances)).max().unwrap_or_default();
     let count = |state| view.problems.iter().filter(|problem| problem.state == state).count();
-    let problems = [(State::Failing, "failing"), (State::Warning, "worth a look"), (State::Unknown, "not known yet")]
+    let problems = [(State::Failing, "failing"), (State::Warning, "warning"), (State::Unknown, "unknown")]
         .into_iter()
         .map(|(state, word)| (count(state), word))
         .filter(|(n, _)| *n > 0)
         .map(|(n, word)| format!("{n} {word}"));
     let problems = problems.collect::<Vec<_>>().join(", ");
     match pipeline.state() {
-        State::Ok if pipeline.hops.is_empty() => ("Nothing is watched", String::new()),
+        State::Ok if pipeline.hops.is_empty() => ("No service is watched", String::new()),
         State::Ok => {
             let entering = pipeline.hops.first().map_or(0.0, |hop| hop.in_per_second);
-            ("All is well", format!("{} stages, {} come in", pipeline.hops.len(), rate(entering)))
+            ("All is well", format!("{} stages, {} incoming", pipeline.hops.len(), rate(entering)))
         }
-        State::Warning => ("It works, and needs a look", problems),
-        State::Failing => ("Something is broken", problems),
+        State::Warning => ("The pipeline works, with warnings", problems),
+        State::Failing => ("The pipeline is failing", problems),
         State::Unknown | State::Unspecified if answer == 0 && problems.is_empty() => {
-            ("Not known yet", "nobody has been asked so far".to_owned())
+            ("Not known yet", "no service has been asked yet".to_owned())
         }
         State::Unknown | State::Unspecified => ("Not known yet", problems),
     }

@@ -111,12 +111,12 @@ fn the_page_says_what_is_wrong_and_what_to_do() {
     let html = Page::new(5000).html(&failing());
     for part in [
         "<title>failing · Weir</title>",
-        "Something is broken",
+        "The pipeline is failing",
         "1 of 2 instances answer; http://10.0.1.2:9090: Connection refused (os error 111)",
-        "See whether the claims&#39; store (Redis, Valkey) answers.",
+        "Check that the claims&#39; store (Redis, Valkey) answers.",
         "since 10 min ago",
-        "48211 records wait",
-        "it never answered",
+        "the lag is 48211 records",
+        "never answered",
     ] {
         assert!(html.contains(part), "{part} in {html}");
     }
@@ -131,12 +131,9 @@ fn the_check_is_one_line_with_numbers_and_a_code() {
     let first = |text: &str| text.lines().next().unwrap().to_owned();
     let codes: Vec<_> = table.iter().map(|(name, code, _)| (*name, *code)).collect();
     assert_eq!(codes, [("empty", 3), ("ok", 0), ("warning", 1), ("failing", 2)]);
-    assert_eq!(first(&table[0].2), "WEIR UNKNOWN: nobody is watched |");
+    assert_eq!(first(&table[0].2), "WEIR UNKNOWN: no service is watched |");
     let ok = first(&table[1].2);
-    assert!(
-        ok.starts_with("WEIR OK: 4 stages are as they should be | streaming_in=236.00 streaming_out=236.00"),
-        "{ok}"
-    );
+    assert!(ok.starts_with("WEIR OK: 4 stages are ok | streaming_in=236.00 streaming_out=236.00"), "{ok}");
     assert!(ok.contains("processing_lag=34") && ok.contains("loader_age=48.000s"), "{ok}");
     assert!(first(&table[2].2).starts_with("WEIR WARNING: warning: enricher: look-ups"), "{}", table[2].2);
     assert!(first(&table[3].2).starts_with("WEIR CRITICAL: failing (page): processing:"), "{}", table[3].2);

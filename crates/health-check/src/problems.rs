@@ -81,7 +81,7 @@ pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Limit
             }
         }
         if !digest.ready && !blocked && digest.checks.iter().all(|check| is_about(check, &stage.hop, &hops)) {
-            let found = "takes no work: it is about to stop".to_owned();
+            let found = "takes no work: the instance is shutting down".to_owned();
             let mut problem = own(State::Warning, Action::Log, "ready", found, READY);
             problem.instances = vec![digest.instance.clone()];
             problems.push(problem);
@@ -93,17 +93,17 @@ pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Limit
         return problems;
     }
     if let Some(state) = beyond(hop.lag as f64, limits.lag) {
-        let found = format!("{} records wait", hop.lag);
+        let found = format!("the lag is {} records", hop.lag);
         problems.push(own(state, Action::Page, "lag", found, LAG));
     }
     if let Some((age, state)) = hop.age_seconds.and_then(|age| Some((age, beyond(age, limits.age)?))) {
-        let found = format!("what it has just finished came {age:.0} s ago (99th percentile)");
+        let found = format!("the work just finished was {age:.0} s old (99th percentile)");
         problems.push(own(state, Action::Page, "age", found, AGE));
     }
     let [taken_in, _, dead] = five;
     let (share, letters) = (dead / taken_in.max(f64::MIN_POSITIVE), dead * 300.0);
     if limits.dead_letters > 0.0 && letters >= limits.dead_letters_min as f64 && share >= limits.dead_letters {
-        let found = format!("{:.0}% of what it takes in becomes dead letters", (share * 100.0).min(100.0));
+        let found = format!("{:.0}% of its input becomes dead letters", (share * 100.0).min(100.0));
         problems.push(own(State::Warning, Action::Ticket, "dead_letters", found, DEAD_LETTERS));
     }
     problems
@@ -163,99 +163,112 @@ fn is_log(check: &str) -> bool {
     check.ends_with("_log") || check.ends_with("_kafka")
 }
 
-const INSTANCES: &str = "Look at the orchestrator or the process's log for why it is not there; start it. Nothing that \
-                         was acknowledged is lost meanwhile.";
-const READY: &str = "Nothing to do if somebody restarts it; else look at its log.";
-const LAG: &str = "See whether its rate is what it was; if it works at its limit, add instances, else look at its other \
-                   checks. Mind that what waits expires after the topic's retention.";
-const AGE: &str = "Look at the lag of this stage and of those before it: the oldest work is where the lag is.";
-const DEAD_LETTERS: &str = "Read the reasons: weir dead-letters stats. Mostly a sender has changed its format, or an \
-                            endpoint gets what is not meant for it. After the fix: weir dead-letters replay.";
+const INSTANCES: &str = "Find the cause in the orchestrator or in the log of the process, then start the missing \
+                         instance. Acknowledged deliveries are not lost meanwhile.";
+const READY: &str = "Nothing to do if it is being restarted. Otherwise look at its log.";
+const LAG: &str = "Compare its rate with its usual rate. If it works at its limit, add instances; otherwise look at its other \
+                   checks. Waiting records expire after the retention of their topic.";
+const AGE: &str =
+    "Look at the lag of this stage and of the stages before it. The oldest records wait at the stage with the lag.";
+const DEAD_LETTERS: &str = "Read the reasons: weir dead-letters stats. Usually a sender has changed its format, or an \
+                            endpoint receives deliveries that are not meant for it. After the fix: weir dead-letters replay.";
 
 /// What to do about a check of a service, by the end of its name: every service names the same thing the same way.
 fn advice(check: &str) -> &'static str {
     const TABLE: &[(&str, &str)] = &[
         (
             "_kafka",
-            "See whether the brokers are up and reachable (setting bus.kafka.brokers). Senders get 503 and come again; \
-             goes on by itself.",
+            "Check that the brokers are up and reachable (setting bus.kafka.brokers). Senders get 503 and re-send. The \
+             door resumes by itself when the brokers answer.",
         ),
         (
             "_log",
-            "See whether the log answers: the brokers (setting bus.kafka.brokers), or the disk of the embedded log. Goes \
-             on by itself.",
+            "Check the log: the brokers (setting bus.kafka.brokers), or the disk of the embedded log. The stage resumes by \
+             itself when the log answers.",
         ),
-        ("_topics", "Create or alter the topics as the message says; it looks again by itself."),
+        ("_topics", "Create or alter the topics as the message says. The service checks them again by itself."),
         (
             "_claims",
-            "See whether the claims' store (Redis, Valkey) answers. Nothing is emitted until it does; nothing is lost.",
+            "Check that the claims' store (Redis, Valkey) answers. Until then the stage emits nothing; nothing is lost.",
         ),
         (
             "_claims_reach",
-            "Give the claims' store enough memory, and maxmemory-policy noeviction: docs/claims.md says how much. What comes \
-             again after its claim was thrown away comes out twice, under one id.",
+            "Give the claims' store enough memory (docs/claims.md says how much), and set maxmemory-policy noeviction. After \
+             a claim was evicted, a redelivery produces its event a second time, with the same id.",
         ),
         (
             "_retention",
-            "What waits is removed unread before long: give the stage what it lacks (see its other checks), add instances; \
-             meanwhile raise retention.ms of the topic, so that nothing goes.",
+            "Waiting records will soon expire unread. Fix what holds up the stage (see its other checks), or add instances. \
+             Meanwhile raise retention.ms of the topic, so that no record expires.",
         ),
         (
             "_progress",
-            "Look at its other checks and at its log; if these say nothing, restart it: its work comes again.",
+            "Look at its other checks and at its log. If they show no cause, restart it: its records are read again.",
         ),
         (
             "_partitions",
-            "Decide whether what is missing may be given up, then set where the group goes on: weir groups set. Offsets are \
-             never skipped by themselves.",
+            "Decide whether the missing records can be given up, then set the offset of the group: weir groups set. Weir \
+             never skips offsets by itself.",
         ),
         (
             "_clock",
-            "See to the clock of the machine (its time service). Nothing is lost: what is removed by time waits for an hour in \
-             which the clock is right.",
+            "Check the clock of the machine and its time service. Nothing is lost: the log expires no records until the clock \
+             has been right for an hour.",
         ),
         (
             "_unread",
-            "See why the group does not read: weir groups list, and the checks of its stage. One that nobody runs any more: \
-             weir groups delete. What it has not read is kept, until the disk is full.",
+            "Find out why the group does not read: weir groups list, and the checks of its stage. If the group is no longer \
+             used: weir groups delete. The log keeps its unread records until the disk is full.",
         ),
         (
             "_dead_letter_storm",
-            "Read the dead letters (weir dead-letters list). If this version cannot read what the one before could, go \
-             back to that one.",
+            "Read the dead letters (weir dead-letters list). If the previous version could read these \
+             deliveries, roll back to it.",
         ),
         (
             "_endpoint_dead_letters",
-            "Ask who delivers to this endpoint; read the reasons: weir dead-letters list --endpoint NAME. The door \
-             holds it back until a minute after the last refusal.",
+            "Ask the sender of this endpoint. Read the reasons: weir dead-letters list --endpoint NAME. The door holds \
+             the endpoint back (429) until a minute after the last refusal.",
         ),
-        ("_storms", "Nothing: they are let in again by themselves. Processing says which deliveries cannot be read."),
+        (
+            "_storms",
+            "Nothing to do at the door: it lets them in again by itself. Processing says which deliveries cannot be read.",
+        ),
         ("_saturation", "Add instances, or set a rate_limit for the endpoint that sends most."),
         (
             "_endpoints",
-            "Give the endpoint a secret that is valid (weir register rotate), or the key file that sealed it.",
+            "Give the endpoint a valid secret (weir register rotate), or start the service with the key file that sealed it.",
         ),
-        ("_database", "See whether the database answers (setting registrations.database). Deliveries go on meanwhile."),
+        (
+            "_database",
+            "Check that the database answers (setting registrations.database). Deliveries are still processed meanwhile.",
+        ),
         (
             "_published",
-            "Nothing was changed. Give it the right database; or, if the database is right, set \
+            "Processing changed nothing. Configure the right database. If the database is right, set \
              registrations.allow_removals for one start.",
         ),
-        ("_registrations", "Mostly passes when the registrations topic has been read; else look at the log's checks."),
-        ("_lake", "See whether the object store answers, and what its credentials may do (section [lake])."),
+        (
+            "_registrations",
+            "Usually passes when the registrations topic has been read. Otherwise look at the checks of the log.",
+        ),
+        ("_lake", "Check that the object store answers, and what its credentials may do (section [lake])."),
         (
             "_load_requests",
-            "Look at the log: what was written is not told to the loader until it acknowledges. Nothing is lost.",
+            "Check the log: the loader gets no load request until the log acknowledges it. Nothing is lost.",
         ),
         (
             "_held",
-            "Requests that do not follow on what is loaded are never skipped: the message says what is missing. docs/lake.md \
-             says what to do.",
+            "The loader never skips a load request with a gap before it. The message says what is missing. docs/lake.md says \
+             what to do.",
         ),
-        ("_upkeep", "Loading goes on; the message says why files are not put together. It is tried again by itself."),
+        (
+            "_upkeep",
+            "Loading continues. The message says why compaction or vacuum failed. The loader retries by itself.",
+        ),
     ];
     if check.contains("_step_") {
-        return "See whether what the step asks answers. Activities go on without it, and are marked as partial.";
+        return "Check the service or file that the step uses. Activities continue without it, and are marked as partial.";
     }
     let known = TABLE.iter().find(|(end, _)| check.ends_with(end));
     known.map_or("Look at the log of the instance around that time.", |(_, advice)| advice)

@@ -25,8 +25,8 @@ impl Settings {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = self.health_check.validate();
         if self.health_check.services.is_empty() {
-            let fix = "name them in a file: [[health_check.services]] with name, addresses and expected";
-            problems.push(Problem::new("health_check.services", "is empty: nobody would be asked", fix));
+            let fix = "list them in a file: [[health_check.services]] with name, addresses and expected";
+            problems.push(Problem::new("health_check.services", "is empty: there is no service to ask", fix));
         }
         problems
     }
@@ -108,19 +108,19 @@ impl HealthCheckSettings {
             ("age", limits.age_warning_s, limits.age_failing_s),
         ] {
             let ok = warning >= 0.0 && failing >= 0.0 && (failing == 0.0 || warning <= failing);
-            let problem = format!("of {key}: warning is {warning}, failing is {failing}");
-            let fix = "use 0 (never), or numbers of which the second is not the smaller one";
+            let problem = format!("{key}: warning is {warning}, failing is {failing}");
+            let fix = "use 0 (never), or a failing value that is not below the warning value";
             problems.check(ok, "limits", problem, fix);
         }
         for (n, service) in self.services.iter().enumerate() {
             let named = !service.name.is_empty() && !self.services[..n].iter().any(|other| other.name == service.name);
             let name = &service.name;
-            let problem = format!("has an empty name, or {name:?} twice");
-            problems.check(named, "services", problem, "give each service one name");
+            let problem = format!("has an empty name, or the name {name:?} twice");
+            problems.check(named, "services", problem, "give each service a name of its own");
             let has_some = !service.addresses.is_empty();
             problems.check(has_some, "services", format!("{name:?} has no addresses"), ADDRESS);
             for address in &service.addresses {
-                let problem = format!("{name:?} has the address {address:?}");
+                let problem = format!("{name:?} has the invalid address {address:?}");
                 problems.check(host_port(address).is_some(), "services", problem, ADDRESS);
             }
         }
@@ -128,7 +128,7 @@ impl HealthCheckSettings {
     }
 }
 
-const ADDRESS: &str = "give where its gRPC is, as http://host:9090 or https://host:9090";
+const ADDRESS: &str = "give its gRPC address, such as http://host:9090 or https://host:9090";
 
 /// Host and port of an address.
 pub(crate) fn host_port(address: &str) -> Option<&str> {

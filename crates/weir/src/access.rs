@@ -87,12 +87,12 @@ impl Maker<'_> {
             };
             self.add(Resource::Topic(format!("{}{}", self.prefix, topic.name)), operations, why);
             if Some(n) == last_input {
-                groups.values().for_each(|group| self.group(group, Operation::Read, "its place in the input"));
+                groups.values().for_each(|group| self.group(group, Operation::Read, "its offsets in the input"));
             }
         }
         // For reading a topic without a group.
         if topics.iter().any(|one| one.used == Use::LookUp) {
-            self.group(bus::READER_GROUP, Operation::Describe, "Kafka's client asks for it, and nobody joins it");
+            self.group(bus::READER_GROUP, Operation::Describe, "Kafka's client looks it up, and no consumer joins it");
         }
     }
 

@@ -108,13 +108,13 @@ const JOBS: Runs = Runs {
 
 /// The scheduled jobs. `weir job conservation` compares topics; the others ask processing and the lake.
 pub fn jobs() -> Description {
-    let compared = "whether what was accepted came through";
+    let compared = "whether accepted deliveries reached the lake";
     let topics = vec![
         TopicUse::of(&ACTIVITIES, Use::LookUp, compared),
         TopicUse::of(&ACTIVITIES_ENRICHED, Use::LookUp, compared),
-        TopicUse::of(&DEAD_LETTERS, Use::LookUp, "what was refused on the way"),
+        TopicUse::of(&DEAD_LETTERS, Use::LookUp, "which items were refused"),
     ];
-    let about = "Compares, cleans up and exports by a schedule";
+    let about = "Compares, cleans up and exports on a schedule";
     Description { name: "jobs", about, topics, refuses: false, replays: false, runs: JOBS }
 }
 
@@ -123,8 +123,8 @@ pub fn replays() -> Vec<TopicUse> {
     let refusing = descriptions().filter(|description| description.refuses);
     let inputs: Vec<TopicUse> = refusing.flat_map(|one| one.used(Use::Input).cloned().collect::<Vec<_>>()).collect();
     let each = |used, why| inputs.iter().map(move |input| TopicUse { used, why, ..input.clone() });
-    each(Use::LookUp, "replay: the original of a dead letter")
-        .chain(each(Use::Tell, "replay: back to where it came from"))
+    each(Use::LookUp, "replay: reads the original of a dead letter")
+        .chain(each(Use::Tell, "replay: re-sends it to its topic"))
         .collect()
 }
 

@@ -17,16 +17,16 @@ pub struct Decoder {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The schemas that are built in cannot be read.
-    #[error("the schemas that are built in cannot be read: {0}")]
+    #[error("the built-in schemas cannot be read: {0}")]
     Schemas(#[from] prost_reflect::DescriptorError),
     /// A message that this version does not know.
-    #[error("this version of weir knows no message {0:?}")]
+    #[error("this version of weir does not know the message {0:?}")]
     UnknownType(String),
     /// The bytes are not that message.
     #[error("not a {0}: {1}")]
     Malformed(String, prost::DecodeError),
     /// The message has no JSON form.
-    #[error("a {0} that JSON cannot hold: {1}")]
+    #[error("a {0} cannot be shown as JSON: {1}")]
     NoJson(String, serde_json::Error),
 }
 

@@ -27,11 +27,11 @@ const FINGERPRINT: &str = "secrets_sha256";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address is none.
-    #[error("{0:?} is no address of a gRPC server: give one like http://127.0.0.1:9090 or https://host:9090")]
+    #[error("{0:?} is not the address of a gRPC server: give one like http://127.0.0.1:9090 or https://host:9090")]
     Url(String),
     /// Nobody answers.
     #[error(
-        "nobody answers gRPC at {url}: {reason}. Is Weir running (weir up)? Is the address right (--grpc URL, or the \
+        "cannot connect to gRPC at {url}: {reason}. Is Weir running (weir up)? Is the address right (--grpc URL, or the \
          setting grpc.listen)?"
     )]
     Unreachable {
@@ -50,7 +50,7 @@ pub enum Error {
     },
     /// Something that cannot be changed is other than wanted.
     #[error(
-        "{id} belongs to tenant {there}, not to {wanted}, and a tenant never changes: delete it \
+        "{id} belongs to tenant {there}, not to {wanted}, and a tenant can never be changed: delete it \
          (weir register delete {id}) or use another name"
     )]
     Tenant {
@@ -80,21 +80,23 @@ fn explain(status: &Status) -> String {
     }
     let cause = cause.to_string();
     if cause.contains("ertificate") && status.code() != Code::PermissionDenied {
-        return format!("{cause} (show a certificate that this server trusts: --certificate-file and --key-file)");
+        return format!("{cause} (give a certificate that this server trusts: --certificate-file and --key-file)");
     }
     let said = status.message();
     let hint = match status.code() {
         Code::AlreadyExists => "to change it, use --update",
-        Code::Aborted => "somebody else changed it meanwhile: look at it (weir register get) and try again",
-        Code::NotFound => "see what there is with weir register list",
-        Code::FailedPrecondition => "an endpoint can be deleted when its accounts are: weir register list shows them",
-        Code::InvalidArgument => "correct what it names",
-        Code::Unavailable => "the service, its database or the broker is away: http://127.0.0.1:8081/health says which",
-        Code::DeadlineExceeded => {
-            "it took too long, and may have happened: look (weir register get) before you try again"
+        Code::Aborted => "it was changed meanwhile: look at it (weir register get), then retry",
+        Code::NotFound => "weir register list shows the existing ones",
+        Code::FailedPrecondition => "delete the accounts of the endpoint first: weir register list shows them",
+        Code::InvalidArgument => "correct the argument that it names",
+        Code::Unavailable => {
+            "the service, its database or the broker is unavailable: http://127.0.0.1:8081/health says which"
         }
-        Code::Unimplemented => "this server has no registrations: give the address of processing, or of weir up",
-        Code::PermissionDenied | Code::Unauthenticated => "this server does not let you do that",
+        Code::DeadlineExceeded => "timed out, and may have been done: look at it (weir register get) before you retry",
+        Code::Unimplemented => {
+            "this server does not serve registrations: give the address of processing, or of weir up"
+        }
+        Code::PermissionDenied | Code::Unauthenticated => "this server does not permit it",
         _ => "the log of the service says more",
     };
     format!("{said} ({hint})")
@@ -155,7 +157,7 @@ pub async fn list(client: &mut Client, prefix: &str, tenant: &str) -> Result<Vec
     loop {
         let request =
             ListRequest { id_prefix: prefix.to_owned(), tenant: tenant.to_owned(), page_size: 1000, page_token };
-        let answer = client.list(request).await.map_err(Error::refused("listing registrations"))?.into_inner();
+        let answer = client.list(request).await.map_err(Error::refused("cannot list registrations"))?.into_inner();
         found.extend(answer.registrations);
         page_token = answer.next_page_token;
         if page_token.is_empty() {
@@ -225,7 +227,7 @@ pub async fn reconcile(
                 let mut client = client.clone();
                 async move {
                     let id = request.registration.as_ref().and_then(|wanted| wanted.kind.as_ref()).map(id_of);
-                    let what = format!("registering {}", id.unwrap_or_default());
+                    let what = format!("cannot register {}", id.unwrap_or_default());
                     client.register(request).await.map(drop).map_err(Error::refused(what))
                 }
             })

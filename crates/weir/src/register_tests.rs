@@ -102,8 +102,8 @@ async fn what_is_refused_is_explained() {
     let (_fake, url, _tasks) = serve().await;
     let mut client = connect(&url).await.unwrap();
     let status = client.get(GetRequest { id: "endpoint/x".into() }).await.unwrap_err();
-    let text = Error::refused("getting endpoint/x")(status).to_string();
-    assert_eq!(text, "getting endpoint/x: nobody (see what there is with weir register list)");
+    let text = Error::refused("cannot get endpoint/x")(status).to_string();
+    assert_eq!(text, "cannot get endpoint/x: nobody (weir register list shows the existing ones)");
 }
 
 #[tokio::test]

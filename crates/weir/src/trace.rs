@@ -222,7 +222,7 @@ impl Trace {
     /// How it stands, in one sentence.
     pub fn verdict(&self) -> String {
         if self.events.is_empty() && self.refused.is_empty() {
-            return "Nothing has to come of it: it holds no event.".to_owned();
+            return "The delivery holds no event, so it produces nothing.".to_owned();
         }
         let mut parts = Vec::new();
         let ways = || self.events.iter().flat_map(|event| event.activities.values());
@@ -238,23 +238,21 @@ impl Trace {
         of("dead letters", self.refused.iter().filter(|r| r.seen.is_some()).count(), self.refused.len());
         let said = parts.join(", ");
         if self.is_complete() {
-            return format!("All of it has arrived: {said}.");
+            return format!("Everything has arrived: {said}.");
         }
         let missing = self.events.iter().any(|event| event.typed.is_none());
         let hint = match (&self.lake, missing) {
             (Some(error), _) => format!("The lake cannot be read: {error}."),
             (None, true) => {
-                "What is missing is still in work (weir health shows the lag), or it repeats an event that is \
-                             no longer on its topic."
+                "Missing events are in flight (weir health shows the lag), or they repeat events that have \
+                             expired from their topic."
                     .to_owned()
             }
-            (None, false) => {
-                "What is missing is still in work: files are written and loaded at intervals (weir health \
-                              shows the lag)."
-                    .to_owned()
-            }
+            (None, false) => "The rest is in flight: files are written and loaded at intervals (weir health shows the \
+                              lag)."
+                .to_owned(),
         };
-        format!("Not all of it has arrived: {said}. {hint}")
+        format!("Not everything has arrived: {said}. {hint}")
     }
 
     /// For people.
@@ -273,7 +271,7 @@ impl Trace {
         for event in &self.events {
             let _ = writeln!(text, "  └─ {}   {}", show(event.typed.as_ref(), &event.topic), event.id);
             if let Some(other) = &event.came_with {
-                let _ = writeln!(text, "     repeats what came with delivery {other}");
+                let _ = writeln!(text, "     repeats an event of delivery {other}");
             }
             for (id, way) in &event.activities {
                 let _ = writeln!(text, "     └─ {}   {id}", show(way.activity.as_ref(), ACTIVITIES.name()));
@@ -329,16 +327,16 @@ fn place(at: &Coordinates) -> String {
 }
 
 fn show(seen: Option<&Seen>, topic: &str) -> String {
-    let Some(seen) = seen else { return format!("{topic}   not there") };
+    let Some(seen) = seen else { return format!("{topic}   not found") };
     let times = if seen.times > 1 { format!(", {} times", seen.times) } else { String::new() };
     format!("{}   {:+} ms{times}", place(&seen.at), seen.after_ms)
 }
 
 fn rows(rows: usize) -> String {
     match rows {
-        0 => "not there".to_owned(),
+        0 => "not found".to_owned(),
         1 => "1 row".to_owned(),
-        more => format!("{more} rows: more than one is a fault"),
+        more => format!("{more} rows: duplicates, which are a fault"),
     }
 }
 

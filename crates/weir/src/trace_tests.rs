@@ -86,7 +86,7 @@ fn a_repetition_says_whose_it_is() {
     let mut trace = Trace::new(raw(STAR));
     let event_id = trace.events[0].id.clone();
     trace.take(&stored("events.github.star", 12, &event_id, Headers::default(), typed(&id(2))), "");
-    assert!(trace.pretty().contains(&format!("repeats what came with delivery {}", id(2))), "{}", trace.pretty());
+    assert!(trace.pretty().contains(&format!("repeats an event of delivery {}", id(2))), "{}", trace.pretty());
 }
 
 #[test]

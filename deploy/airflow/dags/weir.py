@@ -3,17 +3,17 @@
     conservation ──▶ compact ──▶ vacuum
     export_reference
 
-Nothing is rewritten or deleted before it is known that all of yesterday is in the lake. A job that fails is tried again
-twice; then those behind it do not run, and Alertmanager is told.
+Nothing is rewritten or deleted before all of yesterday is known to be in the lake. A failed job is retried twice. Then the
+jobs after it do not run, and Alertmanager gets an alert.
 
 The workers need the program ``weir`` and its settings, as it reads them anywhere (WEIR__LAKE__ROOT,
 WEIR__BUS__KAFKA__BROKERS, ...). What this file reads:
 
-    WEIR_JOB                what a job is started with, by default "weir job"; with options, as
+    WEIR_JOB                the command of the jobs, by default "weir job"; with options:
                             "weir job --config /etc/weir/jobs.toml"
-    WEIR_GRPC               where processing answers, as http://processing:9090; by default what the settings say
-    WEIR_ALERTMANAGER       as http://alertmanager:9093; without it nobody is told but Airflow's own pages
-    WEIR_JOB_RETRY_SECONDS  the time before the second try, 300 by default; the third comes after twice of it
+    WEIR_GRPC               gRPC address of processing, as http://processing:9090; by default that of the settings
+    WEIR_ALERTMANAGER       address of Alertmanager, as http://alertmanager:9093; without it no alert is sent
+    WEIR_JOB_RETRY_SECONDS  seconds before the first retry, 300 by default; twice as long before the second
 """
 
 import json
@@ -40,7 +40,7 @@ def alert(context):
             "labels": {"alertname": "WeirJobFailed", "job": task.task_id, "severity": "ticket"},
             "annotations": {
                 "summary": f"weir job {task.task_id} has failed",
-                "description": f"Run {task.run_id}: its log in Airflow has what the job said. Those behind it did not run.",
+                "description": f"Run {task.run_id}: its log in Airflow has the output of the job. The jobs after it did not run.",
             },
         }
     ]

@@ -108,7 +108,7 @@ impl Copy {
         self.consumer.assign(&self.raw.positions()?)?;
         let (mut sent, mut bytes) = (0, 0);
         for number in 1..=raw {
-            let message = self.consumer.poll(ASK).context("the broker gives no records")??;
+            let message = self.consumer.poll(ASK).context("the broker returned no record")??;
             bytes += message.payload_len() as u64;
             self.raw.pass(message.topic(), message.partition(), message.offset());
             // In step: what comes of a record is sent when it was consumed.

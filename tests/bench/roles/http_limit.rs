@@ -47,7 +47,7 @@ struct Server {
 pub(crate) fn run() -> anyhow::Result<()> {
     let settings: streaming::Settings = service::load(streaming::DEFAULTS, None, [])?;
     let settings = settings.streaming;
-    let source = sources::by_name(bodies::SOURCE).context("the source of the bench is gone")?;
+    let source = sources::by_name(bodies::SOURCE).context("the source of the bench is unknown")?;
     let server = Arc::new(Server {
         source,
         secrets: vec![bodies::SECRET.into()],

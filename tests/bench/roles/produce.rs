@@ -176,7 +176,7 @@ pub(crate) fn send<C: ProducerContext<DeliveryOpaque = usize>>(
     match producer.send(out) {
         Ok(()) => Ok(true),
         Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => Ok(false),
-        Err((error, _)) => bail!("a record was not taken: {error}"),
+        Err((error, _)) => bail!("the client refused a record: {error}"),
     }
 }
 
@@ -189,7 +189,7 @@ fn produce(producer: &BaseProducer<Flow>, records: Arc<Vec<Kept>>, in_flight: us
         let mut work = flow.work();
         *work = Work { records, began: Some(began), ..Work::default() };
         for _ in 0..in_flight.min(total as usize) {
-            ensure!(work.send(producer), "the client takes no more: {:?}", work.failed);
+            ensure!(work.send(producer), "the client accepts no more records: {:?}", work.failed);
         }
     }
     let (mut seen, mut moved) = (0, Instant::now());
@@ -205,6 +205,6 @@ fn produce(producer: &BaseProducer<Flow>, records: Arc<Vec<Kept>>, in_flight: us
     if let Some(error) = work.failed.take() {
         bail!("a record was not written: {error}");
     }
-    let ended = work.ended.context("the last record has no end")?;
+    let ended = work.ended.context("the last record was not acknowledged")?;
     Ok(Done { records: total, elapsed: ended - began, latency: quantiles(&work.latencies) })
 }

@@ -207,7 +207,7 @@ async fn with_exactly_these_rights_a_delivery_becomes_a_row() {
     count.push(("WEIR__LAKE__ROOT".to_owned(), shown(&lake)));
     let arguments = ["job", "conservation", "--from", "1h", "--to", "0s"];
     let counted = weir_with(world, &of("weir-jobs"), work.grpc(), &arguments, count);
-    assert!(counted.status.success() && said(&counted).contains("all of it came through"), "{}", said(&counted));
+    assert!(counted.status.success() && said(&counted).contains("everything arrived"), "{}", said(&counted));
 
     // The table is enough: nothing was tried that is refused.
     for process in pipeline {

@@ -24,10 +24,10 @@ async fn all_is_found(up: &Up) {
 
     let report = succeeds(up, &["job", "conservation", "--from", "1h", "--to", "0s"]);
     assert_eq!(number(&report, "deliveries"), ALL + 2, "{report}");
-    assert_eq!((number(&report, "  events, came out"), number(&report, "  items refused")), (ALL + 1, 1), "{report}");
+    assert_eq!((number(&report, "  events produced"), number(&report, "  items refused")), (ALL + 1, 1), "{report}");
     assert_eq!((number(&report, "activities"), number(&report, "  enriched")), (ALL, ALL), "{report}");
     assert_eq!((number(&report, "enriched activities"), number(&report, "  rows in the lake")), (ALL, ALL), "{report}");
-    assert!(report.contains("all of it came through, once"), "{report}");
+    assert!(report.contains("everything arrived exactly once"), "{report}");
     let (whole, same) = conservation(up);
     assert!(whole && same["whole"] == true && same["lake"]["there"] == ALL && same["raw"]["refused"] == 1, "{same}");
     let before = succeeds(up, &["job", "conservation", "--from", "3h", "--to", "2h", "--json"]);
@@ -70,7 +70,7 @@ async fn all_that_was_accepted_is_found_in_the_lake() {
         (&["conservation", "--from", "9d", "--to", "8d"], "--to is more than 7 days ago"),
         (&["compact", "--table", "none"], "compacting none"),
         (&["vacuum", "--table", "none"], "vacuuming none"),
-        (&["export-reference", "--grpc", "http://127.0.0.1:1"], "nobody answers gRPC"),
+        (&["export-reference", "--grpc", "http://127.0.0.1:1"], "cannot connect to gRPC"),
         (&["conservation"], "--from"),
     ] {
         let (succeeded, text) = says(&up, &[&["job"], arguments].concat());

@@ -52,7 +52,7 @@ async fn a_rebuilt_table_is_compared_with_the_one_there_is() {
         (&["--into", "left"], "Remove the folder"),
         (&["--into", "No/Name"], "not a valid table name"),
         (&["--into", "x", "--from", "1h", "--to", "2h"], "--to is not after --from"),
-        (&["--into", "x", "--to", "1h"], "no delivery of this time"),
+        (&["--into", "x", "--to", "1h"], "no delivery of this period"),
     ] {
         let (succeeded, text) = says(&up, &[&["rebuild"], arguments].concat());
         assert!(!succeeded && text.contains(told), "{arguments:?} says: {text}");

@@ -64,7 +64,7 @@ pub(super) fn strip(hops: &[Hop]) -> String {
 }
 
 pub(super) fn flow(view: &View) -> String {
-    let mut out = String::from("<section aria-label=Stages><h2>The way of an event</h2>\n<ol class=flow>\n");
+    let mut out = String::from("<section aria-label=Stages><h2>Stages</h2>\n<ol class=flow>\n");
     for (hop, five) in view.pipeline.hops.iter().zip(&view.five_minutes) {
         stage(&mut out, hop, *five);
     }
@@ -94,9 +94,9 @@ fn stage(out: &mut String, hop: &Hop, [in5, out5, dead5]: [f64; 3]) {
     );
     if hop.service == "streaming" {
         // The door has no queue before it: senders wait.
-        out.push_str("<dt>waiting</dt><dd>–</dd>");
+        out.push_str("<dt>lag</dt><dd>–</dd>");
     } else {
-        put!(out, "<dt>waiting</dt><dd>{}</dd>", grouped(hop.lag.max(0).unsigned_abs()));
+        put!(out, "<dt>lag</dt><dd>{}</dd>", grouped(hop.lag.max(0).unsigned_abs()));
     }
     let age = hop.age_seconds.map_or_else(|| "–".to_owned(), seconds);
     put!(out, "<dt>age p99</dt><dd>{age} <small>from the door</small></dd>");
@@ -134,22 +134,21 @@ const COLUMNS: &str = "<th class=n>taken in</th><th class=n>= sent on</th><th cl
                        <th class=n>+ dropped</th><th class=n>+ in work</th><th>dropped because</th></tr></thead><tbody>\n";
 
 pub(super) fn balance(view: &View) -> String {
-    let mut out =
-        String::from("<section aria-label=Balance><h2>Nothing is lost on the way</h2>\n<div class=scroll><table>\n");
+    let mut out = String::from("<section aria-label=Balance><h2>Balance</h2>\n<div class=scroll><table>\n");
     put!(out, "<thead><tr><th>stage</th>{COLUMNS}");
     for hop in &view.pipeline.hops {
         put!(out, "<tr><th>{}</th>", escape(&hop.service));
         cells(&mut out, &hop.total.clone().unwrap_or_default());
     }
-    out + "</tbody></table></div>\n<p class=fine>The door counts deliveries, the stages after it what is in them: events, \
-           then activities. Counted since the instances were started, also by those that have ended.</p></section>\n"
+    out + "</tbody></table></div>\n<p class=fine>The door counts deliveries, processing counts events, the enricher \
+           counts activities, and the loader counts rows. The totals include instances that have ended.</p></section>\n"
 }
 
 pub(super) fn by_hour(view: &View) -> String {
     let all = view.balance.len();
     let mut out = format!(
         "<details id=hours><summary>By endpoint and hour ({all} rows)</summary>\n\
-         <p class=fine>Hours in UTC, by when the door had the delivery.</p><div class=scroll><table>\n\
+         <p class=fine>Hours in UTC: when the door received the delivery.</p><div class=scroll><table>\n\
          <thead><tr><th>hour</th><th>stage</th><th>endpoint</th>{COLUMNS}"
     );
     for count in view.balance.iter().take(ROWS) {
@@ -168,7 +167,7 @@ pub(super) fn by_hour(view: &View) -> String {
 pub(super) fn instances(pipeline: &Pipeline, now: Timestamp) -> String {
     let mut out = format!(
         "<details id=instances><summary>Instances ({})</summary>\n<div class=scroll><table>\n<thead><tr><th>service</th>\
-         <th>instance</th><th>asked at</th><th>answer</th><th>started</th><th>version</th></tr></thead><tbody>\n",
+         <th>instance</th><th>address</th><th>answer</th><th>started</th><th>version</th></tr></thead><tbody>\n",
         pipeline.instances.len()
     );
     for instance in &pipeline.instances {
@@ -176,8 +175,8 @@ pub(super) fn instances(pipeline: &Pipeline, now: Timestamp) -> String {
         let answer = match (instance.error.as_str(), instance.answered_at) {
             ("", _) if digest.ready => "<span class=good>✓ ready</span>".to_owned(),
             ("", _) => "<span class=bad>! not ready</span>".to_owned(),
-            (error, None) => format!("<span class=bad>✕ {}</span>; it never answered", escape(error)),
-            (error, Some(at)) => format!("<span class=bad>✕ {}</span>; last {}", escape(error), ago(at, now)),
+            (error, None) => format!("<span class=bad>✕ {}</span>; never answered", escape(error)),
+            (error, Some(at)) => format!("<span class=bad>✕ {}</span>; last answer {}", escape(error), ago(at, now)),
         };
         let started = digest.started_at.map_or_else(|| "–".to_owned(), |at| ago(at, now));
         put!(

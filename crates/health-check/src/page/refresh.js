@@ -22,7 +22,7 @@
       stale.hidden = true;
     } catch {
       const seconds = Math.round((Date.now() - last) / 1000);
-      stale.textContent = 'Health-check does not answer: this is how it was ' + seconds + ' s ago';
+      stale.textContent = 'Health-check does not answer. This page is ' + seconds + ' s old.';
       stale.hidden = false;
     }
     setTimeout(refresh, EVERY_MS);

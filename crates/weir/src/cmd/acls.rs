@@ -6,10 +6,10 @@ use super::printed::Printed;
 use crate::access::{Access, Resource, access};
 use crate::strimzi;
 
-/// Say what each service has to be allowed on Kafka, and nothing beyond
+/// List the permissions that each service needs on Kafka, and no others
 ///
-/// One principal for each service. The names of topics and groups are those of the settings, with bus.topic_prefix.
-/// Without --json one line for each operation: principal, operation, topic or group, name, and what it is for.
+/// Each service has its own principal. The names of topics and groups are those of the settings, with bus.topic_prefix.
+/// Without --json each operation is one line: principal, operation, topic or group, name, purpose.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir acls

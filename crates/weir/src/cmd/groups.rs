@@ -10,20 +10,20 @@ use super::dead_letters::show::{columns, head};
 use crate::out;
 use crate::records::groups::Groups;
 
-/// Say where consumer groups stand, and set where one goes on
+/// List the offsets of consumer groups, and set those of a group
 ///
-/// A group is what a stage is on the log: weir-processing, weir-processing-bulk, weir-enricher, weir-loader, and whatever
-/// else reads topics. It goes on where it has committed. Where that offset is not on the log any more its partition stands
-/// still, a check says so, and nothing resets it: what is missing was lost, and somebody has to decide that it may be given
-/// up. The embedded log removes nothing that a group has not read; a group that nobody runs any more holds records until it
-/// is deleted.
+/// Stages read the log as consumer groups: weir-processing, weir-processing-bulk, weir-enricher and weir-loader. Other
+/// readers of topics have groups too. A group continues at its committed offset. If that offset is no longer on the
+/// log, the partition is stalled and a check fails. Weir does not reset the offset: records are lost, and an operator
+/// must decide whether to give them up. The embedded log keeps records until every group has read them, so an unused
+/// group holds records until it is deleted.
 ///
-/// Works with Kafka, with a running `weir up` (by gRPC), and with the folder of the embedded log while nothing runs.
+/// Works with Kafka, with a running `weir up` (over gRPC), and with the folder of the embedded log while nothing runs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir groups list
-  weir groups set weir-processing raw.github --partition 3 --to earliest    what is still there is read
-  weir groups set weir-processing raw.github --to 2026-01-31T10:00:00Z      all partitions, read again from then on
+  weir groups set weir-processing raw.github --partition 3 --to earliest    read all that is left
+  weir groups set weir-processing raw.github --to 2026-01-31T10:00:00Z      all partitions, from that time
   weir groups delete my-old-consumer")]
 pub struct GroupsCommand {
     #[command(subcommand)]
@@ -39,9 +39,9 @@ enum Command {
     Delete(DeleteArgs),
 }
 
-/// List the groups, with the committed offset of each partition, what the log has, and the lag
+/// List groups: of each partition the committed offset, the offsets on the log, and the lag
 ///
-/// Ends with 1 where an offset is not on the log.
+/// Exit code 1: a committed offset is not on the log.
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     /// Only this group
@@ -51,30 +51,30 @@ struct ListArgs {
     json: bool,
 }
 
-/// Set where a group goes on
+/// Set the offset at which a group continues
 ///
-/// What stands before is never read by it; what stands after is read, also what it had read before: such events come out
-/// again only where their claims have expired. Refused while the group has members: stop what runs it (weir up, or all
-/// instances of the service), set it, start it again.
+/// The group never reads records before the new offset. It reads all records after it, also those that it has read
+/// before. Events of these are produced again only if their claims have expired. The command is refused while the group
+/// has members: stop weir up, or all instances of the service, set the offset, then start them again.
 #[derive(Debug, clap::Args)]
 struct SetArgs {
     /// The group, as `weir groups list` names it
     group: String,
     /// The topic, as `weir groups list` names it
     topic: String,
-    /// Only this partition [default: all; an OFFSET needs one]
+    /// Only this partition [default: all; required with an OFFSET]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     partition: Option<i32>,
-    /// earliest: the first record there is. latest: the end, what waits is given up. An OFFSET. A TIME: the first record
-    /// that was produced then or later, such as 2026-01-31T10:00:00Z or 12h ago
+    /// earliest: the first record on the log. latest: the end of the log, giving up the waiting records. OFFSET: this
+    /// offset. TIME: the first record produced at or after this time, such as 2026-01-31T10:00:00Z or 12h ago
     #[arg(long, value_name = "earliest|latest|OFFSET|TIME", value_parser = parse_to)]
     to: To,
 }
 
-/// Forget where a group stands
+/// Delete a group with its offsets
 ///
-/// For a group that nobody runs any more. Should it ever run again, it begins at the first record there is. Refused while
-/// it has members.
+/// For a group that is no longer used. If it is used again, it starts at the first record on the log. The command is
+/// refused while the group has members.
 #[derive(Debug, clap::Args)]
 struct DeleteArgs {
     /// The group, as `weir groups list` names it
@@ -92,7 +92,7 @@ fn parse_to(text: &str) -> Result<To, String> {
         "earliest" => Ok(To::At(Start::Beginning)),
         "latest" => Ok(To::At(Start::End)),
         number if number.bytes().all(|byte| byte.is_ascii_digit()) && !number.is_empty() => {
-            number.parse().map(To::Offset).map_err(|_| "there is no such offset".to_owned())
+            number.parse().map(To::Offset).map_err(|_| "the offset is too large".to_owned())
         }
         time => parse_time(time.trim_end_matches(" ago"))
             .map(|time| To::At(Start::AtTime(time)))
@@ -113,7 +113,7 @@ impl GroupsCommand {
             Command::Delete(args) => {
                 let group = plain(&args.group);
                 groups.delete(&group).await?;
-                out::say(&format!("{group} is deleted: nothing is kept for it"));
+                out::say(&format!("{group} is deleted: the log keeps no records for it"));
                 Ok(ExitCode::SUCCESS)
             }
         }
@@ -126,7 +126,7 @@ async fn list(groups: &Groups, only: Option<String>, json: bool) -> anyhow::Resu
         all.retain(|group| group.name == only);
         anyhow::ensure!(
             !all.is_empty(),
-            "group {only} has committed nothing: `weir groups list` names those that have"
+            "group {only} has committed no offset: `weir groups list` shows the groups that have"
         );
     }
     if json {
@@ -153,12 +153,12 @@ fn as_json(all: &[Group]) -> String {
 
 fn table(all: &[Group]) -> String {
     if all.is_empty() {
-        return "no group has committed anything yet".to_owned();
+        return "no group has committed an offset yet".to_owned();
     }
     let mut rows = vec![head(&["group", "members", "topic", "committed", "low", "end", "lag", ""])];
     for group in all {
         for place in &group.places {
-            let state = if place.is_out_of_range() { "OUT OF RANGE: stands still until it is set" } else { "" };
+            let state = if place.is_out_of_range() { "OUT OF RANGE: stalled until an offset is set" } else { "" };
             rows.push(vec![
                 group.name.clone(),
                 group.members.to_string(),
@@ -178,8 +178,7 @@ async fn set(groups: &Groups, group: &str, topic: &str, args: &SetArgs) -> anyho
     let known = groups.list().await?.into_iter().find(|known| known.name == group);
     if let Some(known) = known.as_ref().filter(|known| known.members > 0) {
         anyhow::bail!(
-            "{group} has {} members: stop what runs it (weir up, or all instances of the service), set it, and start it \
-             again",
+            "{group} has {} members: stop weir up, or all instances of the service, set the offset, then start them again",
             known.members
         );
     }
@@ -188,13 +187,13 @@ async fn set(groups: &Groups, group: &str, topic: &str, args: &SetArgs) -> anyho
     let targets = match &args.to {
         To::At(start) => groups.offsets_at(topic, start).await?,
         To::Offset(offset) => {
-            anyhow::ensure!(args.partition.is_some(), "an offset is of one partition: name it with --partition N");
+            anyhow::ensure!(args.partition.is_some(), "an offset needs one partition: name it with --partition N");
             vec![*offset; end.len()]
         }
     };
     let partitions = i32::try_from(end.len()).unwrap_or(i32::MAX);
     if let Some(partition) = args.partition.filter(|partition| *partition >= partitions) {
-        anyhow::bail!("{topic} has no partition {partition}, but {partitions}, from 0 on");
+        anyhow::bail!("{topic} has no partition {partition}: it has {partitions} partitions, numbered from 0");
     }
     for (partition, ((target, low), end)) in (0..).zip(targets.into_iter().zip(low).zip(end)) {
         if args.partition.is_some_and(|only| only != partition) {

@@ -17,7 +17,7 @@ fn groups() -> Vec<Group> {
 #[test]
 fn the_table_says_what_stands_still() {
     insta::assert_snapshot!("groups", table(&groups()));
-    assert_eq!(table(&[]), "no group has committed anything yet");
+    assert_eq!(table(&[]), "no group has committed an offset yet");
     let json: serde_json::Value = serde_json::from_str(&as_json(&groups())).unwrap();
     assert_eq!(json[1]["partitions"][0]["lag"], 28);
     assert_eq!(json[1]["partitions"][1]["out_of_range"], true);

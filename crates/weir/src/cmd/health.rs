@@ -21,10 +21,10 @@ const UNKNOWN: u8 = 3;
 /// A pipeline with many endpoints is large: it has the digest of each instance.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// Say whether the whole pipeline is healthy, and what to do if not
+/// Show whether the whole pipeline is healthy, and what to do if it is not
 ///
-/// Asks health-check, which is part of `weir up`, for each stage: its state, what goes in and out, what waits, how old
-/// the work is. Exit code: 0 ok, 1 worth a look, 2 something is broken, 3 not known.
+/// Asks health-check, which is part of `weir up`. For each stage it shows the state, the rates in and out, the lag, and
+/// the age of the work. Exit code: 0 ok, 1 warning, 2 failing, 3 unknown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir health
@@ -65,26 +65,27 @@ impl Health {
 
 /// The answer, or what to tell whoever asked.
 async fn ask(dial: &Dial, url: &str, limit: Duration) -> Result<Pipeline, String> {
-    let where_ = "say where health-check is with --grpc URL or the setting grpc.listen; `weir up` starts all of Weir";
-    let to: Uri = url
-        .parse()
-        .map_err(|_| format!("{url:?} is no URL: give one as http://127.0.0.1:9090 (--grpc, or grpc.listen)"))?;
+    let where_ =
+        "give the address of health-check with --grpc URL or the setting grpc.listen; `weir up` starts all of Weir";
+    let to: Uri = url.parse().map_err(|_| {
+        format!("{url:?} is not a URL: give one such as http://127.0.0.1:9090 (--grpc, or grpc.listen)")
+    })?;
     let asked = async {
         // The time limit is one for connecting and asking.
         let connected = dial.connect(to, CallLimits { connect: limit, call: None }).await;
-        let channel = connected.map_err(|error| format!("nobody answers at {url} ({}): {where_}", cause(&error)))?;
+        let channel = connected.map_err(|error| format!("cannot connect to {url} ({}): {where_}", cause(&error)))?;
         let mut client = PipelineServiceClient::new(channel).max_decoding_message_size(LARGEST);
         match client.get_pipeline(GetPipelineRequest {}).await {
-            Ok(answer) => answer.into_inner().pipeline.ok_or_else(|| format!("{url} answers without a pipeline")),
+            Ok(answer) => answer.into_inner().pipeline.ok_or_else(|| format!("{url} answered without a pipeline")),
             Err(status) if status.code() == Code::Unimplemented => {
-                Err(format!("{url} is a service of Weir, and not health-check: {where_}"))
+                Err(format!("the server at {url} is not health-check: {where_}"))
             }
-            Err(status) => Err(format!("{url} does not say how the pipeline is: {}", status.message())),
+            Err(status) => Err(format!("{url} did not report the state of the pipeline: {}", status.message())),
         }
     };
     match tokio::time::timeout(limit, asked).await {
         Ok(answer) => answer,
-        Err(_) => Err(format!("{url} does not answer within {} s: {where_}", limit.as_secs())),
+        Err(_) => Err(format!("{url} did not answer within {} s: {where_}", limit.as_secs())),
     }
 }
 
@@ -100,7 +101,7 @@ fn cause(error: &dyn std::error::Error) -> String {
 /// What people read: the result, the problems, a line for each stage, and who does not answer.
 fn render(pipeline: &Pipeline) -> String {
     let mut text = match pipeline.state() {
-        State::Unknown | State::Unspecified => "How Weir is, is not known yet".to_owned(),
+        State::Unknown | State::Unspecified => "The state of Weir is not known yet".to_owned(),
         state => format!("Weir is {}", state_name(state)),
     };
     if let Some(at) = pipeline.at {
@@ -127,7 +128,7 @@ fn render(pipeline: &Pipeline) -> String {
 
 fn table(pipeline: &Pipeline) -> String {
     const HEAD: [&str; 10] =
-        ["stage", "state", "instances", "in/s", "out/s", "waiting", "age p99", "dead letters", "dropped", "in work"];
+        ["stage", "state", "instances", "in/s", "out/s", "lag", "age p99", "dead letters", "dropped", "in work"];
     let mut rows = vec![HEAD.map(str::to_owned)];
     for hop in &pipeline.hops {
         let total = hop.total.as_ref().map(Flow::from).unwrap_or_default();

@@ -41,7 +41,7 @@ fn pipeline() -> Pipeline {
         ],
         problems: vec![
             "failing (page): processing: 1 of 2 instances answer (instances). Look at the orchestrator.".to_owned(),
-            "warning: processing: 48211 records wait (lag). See whether its rate is what it was.".to_owned(),
+            "warning: processing: the lag is 48211 records (lag). Compare its rate with its usual rate.".to_owned(),
         ],
         at: Some(Timestamp { seconds: 1_772_368_496, nanos: 0 }),
     }
@@ -75,7 +75,7 @@ async fn when_nobody_answers_the_address_and_the_setting_are_named() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dial = Dial::new("grpc.client", &service::tls::ClientTlsSettings::default());
     let error = ask(&dial, &format!("http://127.0.0.1:{port}"), limit).await.unwrap_err();
-    assert!(error.starts_with(&format!("nobody answers at http://127.0.0.1:{port} (")), "{error}");
+    assert!(error.starts_with(&format!("cannot connect to http://127.0.0.1:{port} (")), "{error}");
     assert!(error.contains("--grpc URL") && error.contains("grpc.listen"), "{error}");
     let error = ask(&dial, "no url at all", limit).await.unwrap_err();
     assert!(error.contains("no url at all") && error.contains("--grpc"), "{error}");

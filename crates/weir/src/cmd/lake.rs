@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::out;
 
-/// Look into the lake
+/// Inspect the lake
 ///
-/// Reads the table's own log, as any engine does: nothing needs to run, and nothing is changed.
+/// Reads the Delta log of the table, as any engine does: no service needs to run, and nothing is changed.
 #[derive(Debug, clap::Args)]
 pub struct LakeCommand {
     #[command(subcommand)]
@@ -32,7 +32,7 @@ struct Count {
     /// The table
     #[arg(default_value = ::lake::columns::ACTIVITIES)]
     table: String,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]

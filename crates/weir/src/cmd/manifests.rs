@@ -7,24 +7,24 @@ use anyhow::Context as _;
 
 use crate::{manifests, out};
 
-/// Write the part of the manifests and pages that follows from what the services are
+/// Write the manifests and pages that follow from the descriptions of the services
 ///
-/// Written are Deployments, Services, settings, topics, users, autoscalers, the services of docker-compose.yml, and
-/// tables in docs/. Some are whole files. Others are the lines between two markers in a file that is otherwise written
-/// by hand. Hosts, sizes and images stay as they are. Partitions and copies of topics are those of
+/// Writes Deployments, Services, settings, topics, users, autoscalers, the services of docker-compose.yml, and tables
+/// in docs/. Some are whole files. Others are the lines between two markers in a file that is otherwise written by
+/// hand. Hosts, sizes and images stay as they are. Partitions and replicas of topics are those of
 /// k8s/base/kustomization.yaml.
 ///
 /// Without an option, weir manifests prints everything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  weir manifests --check                 # in a checkout: exit code 1 if one is not up to date
+  weir manifests --check                 # in a checkout: exit code 1 if a file is not up to date
   weir manifests --write                 # in a checkout, after a service or a topic was added
   weir manifests --write build/manifests # elsewhere: each file, and each part of a file, on its own")]
 pub struct Manifests {
-    /// Write it into the checkout of Weir in this folder, or into a folder that is none
+    /// Write them into the checkout of Weir in this folder, or into a folder that is not a checkout
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".", conflicts_with = "check")]
     write: Option<PathBuf>,
-    /// Say how the checkout of Weir in this folder differs, and write nothing
+    /// Show how the checkout of Weir in this folder differs, and write nothing
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
     check: Option<PathBuf>,
 }
@@ -44,12 +44,12 @@ impl Manifests {
                 }
             }
             (None, Some(root)) => {
-                anyhow::ensure!(manifests::is_checkout(&root), "{} is no checkout of Weir", root.display());
+                anyhow::ensure!(manifests::is_checkout(&root), "{} is not a checkout of Weir", root.display());
                 let differing: Vec<_> =
                     manifests::files(&root)?.into_iter().filter(|file| !file.is_current()).collect();
                 differing.iter().for_each(|file| out::say(file.diff().trim_end()));
                 if !differing.is_empty() {
-                    out::complain("weir: not what the code says; this mends it: weir manifests --write");
+                    out::complain("weir: these files are not up to date; to update them: weir manifests --write");
                     return Ok(ExitCode::from(service::EXIT_FAILED));
                 }
             }
@@ -66,7 +66,7 @@ impl Manifests {
 fn put(root: &Path, path: &str, text: &str) -> anyhow::Result<()> {
     let at = root.join(path);
     if let Some(folder) = at.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     std::fs::write(&at, text).with_context(|| format!("cannot write {}", at.display()))?;
     out::say(path);

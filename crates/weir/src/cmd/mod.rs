@@ -44,13 +44,13 @@ const STUCK_EVERY: Duration = Duration::from_secs(1);
 #[command(
     name = "weir",
     version,
-    about = "Takes in what platforms push, and lets it through as typed events",
-    long_about = "Weir takes in webhooks of Facebook, Instagram, GitHub and others, keeps them durably, and turns \
-                  them into typed events on topics.\n\n\
+    about = "Receives webhooks, and turns them into typed events",
+    long_about = "Weir receives webhooks of Facebook, Instagram, GitHub and others, stores them durably, and \
+                  turns them into typed events on topics.\n\n\
                   Start here:  weir up --simulate\n\
                   Then look:   weir tail events.facebook.comment -n 3",
     after_help = "Settings are read from a file (--config) and from the environment (WEIR__SECTION__KEY); \
-                  weir up --print-config shows them all, and docs/settings.md says what each is.",
+                  weir up --print-config shows them all, and docs/settings.md describes each.",
     max_term_width = 110,
     disable_help_subcommand = true
 )]
@@ -125,7 +125,7 @@ fn run<Fut: Future<Output = anyhow::Result<ExitCode>>>(command: impl FnOnce(Canc
     };
     let shutdown = CancellationToken::new();
     let ended = runtime.block_on(async {
-        let signals = Signals::listen().context("cannot listen to signals")?;
+        let signals = Signals::listen().context("cannot listen for signals")?;
         // On a thread of the runtime: this one may be writing to a terminal that is paused.
         let twice = CancellationToken::new();
         let mut asked = tokio::task::JoinSet::new();
@@ -133,7 +133,7 @@ fn run<Fut: Future<Output = anyhow::Result<ExitCode>>>(command: impl FnOnce(Canc
         let mut command = Box::pin(command(shutdown.clone()));
         tokio::select! {
             ended = &mut command => ended,
-            () = twice.cancelled() => anyhow::bail!("interrupted twice, ended without waiting"),
+            () = twice.cancelled() => anyhow::bail!("interrupted twice: stopped without waiting"),
         }
     });
     // What still blocks, as a client that looks for a broker, is not waited for.
@@ -171,7 +171,7 @@ async fn interrupt(mut signals: Signals, shutdown: CancellationToken, twice: Can
         }
         () = stuck => {}
     }
-    service::complain("weir: interrupted, and nobody takes what is written: ended without waiting");
+    service::complain("weir: interrupted while standard output is blocked: stopped without waiting");
     std::process::exit(service::EXIT_FAILED.into());
 }
 
@@ -192,7 +192,7 @@ impl ConfigFile {
 /// Where gRPC is answered.
 #[derive(Debug, Clone, clap::Args)]
 struct Grpc {
-    /// Where gRPC is answered [default: the setting grpc.listen, http://127.0.0.1:9090]
+    /// Address of the gRPC server [default: the setting grpc.listen, http://127.0.0.1:9090]
     #[arg(long, value_name = "URL", global = true)]
     grpc: Option<String>,
     #[command(flatten)]
@@ -201,18 +201,18 @@ struct Grpc {
     config: ConfigFile,
 }
 
-const HTTPS: &str = "Where gRPC is at https://";
+const HTTPS: &str = "gRPC over TLS (https://)";
 
 /// What is trusted and shown where gRPC is asked over https.
 #[derive(Debug, Clone, clap::Args)]
 struct Tls {
-    /// Trust these roots, a PEM file [default: the setting grpc.client.ca_file, or the system's]
+    /// PEM file with the roots to trust [default: the setting grpc.client.ca_file, or the system's]
     #[arg(long, value_name = "FILE", global = true, help_heading = HTTPS)]
     ca_file: Option<PathBuf>,
-    /// Show this certificate, a PEM file [default: the setting grpc.client.certificate_file]
+    /// PEM file with the client certificate [default: the setting grpc.client.certificate_file]
     #[arg(long, value_name = "FILE", global = true, requires = "key_file", help_heading = HTTPS)]
     certificate_file: Option<PathBuf>,
-    /// The key of the certificate, a PEM file [default: the setting grpc.client.key_file]
+    /// PEM file with the key of the certificate [default: the setting grpc.client.key_file]
     #[arg(long, value_name = "FILE", global = true, requires = "certificate_file", help_heading = HTTPS)]
     key_file: Option<PathBuf>,
 }

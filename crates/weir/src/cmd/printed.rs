@@ -10,7 +10,7 @@ pub(super) struct Printed {
     /// Print it as JSON
     #[arg(long, conflicts_with = "strimzi")]
     json: bool,
-    /// Print it as resources of Strimzi, for the Kafka cluster of this name
+    /// Print it as Strimzi resources, for the Kafka cluster of this name
     #[arg(long, value_name = "CLUSTER")]
     strimzi: Option<String>,
 }

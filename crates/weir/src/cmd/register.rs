@@ -50,23 +50,24 @@ enum Command {
 struct EndpointArgs {
     /// The last part of its URL: 1 to 64 of a-z, 0-9 and dash
     name: String,
-    #[arg(long, help = format!("Who delivers: {}", sources::descriptor::list()))]
+    #[arg(long, help = format!("Source of the deliveries: {}", sources::descriptor::list()))]
     source: String,
-    /// Who owns it. This can never be changed
+    /// The tenant that owns it. This can never be changed
     #[arg(long)]
     tenant: String,
     #[command(flatten)]
     secret: SecretArgs,
-    /// A file whose first line is the verify token (for a platform with a handshake: any text, which you tell it too)
+    /// A file whose first line is the verify token. For a platform with a handshake: any text, which you also give to
+    /// the platform
     #[arg(long, value_name = "FILE")]
     verify_token_file: Option<PathBuf>,
-    /// Deliveries per second above which the sender is told to wait [default: no limit]
+    /// Deliveries per second above which the sender is throttled [default: no limit]
     #[arg(long, value_name = "N")]
     rate_limit: Option<u32>,
-    /// Anything you want to know about it
+    /// Metadata of your choice; can be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     metadata: Vec<(String, String)>,
-    /// Change the one that is there; without a secret it keeps its own
+    /// Change an existing registration; without a secret it keeps its secret
     #[arg(long)]
     update: bool,
 }
@@ -78,28 +79,29 @@ struct SecretArgs {
     /// A file whose first line is the secret that signs deliveries
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// A variable of the environment that holds the secret
+    /// An environment variable that holds the secret
     #[arg(long, value_name = "NAME")]
     secret_env: Option<String>,
-    /// The secret itself. Everybody on this machine can see it while the command runs, and your shell keeps it
+    /// The secret itself. Everybody on this machine can see it while the command runs, and your shell keeps it in its
+    /// history
     #[arg(long, value_name = "SECRET")]
     secret: Option<String>,
 }
 
-/// Say whose an account (page, repository, …) is
+/// Register the tenant of an account (page, repository, …)
 #[derive(Debug, clap::Args)]
 struct AccountArgs {
-    /// The endpoint that delivers for it
+    /// The endpoint that receives its deliveries
     endpoint: String,
-    /// The platform's id of it
+    /// The id of the account at the platform
     account: String,
-    /// Who owns it
+    /// The tenant that owns it
     #[arg(long)]
     tenant: String,
-    /// Anything you want to know about it
+    /// Metadata of your choice; can be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     metadata: Vec<(String, String)>,
-    /// Change the one that is there
+    /// Change an existing registration
     #[arg(long)]
     update: bool,
 }
@@ -111,7 +113,7 @@ struct RotateArgs {
     name: String,
     #[command(flatten)]
     secret: SecretArgs,
-    /// A file whose first line is the secret it has had. Weir never gives a secret out, so it must be told again
+    /// A file whose first line is the old secret. Weir never gives a secret out, so you must give it again
     #[arg(long, value_name = "FILE")]
     old_secret_file: PathBuf,
     /// For how long the old one is still accepted: 30m, 12h, 3d
@@ -128,7 +130,7 @@ struct ListArgs {
     /// Only those of this tenant
     #[arg(long, default_value = "")]
     tenant: String,
-    /// One JSON object for each registration and line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -185,7 +187,7 @@ impl SecretArgs {
         let value = if let Some(file) = &self.secret_file {
             super::read_secret_file(file)?
         } else if let Some(name) = &self.secret_env {
-            variable(name).with_context(|| format!("there is no variable {name} in the environment, or it is empty"))?
+            variable(name).with_context(|| format!("the environment variable {name} is not set, or empty"))?
         } else if let Some(secret) = &self.secret {
             out::complain("weir: a secret on the command line can be seen by others; --secret-file is safer");
             secret.clone()
@@ -231,8 +233,8 @@ impl Register {
             Command::Delete(args) => {
                 let found = get(&mut client, &args.id).await?;
                 let request = DeleteRequest { id: args.id.clone(), expected_revision: found.revision };
-                client.delete(request).await.map_err(Error::refused(format!("deleting {}", args.id)))?;
-                out::say(&format!("{} is gone", args.id));
+                client.delete(request).await.map_err(Error::refused(format!("cannot delete {}", args.id)))?;
+                out::say(&format!("{} is deleted", args.id));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -241,7 +243,7 @@ impl Register {
 
 async fn get(client: &mut Client, id: &str) -> anyhow::Result<Registration> {
     let request = GetRequest { id: id.to_owned() };
-    let answer = client.get(request).await.map_err(Error::refused(format!("getting {id}")))?;
+    let answer = client.get(request).await.map_err(Error::refused(format!("cannot get {id}")))?;
     answer.into_inner().registration.with_context(|| format!("the service answered without {id}"))
 }
 
@@ -253,7 +255,7 @@ async fn put(client: &mut Client, mut request: RegisterRequest, update: bool) ->
     if update {
         request.expected_revision = get(client, &id).await?.revision;
     }
-    let answer = client.register(request).await.map_err(Error::refused(format!("registering {id}")))?;
+    let answer = client.register(request).await.map_err(Error::refused(format!("cannot register {id}")))?;
     answer.into_inner().registration.with_context(|| format!("the service answered without {id}"))
 }
 
@@ -309,14 +311,14 @@ async fn rotate(client: &mut Client, args: RotateArgs) -> anyhow::Result<Registr
     let found = get(client, &format!("endpoint/{}", args.name)).await?;
     let source = match &found.kind {
         Some(Kind::Endpoint(endpoint)) => source(&endpoint.source)?,
-        _ => anyhow::bail!("{} is no endpoint: only endpoints have secrets", found.id),
+        _ => anyhow::bail!("{} is not an endpoint: only endpoints have secrets", found.id),
     };
     let value = super::read_secret_file(&args.old_secret_file)?;
     source.check_secret(&value).map_err(|wrong| {
         let name = &args.name;
         anyhow::anyhow!(
-            "the old secret {wrong}. Where it was registered like this it has verified nothing and need not be kept: \
-             weir register endpoint {name} --update, with the new one alone"
+            "the old secret {wrong}. If it was registered like this, it has verified nothing and need not be kept. \
+             Register the new one alone: weir register endpoint {name} --update"
         )
     })?;
     let old = PlainSecret { value, expires_at: Some((service::clock::now() + args.old_for).into()) };
@@ -339,7 +341,7 @@ fn say_endpoint(grpc: &super::Grpc, registration: &Registration) {
     // The door of this machine: where the services run elsewhere, its host name stands before the path.
     let listen = grpc.config.load().map_or_else(|_| "127.0.0.1:8080".to_owned(), |settings| settings.streaming.listen);
     out::say(&format!(
-        "{} belongs to {} and is open.\n\n\
+        "{} belongs to {} and accepts deliveries.\n\n\
          The platform delivers to   https://YOUR-HOST/webhooks/{}\n\
          which must reach           http://{listen}/webhooks/{}",
         registration.id, registration.tenant, endpoint.name, endpoint.name
@@ -351,7 +353,7 @@ fn say_endpoint(grpc: &super::Grpc, registration: &Registration) {
 
 fn show_list(found: &[Registration], json: bool) -> anyhow::Result<()> {
     if found.is_empty() {
-        out::complain("there are none");
+        out::complain("no registration matches");
     }
     for registration in found {
         let line = if json {

@@ -14,12 +14,12 @@ pub(super) struct Scratch {
 impl Scratch {
     /// An empty one, where the system keeps what is temporary (`TMPDIR`).
     pub(super) async fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir().context("cannot make a scratch folder: TMPDIR says where")?;
+        let folder = tempfile::tempdir().context("cannot create a scratch folder: TMPDIR names its place")?;
         let mut scratch = settings.clone();
         scratch.kafka.brokers.clear();
         scratch.data_dir = folder.path().to_owned();
         scratch.claims.store = ClaimsStore::Embedded;
-        let claims = Bus::open(&scratch).context("the scratch folder")?.claims().await?;
+        let claims = Bus::open(&scratch).context("cannot open the scratch folder")?.claims().await?;
         claims.restored().await?;
         Ok(Self { claims, _folder: folder })
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::out;
 use crate::settings::{DEFAULTS, Settings};
 
-/// Print what can be set
+/// Print the schema or the reference of the settings
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir settings schema > weir.schema.json    for an editor that checks weir.toml

@@ -16,22 +16,23 @@ use simulate::oracle::Oracle;
 use simulate::sender::{self, Options, Summary};
 use simulate::{Config, Endpoints, Generator, Mix, Signer};
 
-/// Send traffic as the platforms send it
+/// Send deliveries as the platforms send them
 ///
-/// Conversations on Facebook Pages, Instagram, repositories of GitHub and invoices by Standard Webhooks, signed, to
-/// endpoints sim-meta, sim-github and sim-billing. With the same --seed and --start it is the same again. What was not
-/// acknowledged is sent again as the platform would: Meta does, GitHub does not.
+/// Sends signed deliveries to the endpoints sim-meta, sim-github and sim-billing. They are conversations on Facebook
+/// Pages and Instagram, events of GitHub repositories, and invoices by Standard Webhooks. The same --seed and --start
+/// give the same deliveries. A delivery that was not acknowledged is re-sent as the platform would: Meta re-sends,
+/// GitHub does not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir simulate --register                       register the endpoints, then 20 deliveries per second until Ctrl-C
-  weir simulate --count 10000 --rate 0           ten thousand, as fast as they are answered
+  weir simulate --count 10000 --rate 0           ten thousand, as fast as the door answers
   weir simulate --count 1000 --oracle meant.jsonl --redeliver 0.1 --broken 0.05
   weir simulate --mix github=1 --rate 2          GitHub alone")]
 pub struct Simulate {
-    /// The door
+    /// URL of the door
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// Deliveries per second; 0: as fast as they are answered
+    /// Deliveries per second; 0: as fast as the door answers
     #[arg(long, value_name = "N", default_value_t = 20.0)]
     rate: f64,
     /// How many deliveries [default: until Ctrl-C]
@@ -43,13 +44,13 @@ pub struct Simulate {
     /// How unequal pages and repositories are: 0 is even, 1 as in real life
     #[arg(long, value_name = "S", default_value_t = 0.8)]
     skew: f64,
-    /// Decides what is sent [default: another one each time]
+    /// Seed of the generator [default: a random one]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Time of the first event, for example 2026-01-31T10:00:00Z [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     start: Option<i64>,
-    /// Deliveries under way at once
+    /// Deliveries in flight at once
     #[arg(long, value_name = "N", default_value_t = 32)]
     concurrency: usize,
     /// Shares of facebook, instagram, github, standard [default: facebook=55,instagram=15,github=22,standard=8]
@@ -58,19 +59,19 @@ pub struct Simulate {
     /// The share of Meta's deliveries that mix 2 to 20 pages of two tenants
     #[arg(long, value_name = "RATIO", default_value_t = 0.4)]
     mixed: f64,
-    /// The share of deliveries that bring what was brought before, half of them batched differently
+    /// The share of deliveries that repeat earlier events, half of them batched differently
     #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
     redeliver: f64,
     /// The share of deliveries that are broken on purpose
     #[arg(long, value_name = "RATIO", default_value_t = 0.0)]
     broken: f64,
-    /// Write what each delivery means, and whether it was acknowledged, as JSON lines
+    /// Write the events of each delivery, and whether it was acknowledged, as JSON lines
     #[arg(long, value_name = "FILE")]
     oracle: Option<PathBuf>,
     /// Register the endpoints and accounts first, where they are missing or differ
     #[arg(long)]
     register: bool,
-    /// Where the secrets of the endpoints are kept; --register makes it [default: setting simulation.secrets_file]
+    /// File with the secrets of the endpoints; --register creates it [default: setting simulation.secrets_file]
     #[arg(long, value_name = "FILE")]
     secrets_file: Option<PathBuf>,
     #[command(flatten)]
@@ -90,7 +91,7 @@ impl Simulate {
             let mut client = register::connect_with(&self.grpc.dial()?, &self.grpc.url()?).await?;
             let done = register::reconcile(&mut client, endpoints.registrations(self.pages)).await?;
             out::complain(&format!(
-                "registrations: {} new, {} changed, {} as they were",
+                "registrations: {} new, {} changed, {} unchanged",
                 done.new, done.changed, done.same
             ));
         }
@@ -224,7 +225,7 @@ fn long(summary: &Summary) -> String {
     let quantile = |share| out::duration(summary.latencies.quantile(share));
     text.push_str(&format!("\nanswered in   p50 {}, p99 {}", quantile(0.5), quantile(0.99)));
     for (what, count) in
-        [("sent again", summary.retries), ("nobody knows", summary.indeterminate), ("not as meant", summary.unexpected)]
+        [("re-sent", summary.retries), ("indeterminate", summary.indeterminate), ("unexpected", summary.unexpected)]
     {
         if count > 0 {
             text.push_str(&format!("\n{what:<13} {}", out::count(count)));
@@ -237,9 +238,9 @@ fn long(summary: &Summary) -> String {
 fn advice(summary: &Summary, url: &str) -> String {
     let most = summary.statuses.iter().max_by_key(|(_, count)| **count).map(|(status, _)| *status);
     match most {
-        None => format!("weir: nobody answers at {url}: is Weir running (weir up)? Is --url right?"),
-        Some(401) => "weir: the door knows other secrets: use --register".to_owned(),
-        Some(404) => "weir: the door knows no such endpoints: use --register".to_owned(),
+        None => format!("weir: no answer from {url}: is Weir running (weir up)? Is --url right?"),
+        Some(401) => "weir: the door has other secrets for these endpoints: use --register".to_owned(),
+        Some(404) => "weir: these endpoints are not registered: use --register".to_owned(),
         Some(503) => "weir: the door is not ready: http://127.0.0.1:8081/health says why".to_owned(),
         Some(status) => format!("weir: the door answered {status}"),
     }

@@ -15,27 +15,28 @@ const DEFAULT_COUNT: usize = 10;
 
 /// Print decoded records of a topic
 ///
-/// Decodes each record by its type with the schemas that are built in, whoever wrote it. Without --follow it prints
-/// the last records and ends. Topics can be named with or without the prefix of the installation.
+/// Decodes each record by its type with the built-in schemas. Without --follow it prints the last records and exits.
+/// Topics can be named with or without the prefix of the installation.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir tail events.facebook.comment -n 3         the last three comments
-  weir tail activities --follow                  what happens, in the one common form, as it happens
-  weir tail dead-letters --from beginning        all that was refused, with the reason and the bytes
+  weir tail activities --follow                  activities of all platforms, as they arrive
+  weir tail dead-letters --from beginning        all dead letters, with the reason and the bytes
   weir tail raw.meta --from 2026-01-31T10:00:00Z -n 5 --json | jq .value.body")]
 pub struct Tail {
     /// The topic, for example events.facebook.comment
     topic: String,
-    /// How many records: the last ones, or with --from the first ones from there on [default: 10; with --from: all]
+    /// How many records: the last ones, or with --from the first ones from that place on [default: 10; with --from:
+    /// all]
     #[arg(short = 'n', long = "count", value_name = "N")]
     count: Option<usize>,
     /// Where to begin: beginning, end, or a time such as 2026-01-31T10:00:00Z
     #[arg(long, value_name = "beginning|end|TIME", value_parser = parse_from)]
     from: Option<From>,
-    /// Go on with what comes, until Ctrl-C
+    /// Keep printing new records, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
-    /// One JSON object for each record and line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -157,7 +158,7 @@ fn find(asked: &str, prefix: &str, mut topics: Vec<String>) -> anyhow::Result<St
     topics.retain(|topic| !topic.starts_with("__"));
     topics.sort();
     if topics.is_empty() {
-        anyhow::bail!("there is no topic {asked}, and no other: weir up makes them");
+        anyhow::bail!("there is no topic {asked}, and no other topic: weir up creates them");
     }
     anyhow::bail!("there is no topic {asked}. There are:\n  {}", topics.join("\n  "))
 }

@@ -9,19 +9,19 @@ use super::printed::Printed;
 use crate::settings::Settings;
 use crate::{catalogue, out, strimzi};
 
-/// Say which topics Weir wants, and how
+/// List the topics that Weir needs, with their configuration
 ///
-/// For a cluster on which services create nothing (bus.create_topics off). The names, partitions and replicas are those of
-/// the settings: bus.topic_prefix, bus.partitions, bus.replication_factor.
+/// For a cluster on which the services create no topics (bus.create_topics = false). Names, partitions and replicas are
+/// those of the settings: bus.topic_prefix, bus.partitions, bus.replication_factor.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir topics
-  weir topics --commands | sh    # creates what is missing, and alters what is otherwise
+  weir topics --commands | sh    # creates missing topics, and alters those that differ
   WEIR__BUS__REPLICATION_FACTOR=3 weir topics --strimzi kafka > topics.yaml")]
 pub struct Topics {
     #[command(flatten)]
     printed: Printed,
-    /// Print the commands of Kafka's own tools that create them, and that alter those which are there
+    /// Print the commands of Kafka's own tools that create missing topics and alter existing ones
     #[arg(long, conflicts_with_all = ["json", "strimzi"])]
     commands: bool,
     #[command(flatten)]

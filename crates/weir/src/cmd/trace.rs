@@ -17,26 +17,26 @@ use crate::trace::{Found, Trace, accepted_at};
 /// found from a time on is looked for from the beginning.
 const SLACK_SECONDS: i64 = 60;
 
-/// Say what became of a delivery, from the door to the lake
+/// Follow a delivery from the door to the lake
 ///
-/// Finds the delivery on its raw topic, works out what has to come of it, and looks for each of these on the topics and
-/// in the lake. The id is in the door's answer to the sender, in its log, in every typed event (context.delivery_id),
+/// Finds the delivery on its raw topic, determines what it must produce, and looks for it on the topics and in the
+/// lake. The id is in the door's answer to the sender, in the door's log, in every typed event (context.delivery_id),
 /// in dead letters, and in the lake's column delivery_id.
 ///
-/// Ends with 0 where all has arrived, 1 where something is still on its way or missing, 3 where there is no such delivery.
+/// Exit code: 0 everything has arrived, 1 something is in flight or missing, 3 there is no such delivery.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir trace 01938c5f7e1a2b3c4d5e6f708192a3b4
   weir trace 01938c5f7e1a2b3c4d5e6f708192a3b4 --json | jq .verdict
-  weir trace 5f6b… --from 2026-01-31T10:00:00Z        an id that does not tell its time")]
+  weir trace 5f6b… --from 2026-01-31T10:00:00Z        an id that holds no time")]
 pub struct TraceCommand {
     /// The delivery's id: 32 hex digits
     #[arg(value_parser = parse_id)]
     delivery_id: String,
-    /// Look from this time on [default: the time in the id]
+    /// Search from this time on [default: the time in the id]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<Timestamp>,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -62,7 +62,7 @@ impl TraceCommand {
         let Some(trace) = shutdown.run_until_cancelled(self.trace()).await else { return Ok(ExitCode::SUCCESS) };
         let Some(trace) = trace? else {
             out::complain(&format!(
-                "There is no delivery {} on the raw topics{}. It was never acknowledged, or it is older than they are kept.",
+                "There is no delivery {} on the raw topics{}. It was never acknowledged, or it has expired.",
                 self.delivery_id,
                 if self.from.is_some() { " from that time on" } else { "" }
             ));
@@ -88,7 +88,7 @@ impl TraceCommand {
                 let rows =
                     loader::find(&settings.lake, lake::columns::ACTIVITIES, lake::columns::ID, &id, day.as_deref())
                         .await;
-                match rows.with_context(|| format!("reading the lake at {}", settings.lake.root)) {
+                match rows.with_context(|| format!("cannot read the lake at {}", settings.lake.root)) {
                     Ok(rows) => trace.in_lake(&id, rows.len()),
                     Err(error) => trace.lake_failed(&format!("{error:#}")),
                 }

@@ -30,21 +30,21 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// Run every service of Weir in one process
 ///
-/// Opens the door for webhooks, turns what comes into typed events, and answers gRPC; all on loopback, until Ctrl-C. All
-/// state of its own is in ./weir-data: the next start goes on with it. WEIR__DATA__DIR names another folder, for the log,
-/// the lake, the registrations and their key at once.
+/// Opens the door for webhooks, turns deliveries into typed events, and answers gRPC, until Ctrl-C. All of it listens
+/// on loopback. All its state is in ./weir-data, and the next start continues with it. WEIR__DATA__DIR names another
+/// folder for the log, the lake, the registrations and their key.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  weir up --simulate                        see it work: sends signed deliveries to its own door, and shows what comes out
-  weir up --simulate --rate 200             more of them
+  weir up --simulate                        see it work: sends signed deliveries to its own door, and counts the events
+  weir up --simulate --rate 200             more deliveries
   weir up --config weir.toml
-  weir up --print-config > weir.toml        all settings, to begin with
+  weir up --print-config > weir.toml        all settings, as a start
   WEIR__DATA__DIR=/var/lib/weir weir up
   WEIR__BUS__KAFKA__BROKERS=kafka:9092 weir up")]
 pub struct Up {
     #[command(flatten)]
     flags: service::Flags,
-    /// Register demo endpoints, send signed deliveries to the own door, and show a live table of what comes out
+    /// Register demo endpoints, send signed deliveries to the own door, and show a live table of the results
     #[arg(long)]
     simulate: bool,
     /// Simulated deliveries per second [default: setting simulation.rate, 20]
@@ -94,7 +94,7 @@ impl Up {
         match Log::redirect(&settings.bus.data_dir) {
             Ok(log) => Some(log),
             Err(error) => {
-                service::complain(&format!("weir: the log stays here: {error:#}"));
+                service::complain(&format!("weir: log lines stay on the terminal: {error:#}"));
                 None
             }
         }
@@ -110,10 +110,10 @@ struct Log {
 impl Log {
     fn redirect(folder: &Path) -> anyhow::Result<Self> {
         let file = folder.join("weir.log");
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let opened = OpenOptions::new().create(true).append(true).open(&file);
         let opened = opened.with_context(|| format!("cannot write {}", file.display()))?;
-        let terminal = rustix::io::dup(std::io::stderr()).context("cannot keep standard error")?;
+        let terminal = rustix::io::dup(std::io::stderr()).context("cannot save standard error")?;
         rustix::stdio::dup2_stderr(&opened).context("cannot redirect standard error")?;
         Ok(Self { file, terminal })
     }
@@ -203,7 +203,7 @@ async fn until_all_end(
     loop {
         let ended = tokio::select! {
             service = services.join_next() => match service {
-                Some(ended) => ended.context("a service broke").and_then(|ended| ended),
+                Some(ended) => ended.context("a service panicked").and_then(|ended| ended),
                 None => break,
             },
             ended = &mut aside, if !aside_ended => {
@@ -234,9 +234,9 @@ async fn tell_broker(bus: Bus, lines: mpsc::Sender<String>, stop: CancellationTo
             let line = match (answered, answers) {
                 (None | Some(true), false) => Some(format!(
                     "No broker answers at {brokers} (setting bus.kafka.brokers, or WEIR__BUS__KAFKA__BROKERS).\n\
-                     Weir is up, answers deliveries with 503, and goes on by itself when a broker comes."
+                     Weir is up and answers deliveries with 503. It resumes by itself when a broker answers."
                 )),
-                (Some(false), true) => Some(format!("The broker at {brokers} answers: going on.")),
+                (Some(false), true) => Some(format!("The broker at {brokers} answers: resuming.")),
                 _ => None,
             };
             answered = Some(answers);
@@ -273,8 +273,8 @@ fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings) -> Strin
          \n  lake      {}\n\
          \nYour first webhook:\
          \n  weir register{grpc_flag} endpoint my-repo --source github --tenant me --secret-file FILE\
-         \n  have it deliver to {way}://{door}/webhooks/my-repo, and look: weir tail events.github.push --follow\
-         \nNobody there who delivers? weir simulate --register --url {way}://{door}{grpc_flag}\n",
+         \n  let it deliver to {way}://{door}/webhooks/my-repo, then run: weir tail events.github.push --follow\
+         \nNo sender yet? weir simulate --register --url {way}://{door}{grpc_flag}\n",
         settings.bus.data_dir.display(),
         settings.lake.root,
     )

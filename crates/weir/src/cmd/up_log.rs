@@ -38,20 +38,20 @@ impl Checks {
     fn look(&self, keeping: &Keeping) {
         match &keeping.clock_jumped_by {
             Some(jump) => self.clock.warn(format!(
-                "the clock jumped by {jump}, or the machine slept: nothing is removed for it until the clock has been \
-                 right for an hour"
+                "the clock jumped by {jump}, or the machine slept: no record expires until the clock has been right for \
+                 an hour"
             )),
-            None => self.clock.ok("goes as it should"),
+            None => self.clock.ok("the clock is right"),
         }
         let mut unread: Vec<&Unread> = keeping.unread.iter().collect();
         unread.sort_by_key(|unread| std::cmp::Reverse(unread.age));
         let Some(oldest) = unread.first() else {
-            return self.unread.ok("every group has read what is half its time old");
+            return self.unread.ok("no group has an unread record older than half of its retention");
         };
         let told: Vec<String> = unread.iter().take(NAMED).map(|unread| told(unread)).collect();
         let more = unread.len().saturating_sub(NAMED);
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let message = format!("{}{more}; it is kept until it is read", told.join("; "));
+        let message = format!("{}{more}; the log keeps unread records", told.join("; "));
         if oldest.is_over() { self.unread.fail(message) } else { self.unread.warn(message) }
     }
 }
@@ -60,8 +60,8 @@ fn told(unread: &Unread) -> String {
     let Unread { group, topic, partition, records, age, retention } = unread;
     let days = |time: &Duration| time.as_secs_f64() / 86_400.0;
     format!(
-        "{group} has not read {records} records of {topic}/{partition}, the first for {:.1} days, and the topic keeps them \
-         for {:.1}",
+        "{group} has not read {records} records of {topic}/{partition}: the oldest is {:.1} days old, and the topic keeps \
+         records for {:.1} days",
         days(age),
         days(retention)
     )

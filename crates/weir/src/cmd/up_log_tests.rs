@@ -16,10 +16,10 @@ fn what_is_not_read_is_told_before_and_after_its_time() {
     let checks = Checks::new(&health);
     let old = |group| unread(group, 9);
     let table = [
-        (vec![], State::Ok, "half its time"),
-        (vec![unread("a", 4)], State::Warning, "a has not read 12 records of raw.github/3, the first for 4.0 days"),
+        (vec![], State::Ok, "half of its retention"),
+        (vec![unread("a", 4)], State::Warning, "a has not read 12 records of raw.github/3: the oldest is 4.0 days old"),
         (vec![unread("a", 4), old("b")], State::Failing, "b has not read 12 records"),
-        (vec![old("a"), old("b"), old("c"), old("d")], State::Failing, "and 1 more; it is kept until it is read"),
+        (vec![old("a"), old("b"), old("c"), old("d")], State::Failing, "and 1 more; the log keeps unread records"),
     ];
     for (unread, state, text) in table {
         checks.look(&Keeping { clock_jumped_by: None, unread });
@@ -34,9 +34,7 @@ fn what_is_not_read_is_told_before_and_after_its_time() {
 fn a_clock_that_jumped_is_told() {
     let health = Health::new("weir", CancellationToken::new());
     let checks = Checks::new(&health);
-    for (jump, state, text) in
-        [(None, State::Ok, "as it should"), (Some("+40 days 0 h"), State::Warning, "+40 days 0 h")]
-    {
+    for (jump, state, text) in [(None, State::Ok, "is right"), (Some("+40 days 0 h"), State::Warning, "+40 days 0 h")] {
         checks.look(&Keeping { clock_jumped_by: jump.map(ToOwned::to_owned), unread: Vec::new() });
         let digest = health.digest();
         let check = digest.checks.iter().find(|check| check.name == "embedded_clock").unwrap();

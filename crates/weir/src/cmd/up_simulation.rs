@@ -69,7 +69,7 @@ pub(super) async fn run(simulation: Simulation, screen: &Screen, lines: mpsc::Re
     counts.in_lake(rows(&host));
     let totals = counts.totals();
     screen.say(&format!(
-        "\nIn all:\n{}",
+        "\nTotals:\n{}",
         table::table(&totals, &totals.end_to_end, began.elapsed(), "stopped", screen.width())
     ));
     sent
@@ -95,7 +95,7 @@ impl Simulation {
         let Some(done) = shutdown.run_until_cancelled(registering).await else { return Ok(()) };
         let done = done?;
         let line = format!(
-            "Registered: {} new, {} changed, {} as they were. Sending {} deliveries per second.",
+            "Registered: {} new, {} changed, {} unchanged. Sending {} deliveries per second.",
             done.new, done.changed, done.same, self.settings.rate
         );
         let _ = self.lines.send(line).await;

@@ -45,7 +45,7 @@ impl Screen {
             let _ = done.send(());
         });
         if let Err(error) = &thread {
-            tracing::warn!(%error, "no thread for standard output, nothing is shown");
+            tracing::warn!(%error, "cannot start the thread for standard output, nothing is shown");
         }
         Self { to: thread.is_ok().then_some(to), ended, has_table }
     }

@@ -16,7 +16,7 @@ use simulate::Endpoints;
 pub fn load(file: &Path) -> anyhow::Result<Option<Endpoints>> {
     match fs::read_to_string(file) {
         Ok(text) => Endpoints::from_toml(&text).map(Some).with_context(|| {
-            format!("{} cannot be used: move it away, and new secrets are made and registered", file.display())
+            format!("{} is invalid: move it away, and new secrets are created and registered", file.display())
         }),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
@@ -32,7 +32,7 @@ pub fn load_or_create(file: &Path) -> anyhow::Result<Endpoints> {
         return Ok(endpoints);
     }
     let endpoints = Endpoints::generate()?;
-    let cannot = || format!("cannot make {} (setting simulation.secrets_file)", file.display());
+    let cannot = || format!("cannot create {} (setting simulation.secrets_file)", file.display());
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).with_context(cannot)?;
     }

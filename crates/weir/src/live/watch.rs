@@ -51,7 +51,7 @@ async fn follow(bus: &Bus, mut since: SystemTime, counts: &Counts, samples: &mut
                         since = since.max(SystemTime::UNIX_EPOCH + millis(record.produced_at_ms + 1));
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "what comes out cannot be counted for a moment");
+                        tracing::warn!(%error, "reading the produced records failed, retrying");
                         break;
                     }
                 }

@@ -166,7 +166,11 @@ pub fn files(root: &Path) -> anyhow::Result<Vec<File>> {
         } else {
             place::with_block(&file.wanted, block, &text).with_context(|| {
                 let path = &file.path;
-                format!("{path}: no line \"{}{block}\", or none \"{}\" after it", place::BEGIN, place::END)
+                format!(
+                    "{path}: the line \"{}{block}\", or the line \"{}\" after it, is missing",
+                    place::BEGIN,
+                    place::END
+                )
             })?
         };
     }

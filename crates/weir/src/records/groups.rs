@@ -147,7 +147,7 @@ impl GroupService for Service {
 
     async fn set_group(&self, request: Request<SetGroupRequest>) -> Result<Response<SetGroupResponse>, Status> {
         let SetGroupRequest { group, topic, partition, offset } = request.into_inner();
-        tracing::info!(group, topic, partition, offset, "an operator sets where a group goes on");
+        tracing::info!(group, topic, partition, offset, "an operator sets the offset of a group");
         self.bus.set_group_offset(&group, &topic, partition, offset).await.map_err(status)?;
         Ok(Response::new(SetGroupResponse {}))
     }

@@ -70,7 +70,10 @@ impl Log {
             return Ok(Self::Bus(Box::new(Bus::open(&settings.bus)?)));
         }
         Err(unreachable).with_context(|| {
-            format!("and there is no log in {} (setting bus.data_dir)", settings.bus.data_dir.display())
+            format!(
+                "there is no log in {} (setting bus.data_dir), and no running weir up",
+                settings.bus.data_dir.display()
+            )
         })
     }
 }
@@ -182,7 +185,7 @@ impl Reading {
                     return Ok(record);
                 }
                 let answer = stream.message().await.map_err(said)?;
-                let answer = answer.context("whoever has the log has ended")?;
+                let answer = answer.context("the process with the log has ended")?;
                 ahead.extend(answer.records.into_iter().map(wire::stored));
             },
         }

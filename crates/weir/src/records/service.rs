@@ -60,7 +60,7 @@ impl LogService for Service {
             return Err(Status::invalid_argument("topics: name at least one"));
         }
         let permit = Arc::clone(&self.readers).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!("{READERS} are reading topics already: end one of them, or wait"))
+            Status::resource_exhausted(format!("{READERS} readers are open already: end one of them, or wait"))
         })?;
         let reader = self.bus.reader(&topics, wire::asked(start)).await.map_err(status)?;
         let (answers, stream) = mpsc::channel(AHEAD);

@@ -26,11 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 type Client = DeadLetterServiceClient<Channel>;
 
-/// Look at what was refused, and send it again
+/// Show dead letters, and replay them
 ///
-/// What a stage cannot handle is kept whole for 30 days, with the stage, the reason and the exact bytes. After the fix
-/// it is replayed: it goes into the input of that stage once more, and what had come without the fault comes now, with
-/// the same ids. What came before is dropped as a duplicate.
+/// Weir keeps what a stage cannot handle for 30 days, with the stage, the reason and the exact bytes. After the fix, a
+/// replay re-sends it to the input of that stage. The stage then produces what it would have produced without the
+/// fault, with the same ids. Events that were produced before are dropped as duplicates.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir dead-letters stats --since 1d
@@ -58,21 +58,21 @@ enum Command {
 /// Which dead letters are meant: those that fit everything that is given.
 #[derive(Debug, Clone, clap::Args)]
 struct SelectArgs {
-    /// This one; can be given several times
+    /// Only the one with this id; can be repeated
     #[arg(long = "id", value_name = "ID", value_parser = parse_id)]
     ids: Vec<String>,
-    /// Those that this stage refused
+    /// Only those that this stage refused
     #[arg(long, value_parser = PossibleValuesParser::new(refusing()))]
     stage: Option<String>,
-    #[arg(long, help = format!("Those of this source: {}", sources::names().join(", ")))]
+    #[arg(long, help = format!("Only those of this source: {}", sources::names().join(", ")))]
     source: Option<String>,
-    /// Those of this endpoint
+    /// Only those of this endpoint
     #[arg(long)]
     endpoint: Option<String>,
-    /// Those with this reason, such as not_json; weir dead-letters stats shows which there are
+    /// Only those with this reason, such as not_json; weir dead-letters stats lists the reasons
     #[arg(long)]
     reason: Option<String>,
-    /// Refused at this time or later: 2026-01-31T10:00:00Z, or so long ago: 30m, 12h, 3d
+    /// Refused at or after this time: 2026-01-31T10:00:00Z, or this long ago: 30m, 12h, 3d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Timestamp>,
     /// Refused before this time
@@ -100,19 +100,19 @@ impl SelectArgs {
 struct ListArgs {
     #[command(flatten)]
     select: SelectArgs,
-    /// How many
+    /// List at most this many
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 20,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
-    /// Go on where a list ended: what it said
+    /// Continue a list: the token that the list ended with
     #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
     page: String,
-    /// One JSON object for each and line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
 
-/// Show one with everything that is known of it, its bytes as text where they are text
+/// Show one dead letter in full, with its bytes as text where they are text
 #[derive(Debug, clap::Args)]
 struct ShowArgs {
     /// Its id: 32 digits
@@ -120,7 +120,7 @@ struct ShowArgs {
     id: String,
 }
 
-/// Count them by stage, reason, source, endpoint and hour, and say how many were replayed
+/// Count dead letters by stage, reason, source, endpoint and hour, and show how many were replayed
 #[derive(Debug, clap::Args)]
 struct StatsArgs {
     #[command(flatten)]
@@ -130,14 +130,14 @@ struct StatsArgs {
     json: bool,
 }
 
-/// List who replayed what, the newest first
+/// List replays, the newest first
 #[derive(Debug, clap::Args)]
 struct ReplaysArgs {
-    /// How many
+    /// List at most this many
     #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 20,
           value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
-    /// One JSON object for each and line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
@@ -175,7 +175,7 @@ impl DeadLetters {
             Command::List(args) => list(&mut client, args).await,
             Command::Show(args) => {
                 let request = GetRequest { id: args.id.clone() };
-                let answer = client.get(request).await.map_err(said("showing it"))?.into_inner();
+                let answer = client.get(request).await.map_err(said("cannot show the dead letter"))?.into_inner();
                 out::say(&show::one(&Decoder::new()?, &answer)?);
                 Ok(ExitCode::SUCCESS)
             }
@@ -202,7 +202,7 @@ async fn list(client: &mut Client, args: ListArgs) -> anyhow::Result<ExitCode> {
         let left = args.count.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
         let request =
             ListRequest { selection: Some(args.select.selection()), page_size: left, page_token: page.clone() };
-        let answer = client.list(request).await.map_err(said("listing them"))?.into_inner();
+        let answer = client.list(request).await.map_err(said("cannot list dead letters"))?.into_inner();
         found.extend(answer.found);
         page = answer.next_page_token;
         if page.is_empty() || found.len() >= args.count as usize {
@@ -220,10 +220,10 @@ async fn list(client: &mut Client, args: ListArgs) -> anyhow::Result<ExitCode> {
         out::say(show::table(&found).trim_end());
     }
     if found.is_empty() {
-        out::complain("there are none");
+        out::complain("no dead letter matches");
     }
     if !page.is_empty() {
-        out::complain(&format!("there are older ones: the same with --page {page}"));
+        out::complain(&format!("there are older ones: repeat the command with --page {page}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -232,21 +232,21 @@ async fn list(client: &mut Client, args: ListArgs) -> anyhow::Result<ExitCode> {
 async fn stats(client: &mut Client, select: &SelectArgs) -> anyhow::Result<StatsResponse> {
     loop {
         let request = StatsRequest { selection: Some(select.selection()) };
-        let answer = client.stats(request).await.map_err(said("counting them"))?.into_inner();
+        let answer = client.stats(request).await.map_err(said("cannot count dead letters"))?.into_inner();
         // An older server counts all of them each time, and does not say how many.
         if answer.counted >= answer.to_count {
             return Ok(answer);
         }
         let (counted, all) = (out::count(answer.counted), out::count(answer.to_count));
-        out::complain(&format!("{counted} of {all} are counted by now"));
+        out::complain(&format!("{counted} of {all} dead letters counted so far"));
     }
 }
 
 async fn replays(client: &mut Client, args: ReplaysArgs) -> anyhow::Result<ExitCode> {
     let request = ListReplaysRequest { page_size: args.count };
-    let found = client.list_replays(request).await.map_err(said("listing replays"))?.into_inner().replays;
+    let found = client.list_replays(request).await.map_err(said("cannot list replays"))?.into_inner().replays;
     if found.is_empty() {
-        out::complain("there were none");
+        out::complain("there was no replay yet");
     } else if args.json {
         let decoder = Decoder::new()?;
         for replay in &found {
@@ -265,12 +265,14 @@ async fn replays(client: &mut Client, args: ReplaysArgs) -> anyhow::Result<ExitC
 pub(super) fn said(what: &'static str) -> impl FnOnce(Status) -> anyhow::Error {
     move |status| {
         let hint = match status.code() {
-            Code::NotFound => "weir dead-letters list shows which there are",
-            Code::InvalidArgument => "correct what it names",
-            Code::Unimplemented => "this server has no dead letters: give the address of processing, or of weir up",
-            Code::ResourceExhausted => "weir dead-letters replays shows it",
-            Code::Unavailable => "the log or the database is away: http://127.0.0.1:8081/health says which",
-            Code::DeadlineExceeded => "there are many: give --since",
+            Code::NotFound => "weir dead-letters list shows the existing ones",
+            Code::InvalidArgument => "correct the argument that it names",
+            Code::Unimplemented => {
+                "this server does not serve dead letters: give the address of processing, or of weir up"
+            }
+            Code::ResourceExhausted => "weir dead-letters replays shows the running one",
+            Code::Unavailable => "the log or the database is unavailable: http://127.0.0.1:8081/health says which",
+            Code::DeadlineExceeded => "timed out: give a shorter period with --since or --from",
             _ => "the log of the service says more",
         };
         anyhow::anyhow!("{what}: {} ({hint})", status.message())

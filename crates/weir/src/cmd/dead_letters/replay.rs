@@ -9,10 +9,11 @@ use super::{Client, SelectArgs, said, show};
 use crate::cmd::replay::{ReplayArgs, bar};
 use crate::out;
 
-/// Send dead letters again, into the input of the stage that refused them
+/// Replay dead letters: re-send them to the input of the stage that refused them
 ///
-/// Says first what would be sent, and why the rest would not be. Then it asks, or does it with --yes. Ctrl-C stops it;
-/// what was sent stays sent. To replay the same once more changes nothing: what came is dropped as a duplicate.
+/// Shows first what would be sent, and why the rest would not be sent. Then it asks; with --yes it does not ask. Ctrl-C
+/// stops the replay; records that were sent stay sent. Replaying the same dead letters again changes nothing: events
+/// that were produced before are dropped as duplicates.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir dead-letters replay --reason unknown_topic --dry-run
@@ -22,7 +23,7 @@ use crate::out;
 pub(super) struct Replay {
     #[command(flatten)]
     select: SelectArgs,
-    /// All there are
+    /// All dead letters
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -54,7 +55,7 @@ impl Replay {
         };
         let would = send(client, request.clone(), None).await?;
         if would.selected == 0 {
-            out::complain("weir: no dead letter fits: there is nothing to replay");
+            out::complain("weir: no dead letter matches: there is nothing to replay");
             return Ok(ExitCode::from(service::EXIT_FAILED));
         }
         out::say(show::would_replay(&would, self.course.rate).trim_end());
@@ -80,18 +81,23 @@ async fn send(
     request: ReplayRequest,
     bar: Option<&ProgressBar>,
 ) -> anyhow::Result<ReplayResponse> {
-    let mut stream = client.replay(request).await.map_err(said("replaying"))?.into_inner();
+    let mut stream = client.replay(request).await.map_err(said("replay failed"))?.into_inner();
     let mut last = ReplayResponse::default();
     loop {
         match stream.message().await {
             Ok(Some(answer)) => last = answer,
             Ok(None) if last.done => return Ok(last),
             Ok(None) => {
-                anyhow::bail!("the service went away, {} were sent; weir dead-letters replays says more", last.sent)
+                anyhow::bail!(
+                    "the connection to the service ended, {} were sent; weir dead-letters replays says more",
+                    last.sent
+                )
             }
             Err(status) => {
                 let sent = last.sent;
-                return Err(said("replaying")(status).context(format!("it ended before its end, {sent} were sent")));
+                return Err(
+                    said("replay failed")(status).context(format!("the replay stopped early, {sent} were sent"))
+                );
             }
         }
         if let Some(bar) = bar {

@@ -102,7 +102,7 @@ pub(super) fn one(decoder: &Decoder, answer: &GetResponse) -> Result<String, dec
     } else {
         format!("replay      not possible ({}): {}", answer.not_replayable, answer.replay)
     };
-    Ok(format!("{value:#}\n\nstands at   {}\n{replay}", stands(&found)))
+    Ok(format!("{value:#}\n\nstored at   {}\n{replay}", stands(&found)))
 }
 
 /// Counts by each, then by hour.
@@ -192,7 +192,7 @@ pub(super) fn would_replay(answer: &ReplayResponse, rate: u32) -> String {
         let _ = write!(text, "\n{}", columns(&rows, &[2]));
     }
     if !answer.examples.is_empty() {
-        let _ = write!(text, "\nAmong them:\n{}", table(&answer.examples));
+        let _ = write!(text, "\nExamples:\n{}", table(&answer.examples));
     }
     text.push_str(&not_sent("would not be sent", &answer.not_sent));
     text

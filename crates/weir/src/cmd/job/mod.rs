@@ -12,10 +12,10 @@ mod conservation;
 mod reference;
 mod upkeep;
 
-/// Do periodic work, once
+/// Run a periodic job once
 ///
-/// Each does its work, says in a line or two what it did, and ends: 0 it is done, 1 it is not or something is missing, 64
-/// the settings will not do. To run one twice, or beside another, does no harm.
+/// Each job does its work, reports it in a line or two, and exits. Exit code: 0 done, 1 failed or something is missing,
+/// 64 invalid settings. Running a job twice, or two at once, does no harm.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir job compact
@@ -23,8 +23,8 @@ mod upkeep;
   weir job export-reference
   weir job conservation --from 26h --to 2h
 
-The loader compacts and vacuums by itself, too: loader.compact.interval_ms = 0 and loader.vacuum.interval_ms = 0 leave it
-to the jobs.")]
+The loader also compacts and vacuums by itself. To leave that to the jobs, set
+loader.compact.interval_ms = 0 and loader.vacuum.interval_ms = 0.")]
 pub struct Job {
     #[command(subcommand)]
     job: Kind,
@@ -51,7 +51,7 @@ impl Job {
         match shutdown.run_until_cancelled(job).await {
             Some(ended) => ended,
             // Each step is whole or not there; the next run goes on.
-            None => anyhow::bail!("interrupted: what was done by then stays done"),
+            None => anyhow::bail!("interrupted: finished work is kept"),
         }
     }
 }

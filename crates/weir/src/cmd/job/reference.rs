@@ -8,17 +8,17 @@ use super::say;
 use crate::out::count;
 use crate::register;
 
-/// Write endpoints and accounts, with what is known about them, as a file into the lake
+/// Write endpoints and accounts, with their metadata, to a file in the lake
 ///
-/// To reference/registrations.parquet below lake.root, in place of the last one: id, kind, tenant, endpoint, source,
-/// account_id, revision, created_at, updated_at, and metadata as a map. No secrets. Any engine joins it with the table of
-/// activities by endpoint and account_id.
+/// Writes reference/registrations.parquet below lake.root, and replaces the last one. Columns: id, kind, tenant,
+/// endpoint, source, account_id, revision, created_at, updated_at, and metadata as a map. The file has no secrets. Any
+/// engine joins it with the table of activities by endpoint and account_id.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir job export-reference
   weir job export-reference --grpc http://processing:9090 --json")]
 pub(super) struct ExportReference {
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]

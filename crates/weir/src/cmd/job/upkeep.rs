@@ -11,10 +11,10 @@ use crate::cmd::ConfigFile;
 use crate::out::count;
 use crate::settings::Settings;
 
-/// Make the small files of days that are over into large ones
+/// Compact the small files of past days into large ones
 ///
-/// Days that ended longer ago than loader.compact.after_ms; the rows stay the same, and the table can be read and loaded
-/// meanwhile.
+/// Compacts days that ended longer ago than loader.compact.after_ms. The rows stay the same, and the table can be read
+/// and loaded meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir job compact
@@ -24,15 +24,15 @@ pub(super) struct Compact {
     tables: Tables,
 }
 
-/// Delete files that no table needs any more
+/// Delete files that no table needs
 ///
-/// Those that are older than loader.vacuum.retention_ms: replaced by compaction, or written and never loaded.
+/// Deletes files older than loader.vacuum.retention_ms that compaction has replaced, or that were never loaded.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir job vacuum --dry-run
   weir job vacuum")]
 pub(super) struct Vacuum {
-    /// Only say what would be deleted
+    /// Only show what would be deleted
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -42,10 +42,10 @@ pub(super) struct Vacuum {
 /// Which tables are meant.
 #[derive(Debug, clap::Args)]
 struct Tables {
-    /// This table; can be given several times [default: all of the lake]
+    /// Only this table; can be repeated [default: all tables of the lake]
     #[arg(long = "table", value_name = "TABLE")]
     tables: Vec<String>,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -66,7 +66,7 @@ impl Compact {
             let compacted = loader::maintain::compact(&settings.lake, &table, &settings.loader.compact).await;
             let compacted = compacted.with_context(|| format!("compacting {table}"))?;
             words += &format!(
-                "{table}   {} files made into {}, {} rows\n",
+                "{table}   {} files compacted into {}, {} rows\n",
                 count(compacted.files_before as u64),
                 count(compacted.files_after as u64),
                 count(compacted.rows)

@@ -125,7 +125,7 @@ impl Make<'_> {
         while let Some(stored) = reading.next_until_end().await? {
             let Some(id) = stored.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()) else { continue };
             let registration = stored.payload.clone().map(Registration::decode).transpose();
-            registrations.apply(id, registration.with_context(|| format!("reading the registration of {id}"))?);
+            registrations.apply(id, registration.with_context(|| format!("cannot read the registration of {id}"))?);
         }
         let settings = &self.settings.enricher;
         let dial = Dial::new("grpc.client", &self.settings.grpc.client);
@@ -221,11 +221,11 @@ impl Tools {
                 }
             }
             let Some(step) = failed else { return Ok(()) };
-            tracing::debug!(step, "a required step has no result, asking again");
+            tracing::debug!(step, "a required step has no result, retrying");
             waiting = again;
             tokio::time::sleep(AGAIN).await;
         }
-        anyhow::bail!("a step of enricher.steps that is required does not answer: no table was made")
+        anyhow::bail!("a required step of enricher.steps does not answer: no table was created")
     }
 }
 
@@ -277,11 +277,11 @@ async fn write(
         }
         anyhow::Ok(files)
     };
-    tokio::task::spawn_blocking(writing).await.context("writing rows broke")?
+    tokio::task::spawn_blocking(writing).await.context("writing rows failed")?
 }
 
 async fn put(fresh: &mut Fresh, day: &str, file: DayFile, made: &mut Made) -> anyhow::Result<()> {
-    let finished = tokio::task::spawn_blocking(|| file.finish()).await.context("writing a file broke")??;
+    let finished = tokio::task::spawn_blocking(|| file.finish()).await.context("writing a file failed")??;
     made.files += 1;
     fresh.put(day, finished.bytes).await
 }

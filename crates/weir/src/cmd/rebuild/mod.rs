@@ -33,20 +33,20 @@ const LEAVE_OUT: &[&str] = &[
     columns::WEIR_OFFSET,
 ];
 
-/// Make a fresh table of the raw deliveries, and say how it differs from the one there is
+/// Build a new table from the raw deliveries, and compare it with the existing one
 ///
-/// Reads what the raw topics still have (7 days), with the parser, the registrations and the enrichment of now, and
-/// writes a table of its own: each activity once. Then it compares it with the table of activities for the same time.
-/// Nothing is switched: what is there stays as it is.
+/// Reads the deliveries that the raw topics still have (7 days), with the current parser, registrations and enrichment.
+/// It writes a separate table with each activity once. Then it compares that table with the table of activities for the
+/// same period. Nothing is switched: existing tables stay as they are.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir rebuild --into activities_2026_01
   weir rebuild --into activities_new --from 2026-01-30T00:00:00Z --to 2026-01-31T00:00:00Z")]
 pub struct Rebuild {
-    /// The table that is made; there must be none of this name
+    /// The name of the new table; no table of this name may exist
     #[arg(long, value_name = "TABLE")]
     into: String,
-    /// Accepted at this time or later: 2026-01-31T10:00:00Z, or so long ago: 12h, 3d [default: all there is]
+    /// Accepted at or after this time: 2026-01-31T10:00:00Z, or this long ago: 12h, 3d [default: the oldest delivery]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Option<Timestamp>,
     /// Accepted before this time [default: now]
@@ -61,7 +61,7 @@ impl Rebuild {
         match shutdown.run_until_cancelled(self.make()).await {
             Some(ended) => ended,
             None => anyhow::bail!(
-                "interrupted: there is no table {} yet, but files in its folder; remove them before the next attempt",
+                "interrupted: table {} was not created, but its folder has files; remove them before the next attempt",
                 self.into
             ),
         }
@@ -71,7 +71,7 @@ impl Rebuild {
         let settings = self.grpc.settings()?;
         let until = self.to.unwrap_or_else(service::clock::timestamp);
         let (from, until) = (self.from.as_ref().map(to_millis), to_millis(&until));
-        anyhow::ensure!(from.is_none_or(|from| from < until), "--to is not after --from: there would be nothing in it");
+        anyhow::ensure!(from.is_none_or(|from| from < until), "--to is not after --from: the period is empty");
         let mut fresh = Fresh::begin(&settings.lake, &self.into).await?;
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
         let bar = bar()?;
@@ -85,10 +85,10 @@ impl Rebuild {
         bar.finish_and_clear();
         let made = made?;
         let Some(first) = made.first else {
-            out::complain("weir: no delivery of this time is on the raw topics: no table was made");
+            out::complain("weir: the raw topics have no delivery of this period: no table was created");
             return Ok(ExitCode::from(service::EXIT_FAILED));
         };
-        fresh.commit().await.context("making the table")?;
+        fresh.commit().await.context("cannot create the table")?;
         out::say(show::made(&made, &self.into, &settings.lake.root).trim_end());
         let begins = from.unwrap_or(first);
         let scope = Scope { received: (begins * 1000, until * 1000), leave_out: LEAVE_OUT };
@@ -128,7 +128,8 @@ fn bar() -> anyhow::Result<ProgressBar> {
     if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
-    let style = ProgressStyle::with_template("{spinner} {pos} deliveries, {per_sec} {msg}").context("the bar")?;
+    let style = ProgressStyle::with_template("{spinner} {pos} deliveries, {per_sec} {msg}")
+        .context("cannot draw the progress bar")?;
     Ok(ProgressBar::new_spinner().with_style(style))
 }
 

@@ -29,8 +29,8 @@ pub(super) fn made(made: &Made, into: &str, root: &str) -> String {
             rows.push(vec![name.to_owned(), count(number), says.to_owned()]);
         }
     };
-    row("repeated", made.repeated, "they came more than once, and have one row");
-    row("refused", made.refused, "items that cannot be read: they are dead letters, and have no row");
+    row("repeated", made.repeated, "delivered more than once, with one row");
+    row("refused", made.refused, "items that cannot be read: dead letters without a row");
     row("partial", made.partial, "a step of the enrichment had no result");
     format!("table {into}   {root}/{into}\n{}", columns(&rows, &[1]))
 }
@@ -57,13 +57,13 @@ pub(super) fn compared(found: &Comparison, examples: &[Example], into: &str, tim
     }
     for (name, ids) in [(ACTIVITIES, &found.only_old_ids), (into, &found.only_new_ids)] {
         if !ids.is_empty() {
-            let _ = write!(text, "\nOnly in {name}, among others:\n  {}\n", ids.join("\n  "));
+            let _ = write!(text, "\nExamples only in {name}:\n  {}\n", ids.join("\n  "));
         }
     }
     let _ = write!(
         text,
-        "\nNothing was switched: the loader goes on with {ACTIVITIES}, and nothing writes to {into}. Readers that want\n\
-         the rebuilt rows read this instead:\n  \
+        "\nNothing was switched: the loader continues with {ACTIVITIES}, and nothing writes to {into}. To read the\n\
+         rebuilt rows, use this query:\n  \
          select * from {into} union all\n  \
          select * from {ACTIVITIES} where received_at < '{from}' or received_at >= '{until}'\n"
     );

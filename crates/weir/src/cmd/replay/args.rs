@@ -10,19 +10,19 @@ use crate::out;
 /// How a replay goes on, whatever is replayed.
 #[derive(Debug, clap::Args)]
 pub(in crate::cmd) struct ReplayArgs {
-    /// Only say what would be sent
+    /// Only show what would be sent
     #[arg(long, conflicts_with = "yes")]
     pub(in crate::cmd) dry_run: bool,
-    /// Do it without asking
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     /// Records per second
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(in crate::cmd) rate: u32,
-    /// At the most so many of them
+    /// Send at most this many
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Who asks for it: it is kept with the replay [default: the user of the system]
+    /// Your name, stored with the replay [default: the user of the system]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
@@ -41,16 +41,16 @@ impl ReplayArgs {
     /// Whether so many are sent. Asks at a terminal; without one nothing is done that was not asked for.
     pub(in crate::cmd) fn agreed(&self, count: u64) -> anyhow::Result<bool> {
         if count == 0 {
-            out::complain("weir: none of them can be sent");
+            out::complain("weir: none of the selected can be sent");
             return Ok(false);
         }
-        anyhow::ensure!(!self.requested_by().is_empty(), "the system does not say who you are: give --by NAME");
+        anyhow::ensure!(!self.requested_by().is_empty(), "your user name is unknown: give --by NAME");
         if self.yes {
             return Ok(true);
         }
         let stdin = std::io::stdin();
         if !stdin.is_terminal() {
-            out::complain("weir: nothing was sent: to send them add --yes");
+            out::complain("weir: nothing was sent: to send, add --yes");
             return Ok(false);
         }
         let mut err = std::io::stderr();
@@ -77,5 +77,5 @@ pub(in crate::cmd) fn bar(bar: ProgressBar, template: &str) -> anyhow::Result<Pr
     if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());
     }
-    Ok(bar.with_style(ProgressStyle::with_template(template).context("the bar")?))
+    Ok(bar.with_style(ProgressStyle::with_template(template).context("cannot draw the progress bar")?))
 }

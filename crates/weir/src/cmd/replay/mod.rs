@@ -25,10 +25,10 @@ pub(in crate::cmd) const PATIENCE: Duration = Duration::from_secs(7 * 24 * 3600)
 
 type Client = DeadLetterServiceClient<Channel>;
 
-/// Let come out what never came out, of deliveries that are on the log
+/// Re-send stored deliveries whose events were never produced
 ///
-/// Raw topics keep every delivery for 7 days. Where something of one never came out, it can come now: after a parser
-/// learned to read it, or after a mistake.
+/// Raw topics keep every delivery for 7 days. If events of a delivery were never produced, a replay produces them:
+/// after a fix of the parser, or after a mistake.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir replay raw --from 2h --dry-run
@@ -47,11 +47,12 @@ enum What {
     Raw(Raw),
 }
 
-/// Go over the deliveries of a time, and send those again of which something never came out
+/// Re-send the deliveries of a period whose events were never produced
 ///
-/// Reads each as processing reads it now, and asks the claims which of its events are out. Says first what would be
-/// sent, and why the rest would not be; then it asks, or does it with --yes. What of a delivery came out before is
-/// dropped as a duplicate: to replay the same once more changes nothing. Ctrl-C stops it; what was sent stays sent.
+/// Reads each delivery as processing reads it now, and looks up in the claims which of its events were produced. Shows
+/// first what would be sent, and why the rest would not be sent. Then it asks; with --yes it does not ask. Replaying
+/// the same deliveries again changes nothing: events that were produced before are dropped as duplicates. Ctrl-C stops
+/// the replay; deliveries that were sent stay sent.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir replay raw --from 2h --dry-run
@@ -59,16 +60,16 @@ enum What {
   weir replay raw --from 1d --source github --limit 1      one of them, to see whether the fix works
   weir replay raw --from 7d --rate 500 --yes --by ada")]
 struct Raw {
-    /// Accepted at this time or later: 2026-01-31T10:00:00Z, or so long ago: 30m, 12h, 3d
+    /// Accepted at or after this time: 2026-01-31T10:00:00Z, or this long ago: 30m, 12h, 3d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Timestamp,
     /// Accepted before this time [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     to: Option<Timestamp>,
-    /// By this endpoint; can be given several times
+    /// Only deliveries to this endpoint; can be repeated
     #[arg(long = "endpoint", value_name = "NAME")]
     endpoints: Vec<String>,
-    #[arg(long, help = format!("Of this source: {}", sources::names().join(", ")))]
+    #[arg(long, help = format!("Only deliveries of this source: {}", sources::names().join(", ")))]
     source: Option<String>,
     #[command(flatten)]
     course: ReplayArgs,
@@ -111,7 +112,7 @@ impl Raw {
         let looking = bar(ProgressBar::new_spinner(), "{spinner} {msg}")?;
         let would = send(client, request.clone(), &looking, |bar, answer| {
             let seen = answer.counts.unwrap_or_default().deliveries;
-            bar.set_message(format!("looked at {} deliveries, {} are to be sent", seen, answer.sent));
+            bar.set_message(format!("looked at {} deliveries, {} to be sent", seen, answer.sent));
             bar.tick();
         });
         let would = would.await?;
@@ -127,7 +128,7 @@ impl Raw {
         let done = send(client, request, &sending, |bar, answer| {
             bar.set_position(answer.sent);
             if answer.waits_for_processing {
-                bar.set_message("(processing works on them)");
+                bar.set_message("(waiting for processing)");
             }
         });
         let done = done.await?;
@@ -144,7 +145,7 @@ async fn send(
     bar: &ProgressBar,
     show: impl Fn(&ProgressBar, &ReplayRawResponse),
 ) -> anyhow::Result<ReplayRawResponse> {
-    let mut stream = client.replay_raw(request).await.map_err(said("replaying"))?.into_inner();
+    let mut stream = client.replay_raw(request).await.map_err(said("replay failed"))?.into_inner();
     let mut last = ReplayRawResponse::default();
     let ended = loop {
         match stream.message().await {
@@ -153,12 +154,14 @@ async fn send(
                 last = answer;
             }
             Ok(None) if last.done => break Ok(()),
-            Ok(None) => break Err(anyhow::anyhow!("the service went away; weir dead-letters replays says more")),
-            Err(status) => break Err(said("replaying")(status)),
+            Ok(None) => {
+                break Err(anyhow::anyhow!("the connection to the service ended; weir dead-letters replays says more"));
+            }
+            Err(status) => break Err(said("replay failed")(status)),
         }
     };
     bar.finish_and_clear();
-    ended.map(|()| last.clone()).with_context(|| format!("it ended before its end, {} were sent", last.sent))
+    ended.map(|()| last.clone()).with_context(|| format!("the replay stopped early, {} were sent", last.sent))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub(super) fn would_replay(answer: &ReplayRawResponse, rate: u32) -> String {
         count(answer.sent)
     );
     if !answer.missing.is_empty() {
-        let mut rows = vec![head(&["endpoint", "type", "never came out"])];
+        let mut rows = vec![head(&["endpoint", "type", "missing events"])];
         let mut missing: Vec<_> = answer.missing.iter().collect();
         missing.sort_by_key(|kind| std::cmp::Reverse(kind.count));
         let line = |kind: &&common::deadletter::v1::MissingEvents| {
@@ -39,7 +39,7 @@ pub(super) fn would_replay(answer: &ReplayRawResponse, rate: u32) -> String {
             let received_at = time(one.received_at.as_ref());
             vec![received_at, dash(&one.endpoint), count(one.missing), one.delivery_id.clone()]
         }));
-        let _ = write!(text, "\nAmong them (weir trace ID shows one):\n{}", columns(&rows, &[2]));
+        let _ = write!(text, "\nExamples (weir trace ID shows one):\n{}", columns(&rows, &[2]));
     }
     text.push_str(&not_sent("would not be sent", &answer.not_sent));
     text
@@ -48,7 +48,7 @@ pub(super) fn would_replay(answer: &ReplayRawResponse, rate: u32) -> String {
 /// What was found, whatever is done about it.
 fn looked_at(counts: &RawCounts) -> String {
     if counts.deliveries == 0 {
-        return "no delivery of this time is on the log\n".to_owned();
+        return "the log has no delivery of this period\n".to_owned();
     }
     let mut rows = vec![vec![
         "deliveries looked at".to_owned(),
@@ -57,13 +57,13 @@ fn looked_at(counts: &RawCounts) -> String {
     ]];
     let mut row =
         |name: &str, number: u64, says: &str| rows.push(vec![name.to_owned(), count(number), says.to_owned()]);
-    row("events unchanged", counts.unchanged, "they came out before");
-    row("events missing", counts.missing, "they never came out");
+    row("events unchanged", counts.unchanged, "produced before");
+    row("events missing", counts.missing, "never produced");
     if counts.refused > 0 {
-        row("items refused", counts.refused, "they cannot be read: weir dead-letters stats");
+        row("items refused", counts.refused, "cannot be read: weir dead-letters stats");
     }
     if counts.waiting > 0 {
-        row("deliveries waiting", counts.waiting, "processing has yet to work on them");
+        row("deliveries waiting", counts.waiting, "processing has not reached them yet");
     }
     columns(&rows, &[1])
 }
@@ -72,7 +72,7 @@ fn looked_at(counts: &RawCounts) -> String {
 pub(super) fn replayed(answer: &ReplayRawResponse) -> String {
     let counts = answer.counts.unwrap_or_default();
     let mut text = format!(
-        "{} of {} deliveries sent (replay {})\n{} events came out, {} unchanged\n",
+        "{} of {} deliveries sent (replay {})\n{} events produced, {} unchanged\n",
         count(answer.sent),
         count(answer.selected),
         answer.replay_id,
@@ -82,14 +82,15 @@ pub(super) fn replayed(answer: &ReplayRawResponse) -> String {
     if counts.looked_for < counts.missing {
         let _ = writeln!(
             text,
-            "of {} events the first {} were looked for",
+            "of {} missing events only the first {} were checked",
             count(counts.missing),
             count(counts.looked_for)
         );
     }
     let left = counts.looked_for.saturating_sub(counts.came_out);
     if left > 0 {
-        let _ = writeln!(text, "{} not out yet: refused again, or waiting; --dry-run says later", count(left));
+        let _ =
+            writeln!(text, "{} not produced yet: refused again, or waiting; check later with --dry-run", count(left));
     }
     text.push_str(&not_sent("deliveries not sent", &answer.not_sent));
     text

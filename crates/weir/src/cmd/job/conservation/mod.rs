@@ -23,25 +23,25 @@ use crate::records::Records;
 mod count;
 mod show;
 
-/// Count what was accepted in a time, and say whether all of it came through
+/// Check that everything accepted in a period has reached the lake
 ///
-/// Follows each activity from the raw delivery to its row in the lake, by what it means and by its id, and says what is
-/// missing at which step, with examples. Ends with 1 where something is. What is still on its way counts as missing: let
-/// the time end some while ago.
+/// Follows each activity from the raw delivery to its row in the lake, by its meaning and by its id. It shows what is
+/// missing at which step, with examples. Exit code 1: something is missing. Records in flight count as missing: let the
+/// period end some time ago.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir job conservation --from 26h --to 2h
   weir job conservation --from 2026-01-30T00:00:00Z --to 2026-01-31T00:00:00Z --json
 
-Topics keep 7 days: what was accepted before cannot be followed. What is missing among events comes with weir replay raw.")]
+Topics keep 7 days: older deliveries cannot be followed. weir replay raw produces missing events.")]
 pub(super) struct Conservation {
-    /// Accepted at this time or later: 2026-01-31T10:00:00Z, or so long ago: 30m, 12h, 3d
+    /// Accepted at or after this time: 2026-01-31T10:00:00Z, or this long ago: 30m, 12h, 3d
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     from: Timestamp,
     /// Accepted before this time
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "15m")]
     to: Timestamp,
-    /// One JSON object
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -94,11 +94,11 @@ impl Conservation {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let settings = self.grpc.settings()?;
         let time = (to_millis(&self.from), to_millis(&self.to));
-        anyhow::ensure!(time.0 < time.1, "--to is not after --from: there would be nothing in it");
+        anyhow::ensure!(time.0 < time.1, "--to is not after --from: the period is empty");
         let oldest = to_millis(&service::clock::timestamp()) - KEPT_MS;
         anyhow::ensure!(
             time.1 > oldest,
-            "--to is more than 7 days ago, and the topics keep what was accepted for 7 days"
+            "--to is more than 7 days ago, and the topics keep deliveries for 7 days only"
         );
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
         let (raw, raw_examples) = self.raw().await?;
@@ -118,14 +118,14 @@ impl Conservation {
         let selection = RawSelection { from: Some(self.from), until: Some(self.to), ..RawSelection::default() };
         let request = CountRawRequest { selection: Some(selection) };
         let mut client = DeadLetterServiceClient::new(channel);
-        let mut stream = client.count_raw(request).await.map_err(said("counting deliveries"))?.into_inner();
-        while let Some(answer) = stream.message().await.map_err(said("counting deliveries"))? {
+        let mut stream = client.count_raw(request).await.map_err(said("cannot count deliveries"))?.into_inner();
+        while let Some(answer) = stream.message().await.map_err(said("cannot count deliveries"))? {
             if answer.done {
                 let examples = answer.examples.into_iter().map(|one| one.delivery_id).collect();
                 return Ok((answer.counts.unwrap_or_default(), examples));
             }
         }
-        anyhow::bail!("the service went away while it counted deliveries")
+        anyhow::bail!("the connection to the service ended while it counted deliveries")
     }
 }
 

@@ -17,10 +17,10 @@ pub(super) fn words(report: &Report) -> String {
     // What went wrong is told only where something did.
     let rows = [
         (true, "deliveries", raw.deliveries, accepted.as_str()),
-        (true, "  events, came out", raw.unchanged, ""),
+        (true, "  events produced", raw.unchanged, ""),
         (false, "  items refused", raw.refused, "cannot be read: weir dead-letters stats"),
-        (false, "  deliveries waiting", raw.waiting, "WAITING: processing has yet to work on them"),
-        (false, "  events missing", raw.missing, "MISSING: weir replay raw lets them come out"),
+        (false, "  deliveries waiting", raw.waiting, "WAITING: processing has not reached them yet"),
+        (false, "  events missing", raw.missing, "MISSING: weir replay raw produces them"),
         (true, "activities", enrichment.taken, ""),
         (true, "  enriched", enrichment.there, ""),
         (false, "  refused", enrichment.refused, "are dead letters: weir dead-letters stats"),
@@ -34,7 +34,7 @@ pub(super) fn words(report: &Report) -> String {
     let rows: Vec<_> = told.map(|(_, name, number, says)| vec![name.into(), count(number), says.into()]).collect();
     let mut text = columns(&rows, &[1]);
     for (name, examples) in [
-        ("Deliveries of which events never came out (weir trace ID shows one)", raw_examples),
+        ("Deliveries with missing events (weir trace ID shows one)", raw_examples),
         ("Activities that are not enriched", &enrichment.examples),
         ("Enriched activities without a row", &lake.examples),
     ] {
@@ -43,8 +43,8 @@ pub(super) fn words(report: &Report) -> String {
         }
     }
     text.push_str(match report.is_whole() {
-        true => "\nall of it came through, once\n",
-        false => "\nNOT all of it came through; what was still on its way may be there in a while\n",
+        true => "\neverything arrived exactly once\n",
+        false => "\nNOT everything arrived once; records in flight may arrive later\n",
     });
     text
 }
