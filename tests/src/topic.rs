@@ -21,15 +21,15 @@ pub async fn send(bus: &Bus, records: impl IntoIterator<Item = Record>) -> anyho
     for record in records {
         loop {
             match producer.try_send(record.clone()) {
-                Ok(delivery) => break sent.push(delivery),
+                Ok(receipt) => break sent.push(receipt),
                 Err(bus::Error::Full) => tokio::time::sleep(ROOM).await,
                 Err(error) => return Err(error).context("send a record"),
             }
         }
     }
     let mut at = Vec::new();
-    for delivery in sent {
-        at.push(delivery.await?);
+    for receipt in sent {
+        at.push(receipt.await?);
     }
     Ok(at)
 }

@@ -1,7 +1,7 @@
 //! The event bus: typed produce and consume over a durable, partitioned log, and the only user of Kafka's client.
 //!
 //! * [`Bus`] opens it: identity of the log, topics, and everything below
-//! * [`Producer`]: sends without waiting, bounded by count and bytes; a [`Delivery`] or an [`Ack`] tells the outcome
+//! * [`Producer`]: sends without waiting, bounded by count and bytes; a [`Receipt`] or an [`Ack`] tells the outcome
 //! * [`Consumer`]: batches in the order of each partition; each record is held by an [`Ack`] until its outputs are durable
 //! * [`Reader`] and [`Table`]: reading without a group; a compacted topic in memory; [`Lookup`]: single
 //!   records; [`Spans`]: parts of a topic, from its end too
@@ -61,7 +61,7 @@ pub use groups::{Group, GroupPlace};
 pub use headers::Headers;
 pub use keeping::{Keeping, Unread};
 pub use lookup::Lookup;
-pub use producer::{Delivery, Producer, ProducerState};
+pub use producer::{Producer, ProducerState, Receipt};
 pub use reader::{READER_GROUP, Reader, Start};
 pub use record::{Assignment, Batch, Incoming, Prepared, Record, Stored};
 pub use settings::{DEFAULTS, Settings};

@@ -88,12 +88,12 @@ enum Way {
 /// Resolves when the log has made a record durable (all in-sync replicas have it), or when it failed. A record that
 /// failed may still have been written: sending it again may write it twice, with one id.
 #[derive(Debug)]
-#[must_use = "nothing is acknowledged before the delivery has resolved"]
-pub struct Delivery {
+#[must_use = "nothing is acknowledged before the receipt has resolved"]
+pub struct Receipt {
     outcome: oneshot::Receiver<Result<Coordinates, Error>>,
 }
 
-impl Future for Delivery {
+impl Future for Receipt {
     type Output = Result<Coordinates, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -127,7 +127,7 @@ pub(crate) struct Flying {
 
 #[derive(Debug)]
 enum Tell {
-    Delivery(oneshot::Sender<Result<Coordinates, Error>>),
+    Receipt(oneshot::Sender<Result<Coordinates, Error>>),
     Ack(Ack),
     /// The same for a dead letter with a payload of so many bytes.
     Letter(Ack, usize, Arc<Letters>),
@@ -137,7 +137,7 @@ impl Flying {
     pub(crate) fn land(self, outcome: Result<Coordinates, Error>) {
         match (self.tell, outcome) {
             // Nobody may be waiting any more, as when a request was cut.
-            (Tell::Delivery(sender), outcome) => drop(sender.send(outcome)),
+            (Tell::Receipt(sender), outcome) => drop(sender.send(outcome)),
             (Tell::Ack(ack), Ok(_)) => ack.complete(),
             (Tell::Ack(ack), Err(error)) => ack.fail(&error),
             (Tell::Letter(ack, ..), Ok(_)) => ack.complete(),
@@ -192,7 +192,7 @@ impl Producer {
 
     /// Sends without waiting. [`Error::Full`] when the limits of what is in flight are reached, [`Error::TooLarge`]
     /// when it never can be sent.
-    pub fn try_send(&self, record: impl Into<Prepared>) -> Result<Delivery, Error> {
+    pub fn try_send(&self, record: impl Into<Prepared>) -> Result<Receipt, Error> {
         let record = record.into();
         self.check(&record)?;
         let room = |error: TryAcquireError| match error {
@@ -202,8 +202,8 @@ impl Producer {
         let bytes = self.inner.bytes.clone().try_acquire_many_owned(record.permits()).map_err(room)?;
         let records = self.inner.records.clone().try_acquire_owned().map_err(room)?;
         let (sender, outcome) = oneshot::channel();
-        match self.dispatch(&record, Tell::Delivery(sender), (bytes, records)) {
-            Ok(()) => Ok(Delivery { outcome }),
+        match self.dispatch(&record, Tell::Receipt(sender), (bytes, records)) {
+            Ok(()) => Ok(Receipt { outcome }),
             Err((error, _)) => Err(error),
         }
     }

@@ -178,7 +178,7 @@ async fn send(request: &LoadRequest, shared: &Shared) {
         };
         let record = Record::new(&LOADS, request.table.clone(), request, headers);
         let sent = match shared.outbox.producer.try_send(record) {
-            Ok(delivery) => delivery.await.map(drop),
+            Ok(receipt) => receipt.await.map(drop),
             Err(error) => Err(error),
         };
         match sent {

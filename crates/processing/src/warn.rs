@@ -61,8 +61,8 @@ pub(crate) async fn run(shared: Arc<Shared>, every: Duration, hold: Duration, en
             let headers = Headers { source: "weir/processing".to_owned(), ..Headers::default() };
             // Without it the door takes what it can: the letters are kept, and the next one comes soon.
             match shared.outbox.producer.try_send(Record::new(&STORMS, endpoint, &storm, headers)) {
-                Ok(delivery) => {
-                    if let Some(Err(error)) = ends.run_until_cancelled(delivery).await {
+                Ok(receipt) => {
+                    if let Some(Err(error)) = ends.run_until_cancelled(receipt).await {
                         tracing::warn!(%error, "reporting an endpoint's storm to the door failed");
                     }
                 }

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use bus::{Ack, Claim, Coordinates, Delivery, Error, Prepared, Producer, Refusal, Verdict, dead_letters};
+use bus::{Ack, Claim, Coordinates, Error, Prepared, Producer, Receipt, Refusal, Verdict, dead_letters};
 use common::reasons::{TOO_LARGE, UNKNOWN_TOPIC};
 use prost_types::Timestamp;
 use service::{Taken, What};
@@ -212,9 +212,9 @@ impl Outbox {
         };
         let (stage, topic) = (self.stage, record.topic.clone());
         match self.producer.try_send(record.clone()) {
-            Ok(delivery) => {
+            Ok(receipt) => {
                 self.tasks.spawn(async move {
-                    match delivery.await {
+                    match receipt.await {
                         Ok(_) => {
                             ack.complete();
                             let age = age(received_at, service::clock::now());
@@ -229,17 +229,17 @@ impl Outbox {
         }
     }
 
-    async fn deliveries(&self, records: &[Prepared]) -> Result<Vec<Delivery>, Error> {
-        let mut deliveries = Vec::with_capacity(records.len());
+    async fn receipts(&self, records: &[Prepared]) -> Result<Vec<Receipt>, Error> {
+        let mut receipts = Vec::with_capacity(records.len());
         for record in records {
             loop {
                 match self.producer.try_send(record.clone()) {
                     Err(Error::Full) => tokio::time::sleep(FULL_PAUSE).await,
-                    other => break deliveries.push(other?),
+                    other => break receipts.push(other?),
                 }
             }
         }
-        Ok(deliveries)
+        Ok(receipts)
     }
 
     /// The reason code of what will be refused however often it is tried.

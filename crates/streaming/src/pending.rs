@@ -14,7 +14,7 @@ use crate::limit::Lane;
 /// Waits for the acknowledgement of one delivery and counts it, also when the sender is told 503 before, or has gone:
 /// what was sent may be written all the same, and the numbers shall say so.
 pub(crate) struct Pending {
-    waiting: Option<(bus::Delivery, Sent)>,
+    waiting: Option<(bus::Receipt, Sent)>,
     tasks: TaskTracker,
 }
 
@@ -27,19 +27,19 @@ struct Sent {
 
 impl Pending {
     pub(crate) fn new(
-        delivery: bus::Delivery,
+        receipt: bus::Receipt,
         endpoint: Arc<Endpoint>,
         lane: Lane,
         taken: Taken,
         tasks: TaskTracker,
     ) -> Self {
-        Self { waiting: Some((delivery, Sent { endpoint, lane, taken, at: Instant::now() })), tasks }
+        Self { waiting: Some((receipt, Sent { endpoint, lane, taken, at: Instant::now() })), tasks }
     }
 
     /// Whether the log has made the record durable, told at the deadline at the latest.
     pub(crate) async fn acknowledged(mut self, deadline: Instant) -> Result<(), Refusal> {
-        let Some((delivery, _)) = &mut self.waiting else { return Err(Refusal::Internal) };
-        let Ok(outcome) = timeout_at(deadline, delivery).await else { return Err(Refusal::NotAcknowledged) };
+        let Some((receipt, _)) = &mut self.waiting else { return Err(Refusal::Internal) };
+        let Ok(outcome) = timeout_at(deadline, receipt).await else { return Err(Refusal::NotAcknowledged) };
         let Some((_, sent)) = self.waiting.take() else { return Err(Refusal::Internal) };
         sent.count(outcome, false)
     }
@@ -67,9 +67,9 @@ impl Sent {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        let Some((delivery, sent)) = self.waiting.take() else { return };
+        let Some((receipt, sent)) = self.waiting.take() else { return };
         // Outside of a runtime there is nobody left to wait.
         let Ok(runtime) = Handle::try_current() else { return };
-        self.tasks.spawn_on(async move { sent.count(delivery.await, true) }, &runtime);
+        self.tasks.spawn_on(async move { sent.count(receipt.await, true) }, &runtime);
     }
 }

@@ -52,9 +52,9 @@ async fn a_broker_killed_in_the_middle_loses_nothing_that_was_acknowledged() {
     let (mut acknowledged, mut seen) = (BTreeSet::new(), BTreeSet::new());
     let mut number_sent = 0;
     for round in 0..3 {
-        let mut deliveries = Vec::new();
+        let mut receipts = Vec::new();
         for _ in 0..300 {
-            deliveries.push((number_sent, producer.try_send(numbered(&number_sent.to_string(), number_sent)).unwrap()));
+            receipts.push((number_sent, producer.try_send(numbered(&number_sent.to_string(), number_sent)).unwrap()));
             number_sent += 1;
         }
         if round < 2 {
@@ -63,8 +63,8 @@ async fn a_broker_killed_in_the_middle_loses_nothing_that_was_acknowledged() {
                 kafka.restart().unwrap();
             });
         }
-        for (number, delivery) in deliveries {
-            if within("an outcome", delivery).await.is_ok() {
+        for (number, receipt) in receipts {
+            if within("an outcome", receipt).await.is_ok() {
                 acknowledged.insert(number);
             }
         }
@@ -130,14 +130,14 @@ async fn closing_ends_in_time_without_a_broker() {
     let producer = bus.producer().unwrap();
     kafka.pause().unwrap();
     crate::support::complete(records.into_iter().map(|record| record.ack));
-    let delivery = producer.try_send(numbered("k", 9)).unwrap();
+    let receipt = producer.try_send(numbered("k", 9)).unwrap();
     let begun = std::time::Instant::now();
     // It cannot commit: that is no loss, for the records come again.
     let _ = consumer.close(Duration::from_secs(2)).await;
     assert!(matches!(producer.flush(Duration::from_secs(1)).await, Err(Error::TimedOut { .. })));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     kafka.resume().unwrap();
-    let delivered = tokio::time::timeout(crate::support::LIMIT, delivery).await;
+    let delivered = tokio::time::timeout(crate::support::LIMIT, receipt).await;
     let (state, exited) = (producer.state(), kafka.exited().unwrap());
     assert!(matches!(delivered, Ok(Ok(_))), "{delivered:?}, producer {state:?}, broker exited {exited:?}");
 }

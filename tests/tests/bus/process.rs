@@ -44,14 +44,14 @@ async fn writes_until_it_is_killed() {
     });
     let producer = bus.producer().unwrap();
     for first in (0u64..).step_by(100) {
-        let mut deliveries = Vec::new();
+        let mut receipts = Vec::new();
         for number in first..first + 100 {
             let record = Record::encoded(TOPIC, number.to_string(), value(number), Headers::default());
-            deliveries.push((number, producer.try_send(record).unwrap()));
+            receipts.push((number, producer.try_send(record).unwrap()));
         }
         let mut told = String::new();
-        for (number, delivery) in deliveries {
-            let at = delivery.await.unwrap();
+        for (number, receipt) in receipts {
+            let at = receipt.await.unwrap();
             told += &format!("acknowledged {} {} {number}\n", at.partition, at.offset);
         }
         told += &format!("committed {}\n", committed(&bus).await.values().sum::<i64>());

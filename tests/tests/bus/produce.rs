@@ -57,8 +57,8 @@ pub(crate) async fn topics_have_compressions_of_their_own(log: &Log) {
             sent.push(producer.try_send(record).unwrap());
         }
     }
-    for delivery in sent {
-        within("a delivery", delivery).await.unwrap();
+    for receipt in sent {
+        within("a delivery", receipt).await.unwrap();
     }
     for topic in &topics {
         let mut reader = bus.reader(std::slice::from_ref(topic), Start::Beginning).await.unwrap();
@@ -91,8 +91,8 @@ pub(crate) async fn headers_come_back_as_they_were(log: &Log) {
         instead_of: vec![first.clone(), first],
     };
     let producer = bus.producer().unwrap();
-    let delivery = producer.try_send(Record::encoded(TOPIC, "k", vec![1, 0, 255], headers.clone())).unwrap();
-    let at = within("the delivery", delivery).await.unwrap();
+    let receipt = producer.try_send(Record::encoded(TOPIC, "k", vec![1, 0, 255], headers.clone())).unwrap();
+    let at = within("the delivery", receipt).await.unwrap();
     let record = stored(&bus).await.remove(1);
     assert_eq!(record.coordinates, at);
     assert_eq!(record.headers, headers);
@@ -137,15 +137,15 @@ pub(crate) async fn is_full_by_count(log: &Log) {
         })
         .await;
     let producer = bus.producer().unwrap();
-    let deliveries: Vec<_> = (0..3).map(|n| producer.try_send(numbered("k", n)).unwrap()).collect();
+    let receipts: Vec<_> = (0..3).map(|n| producer.try_send(numbered("k", n)).unwrap()).collect();
     assert_eq!(producer.state().in_flight_records, 3);
     assert!(matches!(producer.try_send(numbered("k", 3)), Err(Error::Full)));
     // Whoever may wait gets room when there is some, in the order of the calls.
     let (ack, outcome) = Ack::testing();
     within("room", producer.send(numbered("k", 3), ack)).await.unwrap();
     assert_eq!(within("the outcome", outcome).await.unwrap(), Outcome::Completed);
-    for delivery in deliveries {
-        within("a delivery", delivery).await.unwrap();
+    for receipt in receipts {
+        within("a delivery", receipt).await.unwrap();
     }
     producer.flush(LIMIT).await.unwrap();
     assert_eq!((producer.state().in_flight_records, producer.state().in_flight_bytes), (0, 0));
@@ -162,12 +162,12 @@ pub(crate) async fn is_full_by_bytes(log: &Log) {
         .await;
     let producer = bus.producer().unwrap();
     let large = || Record::encoded(TOPIC, "k", vec![7; 45_000], Headers::default());
-    let deliveries = [producer.try_send(large()).unwrap(), producer.try_send(large()).unwrap()];
+    let receipts = [producer.try_send(large()).unwrap(), producer.try_send(large()).unwrap()];
     assert!(matches!(producer.try_send(large()), Err(Error::Full)));
     let small = producer.try_send(numbered("k", 1)).unwrap();
     assert!(producer.state().in_flight_bytes > 90_000);
-    for delivery in deliveries.into_iter().chain([small]) {
-        within("a delivery", delivery).await.unwrap();
+    for receipt in receipts.into_iter().chain([small]) {
+        within("a delivery", receipt).await.unwrap();
     }
     producer.flush(LIMIT).await.unwrap();
     within("a delivery", producer.try_send(large()).unwrap()).await.unwrap();

@@ -117,10 +117,10 @@ pub(crate) async fn produce_keyed(
     key: impl Fn(u32) -> String,
 ) -> Vec<Coordinates> {
     let producer = bus.producer().unwrap();
-    let deliveries: Vec<_> = numbers.map(|n| producer.try_send(numbered(&key(n), n)).unwrap()).collect();
+    let receipts: Vec<_> = numbers.map(|n| producer.try_send(numbered(&key(n), n)).unwrap()).collect();
     let mut places = Vec::new();
-    for delivery in deliveries {
-        places.push(within("a delivery", delivery).await.unwrap());
+    for receipt in receipts {
+        places.push(within("a delivery", receipt).await.unwrap());
     }
     places
 }

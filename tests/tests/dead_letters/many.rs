@@ -194,7 +194,7 @@ async fn measured(count: u32) {
         let headers = Headers { id: letter.id.clone(), source: letter.stage.clone(), ..Headers::default() };
         let record = Record::new(&DEAD_LETTERS, letter.source.clone(), &letter, headers);
         while sending.len() > 20_000 {
-            let sent: bus::Delivery = sending.pop_front().unwrap();
+            let sent: bus::Receipt = sending.pop_front().unwrap();
             sent.await.unwrap();
         }
         sending.push_back(producer.try_send(record).unwrap());

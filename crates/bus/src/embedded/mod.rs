@@ -15,7 +15,7 @@
 //! ```text
 //! producers ─┐                                        ┌─▶ the end of each partition ─▶ readers, members of groups
 //! commits ───┼─▶ queue ─▶ writer: one batch, one fsync ┤
-//! topics ────┘                                        └─▶ deliveries, acks
+//! topics ────┘                                        └─▶ receipts, acks
 //! ```
 
 use std::collections::HashMap;

@@ -49,7 +49,7 @@ async fn produce(bus: Bus, claims: Claims, told: Arc<Mutex<Told>>, stop: Cancell
     let from = source();
     let mut number = first;
     while !stop.is_cancelled() {
-        let mut deliveries = Vec::new();
+        let mut receipts = Vec::new();
         for _ in 0..fastrand::usize(1..20) {
             number += 2;
             let claim = Claim { ce_type: "type", id: id(number), at: &from, index: 0 };
@@ -57,10 +57,10 @@ async fn produce(bus: Bus, claims: Claims, told: Arc<Mutex<Told>>, stop: Cancell
             let value = format!("{number} {}", "x".repeat(fastrand::usize(0..400)));
             let topic = TOPICS[fastrand::usize(..2)];
             let record = Record::encoded(topic, number.to_string(), value.clone().into_bytes(), Headers::default());
-            deliveries.push((producer.try_send(record).unwrap(), value));
+            receipts.push((producer.try_send(record).unwrap(), value));
         }
-        for (delivery, value) in deliveries {
-            let at = delivery.await.unwrap();
+        for (receipt, value) in receipts {
+            let at = receipt.await.unwrap();
             let at = (at.topic.to_string(), at.partition, at.offset);
             assert_eq!(told.lock().unwrap().acknowledged.insert(at, value), None, "an offset was given twice");
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bus::{Bus, Delivery, Headers, Producer, Record, Start};
+use bus::{Bus, Headers, Producer, Receipt, Record, Start};
 use common::registration::v1::Registration;
 use common::topics::REGISTRATIONS;
 use prost::{Message as _, Name as _};
@@ -34,7 +34,7 @@ pub enum PublishError {
         /// The time it had.
         limit: Duration,
         /// Tells whether it was written after all; none where it never left.
-        pending: Option<Delivery>,
+        pending: Option<Receipt>,
     },
 }
 
@@ -127,10 +127,10 @@ impl Publisher {
             }
         };
         let Ok(sent) = tokio::time::timeout_at(until, sent).await else { return Err(timed_out(None)) };
-        let mut delivery = sent.map_err(failed)?;
-        match tokio::time::timeout_at(until, &mut delivery).await {
+        let mut receipt = sent.map_err(failed)?;
+        match tokio::time::timeout_at(until, &mut receipt).await {
             Ok(outcome) => outcome.map(drop).map_err(failed),
-            Err(_) => Err(timed_out(Some(delivery))),
+            Err(_) => Err(timed_out(Some(receipt))),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::Delivery;
+use bus::Receipt;
 use common::registration::v1::registration_service_server::RegistrationService;
 use common::registration::v1::{
     DeleteRequest, DeleteResponse, GetRequest, GetResponse, ListRequest, ListResponse, PlainSecret, RegisterRequest,
@@ -190,9 +190,9 @@ impl Inner {
 
     /// Holds the lock of a change until its record was written or given up: written after the lock was free, it could
     /// land behind another record of the same revision, and nobody would see the difference.
-    async fn settle(self: Arc<Self>, change: Box<dyn Change>, delivery: Delivery, id: String) {
+    async fn settle(self: Arc<Self>, change: Box<dyn Change>, receipt: Receipt, id: String) {
         let outcome = tokio::select! {
-            outcome = delivery => outcome,
+            outcome = receipt => outcome,
             // Topic and database are compared at the next start.
             () = self.moments.ends.cancelled() => return drop(change),
         };

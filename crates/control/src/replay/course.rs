@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, Coordinates, Delivery, Prepared, Producer};
+use bus::{Bus, Coordinates, Prepared, Producer, Receipt};
 use common::deadletter::v1::Replay;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -86,7 +86,7 @@ pub(crate) struct Course<W: Work> {
     pub(crate) work: W,
     answers: mpsc::Sender<Result<W::Answer, Status>>,
     pace: DefaultDirectRateLimiter,
-    in_flight: VecDeque<(W::What, Delivery)>,
+    in_flight: VecDeque<(W::What, Receipt)>,
     told: Instant,
     kept: Instant,
 }
@@ -169,13 +169,13 @@ impl<W: Work> Course<W> {
         while tokio::time::timeout(TELL, self.pace.until_ready()).await.is_err() {
             self.tell().await?;
         }
-        let delivery = loop {
+        let receipt = loop {
             match self.tools.producer.try_send(record.clone()) {
                 Err(bus::Error::Full) => tokio::time::sleep(FULL_PAUSE).await,
                 other => break other?,
             }
         };
-        self.in_flight.push_back((what, delivery));
+        self.in_flight.push_back((what, receipt));
         self.settle(IN_FLIGHT).await;
         Ok(())
     }
@@ -183,10 +183,10 @@ impl<W: Work> Course<W> {
     /// Waits until so many are left in flight.
     pub(crate) async fn settle(&mut self, left: usize) {
         while self.in_flight.len() > left
-            && let Some((_, delivery)) = self.in_flight.front_mut()
+            && let Some((_, receipt)) = self.in_flight.front_mut()
         {
             // Taken out when it has ended, so that nothing is forgotten where this is dropped.
-            let outcome = delivery.await;
+            let outcome = receipt.await;
             let Some((what, _)) = self.in_flight.pop_front() else { return };
             match outcome {
                 Ok(at) => self.work.sent(what, Some(&at)),

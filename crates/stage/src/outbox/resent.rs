@@ -1,7 +1,7 @@
 //! A record that comes again may be one whose outputs the log refuses for good, so its outputs are waited for: what is
 //! refused for good gives its claim back and becomes a dead letter, and the partition goes on.
 
-use bus::{Ack, Coordinates, Delivery, Error, Verdict};
+use bus::{Ack, Coordinates, Error, Receipt, Verdict};
 use bytes::Bytes;
 use service::Taken;
 use tracing::Span;
@@ -21,7 +21,7 @@ pub(super) struct Resent<T> {
     traceparent: Option<String>,
     attempts: u32,
     duplicates: usize,
-    waiting: Vec<(Event, Vec<Delivery>)>,
+    waiting: Vec<(Event, Vec<Receipt>)>,
     refused: Vec<Refused>,
     payload: Option<Bytes>,
     /// Until it ends.
@@ -45,8 +45,8 @@ impl<T> Resent<T> {
             match item {
                 Item::Refused(item) => refused.push(item),
                 Item::Event(_) if verdicts.next() == Some(&Verdict::Duplicate) => duplicates += 1,
-                Item::Event(event) => match outbox.deliveries(&event.records).await {
-                    Ok(deliveries) => waiting.push((event, deliveries)),
+                Item::Event(event) => match outbox.receipts(&event.records).await {
+                    Ok(receipts) => waiting.push((event, receipts)),
                     Err(error) => {
                         ack.clone().fail(&error);
                         return Err(Emitted { n, ack, sent: all, with });
@@ -80,9 +80,9 @@ impl<T> Resent<T> {
         let all = waiting.len();
         // Counted where the record ends: one that fails on the way comes again, and is counted then.
         let (mut events, mut sent, mut given_back) = (0, Vec::new(), Vec::new());
-        for (event, deliveries) in waiting {
+        for (event, receipts) in waiting {
             let topics: Vec<_> = event.records.iter().map(|record| record.topic.clone()).collect();
-            let Err(error) = durable(deliveries).await else {
+            let Err(error) = durable(receipts).await else {
                 sent.extend(topics);
                 events += 1;
                 continue;
@@ -118,10 +118,10 @@ impl<T> Resent<T> {
 }
 
 /// Waits for all of them; the first error.
-async fn durable(deliveries: Vec<Delivery>) -> Result<(), Error> {
+async fn durable(receipts: Vec<Receipt>) -> Result<(), Error> {
     let mut outcome = Ok(());
-    for delivery in deliveries {
-        outcome = outcome.and(delivery.await.map(|_| ()));
+    for receipt in receipts {
+        outcome = outcome.and(receipt.await.map(|_| ()));
     }
     outcome
 }
