@@ -118,7 +118,7 @@ pub struct ProducerState {
 
 /// A record in flight: its hold on the limits, and who is told.
 #[derive(Debug)]
-pub(crate) struct Flying {
+pub(crate) struct InFlight {
     /// With prefix.
     pub(crate) topic: Arc<str>,
     tell: Tell,
@@ -133,7 +133,7 @@ enum Tell {
     Letter(Ack, usize, Arc<Letters>),
 }
 
-impl Flying {
+impl InFlight {
     pub(crate) fn land(self, outcome: Result<Coordinates, Error>) {
         match (self.tell, outcome) {
             // Nobody may be waiting any more, as when a request was cut.
@@ -244,9 +244,9 @@ impl Producer {
         loop {
             match self.dispatch(record, tell, room) {
                 Ok(()) => return Ok(()),
-                Err((Error::Full, flying)) => (tell, room) = (flying.tell, flying.room),
-                Err((error, flying)) => {
-                    flying.land(Err(error.clone()));
+                Err((Error::Full, in_flight)) => (tell, room) = (in_flight.tell, in_flight.room),
+                Err((error, in_flight)) => {
+                    in_flight.land(Err(error.clone()));
                     return Err(error);
                 }
             }
@@ -259,12 +259,12 @@ impl Producer {
         record: &Prepared,
         tell: Tell,
         room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
-    ) -> Result<(), (Error, Box<Flying>)> {
+    ) -> Result<(), (Error, Box<InFlight>)> {
         let topic = format!("{}{}", self.inner.prefix, record.topic).into();
-        let flying = Box::new(Flying { topic, tell, room });
+        let in_flight = Box::new(InFlight { topic, tell, room });
         match &self.inner.way {
-            Way::Kafka(slots) => slots.send(record, flying),
-            Way::Embedded(sender) => sender.send(record, flying),
+            Way::Kafka(slots) => slots.send(record, in_flight),
+            Way::Embedded(sender) => sender.send(record, in_flight),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::writer::Append;
 use super::{Embedded, keys, partitioner};
-use crate::producer::Flying;
+use crate::producer::InFlight;
 use crate::progress::Progress;
 use crate::threads::lock;
 use crate::{Error, Prepared, Refusal};
@@ -22,18 +22,18 @@ impl Sender {
         Self { embedded, progress: Arc::default() }
     }
 
-    /// Hands a record to the writer. `flying` comes back where it was not taken.
-    pub(crate) fn send(&self, record: &Prepared, flying: Box<Flying>) -> Result<(), (Error, Box<Flying>)> {
-        let refuse = |flying: Box<Flying>, refusal: Refusal, reason: String| {
-            let (topic, reason) = (flying.topic.clone(), reason.into());
+    /// Hands a record to the writer. `in_flight` comes back where it was not taken.
+    pub(crate) fn send(&self, record: &Prepared, in_flight: Box<InFlight>) -> Result<(), (Error, Box<InFlight>)> {
+        let refuse = |in_flight: Box<InFlight>, refusal: Refusal, reason: String| {
+            let (topic, reason) = (in_flight.topic.clone(), reason.into());
             let error = Error::NotDelivered { topic, reason, refusal: Some(refusal) };
-            metrics::counter!("weir_producer_failures_total", "topic" => flying.topic.to_string()).increment(1);
-            flying.land(Err(error));
+            metrics::counter!("weir_producer_failures_total", "topic" => in_flight.topic.to_string()).increment(1);
+            in_flight.land(Err(error));
         };
         let log = &self.embedded.log;
-        let Some(topic) = log.topic(&flying.topic) else {
+        let Some(topic) = log.topic(&in_flight.topic) else {
             refuse(
-                flying,
+                in_flight,
                 Refusal::NoTopic,
                 "the topic does not exist: create it, or set bus.create_topics".to_owned(),
             );
@@ -42,7 +42,7 @@ impl Sender {
         let (bytes, limit) = (record.bytes(), topic.max_record_bytes);
         if bytes > limit {
             refuse(
-                flying,
+                in_flight,
                 Refusal::TooLarge,
                 format!("it has {bytes} bytes, and the topic's max.message.bytes is {limit}"),
             );
@@ -55,7 +55,7 @@ impl Sender {
             log: self.embedded.log_at(&topic, i32::try_from(partition).unwrap_or_default(), i64::MAX),
             topic,
             value: keys::record(&record.key, record.written(), record.payload.as_deref()),
-            flying,
+            in_flight,
             progress: self.progress.clone(),
         };
         let now = Instant::now();
@@ -63,7 +63,7 @@ impl Sender {
         let linger = Duration::from_millis(u64::from(self.embedded.settings.producer.linger_ms));
         log.queue.append(append, now + linger).map_err(|append| {
             self.progress.landed(false, Instant::now());
-            (Error::Closed, append.flying)
+            (Error::Closed, append.in_flight)
         })
     }
 

@@ -14,7 +14,7 @@ use super::groups::Groups;
 use super::keys;
 use super::store::{Files, Topic};
 use crate::claims::Clock;
-use crate::producer::Flying;
+use crate::producer::InFlight;
 use crate::progress::Progress;
 use crate::threads::lock;
 use crate::{Coordinates, Error};
@@ -34,7 +34,7 @@ pub(super) struct Append {
     pub(super) value: Vec<u8>,
     /// The log's identity as the sender's bus has it, in the last epoch.
     pub(super) log: Arc<str>,
-    pub(super) flying: Box<Flying>,
+    pub(super) in_flight: Box<InFlight>,
     pub(super) progress: Arc<Progress>,
 }
 
@@ -227,12 +227,12 @@ impl Writer {
                 }
                 Err(error) => {
                     waiting.into_iter().for_each(|done| drop(done.send(Err(error.clone()))));
-                    for Append { topic, flying, progress, .. } in appends {
+                    for Append { topic, in_flight, progress, .. } in appends {
                         progress.landed(false, Instant::now());
                         metrics::counter!("weir_producer_failures_total", "topic" => topic.name.to_string())
                             .increment(1);
                         let reason = error.to_string().into();
-                        flying.land(Err(Error::NotDelivered { topic: topic.name.clone(), reason, refusal: None }));
+                        in_flight.land(Err(Error::NotDelivered { topic: topic.name.clone(), reason, refusal: None }));
                     }
                 }
             }
@@ -323,9 +323,9 @@ impl Writer {
 fn tell(written: Written) {
     let now = Instant::now();
     for (append, offset) in written {
-        let Append { topic, partition, log, flying, progress, .. } = append;
+        let Append { topic, partition, log, in_flight, progress, .. } = append;
         progress.landed(true, now);
         let partition = i32::try_from(partition).unwrap_or(i32::MAX);
-        flying.land(Ok(Coordinates { log, topic: topic.name.clone(), partition, offset }));
+        in_flight.land(Ok(Coordinates { log, topic: topic.name.clone(), partition, offset }));
     }
 }

@@ -17,7 +17,7 @@ use rdkafka::{ClientContext, Message as _};
 
 use super::client::{Events, unusable};
 use super::{Kafka, lock, message, thread};
-use crate::producer::Flying;
+use crate::producer::InFlight;
 use crate::progress::Progress;
 use crate::{Coordinates, Error, Prepared, Refusal};
 
@@ -56,7 +56,7 @@ struct Deliveries {
     kafka: Arc<Kafka>,
     progress: Arc<Progress>,
     /// Delivered before the log's identity was known: partition and offset.
-    unnamed: Mutex<Vec<(Box<Flying>, i32, i64)>>,
+    unnamed: Mutex<Vec<(Box<InFlight>, i32, i64)>>,
 }
 
 impl ClientContext for Deliveries {
@@ -79,10 +79,10 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = Box<Flying>;
+    type DeliveryOpaque = Box<InFlight>;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, flying: Box<Flying>) {
-        let topic = flying.topic.clone();
+    fn delivery(&self, result: &DeliveryResult<'_>, in_flight: Box<InFlight>) {
+        let topic = in_flight.topic.clone();
         let (reason, refusal): (Arc<str>, _) = match result {
             // Concluded, and not answered: where a request was refused and the one behind it in the same partition was
             // taken, the client takes the first for written too. That holds only where the broker knows the producer: of
@@ -94,8 +94,8 @@ impl ProducerContext for Deliveries {
                 self.progress.landed(true, Instant::now());
                 let (partition, offset) = (message.partition(), message.offset());
                 match self.kafka.known_log() {
-                    Some(log) => flying.land(Ok(Coordinates { log: log.clone(), topic, partition, offset })),
-                    None => lock(&self.unnamed).push((flying, partition, offset)),
+                    Some(log) => in_flight.land(Ok(Coordinates { log: log.clone(), topic, partition, offset })),
+                    None => lock(&self.unnamed).push((in_flight, partition, offset)),
                 }
                 return;
             }
@@ -103,7 +103,7 @@ impl ProducerContext for Deliveries {
         };
         self.progress.landed(false, Instant::now());
         metrics::counter!("weir_producer_failures_total", "topic" => topic.to_string()).increment(1);
-        flying.land(Err(Error::NotDelivered { topic, reason, refusal }));
+        in_flight.land(Err(Error::NotDelivered { topic, reason, refusal }));
     }
 }
 
@@ -142,8 +142,8 @@ impl Slots {
         self.sets.values().flatten()
     }
 
-    /// Hands a record to the client. `flying` comes back where it was not taken.
-    pub(crate) fn send(&self, record: &Prepared, flying: Box<Flying>) -> Result<(), (Error, Box<Flying>)> {
+    /// Hands a record to the client. `in_flight` comes back where it was not taken.
+    pub(crate) fn send(&self, record: &Prepared, in_flight: Box<InFlight>) -> Result<(), (Error, Box<InFlight>)> {
         let number = if record.key.is_empty() {
             self.next.fetch_add(1, Ordering::Relaxed)
         } else {
@@ -153,9 +153,9 @@ impl Slots {
         };
         let set = self.sets.get(self.kafka.settings.producer.compression_of(&record.topic));
         let slot = set.and_then(|set| set.get(number % set.len().max(1)));
-        let Some(slot) = slot else { return Err((Error::Closed, flying)) };
-        let topic = flying.topic.clone();
-        let mut out = BaseRecord::<[u8], [u8], Box<Flying>>::with_opaque_to(&topic, flying)
+        let Some(slot) = slot else { return Err((Error::Closed, in_flight)) };
+        let topic = in_flight.topic.clone();
+        let mut out = BaseRecord::<[u8], [u8], Box<InFlight>>::with_opaque_to(&topic, in_flight)
             .headers(message::headers(record.written()));
         if !record.key.is_empty() {
             out = out.key(&record.key);
@@ -234,9 +234,9 @@ impl Slot {
             return;
         }
         let log = self.kafka.identify(producer.client(), IDENTIFY);
-        for (flying, partition, offset) in unnamed {
-            let topic = flying.topic.clone();
-            flying.land(match &log {
+        for (in_flight, partition, offset) in unnamed {
+            let topic = in_flight.topic.clone();
+            in_flight.land(match &log {
                 Some(log) => Ok(Coordinates { log: log.clone(), topic, partition, offset }),
                 // It is durable, but where it stands cannot be said: the sender sends it again.
                 None => {
