@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// Why the log refuses a record as often as it is sent, while the topic is as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Rejection {
     /// It has more bytes than a record may have, or one of its topic.
     TooLarge,
     /// There is no such topic.
@@ -37,7 +37,7 @@ pub enum Error {
         /// As the log or the client told it.
         reason: Arc<str>,
         /// Why it would be refused again, where it would.
-        refusal: Option<Refusal>,
+        refusal: Option<Rejection>,
     },
     /// The log or a store cannot be reached, or did not answer in time.
     #[error("{what} is unavailable: {reason}")]
@@ -146,10 +146,10 @@ pub enum Error {
 
 impl Error {
     /// Whether the log would refuse the record again, and why.
-    pub fn refusal(&self) -> Option<Refusal> {
+    pub fn refusal(&self) -> Option<Rejection> {
         match self {
-            Self::TooLarge { .. } => Some(Refusal::TooLarge),
-            Self::NoTopic { .. } => Some(Refusal::NoTopic),
+            Self::TooLarge { .. } => Some(Rejection::TooLarge),
+            Self::NoTopic { .. } => Some(Rejection::NoTopic),
             Self::NotDelivered { refusal, .. } => *refusal,
             _ => None,
         }

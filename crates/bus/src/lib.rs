@@ -55,7 +55,7 @@ pub use bus::Bus;
 pub use claims::{Claim, Claims, ClaimsState, Clock, Reach, Verdict};
 pub use consumer::{Consumer, ConsumerState, Lag, Stopped};
 pub use coordinates::{Coordinates, NotCoordinates};
-pub use error::{Error, Refusal};
+pub use error::{Error, Rejection};
 pub use extent::{Epoch, Extent, Logs};
 pub use groups::{Group, GroupPlace};
 pub use headers::Headers;

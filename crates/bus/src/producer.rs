@@ -14,7 +14,7 @@ use crate::content::OVERHEAD;
 use crate::embedded;
 use crate::kafka::producer::Slots;
 use crate::threads::lock;
-use crate::{Ack, Coordinates, Error, Prepared, Refusal, dead_letters};
+use crate::{Ack, Coordinates, Error, Prepared, Rejection, dead_letters};
 
 /// After this time a dead letter of a size that was refused is tried again.
 const LETTERS_AGAIN: Duration = Duration::from_secs(600);
@@ -142,7 +142,7 @@ impl InFlight {
             (Tell::Ack(ack), Err(error)) => ack.fail(&error),
             (Tell::Letter(ack, ..), Ok(_)) => ack.complete(),
             (Tell::Letter(ack, bytes, letters), Err(error)) => {
-                if error.refusal() == Some(Refusal::TooLarge) {
+                if error.refusal() == Some(Rejection::TooLarge) {
                     letters.note(bytes, Instant::now());
                 }
                 ack.fail(&error);

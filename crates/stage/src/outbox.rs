@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use bus::{Ack, Claim, Coordinates, Error, Prepared, Producer, Receipt, Refusal, Verdict, dead_letters};
+use bus::{Ack, Claim, Coordinates, Error, Prepared, Producer, Receipt, Rejection, Verdict, dead_letters};
 use common::reasons::{TOO_LARGE, UNKNOWN_TOPIC};
 use prost_types::Timestamp;
 use service::{Taken, What};
@@ -245,8 +245,8 @@ impl Outbox {
     /// The reason code of what will be refused however often it is tried.
     fn for_good(&self, error: &Error) -> Option<&'static str> {
         match error.refusal()? {
-            Refusal::TooLarge => Some(TOO_LARGE),
-            Refusal::NoTopic => self.refusals.without_topic.then_some(UNKNOWN_TOPIC),
+            Rejection::TooLarge => Some(TOO_LARGE),
+            Rejection::NoTopic => self.refusals.without_topic.then_some(UNKNOWN_TOPIC),
         }
     }
 }

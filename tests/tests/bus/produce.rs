@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bus::dead_letters::Refused;
-use bus::{Ack, Error, Headers, Outcome, Prepared, Record, Refusal, Start};
+use bus::{Ack, Error, Headers, Outcome, Prepared, Record, Rejection, Start};
 use common::deadletter::v1::DeadLetter;
 use common::registration::v1::Registration;
 use common::topics::{DEAD_LETTERS, REGISTRATIONS};
@@ -199,7 +199,7 @@ pub(crate) async fn says_what_a_topic_refuses_each_time(log: &Log) {
     let large: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(50_000).collect();
     let sent = producer.try_send(Record::encoded(TOPIC, "k", large, Headers::default())).unwrap();
     let error = within("the refusal", sent).await.unwrap_err();
-    assert_eq!(error.refusal(), Some(Refusal::TooLarge), "{error}");
+    assert_eq!(error.refusal(), Some(Rejection::TooLarge), "{error}");
     within("what fits", producer.try_send(numbered("k", 1)).unwrap()).await.unwrap();
 }
 

@@ -8,7 +8,7 @@ use super::{Embedded, keys, partitioner};
 use crate::producer::InFlight;
 use crate::progress::Progress;
 use crate::threads::lock;
-use crate::{Error, Prepared, Refusal};
+use crate::{Error, Prepared, Rejection};
 
 /// The way of one producer into the log.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Sender {
 
     /// Hands a record to the writer. `in_flight` comes back where it was not taken.
     pub(crate) fn send(&self, record: &Prepared, in_flight: Box<InFlight>) -> Result<(), (Error, Box<InFlight>)> {
-        let refuse = |in_flight: Box<InFlight>, refusal: Refusal, reason: String| {
+        let refuse = |in_flight: Box<InFlight>, refusal: Rejection, reason: String| {
             let (topic, reason) = (in_flight.topic.clone(), reason.into());
             let error = Error::NotDelivered { topic, reason, refusal: Some(refusal) };
             metrics::counter!("weir_producer_failures_total", "topic" => in_flight.topic.to_string()).increment(1);
@@ -34,7 +34,7 @@ impl Sender {
         let Some(topic) = log.topic(&in_flight.topic) else {
             refuse(
                 in_flight,
-                Refusal::NoTopic,
+                Rejection::NoTopic,
                 "the topic does not exist: create it, or set bus.create_topics".to_owned(),
             );
             return Ok(());
@@ -43,7 +43,7 @@ impl Sender {
         if bytes > limit {
             refuse(
                 in_flight,
-                Refusal::TooLarge,
+                Rejection::TooLarge,
                 format!("it has {bytes} bytes, and the topic's max.message.bytes is {limit}"),
             );
             return Ok(());

@@ -19,7 +19,7 @@ use super::client::{Events, unusable};
 use super::{Kafka, lock, message, thread};
 use crate::producer::InFlight;
 use crate::progress::Progress;
-use crate::{Coordinates, Error, Prepared, Refusal};
+use crate::{Coordinates, Error, Prepared, Rejection};
 
 const POLL: Duration = Duration::from_millis(100);
 /// What a dropped producer gives its last records.
@@ -108,10 +108,10 @@ impl ProducerContext for Deliveries {
 }
 
 /// Why a record would be refused again.
-fn refusal(error: &KafkaError) -> Option<Refusal> {
+fn refusal(error: &KafkaError) -> Option<Rejection> {
     match error.rdkafka_error_code()? {
-        RDKafkaErrorCode::MessageSizeTooLarge => Some(Refusal::TooLarge),
-        RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => Some(Refusal::NoTopic),
+        RDKafkaErrorCode::MessageSizeTooLarge => Some(Rejection::TooLarge),
+        RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition => Some(Rejection::NoTopic),
         _ => None,
     }
 }
