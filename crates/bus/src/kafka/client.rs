@@ -14,7 +14,7 @@ use rdkafka::{ClientConfig, ClientContext};
 use super::addresses::Addresses;
 use super::lock;
 use super::outage::Outage;
-use super::refusal::Refusal;
+use super::refusal::ConnectionRefusal;
 use crate::{Error, Settings};
 
 /// What all clients have in common.
@@ -82,7 +82,7 @@ pub(crate) struct Events {
     pub(crate) addresses: Addresses,
     up: AtomicUsize,
     /// Why brokers do not let this client in; none: nothing is known against it.
-    refusal: Mutex<Option<Refusal>>,
+    refusal: Mutex<Option<ConnectionRefusal>>,
     /// It reaches no broker.
     down: AtomicBool,
     /// Why a connection failed last, with the address.
@@ -110,7 +110,7 @@ impl Events {
     }
 
     /// Why brokers do not let this client in, as far as is known.
-    pub(crate) fn refusal(&self) -> Option<Refusal> {
+    pub(crate) fn refusal(&self) -> Option<ConnectionRefusal> {
         lock(&self.refusal).clone()
     }
 
@@ -138,7 +138,7 @@ impl Events {
         let client = self.client.as_str();
         // A connection that is closed is only a line of its log.
         if facility.starts_with("FAIL")
-            && let Some(refusal) = Refusal::of(None, text)
+            && let Some(refusal) = ConnectionRefusal::of(None, text)
         {
             self.note(refusal);
         }
@@ -171,7 +171,7 @@ impl Events {
         }
     }
 
-    fn note(&self, refusal: Refusal) {
+    fn note(&self, refusal: ConnectionRefusal) {
         // Each attempt fails anew; once is enough to be told.
         let known = lock(&self.refusal).replace(refusal.clone());
         if known.is_none_or(|known| known.kind != refusal.kind) {
@@ -181,7 +181,7 @@ impl Events {
 
     pub(crate) fn on_error(&self, error: &KafkaError, reason: &str) {
         let client = self.client.as_str();
-        if let Some(refusal) = Refusal::of(error.rdkafka_error_code(), reason) {
+        if let Some(refusal) = ConnectionRefusal::of(error.rdkafka_error_code(), reason) {
             self.note(refusal);
         } else if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
             self.is_down(reason);

@@ -1,7 +1,7 @@
 use super::*;
 
 fn told(code: RDKafkaErrorCode, reason: &str) -> Option<String> {
-    Refusal::of(Some(code), reason).map(|refusal| refusal.to_string())
+    ConnectionRefusal::of(Some(code), reason).map(|refusal| refusal.to_string())
 }
 
 #[test]
