@@ -65,7 +65,7 @@ pub use producer::{Producer, ProducerState, Receipt};
 pub use reader::{READER_GROUP, Reader, Start};
 pub use record::{Assignment, Batch, Incoming, Prepared, Record, Stored};
 pub use settings::{DEFAULTS, Settings};
-pub use spans::{Range, Span, Spans};
+pub use spans::{OffsetRange, Span, Spans};
 pub use stalls::Stalls;
 pub use table::{Table, TableHandle};
 pub use topics::{Kept, TopicKind, TopicProblem, TopicSpec, shape};

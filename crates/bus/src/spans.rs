@@ -12,7 +12,7 @@ pub(crate) const AT_ONCE: (usize, usize) = (1024, 1024 * 1024);
 
 /// The offsets of a partition: of the first record there is, and after the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
+pub struct OffsetRange {
     /// The partition.
     pub partition: i32,
     /// Of the first record. What was before it has had its time.
@@ -45,7 +45,7 @@ impl Spans {
     }
 
     /// The partitions, and which offsets they have now. [`Error::NoTopic`] where there is no such topic.
-    pub async fn ranges(&mut self) -> Result<Vec<Range>, Error> {
+    pub async fn ranges(&mut self) -> Result<Vec<OffsetRange>, Error> {
         let topic = self.topic.clone();
         match &self.backend {
             Backend::Embedded(embedded) => embedded.ranges(&topic),
@@ -55,7 +55,7 @@ impl Spans {
 
     /// For each of these partitions, the offset of the first record that was produced at this time or later; its end, where
     /// none was.
-    pub async fn first_at(&mut self, ranges: &[Range], time: &Timestamp) -> Result<Vec<Range>, Error> {
+    pub async fn first_at(&mut self, ranges: &[OffsetRange], time: &Timestamp) -> Result<Vec<OffsetRange>, Error> {
         let (topic, ranges, millis) = (self.topic.clone(), ranges.to_vec(), common::time::to_millis(time));
         match &self.backend {
             Backend::Embedded(embedded) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bus::{Error, Headers, Range, Reader, Record, Spans, Start, TopicKind, TopicSpec};
+use bus::{Error, Headers, OffsetRange, Reader, Record, Spans, Start, TopicKind, TopicSpec};
 use common::registration::v1::Registration;
 use common::topics::REGISTRATIONS;
 use tokio_util::sync::CancellationToken;
@@ -60,9 +60,9 @@ async fn part(spans: &mut Spans, mut from: i64, until: i64) -> Vec<i64> {
 pub(crate) async fn parts_are_read_in_any_order(log: &Log) {
     let bus = log.with_topic(1, |_| {}).await;
     let mut spans = bus.spans(TOPIC);
-    assert_eq!(spans.ranges().await.unwrap(), [Range { partition: 0, low: 0, end: 0 }]);
+    assert_eq!(spans.ranges().await.unwrap(), [OffsetRange { partition: 0, low: 0, end: 0 }]);
     produce(&bus, 0..3000).await;
-    let range = Range { partition: 0, low: 0, end: 3000 };
+    let range = OffsetRange { partition: 0, low: 0, end: 3000 };
     assert_eq!(spans.ranges().await.unwrap(), [range]);
     // From the end to the beginning, then all of it.
     for from in [2990, 2980, 1500, 1490, 0] {
@@ -78,11 +78,11 @@ pub(crate) async fn parts_are_read_in_any_order(log: &Log) {
         let before = spans.read(0, found.low - 1, found.low).await.unwrap().records[0].produced_at_ms;
         assert!(before < time, "the first of that time");
     }
-    assert_eq!(spans.first_at(&[range], &at(time + 3_600_000)).await.unwrap(), [Range { low: 3000, ..range }]);
+    assert_eq!(spans.first_at(&[range], &at(time + 3_600_000)).await.unwrap(), [OffsetRange { low: 3000, ..range }]);
 
     // What has had its time is passed over.
     bus.delete_records(TOPIC, 0, 100).await.unwrap();
-    assert_eq!(spans.ranges().await.unwrap(), [Range { low: 100, ..range }]);
+    assert_eq!(spans.ranges().await.unwrap(), [OffsetRange { low: 100, ..range }]);
     assert_eq!(part(&mut spans, 90, 110).await, (100..110).collect::<Vec<_>>());
     assert_eq!(part(&mut spans, 10, 20).await, [0i64; 0]);
     assert!(matches!(bus.spans("nothing").ranges().await, Err(Error::NoTopic { .. })));

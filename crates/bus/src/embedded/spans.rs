@@ -3,23 +3,28 @@
 use super::Embedded;
 use super::store::Limit;
 use crate::Error;
-use crate::spans::{AT_ONCE, Range, Span};
+use crate::spans::{AT_ONCE, OffsetRange, Span};
 
 impl Embedded {
-    pub(crate) fn ranges(&self, topic: &str) -> Result<Vec<Range>, Error> {
+    pub(crate) fn ranges(&self, topic: &str) -> Result<Vec<OffsetRange>, Error> {
         let topic = self.topic(topic)?;
         let partitions = 0..i32::try_from(topic.parts.len()).unwrap_or(i32::MAX);
         Ok(partitions
-            .filter_map(|partition| topic.range(partition).map(|(low, end)| Range { partition, low, end }))
+            .filter_map(|partition| topic.range(partition).map(|(low, end)| OffsetRange { partition, low, end }))
             .collect())
     }
 
     /// The same ranges, each from the first record on that was produced at this time or later. Blocks.
-    pub(crate) fn ranges_at(&self, topic: &str, ranges: Vec<Range>, millis: i64) -> Result<Vec<Range>, Error> {
+    pub(crate) fn ranges_at(
+        &self,
+        topic: &str,
+        ranges: Vec<OffsetRange>,
+        millis: i64,
+    ) -> Result<Vec<OffsetRange>, Error> {
         let topic = self.topic(topic)?;
-        let from = |range: Range| {
+        let from = |range: OffsetRange| {
             let first = self.log.files.first_at(&topic, range.partition, millis)?;
-            Ok(Range { low: first.clamp(range.low, range.end), ..range })
+            Ok(OffsetRange { low: first.clamp(range.low, range.end), ..range })
         };
         ranges.into_iter().map(from).collect()
     }

@@ -11,7 +11,7 @@ use rdkafka::{Message as _, Offset, TopicPartitionList};
 use super::client::Events;
 use super::message::Content;
 use super::{Kafka, reader};
-use crate::spans::{AT_ONCE, Range, Span};
+use crate::spans::{AT_ONCE, OffsetRange, Span};
 use crate::{Coordinates, Error, Stored};
 
 const ASK: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ impl Seeker {
         self.kafka.away(&error.to_string())
     }
 
-    pub(crate) fn ranges(&mut self, topic: &str) -> Result<Vec<Range>, Error> {
+    pub(crate) fn ranges(&mut self, topic: &str) -> Result<Vec<OffsetRange>, Error> {
         let topic: Arc<str> = self.kafka.settings.full_name(topic).into();
         let metadata = self.consumer.fetch_metadata(Some(&topic), ASK).map_err(|error| self.away(&error))?;
         let missing = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -55,13 +55,18 @@ impl Seeker {
         }
         let range = |partition: i32| {
             let range = self.consumer.fetch_watermarks(&topic, partition, ASK).map_err(|error| self.away(&error));
-            range.map(|(low, end)| Range { partition, low, end })
+            range.map(|(low, end)| OffsetRange { partition, low, end })
         };
         known.partitions().iter().map(|partition| range(partition.id())).collect()
     }
 
     /// The same ranges, each from the first record on that was produced at this time or later.
-    pub(crate) fn ranges_at(&mut self, topic: &str, ranges: Vec<Range>, millis: i64) -> Result<Vec<Range>, Error> {
+    pub(crate) fn ranges_at(
+        &mut self,
+        topic: &str,
+        ranges: Vec<OffsetRange>,
+        millis: i64,
+    ) -> Result<Vec<OffsetRange>, Error> {
         let topic = self.kafka.settings.full_name(topic);
         let mut asked = TopicPartitionList::new();
         for range in &ranges {
@@ -69,12 +74,12 @@ impl Seeker {
             added.map_err(|error| self.away(&error))?;
         }
         let found = self.consumer.offsets_for_times(asked, ASK).map_err(|error| self.away(&error))?;
-        let from = |range: Range| {
+        let from = |range: OffsetRange| {
             let first = match found.find_partition(&topic, range.partition).map(|element| element.offset()) {
                 Some(Offset::Offset(offset)) => offset,
                 _ => range.end,
             };
-            Range { low: first.clamp(range.low, range.end), ..range }
+            OffsetRange { low: first.clamp(range.low, range.end), ..range }
         };
         Ok(ranges.into_iter().map(from).collect())
     }

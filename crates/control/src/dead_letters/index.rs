@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use bus::{Range, Stored};
+use bus::{OffsetRange, Stored};
 use common::deadletter::v1::DeadLetter;
 
 use super::block::{self, BLOCK, Block, KindNumber};
@@ -41,7 +41,7 @@ pub(crate) struct Index {
     kinds: Vec<Kind>,
     numbers: HashMap<Kind, KindNumber>,
     /// As they were when last asked for.
-    ranges: Vec<Range>,
+    ranges: Vec<OffsetRange>,
     blocks: BTreeMap<i32, BTreeMap<i64, Block>>,
     /// The ids in and beside the block that was added to last.
     near: Option<Near>,
@@ -56,7 +56,7 @@ struct Near {
 
 impl Index {
     /// The topic is so long now: what has had its time is forgotten.
-    pub(crate) fn adjust(&mut self, ranges: &[Range]) {
+    pub(crate) fn adjust(&mut self, ranges: &[OffsetRange]) {
         ranges.clone_into(&mut self.ranges);
         self.near = None;
         self.blocks.retain(|partition, _| ranges.iter().any(|range| range.partition == *partition));
@@ -78,13 +78,13 @@ impl Index {
 
     /// The partitions, as they were when last asked for.
     #[cfg(test)]
-    pub(crate) fn ranges(&self) -> &[Range] {
+    pub(crate) fn ranges(&self) -> &[OffsetRange] {
         &self.ranges
     }
 
     /// What is to be looked through next; the newest that has not been. `None`: everything has.
     pub(crate) fn todo(&self) -> Option<Piece> {
-        let next = |range: &Range| {
+        let next = |range: &OffsetRange| {
             let piece = pieces(*range).rev().find_map(|piece| self.missing(piece))?;
             Some((range.end - piece.until, piece))
         };
@@ -151,7 +151,7 @@ impl Index {
     }
 
     /// Where in these ranges something may stand that is meant: pieces of one block each, in the order of their offsets.
-    pub(crate) fn pieces(&self, filter: &Filter, ranges: &[Range]) -> Vec<Piece> {
+    pub(crate) fn pieces(&self, filter: &Filter, ranges: &[OffsetRange]) -> Vec<Piece> {
         let pieces = ranges.iter().flat_map(|range| pieces(*range));
         pieces.filter(|piece| self.may_have(filter, *piece)).collect()
     }
@@ -215,8 +215,8 @@ pub(crate) fn letter(stored: &Stored) -> Option<DeadLetter> {
 }
 
 /// A range, cut into what is of one block each.
-pub(crate) fn pieces(range: Range) -> impl DoubleEndedIterator<Item = Piece> {
-    let Range { partition, low, end } = range;
+pub(crate) fn pieces(range: OffsetRange) -> impl DoubleEndedIterator<Item = Piece> {
+    let OffsetRange { partition, low, end } = range;
     let last = if low < end { block::number(end - 1) + 1 } else { block::number(low) };
     (block::number(low)..last).map(move |number| Piece {
         partition,

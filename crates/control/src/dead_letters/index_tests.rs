@@ -35,8 +35,8 @@ fn stored(partition: i32, offset: i64, letter: &DeadLetter) -> Stored {
     }
 }
 
-fn range(partition: i32, low: i64, end: i64) -> Range {
-    Range { partition, low, end }
+fn range(partition: i32, low: i64, end: i64) -> OffsetRange {
+    OffsetRange { partition, low, end }
 }
 
 /// Reads on, at most so many times; how many letters were read.
@@ -64,7 +64,7 @@ fn counted(index: &Index, selection: Selection) -> (u64, Vec<Piece>) {
     (stats.done((0, 0)).count, to_read)
 }
 
-fn whole(ranges: &[Range]) -> Index {
+fn whole(ranges: &[OffsetRange]) -> Index {
     let mut index = Index::default();
     index.adjust(ranges);
     read_on(&mut index, usize::MAX);

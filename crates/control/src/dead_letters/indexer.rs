@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bus::{Bus, Error, Range, Spans};
+use bus::{Bus, Error, OffsetRange, Spans};
 use common::topics::DEAD_LETTERS;
 use tokio::time::Instant;
 
@@ -41,7 +41,7 @@ impl Letters {
     }
 
     /// The partitions as they are now. None of them: there is no topic, so there are no letters.
-    pub(crate) async fn ranges(&self, spans: &mut Spans) -> Result<Vec<Range>, Error> {
+    pub(crate) async fn ranges(&self, spans: &mut Spans) -> Result<Vec<OffsetRange>, Error> {
         match spans.ranges().await {
             Err(Error::NoTopic { .. }) => Ok(Vec::new()),
             other => other,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::str::FromStr;
 
-use bus::Range;
+use bus::OffsetRange;
 use common::deadletter::v1::Found;
 
 use super::block::{self, BLOCK};
@@ -94,8 +94,8 @@ pub struct Page {
 
 impl Page {
     /// An empty page of letters in these ranges that stand before a place.
-    pub fn new(size: usize, ranges: &[Range], before: Option<&Place>) -> Self {
-        let part = |range: &Range| {
+    pub fn new(size: usize, ranges: &[OffsetRange], before: Option<&Place>) -> Self {
+        let part = |range: &OffsetRange| {
             let below = match before {
                 None => range.end,
                 // A partition that was not there yet has only what is newer.

@@ -19,8 +19,9 @@ fn found(millis: i64, partition: i32, offset: i64) -> Found {
 /// Each partition: when its letters were refused, from offset 0 on; none: it is not meant.
 type Topic = Vec<Vec<Option<i64>>>;
 
-fn ranges(topic: &Topic) -> Vec<Range> {
-    let range = |(partition, letters): (i32, &Vec<Option<i64>>)| Range { partition, low: 0, end: letters.len() as i64 };
+fn ranges(topic: &Topic) -> Vec<OffsetRange> {
+    let range =
+        |(partition, letters): (i32, &Vec<Option<i64>>)| OffsetRange { partition, low: 0, end: letters.len() as i64 };
     (0..).zip(topic).map(range).collect()
 }
 
@@ -69,7 +70,7 @@ fn a_page_reads_little_of_a_long_topic() {
 
 #[test]
 fn what_has_nothing_is_passed_over() {
-    let range = Range { partition: 0, low: 0, end: 40_960 };
+    let range = OffsetRange { partition: 0, low: 0, end: 40_960 };
     let mut page = Page::new(5, &[range], None);
     let wanted = page.wants(|piece| piece.from == 8192).unwrap();
     assert_eq!(wanted, Piece { partition: 0, from: 12_288 - 64, until: 12_288 });
@@ -87,7 +88,7 @@ fn a_letter_that_was_written_twice_is_one() {
             .map(|letter| (offset, Found { dead_letter: Some(letter), ..Found::default() }))
             .unwrap()
     };
-    let mut page = Page::new(5, &[Range { partition: 0, low: 0, end: 2 }], None);
+    let mut page = Page::new(5, &[OffsetRange { partition: 0, low: 0, end: 2 }], None);
     let piece = page.wants(|_| true).unwrap();
     page.add(piece, vec![twice(0), twice(1)]);
     assert_eq!(page.wants(|_| true), None);

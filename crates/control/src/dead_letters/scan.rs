@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bus::{Error, Range, Spans, Stored};
+use bus::{Error, OffsetRange, Spans, Stored};
 use common::deadletter::v1::{Coordinates, DeadLetter, Found};
 
 use super::index::{self, Piece};
@@ -81,7 +81,7 @@ impl<'a> Scan<'a> {
 }
 
 /// The partitions, from where on something may be meant.
-pub(crate) async fn meant(letters: &Letters, spans: &mut Spans, filter: &Filter) -> Result<Vec<Range>, Error> {
+pub(crate) async fn meant(letters: &Letters, spans: &mut Spans, filter: &Filter) -> Result<Vec<OffsetRange>, Error> {
     let ranges = letters.ranges(spans).await?;
     let Some(from) = filter.from().filter(|_| !ranges.is_empty()) else { return Ok(ranges) };
     let from = common::time::to_millis(&from).saturating_sub(CLOCKS.as_millis() as i64);
