@@ -10,7 +10,7 @@ use bus::Assignment;
 
 /// The offsets from `from` up to but not including `to`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
+pub struct TurnRange {
     /// The turn it belongs to.
     pub epoch: u64,
     /// The first offset.
@@ -36,8 +36,8 @@ pub struct Ranges<T> {
     turn: Assignment,
     from: i64,
     to: i64,
-    sealed: VecDeque<(Range, T)>,
-    out: Option<Range>,
+    sealed: VecDeque<(TurnRange, T)>,
+    out: Option<TurnRange>,
 }
 
 impl<T> Ranges<T> {
@@ -77,18 +77,18 @@ impl<T> Ranges<T> {
 
     /// Ends the range under way with what came of it; the next one begins at its end. Nothing happens where nothing was
     /// taken, and what is given is given back.
-    pub fn seal(&mut self, content: T) -> Result<Range, T> {
+    pub fn seal(&mut self, content: T) -> Result<TurnRange, T> {
         if !self.is_open() {
             return Err(content);
         }
-        let range = Range { epoch: self.turn.epoch, from: self.from, to: self.to };
+        let range = TurnRange { epoch: self.turn.epoch, from: self.from, to: self.to };
         self.from = self.to;
         self.sealed.push_back((range, content));
         Ok(range)
     }
 
     /// The next range to go out; none while one is out.
-    pub fn hand_on(&mut self) -> Option<(Range, T)> {
+    pub fn hand_on(&mut self) -> Option<(TurnRange, T)> {
         if self.out.is_some() {
             return None;
         }
@@ -98,7 +98,7 @@ impl<T> Ranges<T> {
     }
 
     /// The range that is out is done. False: it belongs to a turn that is over.
-    pub fn done(&mut self, range: Range) -> bool {
+    pub fn done(&mut self, range: TurnRange) -> bool {
         let is_ours = self.out == Some(range);
         if is_ours {
             self.out = None;

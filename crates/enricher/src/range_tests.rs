@@ -13,13 +13,13 @@ fn ranges_cover_gaps_and_begin_where_the_turn_began() {
     assert_eq!(ranges.seal("nothing"), Err("nothing"));
     ranges.take(14);
     ranges.take(17);
-    assert_eq!(ranges.seal("a"), Ok(Range { epoch: 1, from: 10, to: 18 }));
+    assert_eq!(ranges.seal("a"), Ok(TurnRange { epoch: 1, from: 10, to: 18 }));
     ranges.take(30);
-    assert_eq!(ranges.seal("b"), Ok(Range { epoch: 1, from: 18, to: 31 }));
+    assert_eq!(ranges.seal("b"), Ok(TurnRange { epoch: 1, from: 18, to: 31 }));
     let (first, content) = ranges.hand_on().unwrap();
     assert_eq!((first.from, content), (10, "a"));
     assert!(ranges.hand_on().is_none(), "one at a time");
-    assert!(!ranges.done(Range { epoch: 0, ..first }));
+    assert!(!ranges.done(TurnRange { epoch: 0, ..first }));
     assert!(ranges.done(first));
     let (second, _) = ranges.hand_on().unwrap();
     assert!(!ranges.is_idle());
@@ -66,7 +66,7 @@ struct World {
     next: usize,
     epoch: u64,
     /// All requests that went out: range, and the offsets of their rows.
-    requests: Vec<(Range, Vec<i64>)>,
+    requests: Vec<(TurnRange, Vec<i64>)>,
 }
 
 impl World {
@@ -103,7 +103,7 @@ proptest! {
         let mut ranges = Ranges::begin(turn(1, 0));
         let mut open: Vec<i64> = Vec::new();
         // The request that is out, of whatever turn: an answer may come after the turn is over.
-        let mut out: Option<Range> = None;
+        let mut out: Option<TurnRange> = None;
         let finish = [Step::Seal, Step::Done, Step::Send, Step::Done, Step::Send, Step::Done];
         let all = steps.into_iter().chain(std::iter::repeat_n(finish, 80).flatten());
         for step in all {

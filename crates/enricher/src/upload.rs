@@ -17,7 +17,7 @@ use tracing::Instrument as _;
 
 use crate::files::Finished;
 use crate::pipeline::Shared;
-use crate::range::Range;
+use crate::range::TurnRange;
 use crate::writer::Content;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -34,7 +34,7 @@ pub(crate) struct Uploads {
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) place: Partition,
-    pub(crate) range: Range,
+    pub(crate) range: TurnRange,
     /// What was held for it, if the request is acknowledged; none if its turn was over before. An error: the process
     /// must not go on.
     pub(crate) outcome: anyhow::Result<Option<Vec<Ack>>>,
@@ -45,7 +45,7 @@ impl Uploads {
     pub(crate) async fn run(
         &self,
         place: Partition,
-        range: Range,
+        range: TurnRange,
         content: Content,
         over: CancellationToken,
         consumer: &ConsumerState,
@@ -62,7 +62,7 @@ impl Uploads {
     async fn range(
         &self,
         place: &Partition,
-        range: Range,
+        range: TurnRange,
         content: Content,
         over: &CancellationToken,
         consumer: &ConsumerState,

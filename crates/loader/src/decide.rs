@@ -5,7 +5,7 @@
 
 /// A half-open range of offsets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
+pub struct RequestRange {
     /// The first offset.
     pub from: i64,
     /// The offset after the last.
@@ -16,7 +16,7 @@ pub struct Range {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asked {
     /// What it covers.
-    pub range: Range,
+    pub range: RequestRange,
     /// Its files cannot be used.
     pub unusable: bool,
     /// An operator accepts that what should come before it is missing.

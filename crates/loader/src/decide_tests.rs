@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn asked(from: i64, to: i64) -> Asked {
-    Asked { range: Range { from, to }, unusable: false, accepted: false }
+    Asked { range: RequestRange { from, to }, unusable: false, accepted: false }
 }
 
 fn decided(version: Option<i64>, ranges: &[(i64, i64)]) -> (Vec<Decision>, Option<i64>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::load::v1::LoadRequest;
 
-use crate::decide::Range;
+use crate::decide::RequestRange;
 
 /// A file of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(crate) struct Request {
     pub(crate) application: Arc<str>,
     /// That partition.
     pub(crate) origin: Origin,
-    pub(crate) range: Range,
+    pub(crate) range: RequestRange,
     pub(crate) files: Vec<File>,
     pub(crate) offset_column: String,
     pub(crate) partition_columns: Vec<String>,
@@ -77,7 +77,7 @@ impl Request {
             partition: *partition,
         };
         let application = origin.application();
-        let range = Range { from: *from, to: *to };
+        let range = RequestRange { from: *from, to: *to };
         let columns = &message.partition_columns;
         let mut files = Vec::with_capacity(message.files.len());
         for file in message.files {

@@ -30,7 +30,7 @@ fn message() -> LoadRequest {
 fn the_application_is_the_partition_of_the_topic_of_the_log() {
     let request = Request::of(message()).unwrap();
     assert_eq!(&*request.application, "weir/log#0/p.activities.enriched/t1/3");
-    assert_eq!((request.range, request.rows()), (Range { from: 10, to: 20 }, 5));
+    assert_eq!((request.range, request.rows()), (RequestRange { from: 10, to: 20 }, 5));
 }
 
 #[test]

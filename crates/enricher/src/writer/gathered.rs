@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Limits;
 use crate::files::DayFile;
-use crate::range::{Range, Ranges, Taken};
+use crate::range::{Ranges, Taken, TurnRange};
 
 /// More days than this in one range make too many small files at once: it is ended.
 const MOST_DAYS: usize = 32;
@@ -131,7 +131,7 @@ impl Partition {
     }
 
     /// The next range to go out.
-    pub(super) fn hand_on(&mut self) -> Option<(Range, Content)> {
+    pub(super) fn hand_on(&mut self) -> Option<(TurnRange, Content)> {
         if self.given_up {
             return None;
         }
@@ -140,7 +140,7 @@ impl Partition {
         Some((range, content))
     }
 
-    pub(super) fn done(&mut self, range: Range) {
+    pub(super) fn done(&mut self, range: TurnRange) {
         if self.ranges.done(range) {
             self.sealed.records = self.sealed.records.saturating_sub(self.out.records);
             self.sealed.memory = self.sealed.memory.saturating_sub(self.out.memory);
