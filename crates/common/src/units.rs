@@ -44,7 +44,7 @@ pub enum Unit {
 
 /// A unit, and the least and the most in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Range {
+pub struct Bounds {
     /// Of both ends, and of a bare number.
     pub unit: Unit,
     /// May be given.
@@ -97,7 +97,7 @@ impl Unit {
     }
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for Bounds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let least = self.unit.show(self.least);
         match self.most {
@@ -107,7 +107,7 @@ impl fmt::Display for Range {
     }
 }
 
-impl Range {
+impl Bounds {
     /// What can be written, without the ends where a unit has to be told too.
     fn expected(self) -> String {
         let of = |what: &str, example: &str, unit: &str| {
@@ -140,11 +140,11 @@ pub trait Number: Sized {
     ///
     /// # Errors
     /// It is no number, not in this unit, or out of the range.
-    fn read<'de, D: Deserializer<'de>>(range: Range, deserializer: D) -> Result<Self, D::Error>;
+    fn read<'de, D: Deserializer<'de>>(range: Bounds, deserializer: D) -> Result<Self, D::Error>;
 }
 
 struct Reader<T> {
-    range: Range,
+    range: Bounds,
     whole: fn(u64) -> Option<T>,
     /// For those that take fractions of a unit.
     fraction: fn(f64) -> Option<T>,
@@ -168,7 +168,7 @@ impl<T> Visitor<'_> for Reader<T> {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<T, E> {
-        let Range { unit, least, most } = self.range;
+        let Bounds { unit, least, most } = self.range;
         let within = if (least..=most).contains(&value) { (self.whole)(value) } else { None };
         within.ok_or_else(|| E::custom(format!("{} is out of range; give {}", unit.show(value), self.range)))
     }
@@ -196,7 +196,7 @@ impl<T> Visitor<'_> for Reader<T> {
 macro_rules! whole_numbers {
     ($($type:ty),*) => {$(
         impl Number for $type {
-            fn read<'de, D: Deserializer<'de>>(range: Range, deserializer: D) -> Result<Self, D::Error> {
+            fn read<'de, D: Deserializer<'de>>(range: Bounds, deserializer: D) -> Result<Self, D::Error> {
                 let whole = |value: u64| <$type>::try_from(value).ok();
                 Reader { range, whole, fraction: |_| None }.read(deserializer)
             }
@@ -207,15 +207,15 @@ macro_rules! whole_numbers {
 whole_numbers! { i32, u32, u64, usize }
 
 impl Number for f64 {
-    fn read<'de, D: Deserializer<'de>>(range: Range, deserializer: D) -> Result<Self, D::Error> {
+    fn read<'de, D: Deserializer<'de>>(range: Bounds, deserializer: D) -> Result<Self, D::Error> {
         let fraction = |value: f64| (value.is_finite() && value >= 0.0).then_some(value);
         Reader { range, whole: |value| Some(value as f64), fraction }.read(deserializer)
     }
 }
 
 impl<T: Number> Number for Option<T> {
-    fn read<'de, D: Deserializer<'de>>(range: Range, deserializer: D) -> Result<Self, D::Error> {
-        struct Optional<T>(Range, PhantomData<T>);
+    fn read<'de, D: Deserializer<'de>>(range: Bounds, deserializer: D) -> Result<Self, D::Error> {
+        struct Optional<T>(Bounds, PhantomData<T>);
         impl<'de, T: Number> Visitor<'de> for Optional<T> {
             type Value = Option<T>;
 
@@ -246,7 +246,7 @@ macro_rules! fields {
         pub struct $name<const LEAST: u64, const MOST: u64>;
 
         impl<const LEAST: u64, const MOST: u64> $name<LEAST, MOST> {
-            const RANGE: Range = Range { unit: Unit::$unit, least: LEAST, most: MOST };
+            const RANGE: Bounds = Bounds { unit: Unit::$unit, least: LEAST, most: MOST };
 
             /// For `#[serde(with)]`.
             ///
@@ -285,7 +285,7 @@ fields! {
 pub struct Share<const LEAST: u64, const MOST: u64>;
 
 impl<const LEAST: u64, const MOST: u64> Share<LEAST, MOST> {
-    const RANGE: Range = Range { unit: Unit::Thousandths, least: LEAST, most: MOST };
+    const RANGE: Bounds = Bounds { unit: Unit::Thousandths, least: LEAST, most: MOST };
 
     /// For `#[serde(with)]`.
     ///

@@ -4,17 +4,17 @@ use serde::de::value::Error;
 use super::*;
 
 /// What a text, or a bare number, is read as.
-fn read(range: Range, text: &str) -> Result<u64, String> {
+fn read(range: Bounds, text: &str) -> Result<u64, String> {
     let deserializer = text.into_deserializer();
     <u64 as Number>::read(range, deserializer).map_err(|error: Error| error.to_string())
 }
 
-const fn range(unit: Unit, least: u64, most: u64) -> Range {
-    Range { unit, least, most }
+const fn range(unit: Unit, least: u64, most: u64) -> Bounds {
+    Bounds { unit, least, most }
 }
 
-const TIME: Range = range(Unit::Milliseconds, 100, DAY);
-const SIZE: Range = range(Unit::Bytes, 1024, GIB);
+const TIME: Bounds = range(Unit::Milliseconds, 100, DAY);
+const SIZE: Bounds = range(Unit::Bytes, 1024, GIB);
 
 #[test]
 fn times_and_sizes_are_read_with_a_unit_or_as_the_number_of_today() {

@@ -8,7 +8,7 @@ use serde::ser::{
 };
 
 use super::Kind;
-use crate::units::{NUMBER, Range};
+use crate::units::{Bounds, NUMBER};
 
 /// A text of the settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +44,14 @@ pub fn settings_of<T: Serialize + ?Sized>(settings: &T) -> Result<Vec<Setting>, 
 ///
 /// # Errors
 /// Something in it has a form that settings do not have.
-pub fn ranges_of<T: Serialize + ?Sized>(settings: &T) -> Result<Vec<(String, Option<Range>)>, NotWalked> {
+pub fn ranges_of<T: Serialize + ?Sized>(settings: &T) -> Result<Vec<(String, Option<Bounds>)>, NotWalked> {
     Ok(walk(settings)?.numbers)
 }
 
 #[derive(Default)]
 struct Found {
     texts: Vec<Setting>,
-    numbers: Vec<(String, Option<Range>)>,
+    numbers: Vec<(String, Option<Bounds>)>,
 }
 
 fn walk<T: Serialize + ?Sized>(settings: &T) -> Result<Found, NotWalked> {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::mem;
 
 use common::kinds::{NotWalked, ranges_of};
-use common::units::{MAX, Range, Unit};
+use common::units::{Bounds, MAX, Unit};
 use serde::Serialize;
 use serde_json::json;
 use toml::Value;
@@ -26,7 +26,7 @@ struct Setting {
     is_set: bool,
     /// In a later text.
     later: Option<String>,
-    range: Option<Range>,
+    range: Option<Bounds>,
 }
 
 impl Setting {
@@ -71,7 +71,7 @@ impl Setting {
             (None, Some(Value::Array(_))) => json!({"type": ["array", "string"]}),
             (None, _) => json!({"type": "string"}),
         };
-        if let Some(Range { unit, least, most }) = self.range {
+        if let Some(Bounds { unit, least, most }) = self.range {
             let end = |end: u64| if unit == Unit::Thousandths { json!(end as f64 / 1000.0) } else { json!(end) };
             schema["minimum"] = end(least);
             if most < MAX {
@@ -172,7 +172,7 @@ fn split(about: &[String]) -> (String, String) {
 }
 
 fn sections<S: Serialize>(texts: &[&str], settings: &S) -> Result<Vec<Section>, NotWalked> {
-    let ranges: HashMap<String, Range> =
+    let ranges: HashMap<String, Bounds> =
         ranges_of(settings)?.into_iter().filter_map(|(key, range)| Some((key, range?))).collect();
     let mut sections = Vec::new();
     for text in texts {
