@@ -9,7 +9,7 @@ use crate::Error;
 
 /// How everything that came of a record ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AckOutcome {
     /// All outputs are durable.
     Completed,
     /// At least one failed, or was forgotten.
@@ -19,7 +19,7 @@ pub enum Outcome {
 /// Is told once, when the last hold on a record has ended.
 pub(crate) trait Settle: Send + Sync {
     /// `why`: what the first output that failed says; none where it was forgotten.
-    fn settle(&self, outcome: Outcome, why: Option<&str>);
+    fn settle(&self, outcome: AckOutcome, why: Option<&str>);
 }
 
 /// Holds a consumed record until all its outputs are durable.
@@ -74,17 +74,17 @@ impl Ack {
     }
 
     /// The same hold, which also tells `ended` how everything ended, when it has. To be taken before it is cloned.
-    pub fn watched(self, ended: impl FnOnce(Outcome) + Send + 'static) -> Self {
+    pub fn watched(self, ended: impl FnOnce(AckOutcome) + Send + 'static) -> Self {
         struct Watched<F>(std::sync::Mutex<Option<(Ack, F)>>);
-        impl<F: FnOnce(Outcome) + Send> Settle for Watched<F> {
-            fn settle(&self, outcome: Outcome, why: Option<&str>) {
+        impl<F: FnOnce(AckOutcome) + Send> Settle for Watched<F> {
+            fn settle(&self, outcome: AckOutcome, why: Option<&str>) {
                 let watched = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
                 let Some((mut ack, ended)) = watched else { return };
                 // Told first: whoever sees the record done sees what was told.
                 ended(outcome.clone());
                 match why {
                     Some(why) => ack.fail_for(why),
-                    None => ack.end(outcome == Outcome::Completed),
+                    None => ack.end(outcome == AckOutcome::Completed),
                 }
             }
         }
@@ -92,10 +92,10 @@ impl Ack {
     }
 
     /// An ack whose outcome a test can wait for.
-    pub fn testing() -> (Self, oneshot::Receiver<Outcome>) {
-        struct Tell(std::sync::Mutex<Option<oneshot::Sender<Outcome>>>);
+    pub fn testing() -> (Self, oneshot::Receiver<AckOutcome>) {
+        struct Tell(std::sync::Mutex<Option<oneshot::Sender<AckOutcome>>>);
         impl Settle for Tell {
-            fn settle(&self, outcome: Outcome, _why: Option<&str>) {
+            fn settle(&self, outcome: AckOutcome, _why: Option<&str>) {
                 let mut sender = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 if let Some(sender) = sender.take() {
                     // A test that does not look does not need to know.
@@ -123,7 +123,7 @@ impl Ack {
         if hold.ends.fetch_sub(1, Ordering::AcqRel) == 1 {
             let failed = hold.failed.load(Ordering::Acquire);
             let why = hold.why.get().map(AsRef::as_ref);
-            hold.settle.settle(if failed { Outcome::Failed } else { Outcome::Completed }, why);
+            hold.settle.settle(if failed { AckOutcome::Failed } else { AckOutcome::Completed }, why);
         }
     }
 }

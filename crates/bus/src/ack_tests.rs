@@ -8,7 +8,7 @@ fn is_complete_when_every_clone_is() {
     third.complete();
     assert!(outcome.try_recv().is_err(), "one output is still on its way");
     second.complete();
-    assert_eq!(outcome.try_recv().unwrap(), Outcome::Completed);
+    assert_eq!(outcome.try_recv().unwrap(), AckOutcome::Completed);
 }
 
 #[test]
@@ -18,7 +18,7 @@ fn has_failed_when_one_clone_has_and_says_so_after_the_last() {
     ack.fail(&Error::Full);
     assert!(outcome.try_recv().is_err());
     second.complete();
-    assert_eq!(outcome.try_recv().unwrap(), Outcome::Failed);
+    assert_eq!(outcome.try_recv().unwrap(), AckOutcome::Failed);
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn forgetting_one_is_failing() {
     let (ack, mut outcome) = Ack::testing();
     drop(ack.clone());
     ack.complete();
-    assert_eq!(outcome.try_recv().unwrap(), Outcome::Failed);
+    assert_eq!(outcome.try_recv().unwrap(), AckOutcome::Failed);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn whoever_watches_is_told_before_the_record_is_done() {
         } else {
             drop(second);
         }
-        let expected = if well { Outcome::Completed } else { Outcome::Failed };
+        let expected = if well { AckOutcome::Completed } else { AckOutcome::Failed };
         assert_eq!((told.try_recv().unwrap(), outcome.try_recv().unwrap()), (expected.clone(), expected));
     }
 }
@@ -65,6 +65,6 @@ fn clones_ended_on_many_threads_are_told_once() {
             }
             scope.spawn(move || ack.complete());
         });
-        assert_eq!(outcome.try_recv().unwrap(), Outcome::Completed);
+        assert_eq!(outcome.try_recv().unwrap(), AckOutcome::Completed);
     }
 }

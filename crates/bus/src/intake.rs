@@ -17,7 +17,7 @@ use crate::gate::Gate;
 use crate::settings::ConsumerSettings;
 use crate::threads::lock;
 use crate::tracker::Tracker;
-use crate::{Ack, Coordinates, Error, Incoming, Outcome};
+use crate::{Ack, AckOutcome, Coordinates, Error, Incoming};
 
 pub(crate) mod trial;
 
@@ -126,7 +126,7 @@ struct Out {
 }
 
 impl Settle for Out {
-    fn settle(&self, outcome: Outcome, why: Option<&str>) {
+    fn settle(&self, outcome: AckOutcome, why: Option<&str>) {
         let mut state = self.intake.lock();
         state.held_records -= 1;
         state.held_bytes -= self.bytes;
@@ -136,12 +136,14 @@ impl Settle for Out {
         if let Some(part) = state.parts.get_mut(&self.place).filter(|part| part.tracker.epoch() == self.epoch) {
             late = false;
             match outcome {
-                Outcome::Completed => {
+                AckOutcome::Completed => {
                     part.tracker.complete(self.epoch, self.offset);
                 }
                 // It was not begun. To go back to it would take from what is on its way before it the time that is left.
-                Outcome::Failed if why.is_none() && self.intake.ends() => part.tracker.leave(self.epoch, self.offset),
-                Outcome::Failed => {
+                AckOutcome::Failed if why.is_none() && self.intake.ends() => {
+                    part.tracker.leave(self.epoch, self.offset)
+                }
+                AckOutcome::Failed => {
                     part.failed = true;
                     part.why = why.unwrap_or("the stage dropped it without an outcome").into();
                 }

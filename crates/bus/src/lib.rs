@@ -50,7 +50,7 @@ mod timekeeper;
 mod topics;
 mod tracker;
 
-pub use ack::{Ack, Outcome};
+pub use ack::{Ack, AckOutcome};
 pub use bus::Bus;
 pub use claims::{Claim, Claims, ClaimsState, Clock, Reach, Verdict};
 pub use consumer::{Consumer, ConsumerState, Lag, Stopped};

@@ -1,4 +1,4 @@
-use bus::{Ack, Outcome};
+use bus::{Ack, AckOutcome};
 use prost::Message as _;
 use service::Health;
 use service::tls::Dial;
@@ -64,7 +64,7 @@ async fn what_is_no_activity_is_refused_with_the_reason() {
         let Content::Refused(refused) = &work.content else { panic!("{work:?}") };
         assert_eq!((refused.reason, &work.head.payload), (reason, &payload));
         drop(work);
-        assert_eq!(outcome.await.unwrap(), Outcome::Failed, "what is forgotten comes again");
+        assert_eq!(outcome.await.unwrap(), AckOutcome::Failed, "what is forgotten comes again");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bus::dead_letters::Refused;
-use bus::{Bus, ConsumerState, Incoming, Outcome, Producer};
+use bus::{AckOutcome, Bus, ConsumerState, Incoming, Producer};
 use common::load::v1::LoadRequest;
 use lake::Lake;
 use object_store::path::Path;
@@ -173,7 +173,7 @@ impl Pipeline {
         let mut taken = self.counts.take("", None, 1, COMES_AGAIN);
         // Sent is not durable: where its topic refuses it the record comes again, and is counted then.
         let ack = ack.watched(move |ended| {
-            if ended == Outcome::Completed {
+            if ended == AckOutcome::Completed {
                 taken.end(What::DeadLettered, 1);
             }
         });

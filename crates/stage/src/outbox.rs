@@ -255,7 +255,7 @@ impl Outbox {
 /// `taken` with it: its items count as coming again.
 fn counted(ack: Ack, mut taken: Taken, sent: usize, duplicates: usize, letters: usize) -> Ack {
     ack.watched(move |ended| {
-        if ended == bus::Outcome::Completed {
+        if ended == bus::AckOutcome::Completed {
             taken.end(What::SentOn, sent as u64);
             taken.end(What::Dropped(DUPLICATE), duplicates as u64);
             taken.end(What::DeadLettered, letters as u64);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bus::dead_letters::Refused;
-use bus::{Ack, Incoming, Outcome, Producer};
+use bus::{Ack, AckOutcome, Incoming, Producer};
 use common::activity::v1::Activity;
 use common::event::v1::Context;
 use service::{HopCounts, Taken, What, clock};
@@ -96,7 +96,14 @@ fn done((ack, mut taken): (Ack, Taken)) {
 
 impl Counting {
     /// A record that cannot be counted becomes a dead letter: with its bytes as they came, and a reason.
-    async fn refuse(&self, record: Incoming, context: &Context, reason: &'static str, message: String, mut taken: Taken) {
+    async fn refuse(
+        &self,
+        record: Incoming,
+        context: &Context,
+        reason: &'static str,
+        message: String,
+        mut taken: Taken,
+    ) {
         let Incoming { coordinates, payload, headers, ack, .. } = record;
         let refused = Refused {
             stage: STAGE,
@@ -115,7 +122,7 @@ impl Counting {
             traceparent: headers.traceparent,
         };
         let ack = ack.watched(move |ended| {
-            if ended == Outcome::Completed {
+            if ended == AckOutcome::Completed {
                 taken.end(What::DeadLettered, 1);
             }
         });

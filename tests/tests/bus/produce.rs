@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bus::dead_letters::Refused;
-use bus::{Ack, Error, Headers, Outcome, Prepared, Record, Rejection, Start};
+use bus::{Ack, AckOutcome, Error, Headers, Prepared, Record, Rejection, Start};
 use common::deadletter::v1::DeadLetter;
 use common::registration::v1::Registration;
 use common::topics::{DEAD_LETTERS, REGISTRATIONS};
@@ -143,7 +143,7 @@ pub(crate) async fn is_full_by_count(log: &Log) {
     // Whoever may wait gets room when there is some, in the order of the calls.
     let (ack, outcome) = Ack::testing();
     within("room", producer.send(numbered("k", 3), ack)).await.unwrap();
-    assert_eq!(within("the outcome", outcome).await.unwrap(), Outcome::Completed);
+    assert_eq!(within("the outcome", outcome).await.unwrap(), AckOutcome::Completed);
     for receipt in receipts {
         within("a delivery", receipt).await.unwrap();
     }
@@ -181,7 +181,7 @@ pub(crate) async fn refuses_what_is_too_large(log: &Log) {
     assert!(matches!(producer.try_send(large.clone()), Err(Error::TooLarge { .. })));
     let (ack, outcome) = Ack::testing();
     assert!(matches!(producer.send(large, ack).await, Err(Error::TooLarge { .. })));
-    assert_eq!(outcome.await.unwrap(), Outcome::Failed, "an error that is overlooked loses nothing");
+    assert_eq!(outcome.await.unwrap(), AckOutcome::Failed, "an error that is overlooked loses nothing");
     assert_eq!(producer.state().in_flight_records, 0);
 }
 
@@ -226,7 +226,7 @@ pub(crate) async fn a_dead_letter_that_is_too_large_for_its_topic_goes_without_i
         attempts: 1,
         traceparent: None,
     };
-    for (expected, nanos) in [(Outcome::Failed, 999_999_999), (Outcome::Completed, 0)] {
+    for (expected, nanos) in [(AckOutcome::Failed, 999_999_999), (AckOutcome::Completed, 0)] {
         let (ack, outcome) = Ack::testing();
         producer.send_letter(refused(nanos), ack).await.unwrap();
         assert_eq!(within("the letter", outcome).await.unwrap(), expected);
@@ -265,6 +265,6 @@ pub(crate) async fn flush_waits_for_everything(log: &Log) {
     producer.flush(LIMIT).await.unwrap();
     assert_eq!(producer.state().in_flight_records, 0);
     for mut outcome in outcomes {
-        assert_eq!(outcome.try_recv().unwrap(), Outcome::Completed);
+        assert_eq!(outcome.try_recv().unwrap(), AckOutcome::Completed);
     }
 }
