@@ -24,7 +24,7 @@ pub(crate) mod trial;
 use trial::OnTrial;
 
 /// Topic with prefix, partition.
-pub(crate) type Place = (Arc<str>, i32);
+pub(crate) type TopicPartition = (Arc<str>, i32);
 
 pub(crate) struct Intake {
     pub(crate) group: Arc<str>,
@@ -57,9 +57,9 @@ pub(crate) struct State {
     /// In the queue or handed out.
     held_records: usize,
     held_bytes: usize,
-    pub(crate) parts: HashMap<Place, Part>,
+    pub(crate) parts: HashMap<TopicPartition, Part>,
     /// Partitions that stand still, and why.
-    pub(crate) stopped: HashMap<Place, Error>,
+    pub(crate) stopped: HashMap<TopicPartition, Error>,
     errors: VecDeque<Error>,
     pub(crate) closing: Option<Instant>,
     /// Closed in good order, and not dropped.
@@ -111,7 +111,7 @@ pub(crate) struct Queued {
 }
 
 impl Queued {
-    fn place(&self) -> Place {
+    fn place(&self) -> TopicPartition {
         (self.at.topic.clone(), self.at.partition)
     }
 }
@@ -119,7 +119,7 @@ impl Queued {
 /// What an [`Ack`] of a consumed record tells.
 struct Out {
     intake: Arc<Intake>,
-    place: Place,
+    place: TopicPartition,
     epoch: u64,
     offset: i64,
     bytes: usize,
@@ -323,7 +323,7 @@ impl State {
     }
 
     /// A partition begins at `position`. `stored` is what the group has on the log.
-    pub(crate) fn begin(&mut self, place: Place, position: i64, stored: Option<i64>, watch: Watch) {
+    pub(crate) fn begin(&mut self, place: TopicPartition, position: i64, stored: Option<i64>, watch: Watch) {
         let part = Part {
             tracker: Tracker::new(self.epoch(), position),
             stored,
@@ -342,7 +342,7 @@ impl State {
     }
 
     /// Throws away what was taken in for these partitions and not handed out.
-    pub(crate) fn discard(&mut self, gone: impl Fn(&Place) -> bool) {
+    pub(crate) fn discard(&mut self, gone: impl Fn(&TopicPartition) -> bool) {
         let (mut records, mut bytes) = (0, 0);
         self.queue.retain(|queued| {
             let keep = !gone(&queued.place());
@@ -359,18 +359,22 @@ impl State {
 
     /// How much of these partitions is handed out and may still end well: what is out beside a failed record comes
     /// again with it.
-    pub(crate) fn awaited(&self, of: impl Fn(&Place) -> bool) -> usize {
+    pub(crate) fn awaited(&self, of: impl Fn(&TopicPartition) -> bool) -> usize {
         let parts = self.parts.iter().filter(|(place, part)| !part.failed && of(place));
         parts.map(|(_, part)| part.tracker.unfinished()).sum()
     }
 
     /// How much of these partitions is handed out and not done.
-    pub(crate) fn unfinished(&self, of: impl Fn(&Place) -> bool) -> usize {
+    pub(crate) fn unfinished(&self, of: impl Fn(&TopicPartition) -> bool) -> usize {
         self.parts.iter().filter(|(place, _)| of(place)).map(|(_, part)| part.tracker.undone()).sum()
     }
 
     /// Makes a partition with a failed record wait, in a new epoch, and says until when.
-    pub(crate) fn go_back(&mut self, place: &Place, settings: &ConsumerSettings) -> Option<(i64, Duration, Box<str>)> {
+    pub(crate) fn go_back(
+        &mut self,
+        place: &TopicPartition,
+        settings: &ConsumerSettings,
+    ) -> Option<(i64, Duration, Box<str>)> {
         let epoch = self.epoch();
         let part = self.parts.get_mut(place).filter(|part| part.failed)?;
         part.failed = false;

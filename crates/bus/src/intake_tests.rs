@@ -10,7 +10,7 @@ fn intake(records: usize, bytes: usize) -> Arc<Intake> {
     Arc::new(Intake::new("group".into(), settings, Some(Arc::default())))
 }
 
-fn place(partition: i32) -> Place {
+fn place(partition: i32) -> TopicPartition {
     ("topic".into(), partition)
 }
 
@@ -52,7 +52,7 @@ fn what_is_not_begun_before_the_end_does_not_undo_what_is_on_its_way() {
     let mut out = hand_out(&intake);
     end.cancel();
     drop(out.split_off(2));
-    let all = |_: &Place| true;
+    let all = |_: &TopicPartition| true;
     let of = |state: &State| {
         let part = &state.parts[&place(0)];
         (part.tracker.position(), part.failed, state.awaited(all), state.unfinished(all))

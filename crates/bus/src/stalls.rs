@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::Lag;
-use crate::intake::Place;
+use crate::intake::TopicPartition;
 
 /// Watches since when each partition has had work and got on with none of it. One that stands still among others that
 /// go on is found too, and time without work does not count. It knows what it is shown: health shows it the lag from
@@ -12,7 +12,7 @@ use crate::intake::Place;
 #[derive(Debug, Default, Clone)]
 pub struct Stalls {
     /// The first offset that was not done, and since when.
-    waiting: HashMap<Place, (i64, Instant)>,
+    waiting: HashMap<TopicPartition, (i64, Instant)>,
 }
 
 impl Stalls {

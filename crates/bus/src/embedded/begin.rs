@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::consumer::Member;
 use crate::Error;
 use crate::culprit::{Mark, Watch};
-use crate::intake::Place;
+use crate::intake::TopicPartition;
 
 /// When a partition that cannot begin is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ impl Member {
     pub(super) fn begin_due(&mut self) {
         let now = Instant::now();
         let due = self.mine.iter().filter(|(_, mine)| mine.begin_at.is_some_and(|at| at <= now));
-        let due: Vec<Place> = due.map(|(place, _)| place.clone()).collect();
+        let due: Vec<TopicPartition> = due.map(|(place, _)| place.clone()).collect();
         let mut starts = Vec::new();
         for place in due {
             let later = match self.start(&place) {
@@ -65,11 +65,11 @@ impl Member {
         }
     }
 
-    fn warn(&self, (topic, partition): &Place, error: &Error) {
+    fn warn(&self, (topic, partition): &TopicPartition, error: &Error) {
         tracing::warn!(group = %self.intake.group, %topic, partition, %error, "cannot determine the start offset of a partition, retrying");
     }
 
-    fn start(&self, place: &Place) -> Result<Start, Error> {
+    fn start(&self, place: &TopicPartition) -> Result<Start, Error> {
         let (topic, partition) = (&place.0, place.1);
         let Some(mine) = self.mine.get(place) else { return Err(Error::NoTopic { topic: topic.clone() }) };
         let (low, high) = mine.topic.range(partition).unwrap_or_default();
@@ -91,7 +91,7 @@ impl Member {
     }
 
     /// Commits that this run begins, wherever records wait.
-    fn mark(&mut self, starts: &mut [(Place, Start)]) -> Result<(), Error> {
+    fn mark(&mut self, starts: &mut [(TopicPartition, Start)]) -> Result<(), Error> {
         for (_, start) in starts.iter_mut().filter(|(_, start)| start.new || start.waiting) {
             start.watch.written(start.waiting.then(|| start.watch.running()));
         }
@@ -100,7 +100,7 @@ impl Member {
         self.commit(marked)
     }
 
-    fn warn_of(&self, (topic, partition): &Place, offset: i64, watch: &Watch) {
+    fn warn_of(&self, (topic, partition): &TopicPartition, offset: i64, watch: &Watch) {
         let (group, ended) = (&self.intake.group, watch.ended());
         if watch.has_culprit() {
             tracing::error!(%group, %topic, partition, offset, ended, "poison record found: the process crashed while working on it, it will be refused");

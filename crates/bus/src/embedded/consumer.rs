@@ -12,7 +12,7 @@ use super::store::{Limit, Topic};
 use super::writer::Change;
 use super::{Embedded, keys};
 use crate::culprit::Mark;
-use crate::intake::{Intake, Place};
+use crate::intake::{Intake, TopicPartition};
 use crate::threads::thread;
 use crate::{Coordinates, Error};
 
@@ -71,9 +71,9 @@ pub(super) struct Member {
     /// The group's version that was seen last.
     seen: u64,
     /// The partitions that this member has taken.
-    pub(super) mine: HashMap<Place, Mine>,
+    pub(super) mine: HashMap<TopicPartition, Mine>,
     /// Positions that are to be committed.
-    undone: HashMap<Place, i64>,
+    undone: HashMap<TopicPartition, i64>,
     committed_at: Instant,
     measured_at: Option<Instant>,
     /// When a commit of a trial that failed is tried again.
@@ -138,12 +138,12 @@ impl Member {
         let groups = &self.embedded.log.groups;
         let Some((version, target)) = groups.target(&self.intake.group, self.seat, self.seen) else { return };
         self.seen = version;
-        let gone: Vec<Place> = self.mine.keys().filter(|place| !target.contains(*place)).cloned().collect();
+        let gone: Vec<TopicPartition> = self.mine.keys().filter(|place| !target.contains(*place)).cloned().collect();
         if !gone.is_empty() {
             self.revoke(&gone);
             self.embedded.log.groups.release(&self.intake.group, self.seat, &gone);
         }
-        let new: BTreeSet<Place> = target.into_iter().filter(|place| !self.mine.contains_key(place)).collect();
+        let new: BTreeSet<TopicPartition> = target.into_iter().filter(|place| !self.mine.contains_key(place)).collect();
         for place in new {
             let Some(topic) = self.embedded.log.topic(&place.0) else { continue };
             if self.embedded.log.groups.take(&self.intake.group, self.seat, &place) {
@@ -153,7 +153,7 @@ impl Member {
     }
 
     /// Partitions go to another member. What is out may still end within the deadline; the rest comes again there.
-    fn revoke(&mut self, gone: &[Place]) {
+    fn revoke(&mut self, gone: &[TopicPartition]) {
         let mut state = self.intake.lock();
         state.discard(|place| gone.contains(place));
         let deadline = Instant::now() + Duration::from_millis(u64::from(self.intake.settings.revoke_drain_ms));
@@ -182,7 +182,7 @@ impl Member {
     fn go_back(&self) {
         let mut state = self.intake.lock();
         let now = Instant::now();
-        let failed: Vec<Place> =
+        let failed: Vec<TopicPartition> =
             state.parts.iter().filter(|(_, part)| part.failed).map(|(place, _)| place.clone()).collect();
         for place in failed {
             if let Some((offset, wait, why)) = state.go_back(&place, &self.intake.settings) {
@@ -226,7 +226,7 @@ impl Member {
     /// Commits positions and marks, and waits until they are durable.
     pub(super) fn commit<'a>(
         &mut self,
-        positions: impl IntoIterator<Item = (&'a Place, i64, Option<Mark>)>,
+        positions: impl IntoIterator<Item = (&'a TopicPartition, i64, Option<Mark>)>,
     ) -> Result<(), Error> {
         let mut puts = Vec::new();
         for (place, position, mark) in positions {
@@ -303,21 +303,21 @@ impl Member {
     }
 
     /// The partitions in which there is something to be read, or, behind their start, an error.
-    fn readable(&self) -> Vec<Place> {
+    fn readable(&self) -> Vec<TopicPartition> {
         let state = self.intake.lock();
-        let readable = |place: &Place, mine: &Mine| {
+        let readable = |place: &TopicPartition, mine: &Mine| {
             let part = state.parts.get(place).filter(|part| !part.failed && part.retry_at.is_none());
             let reads = part.zip(mine.topic.range(place.1)).is_some_and(|(part, (low, end))| part.next < end.max(low));
             reads && !state.stopped.contains_key(place)
         };
-        let mut places: Vec<Place> =
+        let mut places: Vec<TopicPartition> =
             self.mine.iter().filter(|(place, mine)| readable(place, mine)).map(|(place, _)| place.clone()).collect();
         places.sort();
         places
     }
 
     /// A partition stands still. It is told once.
-    pub(super) fn stop(&self, place: &Place, error: Error) {
+    pub(super) fn stop(&self, place: &TopicPartition, error: Error) {
         let mut state = self.intake.lock();
         if state.stopped.insert(place.clone(), error.clone()).is_none() {
             tracing::error!(group = %self.intake.group, %error, "a partition is stalled");

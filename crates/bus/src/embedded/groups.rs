@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use crate::intake::{Intake, Place};
+use crate::intake::{Intake, TopicPartition};
 use crate::threads::lock;
 
 /// A member, named uniquely for the life of the log.
@@ -29,9 +29,9 @@ struct Inside {
 struct Group {
     members: Vec<Member>,
     /// Who is to have a partition.
-    targets: HashMap<Place, Seat>,
+    targets: HashMap<TopicPartition, Seat>,
     /// Who has it. The other has to wait.
-    owners: HashMap<Place, Seat>,
+    owners: HashMap<TopicPartition, Seat>,
     /// Changes with all of this.
     version: u64,
 }
@@ -80,7 +80,7 @@ impl Groups {
     }
 
     /// What is to be a member's, if that may have changed since it looked last.
-    pub(super) fn target(&self, group: &str, seat: Seat, seen: u64) -> Option<(u64, BTreeSet<Place>)> {
+    pub(super) fn target(&self, group: &str, seat: Seat, seen: u64) -> Option<(u64, BTreeSet<TopicPartition>)> {
         let inside = lock(&self.inside);
         let group = inside.groups.get(group).filter(|group| group.version != seen)?;
         let own = group.targets.iter().filter(|(_, target)| **target == seat).map(|(place, _)| place.clone());
@@ -88,14 +88,14 @@ impl Groups {
     }
 
     /// Takes a partition that is to be the member's. False: another one still has it; the member is woken when not.
-    pub(super) fn take(&self, group: &str, seat: Seat, place: &Place) -> bool {
+    pub(super) fn take(&self, group: &str, seat: Seat, place: &TopicPartition) -> bool {
         let mut inside = lock(&self.inside);
         let Some(group) = inside.groups.get_mut(group) else { return false };
         group.targets.get(place) == Some(&seat) && *group.owners.entry(place.clone()).or_insert(seat) == seat
     }
 
     /// Gives partitions away.
-    pub(super) fn release(&self, group: &str, seat: Seat, places: &[Place]) {
+    pub(super) fn release(&self, group: &str, seat: Seat, places: &[TopicPartition]) {
         let mut inside = lock(&self.inside);
         let Some(group) = inside.groups.get_mut(group) else { return };
         group.owners.retain(|place, owner| *owner != seat || !places.contains(place));
@@ -125,14 +125,18 @@ impl Group {
     }
 }
 
-fn share(members: &[Member], topics: &HashMap<Arc<str>, i32>, before: HashMap<Place, Seat>) -> HashMap<Place, Seat> {
-    let takes = |member: &Member, place: &Place| member.topics.contains(&place.0);
-    let mut wanted: BTreeSet<Place> = BTreeSet::new();
+fn share(
+    members: &[Member],
+    topics: &HashMap<Arc<str>, i32>,
+    before: HashMap<TopicPartition, Seat>,
+) -> HashMap<TopicPartition, Seat> {
+    let takes = |member: &Member, place: &TopicPartition| member.topics.contains(&place.0);
+    let mut wanted: BTreeSet<TopicPartition> = BTreeSet::new();
     for topic in members.iter().flat_map(|member| &member.topics) {
         let partitions = topics.get(topic).copied().unwrap_or(0);
         wanted.extend((0..partitions).map(|partition| (topic.clone(), partition)));
     }
-    let mut shares: HashMap<Seat, BTreeSet<Place>> =
+    let mut shares: HashMap<Seat, BTreeSet<TopicPartition>> =
         members.iter().map(|member| (member.seat, BTreeSet::new())).collect();
     for (place, seat) in before {
         let stays = members.iter().any(|member| member.seat == seat && takes(member, &place));
@@ -140,7 +144,7 @@ fn share(members: &[Member], topics: &HashMap<Arc<str>, i32>, before: HashMap<Pl
             shares.entry(seat).or_default().insert(place);
         }
     }
-    let count = |shares: &HashMap<Seat, BTreeSet<Place>>, seat| shares.get(&seat).map_or(0, BTreeSet::len);
+    let count = |shares: &HashMap<Seat, BTreeSet<TopicPartition>>, seat| shares.get(&seat).map_or(0, BTreeSet::len);
     for place in wanted {
         let fewest = members.iter().filter(|member| takes(member, &place));
         if let Some(member) = fewest.min_by_key(|member| (count(&shares, member.seat), member.seat)) {
@@ -157,9 +161,9 @@ fn share(members: &[Member], topics: &HashMap<Arc<str>, i32>, before: HashMap<Pl
 
 fn uneven(
     members: &[Member],
-    shares: &HashMap<Seat, BTreeSet<Place>>,
-    takes: impl Fn(&Member, &Place) -> bool,
-) -> Option<(Seat, Seat, Place)> {
+    shares: &HashMap<Seat, BTreeSet<TopicPartition>>,
+    takes: impl Fn(&Member, &TopicPartition) -> bool,
+) -> Option<(Seat, Seat, TopicPartition)> {
     let count = |member: &Member| shares.get(&member.seat).map_or(0, BTreeSet::len);
     // From the most to the fewest, so that nobody is given what another one has to give again.
     let mut members: Vec<&Member> = members.iter().collect();

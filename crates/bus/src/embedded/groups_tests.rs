@@ -36,7 +36,7 @@ proptest! {
             let before = targets.clone();
             targets = share(&members, &topics, before.clone());
 
-            let wanted: BTreeSet<Place> = members
+            let wanted: BTreeSet<TopicPartition> = members
                 .iter()
                 .flat_map(|member| &member.topics)
                 .flat_map(|topic| (0..topics[topic]).map(|partition| (topic.clone(), partition)))

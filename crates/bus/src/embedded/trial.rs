@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::consumer::Member;
 use crate::culprit::Mark;
-use crate::intake::Place;
+use crate::intake::TopicPartition;
 use crate::intake::trial::Step;
 
 /// When a commit that failed is tried again. Nothing is handed out meanwhile.
@@ -42,7 +42,7 @@ impl Member {
     }
 
     /// These partitions end in good order: what they began with is restored, so that this run counts for nothing.
-    pub(super) fn settle(&mut self, of: impl Fn(&Place) -> bool) {
+    pub(super) fn settle(&mut self, of: impl Fn(&TopicPartition) -> bool) {
         let state = self.intake.lock();
         if state.closing.is_some() && !state.in_order {
             return;
@@ -52,7 +52,7 @@ impl Member {
         if commits.is_empty() {
             return;
         }
-        let written: Vec<(&Place, i64, Option<Mark>)> =
+        let written: Vec<(&TopicPartition, i64, Option<Mark>)> =
             commits.iter().map(|commit| (&commit.place, commit.position, commit.mark)).collect();
         if let Err(error) = self.commit(written) {
             tracing::warn!(group = %self.intake.group, %error, "the final offset commit failed, the end of this run may count as a crash");

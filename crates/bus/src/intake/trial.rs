@@ -1,13 +1,13 @@
 //! Records of a partition that is suspected, one at a time and with nothing else out. The steps are decided here; the
 //! poll thread commits what they say and comes back.
 
-use super::{Intake, Place, Queued, State};
+use super::{Intake, Queued, State, TopicPartition};
 use crate::culprit::Mark;
 
 /// The record that is out alone, or about to be.
 #[derive(Debug)]
 pub(crate) struct OnTrial {
-    place: Place,
+    place: TopicPartition,
     epoch: u64,
     pub(super) offset: i64,
     pub(super) handed_out: bool,
@@ -27,7 +27,7 @@ pub(crate) enum Step {
 /// A position to be committed with a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Commit {
-    pub(crate) place: Place,
+    pub(crate) place: TopicPartition,
     pub(crate) position: i64,
     pub(crate) mark: Option<Mark>,
     then: Then,
@@ -65,7 +65,7 @@ impl Intake {
         step
     }
 
-    fn try_next(&self, state: &State, place: Place, offset: i64) -> Step {
+    fn try_next(&self, state: &State, place: TopicPartition, offset: i64) -> Step {
         let Some(part) = state.parts.get(&place) else { return Step::Idle };
         let position = part.tracker.position();
         if !part.watch.tries(offset) {
@@ -147,7 +147,7 @@ impl State {
     }
 
     /// Positions to be stored, and whether one of them takes a mark away: then it is to be committed at once.
-    pub(crate) fn progress(&mut self) -> (Vec<(Place, i64)>, bool) {
+    pub(crate) fn progress(&mut self) -> (Vec<(TopicPartition, i64)>, bool) {
         let (mut moved, mut first) = (Vec::new(), false);
         // In single file each record is committed, with its mark, before the next goes out.
         for (place, part) in self.parts.iter_mut().filter(|(_, part)| !part.watch.is_single_file()) {
@@ -162,7 +162,7 @@ impl State {
     }
 
     /// What is to be committed where partitions end in good order.
-    pub(crate) fn settled(&self, of: impl Fn(&Place) -> bool) -> Vec<Commit> {
+    pub(crate) fn settled(&self, of: impl Fn(&TopicPartition) -> bool) -> Vec<Commit> {
         let mut commits = Vec::new();
         for (place, part) in self.parts.iter().filter(|(place, _)| of(place)) {
             let (position, mut watch) = (part.tracker.position(), part.watch.clone());
@@ -184,13 +184,13 @@ impl State {
     }
 
     /// The first record of a partition in single file that is there, and where it stands.
-    pub(super) fn suspect(&self) -> Option<(Place, i64)> {
+    pub(super) fn suspect(&self) -> Option<(TopicPartition, i64)> {
         let mut single = self.parts.iter().filter(|(_, part)| part.watch.is_single_file() && !part.failed);
         single.find_map(|(place, _)| Some((place.clone(), self.queued(place)?)))
     }
 
     /// The next record of a partition that waits to be handed out.
-    fn queued(&self, place: &Place) -> Option<i64> {
+    fn queued(&self, place: &TopicPartition) -> Option<i64> {
         let epoch = self.parts.get(place)?.tracker.epoch();
         let mut queue = self.queue.iter();
         queue.find(|queued| queued.epoch == epoch && queued.place() == *place).map(|queued| queued.at.offset)

@@ -26,7 +26,7 @@ fn offset(number: i64) -> i64 {
     number * 2
 }
 
-fn place(partition: i32) -> Place {
+fn place(partition: i32) -> TopicPartition {
     ("topic".into(), partition)
 }
 
@@ -128,7 +128,7 @@ impl Process {
     fn poll(&mut self, world: &mut World, consumer: usize) {
         let intake = self.consumers[consumer].clone();
         let mut state = intake.lock();
-        let failed: Vec<Place> =
+        let failed: Vec<TopicPartition> =
             state.parts.iter().filter(|(_, part)| part.failed).map(|(place, _)| place.clone()).collect();
         for place in failed {
             state.go_back(&place, &intake.settings);
@@ -195,7 +195,7 @@ impl Process {
     fn give_up(&mut self, world: &mut World, partitions: &[i32]) {
         for consumer in 0..self.consumers.len() {
             let intake = self.consumers[consumer].clone();
-            let gone = |place: &Place| partitions.contains(&place.1);
+            let gone = |place: &TopicPartition| partitions.contains(&place.1);
             let mut state = intake.lock();
             state.discard(gone);
             let (moved, _) = state.progress();

@@ -23,7 +23,7 @@ use super::lock;
 use super::positions::{ASK, Position, add, commit, committed};
 use crate::Error;
 use crate::culprit::Watch;
-use crate::intake::{Intake, Place};
+use crate::intake::{Intake, TopicPartition};
 
 /// When it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub(crate) struct Member {
     /// When a commit of a trial that failed is tried again.
     pub(super) try_again: Mutex<Option<Instant>>,
     /// Assigned by the group, but not begun: when to try, or try again.
-    waiting: Mutex<HashMap<Place, Instant>>,
+    waiting: Mutex<HashMap<TopicPartition, Instant>>,
     /// The client is being closed.
     leaving: AtomicBool,
     /// And everything was given back.
@@ -109,10 +109,10 @@ impl Member {
         if topics.is_empty() {
             return;
         }
-        let is_of = |place: &Place| topics.contains(&place.0);
+        let is_of = |place: &TopicPartition| topics.contains(&place.0);
         let state = self.intake.lock();
-        let begun: Vec<Place> = state.parts.keys().filter(|place| is_of(place)).cloned().collect();
-        let stopped: Vec<Place> = state.stopped.keys().filter(|place| is_of(place)).cloned().collect();
+        let begun: Vec<TopicPartition> = state.parts.keys().filter(|place| is_of(place)).cloned().collect();
+        let stopped: Vec<TopicPartition> = state.stopped.keys().filter(|place| is_of(place)).cloned().collect();
         drop(state);
         let mut list = TopicPartitionList::new();
         for (topic, partition) in &begun {
@@ -141,7 +141,7 @@ impl Member {
     }
 
     /// Finds where the partitions begin, and tells the intake. What cannot begin now waits.
-    fn begin(&self, consumer: &BaseConsumer<Self>, new: Vec<Place>) -> TopicPartitionList {
+    fn begin(&self, consumer: &BaseConsumer<Self>, new: Vec<TopicPartition>) -> TopicPartitionList {
         let committed = committed(consumer, &new);
         let ids = self.lives.begin(new.iter().map(|(topic, _)| Arc::clone(topic)).collect());
         let (mut starts, mut later) = (Vec::new(), Vec::new());
@@ -183,7 +183,7 @@ impl Member {
     fn start(
         &self,
         consumer: &BaseConsumer<Self>,
-        (topic, partition): &Place,
+        (topic, partition): &TopicPartition,
         committed: Option<&Position>,
         id: Option<&Arc<str>>,
     ) -> Result<Start, Refusal> {
@@ -209,7 +209,7 @@ impl Member {
         }
     }
 
-    fn warn_of(&self, (topic, partition): &Place, offset: i64, watch: &Watch) {
+    fn warn_of(&self, (topic, partition): &TopicPartition, offset: i64, watch: &Watch) {
         let (group, ended) = (&self.intake.group, watch.ended());
         if watch.has_culprit() {
             tracing::error!(%group, %topic, partition, offset, ended, "poison record found: the process crashed while working on it, it will be refused");
@@ -225,7 +225,7 @@ impl Member {
     }
 
     /// A partition stands still. It is told once.
-    fn stop(&self, place: &Place, error: Error) {
+    fn stop(&self, place: &TopicPartition, error: Error) {
         let mut state = self.intake.lock();
         if state.stopped.insert(place.clone(), error.clone()).is_none() {
             tracing::error!(group = %self.intake.group, %error, "a partition is stalled");
@@ -248,7 +248,7 @@ impl Member {
     }
 
     /// Partitions go to another member. What is out may still end within the deadline; the rest comes again there.
-    fn revoke(&self, consumer: &BaseConsumer<Self>, gone: &[Place]) {
+    fn revoke(&self, consumer: &BaseConsumer<Self>, gone: &[TopicPartition]) {
         let lost = consumer.assignment_lost();
         let mut state = self.intake.lock();
         state.discard(|place| gone.contains(place));
@@ -283,7 +283,7 @@ impl Member {
             .increment(partitions as u64);
     }
 
-    fn forget(&self, gone: &[Place]) {
+    fn forget(&self, gone: &[TopicPartition]) {
         let mut state = self.intake.lock();
         state.parts.retain(|place, _| !gone.contains(place));
         state.stopped.retain(|place, _| !gone.contains(place));
@@ -323,7 +323,7 @@ struct Start {
 }
 
 /// Commits that this run begins, wherever records wait.
-fn mark(consumer: &BaseConsumer<Member>, starts: &mut [(Place, Start)]) -> KafkaResult<()> {
+fn mark(consumer: &BaseConsumer<Member>, starts: &mut [(TopicPartition, Start)]) -> KafkaResult<()> {
     let mut offsets = TopicPartitionList::new();
     for ((topic, partition), start) in starts.iter_mut().filter(|(_, start)| start.new || start.waiting) {
         let mark = start.waiting.then(|| start.watch.running());
@@ -341,7 +341,7 @@ enum Refusal {
     Stop(Error),
 }
 
-fn places(list: &TopicPartitionList) -> Vec<Place> {
+fn places(list: &TopicPartitionList) -> Vec<TopicPartition> {
     list.elements().iter().map(|element| (element.topic().into(), element.partition())).collect()
 }
 

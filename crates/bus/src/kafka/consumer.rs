@@ -17,7 +17,7 @@ use super::lives::Lives;
 use super::message::Content;
 use super::positions::commit;
 use super::{Kafka, joining, thread};
-use crate::intake::{Intake, Place};
+use crate::intake::{Intake, TopicPartition};
 use crate::{Coordinates, Error};
 
 const POLL: Duration = Duration::from_millis(100);
@@ -86,7 +86,7 @@ struct Poller {
     full_since: Option<Instant>,
     /// Fetching is paused, because the stage has taken nothing for long.
     /// With the epoch it was paused in: a partition that came back is not paused.
-    paused: HashMap<Place, u64>,
+    paused: HashMap<TopicPartition, u64>,
 }
 
 enum End {
@@ -302,7 +302,7 @@ impl Poller {
     fn go_back(&mut self, consumer: &BaseConsumer<Member>) {
         let mut state = self.intake.lock();
         let now = Instant::now();
-        let failed: Vec<Place> =
+        let failed: Vec<TopicPartition> =
             state.parts.iter().filter(|(_, part)| part.failed).map(|(place, _)| place.clone()).collect();
         let mut waiting = Vec::new();
         for place in failed {
@@ -313,7 +313,7 @@ impl Poller {
                 waiting.push(place);
             }
         }
-        let due: Vec<(Place, i64)> = state
+        let due: Vec<(TopicPartition, i64)> = state
             .parts
             .iter()
             .filter(|(_, part)| part.retry_at.is_some_and(|at| at <= now))
@@ -363,7 +363,7 @@ impl Poller {
     }
 }
 
-fn list(places: &[Place]) -> TopicPartitionList {
+fn list(places: &[TopicPartition]) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in places {
         list.add_partition(topic, *partition);

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::reader::{Event, Follower};
 use super::{Kafka, blocking};
-use crate::intake::Place;
+use crate::intake::TopicPartition;
 use crate::{Error, Start, Stored};
 
 /// How many topics are opened at once: most of it is waiting for brokers.
@@ -28,7 +28,7 @@ pub(crate) struct Followers {
 struct Until {
     /// Topics that have not yet said where they end.
     unknown: usize,
-    open: HashMap<Place, i64>,
+    open: HashMap<TopicPartition, i64>,
 }
 
 impl Followers {
@@ -87,7 +87,7 @@ impl Followers {
         }
     }
 
-    fn ends(&mut self, ends: Result<HashMap<Place, i64>, Error>) -> Result<(), Error> {
+    fn ends(&mut self, ends: Result<HashMap<TopicPartition, i64>, Error>) -> Result<(), Error> {
         let Some(until) = &mut self.until else { return Ok(()) };
         until.unknown = until.unknown.saturating_sub(1);
         match ends {
@@ -110,7 +110,7 @@ impl Followers {
         }
     }
 
-    fn close(&mut self, place: &Place) {
+    fn close(&mut self, place: &TopicPartition) {
         if let Some(until) = &mut self.until {
             until.open.remove(place);
         }

@@ -12,7 +12,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::assignment::Member;
 use super::lives;
 use crate::culprit::Mark;
-use crate::intake::Place;
+use crate::intake::TopicPartition;
 
 /// How long the broker may take to say where a partition begins.
 pub(super) const ASK: Duration = Duration::from_secs(5);
@@ -26,10 +26,10 @@ pub(super) struct Position {
 }
 
 /// By partition; none: never.
-pub(super) type Committed = HashMap<Place, Option<Position>>;
+pub(super) type Committed = HashMap<TopicPartition, Option<Position>>;
 
 /// What the group has committed for these.
-pub(super) fn committed(consumer: &BaseConsumer<Member>, of: &[Place]) -> KafkaResult<Committed> {
+pub(super) fn committed(consumer: &BaseConsumer<Member>, of: &[TopicPartition]) -> KafkaResult<Committed> {
     let mut asked = TopicPartitionList::new();
     for (topic, partition) in of {
         asked.add_partition(topic, *partition);

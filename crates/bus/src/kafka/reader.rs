@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use super::client::{Events, unusable};
 use super::message::Content;
 use super::{Kafka, thread, topic_id};
-use crate::intake::Place;
+use crate::intake::TopicPartition;
 use crate::{Coordinates, Error, READER_GROUP, Start, Stored};
 
 const ASK: Duration = Duration::from_secs(5);
@@ -32,9 +32,9 @@ const POLL: Duration = Duration::from_millis(20);
 pub(crate) enum Event {
     Record(Box<Stored>),
     /// There is nothing more in this partition, as the broker said after the last question for the end.
-    AtEnd(Place),
+    AtEnd(TopicPartition),
     /// The ends that are not yet reached, as they are now.
-    Ends(Result<HashMap<Place, i64>, Error>),
+    Ends(Result<HashMap<TopicPartition, i64>, Error>),
     Failed(Error),
 }
 
@@ -212,7 +212,7 @@ impl Following {
 
     /// Where the partitions end that are not read to their end. The client tells the end of a partition once; going to
     /// where it stands anyway makes it tell again, for it may be there with only a gap before the end.
-    fn ends(&self) -> Result<HashMap<Place, i64>, Error> {
+    fn ends(&self) -> Result<HashMap<TopicPartition, i64>, Error> {
         let away = |error: KafkaError| Error::Unavailable {
             what: format!("topic {}", self.topic).into(),
             reason: error.to_string().into(),

@@ -9,7 +9,7 @@ use rdkafka::error::KafkaResult;
 use super::assignment::Member;
 use super::lock;
 use super::positions::add;
-use crate::intake::Place;
+use crate::intake::TopicPartition;
 use crate::intake::trial::{Commit, Step};
 
 /// When a commit that failed is tried again. Nothing is handed out meanwhile.
@@ -47,7 +47,7 @@ impl Member {
     }
 
     /// These partitions end in good order: what they began with is restored, so that this run counts for nothing.
-    pub(crate) fn settle(&self, consumer: &BaseConsumer<Self>, of: impl Fn(&Place) -> bool) {
+    pub(crate) fn settle(&self, consumer: &BaseConsumer<Self>, of: impl Fn(&TopicPartition) -> bool) {
         let state = self.intake.lock();
         if state.closing.is_some() && !state.in_order {
             return;
