@@ -102,7 +102,7 @@ fn days(time: Duration) -> f64 {
 
 /// What Redis tells of itself.
 #[derive(Debug, PartialEq)]
-pub(super) struct Told<'a> {
+pub(super) struct MemoryFigures<'a> {
     /// Which start of the server this is: its counts begin with each.
     run: &'a str,
     pub(super) evicted: u64,
@@ -112,7 +112,7 @@ pub(super) struct Told<'a> {
     most: u64,
 }
 
-impl<'a> Told<'a> {
+impl<'a> MemoryFigures<'a> {
     /// From the answer to INFO; none where it does not tell all of it.
     pub(super) fn read(info: &'a str) -> Option<Self> {
         let field =
@@ -147,19 +147,19 @@ pub(super) struct Evictions {
 
 impl Evictions {
     /// From what was noted before: `run:evicted:milliseconds`. What happened since then happened at any time until now.
-    pub(super) fn of(told: &Told<'_>, noted: Option<&str>, now: u64) -> Self {
+    pub(super) fn of(figures: &MemoryFigures<'_>, noted: Option<&str>, now: u64) -> Self {
         let noted = noted.and_then(|noted| {
             let mut parts = noted.split(':');
             let (run, evicted, at) = (parts.next()?, parts.next()?.parse::<u64>().ok()?, parts.next()?.parse().ok()?);
             Some((run, evicted, at))
         });
         let last = noted.map(|(_, _, at)| at);
-        let before = noted.map_or(0, |(run, evicted, _)| if run == told.run { evicted } else { 0 });
-        let more = told.evicted.saturating_sub(before);
+        let before = noted.map_or(0, |(run, evicted, _)| if run == figures.run { evicted } else { 0 });
+        let more = figures.evicted.saturating_sub(before);
         if more == 0 {
             return Self { last, note: None };
         }
-        Self { last: Some(now), note: Some((format!("{}:{}:{now}", told.run, told.evicted), more)) }
+        Self { last: Some(now), note: Some((format!("{}:{}:{now}", figures.run, figures.evicted), more)) }
     }
 }
 

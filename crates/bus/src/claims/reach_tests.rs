@@ -3,8 +3,8 @@ use super::*;
 const DAY: u64 = 24 * 3600 * 1000;
 const NOW: u64 = 20_000 * DAY;
 
-fn told(evicted: u64) -> Told<'static> {
-    Told { run: "r2", evicted, policy: "noeviction", used: 10, most: 0 }
+fn figures(evicted: u64) -> MemoryFigures<'static> {
+    MemoryFigures { run: "r2", evicted, policy: "noeviction", used: 10, most: 0 }
 }
 
 fn reach(begun: Option<u64>, evicted_at: Option<u64>) -> Reach {
@@ -49,14 +49,14 @@ fn what_it_says() {
 fn info_is_read() {
     let info = "# Server\r\nrun_id:abc\r\n# Memory\r\nused_memory:95\r\nused_memory_rss:200\r\nmaxmemory:100\r\n\
                 maxmemory_policy:volatile-ttl\r\n# Stats\r\nevicted_keys:12\r\n";
-    let told = Told::read(info).unwrap();
-    assert_eq!(told, Told { run: "abc", evicted: 12, policy: "volatile-ttl", used: 95, most: 100 });
-    assert_eq!((told.evicts().as_deref(), told.fill()), (Some("volatile-ttl"), Some(0.95)));
-    assert_eq!((super::Told { policy: "noeviction", most: 0, ..told }).evicts(), None);
+    let figures = MemoryFigures::read(info).unwrap();
+    assert_eq!(figures, MemoryFigures { run: "abc", evicted: 12, policy: "volatile-ttl", used: 95, most: 100 });
+    assert_eq!((figures.evicts().as_deref(), figures.fill()), (Some("volatile-ttl"), Some(0.95)));
+    assert_eq!((super::MemoryFigures { policy: "noeviction", most: 0, ..figures }).evicts(), None);
     for missing in ["run_id", "evicted_keys", "maxmemory_policy", "used_memory:"] {
         let info: String =
             info.lines().filter(|line| !line.starts_with(missing)).map(|line| format!("{line}\n")).collect();
-        assert_eq!(Told::read(&info), None, "{missing}");
+        assert_eq!(MemoryFigures::read(&info), None, "{missing}");
     }
 }
 
@@ -75,7 +75,7 @@ fn evictions_are_noted_once() {
         ("not our note", 5, Some("what".to_owned()), Some(NOW), Some(5)),
     ];
     for (case, evicted, noted, last, counted) in table {
-        let found = Evictions::of(&told(evicted), noted.as_deref(), NOW);
+        let found = Evictions::of(&figures(evicted), noted.as_deref(), NOW);
         let note = counted.map(|counted| (format!("r2:{evicted}:{NOW}"), counted));
         assert_eq!(found, Evictions { last, note }, "{case}");
     }

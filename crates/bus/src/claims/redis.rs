@@ -13,7 +13,7 @@ use common::backoff::Backoff;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult};
 
-use super::reach::{Evictions, Reach, SAMPLES, Told};
+use super::reach::{Evictions, MemoryFigures, Reach, SAMPLES};
 use super::{AGAIN, ClaimsState, Clock, Key};
 use crate::kafka::client::first_line;
 use crate::threads::lock;
@@ -257,10 +257,10 @@ impl Redis {
             let jump = timekeeper::shown(jump);
             tracing::error!(store = %self.shown, jump, "the clock of the claims' store jumped, claims may have expired too early and must be rebuilt");
         }
-        let told = Told::read(&info)
+        let figures = MemoryFigures::read(&info)
             .ok_or_else(|| failed("its answer to INFO lacks the memory or eviction figures".to_owned()))?;
         let now = self.clock.millis();
-        let evictions = Evictions::of(&told, noted.as_deref(), now);
+        let evictions = Evictions::of(&figures, noted.as_deref(), now);
         let mut counted = 0;
         if let Some((note, more)) = &evictions.note {
             let mut pipeline = redis::pipe();
@@ -274,7 +274,7 @@ impl Redis {
         let begun = epoch.and_then(|epoch| u64::from_str_radix(epoch.split('-').next()?, 16).ok()).unwrap_or(now);
         let oldest = least.map(|left| (now + left).saturating_sub(self.ttl_seconds * 1000));
         let reach = Reach::of(ttl, now, Some(begun), evictions.last, oldest);
-        Ok((Reach { evicted: told.evicted, evicts: told.evicts(), fill: told.fill(), ..reach }, counted))
+        Ok((Reach { evicted: figures.evicted, evicts: figures.evicts(), fill: figures.fill(), ..reach }, counted))
     }
 
     pub(crate) fn is_new(&self) -> bool {
