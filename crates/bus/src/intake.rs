@@ -96,7 +96,7 @@ impl Part {
     /// Records on the log that are not done. A gap at the end (a transaction's marker) is not lag.
     pub(crate) fn lag(&self) -> Option<i64> {
         let end = self.end?;
-        let idle = self.tracker.unfinished() == 0 && self.tracker.position() >= self.next;
+        let idle = self.tracker.awaited() == 0 && self.tracker.position() >= self.next;
         if idle && self.fetched.is_some_and(|fetched| fetched >= end) {
             return Some(0);
         }
@@ -141,7 +141,7 @@ impl Settle for Out {
                 }
                 // It was not begun. To go back to it would take from what is on its way before it the time that is left.
                 AckOutcome::Failed if why.is_none() && self.intake.ends() => {
-                    part.tracker.leave(self.epoch, self.offset)
+                    part.tracker.leave(self.epoch, self.offset);
                 }
                 AckOutcome::Failed => {
                     part.failed = true;
@@ -243,8 +243,7 @@ impl Intake {
             return false;
         }
         part.next = at.offset + 1;
-        let queued = Queued { epoch: part.tracker.epoch(), at, content };
-        state.overflow.push_back(queued);
+        state.overflow.push_back(Queued { epoch: part.tracker.epoch(), at, content });
         self.admit(state);
         true
     }
@@ -357,16 +356,15 @@ impl State {
         self.held_bytes -= bytes;
     }
 
-    /// How much of these partitions is handed out and may still end well: what is out beside a failed record comes
-    /// again with it.
+    /// How much of these partitions is out and may yet be done: what is out beside a failed record comes again with it.
     pub(crate) fn awaited(&self, of: impl Fn(&TopicPartition) -> bool) -> usize {
         let parts = self.parts.iter().filter(|(place, part)| !part.failed && of(place));
-        parts.map(|(_, part)| part.tracker.unfinished()).sum()
+        parts.map(|(_, part)| part.tracker.awaited()).sum()
     }
 
-    /// How much of these partitions is handed out and not done.
+    /// How much of these partitions is out and not done.
     pub(crate) fn unfinished(&self, of: impl Fn(&TopicPartition) -> bool) -> usize {
-        self.parts.iter().filter(|(place, _)| of(place)).map(|(_, part)| part.tracker.undone()).sum()
+        self.parts.iter().filter(|(place, _)| of(place)).map(|(_, part)| part.tracker.unfinished()).sum()
     }
 
     /// Makes a partition with a failed record wait, in a new epoch, and says until when.

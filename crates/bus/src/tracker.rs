@@ -16,7 +16,7 @@ pub(crate) struct Tracker {
     position: i64,
     /// What was handed out from `position` on, in ascending order, and whether it is done.
     out: VecDeque<(i64, bool)>,
-    unfinished: usize,
+    awaited: usize,
     /// Out, and left as it is: nobody works on it any more in this epoch.
     left: usize,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Tracker {
 impl Tracker {
     /// `position` is the first offset that is not done.
     pub(crate) fn new(epoch: u64, position: i64) -> Self {
-        Self { epoch, start: position, position, out: VecDeque::new(), unfinished: 0, left: 0 }
+        Self { epoch, start: position, position, out: VecDeque::new(), awaited: 0, left: 0 }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
@@ -42,13 +42,13 @@ impl Tracker {
     }
 
     /// How much is out and may yet be done.
-    pub(crate) fn unfinished(&self) -> usize {
-        self.unfinished
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited
     }
 
     /// How much is out and not done.
-    pub(crate) fn undone(&self) -> usize {
-        self.unfinished + self.left
+    pub(crate) fn unfinished(&self) -> usize {
+        self.awaited + self.left
     }
 
     /// A record is handed out. False: it was before, or is done already; it must not go out again in this epoch.
@@ -58,7 +58,7 @@ impl Tracker {
             return false;
         }
         self.out.push_back((offset, false));
-        self.unfinished += 1;
+        self.awaited += 1;
         true
     }
 
@@ -72,7 +72,7 @@ impl Tracker {
         if std::mem::replace(done, true) {
             return false;
         }
-        self.unfinished -= 1;
+        self.awaited -= 1;
         while let Some((offset, true)) = self.out.front() {
             self.position = offset + 1;
             self.out.pop_front();
@@ -84,7 +84,7 @@ impl Tracker {
     pub(crate) fn leave(&mut self, epoch: u64, offset: i64) {
         let is_out = self.out.binary_search_by_key(&offset, |(offset, _)| *offset);
         if epoch == self.epoch && is_out.is_ok_and(|at| self.out.get(at).is_some_and(|(_, done)| !done)) {
-            self.unfinished -= 1;
+            self.awaited -= 1;
             self.left += 1;
         }
     }

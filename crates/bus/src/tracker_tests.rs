@@ -16,7 +16,7 @@ fn stores_only_the_contiguous_prefix_in_the_order_received() {
     assert_eq!(tracker.position(), 12);
     assert!(tracker.complete(1, 15));
     assert_eq!(tracker.position(), 21);
-    assert_eq!(tracker.unfinished(), 0);
+    assert_eq!(tracker.awaited(), 0);
 }
 
 #[test]
@@ -25,7 +25,7 @@ fn completions_of_an_older_epoch_are_ignored() {
     assert!(tracker.hand_out(0) && tracker.hand_out(1));
     assert!(tracker.complete(1, 0));
     tracker.restart(2);
-    assert_eq!((tracker.position(), tracker.unfinished()), (1, 0));
+    assert_eq!((tracker.position(), tracker.awaited()), (1, 0));
     assert!(tracker.hand_out(1));
     assert!(!tracker.complete(1, 1));
     assert_eq!(tracker.position(), 1);
@@ -41,7 +41,7 @@ fn nothing_goes_out_or_counts_twice() {
     assert!(!tracker.hand_out(7) && !tracker.hand_out(6));
     assert!(tracker.complete(1, 7));
     assert!(!tracker.complete(1, 7) && !tracker.complete(1, 8));
-    assert_eq!((tracker.position(), tracker.unfinished()), (8, 0));
+    assert_eq!((tracker.position(), tracker.awaited()), (8, 0));
 }
 
 /// The same, slowly and obviously: a list of everything handed out in this epoch.
@@ -59,7 +59,7 @@ impl Oracle {
         if done == 0 { self.start } else { self.out[done - 1].0 + 1 }
     }
 
-    fn unfinished(&self) -> usize {
+    fn awaited(&self) -> usize {
         self.out.iter().filter(|(offset, done)| !done && !self.left.contains(offset)).count()
     }
 }
@@ -120,9 +120,9 @@ proptest! {
                 }
             }
             prop_assert_eq!(tracker.position(), oracle.position());
-            prop_assert_eq!(tracker.unfinished(), oracle.unfinished());
-            let undone = oracle.out.iter().filter(|(_, done)| !done).count();
-            prop_assert_eq!(tracker.undone(), undone);
+            prop_assert_eq!(tracker.awaited(), oracle.awaited());
+            let unfinished = oracle.out.iter().filter(|(_, done)| !done).count();
+            prop_assert_eq!(tracker.unfinished(), unfinished);
         }
     }
 }
