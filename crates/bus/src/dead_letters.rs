@@ -10,9 +10,9 @@ use prost_types::Timestamp;
 
 use crate::{Coordinates, Headers, Prepared, Record};
 
-/// What was refused, and what is known of it.
+/// A dead letter before it is written: what was refused, and what is known of it.
 #[derive(Debug, Clone)]
-pub struct Refused<'a> {
+pub struct Draft<'a> {
     /// The service that refuses it.
     pub stage: &'a str,
     /// A stable code in snake_case.
@@ -49,61 +49,58 @@ pub fn id(stage: &str, reason: &str, at: &Coordinates, index: u32) -> Id {
 }
 
 /// The record for the topic of dead letters; its key is the source.
-pub fn record(refused: Refused<'_>) -> Record {
-    let refused_bytes = refused.payload.len() as u64;
-    letter(refused, refused_bytes)
+pub fn record(draft: Draft<'_>) -> Record {
+    let refused_bytes = draft.payload.len() as u64;
+    letter(draft, refused_bytes)
 }
 
 /// The same as the log takes it, as `check` says: where the bytes are too many for a dead letter it goes without them, and
 /// says how many they are and where. They are still there, and a partition that stands still would help nobody.
-pub(crate) fn fitting(refused: Refused<'_>, check: impl FnOnce(&Prepared) -> Result<(), String>) -> Prepared {
-    let whole = Prepared::from(record(refused.clone()));
+pub(crate) fn fitting(draft: Draft<'_>, check: impl FnOnce(&Prepared) -> Result<(), String>) -> Prepared {
+    let whole = Prepared::from(record(draft.clone()));
     let Err(error) = check(&whole) else { return whole };
-    let (at, bytes) = (refused.at, refused.payload.len());
+    let (at, bytes) = (draft.at, draft.payload.len());
     tracing::error!(%at, bytes, %error, "a dead letter is too large, it is sent without its payload");
     let message = format!(
         "{}; its payload of {bytes} bytes is too large for a dead letter ({error}): read it at {at}",
-        refused.message
+        draft.message
     );
-    letter(
-        Refused { message, payload: Bytes::new(), content_type: "application/octet-stream", ..refused },
-        bytes as u64,
-    )
-    .into()
+    letter(Draft { message, payload: Bytes::new(), content_type: "application/octet-stream", ..draft }, bytes as u64)
+        .into()
 }
 
-fn letter(refused: Refused<'_>, refused_bytes: u64) -> Record {
-    let id = id(refused.stage, refused.reason, refused.at, refused.index).to_string();
+fn letter(draft: Draft<'_>, refused_bytes: u64) -> Record {
+    let id = id(draft.stage, draft.reason, draft.at, draft.index).to_string();
     let headers = Headers {
         id: id.clone(),
-        source: refused.stage.to_owned(),
-        traceparent: refused.traceparent,
-        from: Some(refused.at.clone()),
+        source: draft.stage.to_owned(),
+        traceparent: draft.traceparent,
+        from: Some(draft.at.clone()),
         ..Headers::default()
     };
     let letter = DeadLetter {
         id,
-        stage: refused.stage.to_owned(),
-        reason: refused.reason.to_owned(),
-        message: refused.message,
+        stage: draft.stage.to_owned(),
+        reason: draft.reason.to_owned(),
+        message: draft.message,
         coordinates: Some(v1::Coordinates {
-            log: refused.at.log.to_string(),
-            topic: refused.at.topic.to_string(),
-            partition: refused.at.partition,
-            offset: refused.at.offset,
-            index: refused.index,
+            log: draft.at.log.to_string(),
+            topic: draft.at.topic.to_string(),
+            partition: draft.at.partition,
+            offset: draft.at.offset,
+            index: draft.index,
         }),
-        source: refused.source.to_owned(),
-        endpoint: refused.endpoint.to_owned(),
-        tenant: refused.tenant.to_owned(),
-        delivery_id: refused.delivery_id.to_owned(),
-        payload: refused.payload,
-        content_type: refused.content_type.to_owned(),
-        failed_at: Some(refused.failed_at),
-        attempts: refused.attempts,
+        source: draft.source.to_owned(),
+        endpoint: draft.endpoint.to_owned(),
+        tenant: draft.tenant.to_owned(),
+        delivery_id: draft.delivery_id.to_owned(),
+        payload: draft.payload,
+        content_type: draft.content_type.to_owned(),
+        failed_at: Some(draft.failed_at),
+        attempts: draft.attempts,
         refused_bytes,
     };
-    Record::new(&DEAD_LETTERS, refused.source, &letter, headers)
+    Record::new(&DEAD_LETTERS, draft.source, &letter, headers)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@ use prost::Message as _;
 
 use super::*;
 
-fn refused(at: &Coordinates) -> Refused<'_> {
-    Refused {
+fn draft(at: &Coordinates) -> Draft<'_> {
+    Draft {
         stage: "processing",
         reason: "not_json",
         message: "expected a value at line 1 column 1".to_owned(),
@@ -24,7 +24,7 @@ fn refused(at: &Coordinates) -> Refused<'_> {
 #[test]
 fn keeps_the_exact_bytes_and_where_they_stood() {
     let at: Coordinates = "log.1/raw.meta/2/99".parse().unwrap();
-    let record = record(refused(&at));
+    let record = record(draft(&at));
     assert_eq!((&*record.topic, record.key.as_slice()), ("dead-letters", &b"meta"[..]));
     assert_eq!(record.headers.r#type, "weir.deadletter.v1.DeadLetter");
     assert_eq!(record.headers.from.as_ref(), Some(&at));
@@ -41,22 +41,22 @@ fn keeps_the_exact_bytes_and_where_they_stood() {
 #[test]
 fn the_id_is_of_the_place_and_the_reason_and_of_nothing_else() {
     let at: Coordinates = "log.1/raw.meta/2/99".parse().unwrap();
-    let first = record(refused(&at)).headers.id;
+    let first = record(draft(&at)).headers.id;
     assert_eq!(first, "82f497811e85f2a94b3a2875fedcee41", "ids of dead letters are kept: they must not change");
-    let later = Refused { message: "worded otherwise".to_owned(), attempts: 2, ..refused(&at) };
+    let later = Draft { message: "worded otherwise".to_owned(), attempts: 2, ..draft(&at) };
     assert_eq!(record(later).headers.id, first);
-    assert_ne!(record(Refused { index: 5, ..refused(&at) }).headers.id, first);
-    assert_ne!(record(Refused { reason: "too_deep", ..refused(&at) }).headers.id, first);
+    assert_ne!(record(Draft { index: 5, ..draft(&at) }).headers.id, first);
+    assert_ne!(record(Draft { reason: "too_deep", ..draft(&at) }).headers.id, first);
 }
 
 #[test]
 fn what_does_not_fit_goes_with_its_place_and_its_size() {
     let at: Coordinates = "log.1/raw.meta/2/99".parse().unwrap();
     let decoded = |record: Prepared| DeadLetter::decode(record.payload.as_deref().unwrap()).unwrap();
-    let whole = decoded(fitting(refused(&at), |_| Ok(())));
+    let whole = decoded(fitting(draft(&at), |_| Ok(())));
     assert_eq!((whole.payload.len(), whole.refused_bytes), (7, 7));
-    let without = fitting(refused(&at), |record| Err(format!("{} takes 8 bytes", record.topic)));
-    assert_eq!(without.headers.id, record(refused(&at)).headers.id, "it is the same letter");
+    let without = fitting(draft(&at), |record| Err(format!("{} takes 8 bytes", record.topic)));
+    assert_eq!(without.headers.id, record(draft(&at)).headers.id, "it is the same letter");
     let without = decoded(without);
     assert_eq!((without.payload.len(), without.refused_bytes), (0, 7));
     assert!(without.message.contains("7 bytes") && without.message.contains("log.1/raw.meta/2/99"), "{without:?}");

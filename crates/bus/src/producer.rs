@@ -223,11 +223,11 @@ impl Producer {
 
     /// Sends a dead letter as [`send`](Self::send) does. Where its bytes are too many for a record, or for the topic as that
     /// said lately, it goes without them: the record that it is of comes again when a letter was refused, and then goes on.
-    pub async fn send_letter(&self, refused: dead_letters::Refused<'_>, ack: Ack) -> Result<(), Error> {
+    pub async fn send_letter(&self, draft: dead_letters::Draft<'_>, ack: Ack) -> Result<(), Error> {
         let letters = &self.inner.letters;
-        let bytes = refused.payload.len();
+        let bytes = draft.payload.len();
         let mut kept = 0;
-        let record = dead_letters::fitting(refused, |record| {
+        let record = dead_letters::fitting(draft, |record| {
             self.check(record).map_err(|error| error.to_string())?;
             letters.check(bytes, Instant::now())?;
             kept = bytes;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bus::dead_letters::Refused;
+use bus::dead_letters;
 use bus::{AckOutcome, Bus, ConsumerState, Incoming, Producer};
 use common::load::v1::LoadRequest;
 use lake::Lake;
@@ -154,7 +154,7 @@ impl Pipeline {
     async fn refuse(&self, record: Incoming, reason: &'static str, message: String) {
         let Incoming { coordinates, payload, headers, ack, .. } = record;
         tracing::error!(at = %coordinates, reason, message, "a record on topic loads is not a valid load request");
-        let refused = Refused {
+        let draft = dead_letters::Draft {
             stage: STAGE,
             reason,
             message,
@@ -177,7 +177,7 @@ impl Pipeline {
                 taken.end(What::DeadLettered, 1);
             }
         });
-        if let Err(error) = self.producer.send_letter(refused, ack).await {
+        if let Err(error) = self.producer.send_letter(draft, ack).await {
             tracing::warn!(%error, "a dead letter was not sent, its record will be read again");
         }
     }

@@ -286,8 +286,8 @@ impl Letter<'_> {
         }
     }
 
-    fn letter(&self, refused: Refused) -> dead_letters::Refused<'_> {
-        dead_letters::Refused {
+    fn letter(&self, refused: Refused) -> dead_letters::Draft<'_> {
+        dead_letters::Draft {
             stage: self.stage,
             reason: refused.reason,
             message: refused.message,

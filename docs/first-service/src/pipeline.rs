@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bus::dead_letters::Refused;
+use bus::dead_letters;
 use bus::{Ack, AckOutcome, Incoming, Producer};
 use common::activity::v1::Activity;
 use common::event::v1::Context;
@@ -105,7 +105,7 @@ impl Counting {
         mut taken: Taken,
     ) {
         let Incoming { coordinates, payload, headers, ack, .. } = record;
-        let refused = Refused {
+        let draft = dead_letters::Draft {
             stage: STAGE,
             reason,
             message,
@@ -126,7 +126,7 @@ impl Counting {
                 taken.end(What::DeadLettered, 1);
             }
         });
-        if let Err(error) = self.producer.send_letter(refused, ack).await {
+        if let Err(error) = self.producer.send_letter(draft, ack).await {
             tracing::warn!(%error, "a dead letter was not sent, its record will be read again");
         }
     }

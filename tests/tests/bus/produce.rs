@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::dead_letters::Refused;
+use bus::dead_letters;
 use bus::{Ack, AckOutcome, Error, Headers, Prepared, Record, Rejection, Start};
 use common::deadletter::v1::DeadLetter;
 use common::registration::v1::Registration;
@@ -210,7 +210,7 @@ pub(crate) async fn a_dead_letter_that_is_too_large_for_its_topic_goes_without_i
     let at = "log.1/raw.meta/2/99".parse().unwrap();
     let payload: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(50_000).collect();
     // The second is shorter by its time, and by nothing else.
-    let refused = |nanos| Refused {
+    let draft = |nanos| dead_letters::Draft {
         stage: "processing",
         reason: "not_json",
         message: "expected a value".to_owned(),
@@ -228,7 +228,7 @@ pub(crate) async fn a_dead_letter_that_is_too_large_for_its_topic_goes_without_i
     };
     for (expected, nanos) in [(AckOutcome::Failed, 999_999_999), (AckOutcome::Completed, 0)] {
         let (ack, outcome) = Ack::testing();
-        producer.send_letter(refused(nanos), ack).await.unwrap();
+        producer.send_letter(draft(nanos), ack).await.unwrap();
         assert_eq!(within("the letter", outcome).await.unwrap(), expected);
     }
     let mut reader = bus.reader(&[DEAD_LETTERS.name().to_owned()], Start::Beginning).await.unwrap();
