@@ -18,7 +18,7 @@ const MAX_ID: usize = 256;
 /// Why a registration cannot be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{field} {problem}")]
-pub struct Invalid {
+pub struct InvalidRegistration {
     /// The field, as its path in the message.
     pub field: &'static str,
     /// What is wrong with it, and what would be right.
@@ -34,8 +34,8 @@ pub fn id_of(kind: &Kind) -> String {
 }
 
 /// Checks names, tenant and kind, and that `id` is empty or the one that belongs to them.
-pub fn validate(registration: &Registration) -> Result<(), Invalid> {
-    let invalid = |field, problem: &str| Err(Invalid { field, problem: problem.to_owned() });
+pub fn validate(registration: &Registration) -> Result<(), InvalidRegistration> {
+    let invalid = |field, problem: &str| Err(InvalidRegistration { field, problem: problem.to_owned() });
     let id = |field, text: &str| {
         if text.is_empty() || text.len() > MAX_ID || text.chars().any(|c| c.is_control() || c == '/') {
             return invalid(field, "must be 1 to 256 bytes, without slashes and control characters");
@@ -72,7 +72,7 @@ pub fn validate(registration: &Registration) -> Result<(), Invalid> {
 
 /// Checks one that is to be made: as [`validate`], and its ids have no blanks around
 /// them. Those that are stored with blanks stay as they are, because a tenant never changes.
-pub fn validate_new(registration: &Registration) -> Result<(), Invalid> {
+pub fn validate_new(registration: &Registration) -> Result<(), InvalidRegistration> {
     validate(registration)?;
     let account = match &registration.kind {
         Some(Kind::Account(account)) => account.account_id.as_str(),
@@ -81,7 +81,7 @@ pub fn validate_new(registration: &Registration) -> Result<(), Invalid> {
     for (field, text) in [("tenant", registration.tenant.as_str()), ("account.account_id", account)] {
         if trimmed(text) != text {
             let problem = "has blanks around it, which make it a different one: leave them out";
-            return Err(Invalid { field, problem: problem.to_owned() });
+            return Err(InvalidRegistration { field, problem: problem.to_owned() });
         }
     }
     Ok(())

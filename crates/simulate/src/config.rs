@@ -39,7 +39,7 @@ pub struct Config {
 /// Why a configuration cannot be generated.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{what} {problem}")]
-pub struct Invalid {
+pub struct InvalidConfig {
     /// The field.
     pub what: &'static str,
     /// What is wrong, and what would be right.
@@ -75,8 +75,8 @@ impl Config {
     }
 
     /// Checks every field.
-    pub fn validate(&self) -> Result<(), Invalid> {
-        let invalid = |what, problem: &str| Err(Invalid { what, problem: problem.to_owned() });
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        let invalid = |what, problem: &str| Err(InvalidConfig { what, problem: problem.to_owned() });
         if self.pages < 2 || self.pages > 1_000_000 {
             return invalid("pages", "must be 2 to 1000000: a batch mixes the pages of two tenants");
         }
@@ -139,17 +139,17 @@ impl Mix {
 }
 
 impl FromStr for Mix {
-    type Err = Invalid;
+    type Err = InvalidConfig;
 
     /// `facebook=60,github=40`: what is not named gets nothing.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
+    fn from_str(text: &str) -> Result<Self, InvalidConfig> {
         let mut mix = Self([0; COUNT]);
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let invalid = || {
                 let names: Vec<_> = PLATFORMS.iter().map(|platform| platform.name).collect();
                 let names = names.join(", ");
                 let problem = format!("has {part:?}: write shares of {names}, for example facebook=60,github=40");
-                Invalid { what: "mix", problem }
+                InvalidConfig { what: "mix", problem }
             };
             let (name, share) = part.split_once('=').ok_or_else(invalid)?;
             let share = share.trim().parse().map_err(|_| invalid())?;
@@ -158,7 +158,7 @@ impl FromStr for Mix {
             *of_platform = share;
         }
         if mix.total() == 0 {
-            return Err(Invalid {
+            return Err(InvalidConfig {
                 what: "mix",
                 problem: "gives no platform a share, for example facebook=60,github=40".into(),
             });

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::config::{Config, Invalid};
+use crate::config::{Config, InvalidConfig};
 use crate::delivery::{Delivery, Signature};
 use crate::meaning::{Fate, Meaning};
 use crate::platform::{Moment, SENDERS, Sender, Told, World};
@@ -31,7 +31,7 @@ impl Generator {
     ///
     /// # Errors
     /// When a field of the configuration cannot be.
-    pub fn new(config: Config) -> Result<Self, Invalid> {
+    pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         config.validate()?;
         Ok(Self {
             rng: Rng::with_seed(config.seed),

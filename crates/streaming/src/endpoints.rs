@@ -204,10 +204,15 @@ impl Endpoints {
         }
     }
 
-    fn slot(&self, id: &str, name: &str, registration: Registration) -> Result<Slot, registrations::Invalid> {
+    fn slot(
+        &self,
+        id: &str,
+        name: &str,
+        registration: Registration,
+    ) -> Result<Slot, registrations::InvalidRegistration> {
         registrations::validate(&Registration { id: id.to_owned(), ..registration.clone() })?;
         let Registration { tenant, kind: Some(Kind::Endpoint(endpoint)), .. } = registration else {
-            return Err(registrations::Invalid {
+            return Err(registrations::InvalidRegistration {
                 field: "kind",
                 problem: "is not an endpoint, but the id names one".into(),
             });

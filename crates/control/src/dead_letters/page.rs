@@ -13,7 +13,7 @@ use common::deadletter::v1::Found;
 
 use super::block::{self, BLOCK};
 use super::index::Piece;
-use super::select::{Invalid, millis};
+use super::select::{InvalidField, millis};
 
 /// Letters of a page where nothing is said, and the most there may be.
 const DEFAULT: u32 = 50;
@@ -23,11 +23,11 @@ const LARGEST: u32 = 1000;
 ///
 /// # Errors
 /// Where it is too many.
-pub fn size(asked: u32) -> Result<usize, Invalid> {
+pub fn size(asked: u32) -> Result<usize, InvalidField> {
     match asked {
         0 => Ok(DEFAULT as usize),
         1..=LARGEST => Ok(asked as usize),
-        _ => Err(Invalid::new("page_size", format!("is {asked}: use 1 to {LARGEST}, or 0 for {DEFAULT}"))),
+        _ => Err(InvalidField::new("page_size", format!("is {asked}: use 1 to {LARGEST}, or 0 for {DEFAULT}"))),
     }
 }
 
@@ -40,12 +40,13 @@ impl Place {
     ///
     /// # Errors
     /// Where it is no token.
-    pub fn of_token(token: &str) -> Result<Option<Self>, Invalid> {
+    pub fn of_token(token: &str) -> Result<Option<Self>, InvalidField> {
         if token.is_empty() {
             return Ok(None);
         }
-        let invalid =
-            |()| Invalid::new("page_token", format!("is {token:?}: give the token of the page before, or nothing"));
+        let invalid = |()| {
+            InvalidField::new("page_token", format!("is {token:?}: give the token of the page before, or nothing"))
+        };
         token.parse().map(Some).map_err(invalid)
     }
 }

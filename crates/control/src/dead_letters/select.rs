@@ -11,14 +11,14 @@ use super::stats::Kind;
 /// A field of a request that cannot be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{field} {problem}")]
-pub struct Invalid {
+pub struct InvalidField {
     /// Its path in the request.
     pub field: &'static str,
     /// What is wrong with it, and what would be right.
     pub problem: String,
 }
 
-impl Invalid {
+impl InvalidField {
     pub(crate) fn new(field: &'static str, problem: impl Into<String>) -> Self {
         Self { field, problem: problem.into() }
     }
@@ -42,7 +42,7 @@ impl Filter {
     ///
     /// # Errors
     /// The first field that cannot be.
-    pub fn new(selection: &Selection) -> Result<Self, Invalid> {
+    pub fn new(selection: &Selection) -> Result<Self, InvalidField> {
         for id in &selection.ids {
             check_id("selection.ids", id)?;
         }
@@ -50,7 +50,7 @@ impl Filter {
         if let (Some(from), Some(until)) = (from, until)
             && from >= until
         {
-            return Err(Invalid::new("selection.until", "is not after selection.from: nothing could be selected"));
+            return Err(InvalidField::new("selection.until", "is not after selection.from: nothing could be selected"));
         }
         Ok(Self {
             ids: selection.ids.iter().cloned().collect(),
@@ -134,9 +134,13 @@ pub fn millis(letter: &DeadLetter) -> i64 {
 ///
 /// # Errors
 /// Where it can be the id of none.
-pub fn check_id(field: &'static str, id: &str) -> Result<(), Invalid> {
+pub fn check_id(field: &'static str, id: &str) -> Result<(), InvalidField> {
     let is_id = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    if is_id { Ok(()) } else { Err(Invalid::new(field, format!("has {id:?}: an id has 32 digits of 0-9 and a-f"))) }
+    if is_id {
+        Ok(())
+    } else {
+        Err(InvalidField::new(field, format!("has {id:?}: an id has 32 digits of 0-9 and a-f")))
+    }
 }
 
 /// How much of some letters is meant.

@@ -28,7 +28,7 @@ use super::page::{self, Page, Place};
 use super::plan::{self, Aim, Limits, Refusal, Way};
 use super::replay::Again;
 use super::scan::{self, Scan};
-use super::select::{self, Filter, Invalid};
+use super::select::{self, Filter, InvalidField};
 use super::stats::Stats;
 use crate::registrations::service::{store_failed, unavailable};
 use crate::registrations::store::RegistrationStore;
@@ -175,7 +175,7 @@ impl Inner {
         Ok(record.map(|_| aim))
     }
 
-    fn letters(&self, request: ReplayRequest) -> Result<(Order, Again), Invalid> {
+    fn letters(&self, request: ReplayRequest) -> Result<(Order, Again), InvalidField> {
         let ReplayRequest { selection, all, dry_run, rate, requested_by, limit } = request;
         let selection = selection.unwrap_or_default();
         let filter = Filter::new(&selection)?;
@@ -185,7 +185,7 @@ impl Inner {
             } else {
                 "has no criterion: give ids, a stage, a source, an endpoint, a reason or from, or set all"
             };
-            return Err(Invalid::new("selection", problem));
+            return Err(InvalidField::new("selection", problem));
         }
         let replay = Replay { selection: Some(selection), all, limit, ..Replay::default() };
         let order = order(replay, dry_run, rate, requested_by)?;
@@ -194,7 +194,7 @@ impl Inner {
         Ok((order, Again::new(&self.bus, filter, at_most(limit))))
     }
 
-    fn raw(&self, request: ReplayRawRequest, limits: &Limits) -> Result<(Order, Raw), Invalid> {
+    fn raw(&self, request: ReplayRawRequest, limits: &Limits) -> Result<(Order, Raw), InvalidField> {
         let ReplayRawRequest { selection, dry_run, rate, requested_by, limit } = request;
         let selection = selection.unwrap_or_default();
         let Stage { sources, groups, reader, view, .. } = &self.stage;
@@ -251,15 +251,18 @@ fn at_most(limit: u64) -> u64 {
 }
 
 /// A replay of what was asked for, with who and when.
-fn order(replay: Replay, dry_run: bool, rate: u32, requested_by: String) -> Result<Order, Invalid> {
+fn order(replay: Replay, dry_run: bool, rate: u32, requested_by: String) -> Result<Order, InvalidField> {
     if rate > FASTEST {
-        return Err(Invalid::new("rate", format!("is {rate}: use 1 to {FASTEST} a second, or 0 for {RATE}")));
+        return Err(InvalidField::new("rate", format!("is {rate}: use 1 to {FASTEST} a second, or 0 for {RATE}")));
     }
     if !dry_run && requested_by.trim().is_empty() {
-        return Err(Invalid::new("requested_by", "is empty: name who requests the replay, the name is kept with it"));
+        return Err(InvalidField::new(
+            "requested_by",
+            "is empty: name who requests the replay, the name is kept with it",
+        ));
     }
     if requested_by.len() > MAX_NAME {
-        return Err(Invalid::new("requested_by", format!("has more than {MAX_NAME} bytes")));
+        return Err(InvalidField::new("requested_by", format!("has more than {MAX_NAME} bytes")));
     }
     let mut replay = Replay { requested_by, started_at: Some(service::clock::timestamp()), ..replay };
     if !dry_run {
@@ -368,7 +371,7 @@ impl DeadLetterService for DeadLetters {
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-fn invalid(invalid: Invalid) -> Status {
+fn invalid(invalid: InvalidField) -> Status {
     let details = ErrorDetails::with_bad_request_violation(invalid.field, invalid.problem.clone());
     Status::with_error_details(Code::InvalidArgument, invalid.to_string(), details)
 }

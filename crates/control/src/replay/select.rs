@@ -7,7 +7,7 @@ use common::raw::v1::Delivery;
 use common::time::{from_millis, to_millis};
 use prost_types::Timestamp;
 
-use crate::dead_letters::select::Invalid;
+use crate::dead_letters::select::InvalidField;
 
 const DAY_SECONDS: u64 = 24 * 3600;
 
@@ -40,17 +40,17 @@ impl RawFilter {
         selection: &RawSelection,
         known: Known<'_>,
         is_registered: impl Fn(&str) -> bool,
-    ) -> Result<Self, Invalid> {
+    ) -> Result<Self, InvalidField> {
         let Some(from) = selection.from.as_ref().map(to_millis) else {
-            return Err(Invalid::new("selection.from", "is missing: give the start time"));
+            return Err(InvalidField::new("selection.from", "is missing: give the start time"));
         };
         if from >= known.now {
-            return Err(Invalid::new("selection.from", "is in the future: nothing could be selected"));
+            return Err(InvalidField::new("selection.from", "is in the future: nothing could be selected"));
         }
         // What comes from now on is not meant, a replay's own records least of all.
         let until = selection.until.as_ref().map_or(known.now, to_millis).min(known.now);
         if from >= until {
-            return Err(Invalid::new("selection.until", "is not after selection.from: nothing could be selected"));
+            return Err(InvalidField::new("selection.until", "is not after selection.from: nothing could be selected"));
         }
         let lasts = i64::try_from(known.claims.as_millis()).unwrap_or(i64::MAX);
         if until <= known.now.saturating_sub(lasts) {
@@ -59,20 +59,20 @@ impl RawFilter {
                 "is more than {days} days ago, and claims last {days} (bus.claims.ttl_days): a replay could produce \
                  duplicates"
             );
-            return Err(Invalid::new("selection.until", problem));
+            return Err(InvalidField::new("selection.until", problem));
         }
         let source = selection.source.clone();
         if !source.is_empty() && !known.sources.contains(&source.as_str()) {
             let problem =
                 format!("is {source:?}, which is not processed here: use one of {}", known.sources.join(", "));
-            return Err(Invalid::new("selection.source", problem));
+            return Err(InvalidField::new("selection.source", problem));
         }
         if let Some(unknown) = selection.endpoints.iter().find(|endpoint| !is_registered(endpoint)) {
             let problem = format!(
                 "has {unknown:?}, which is not registered: weir register list shows the registered ones; to select \
                  the deliveries of a removed endpoint, name no endpoint"
             );
-            return Err(Invalid::new("selection.endpoints", problem));
+            return Err(InvalidField::new("selection.endpoints", problem));
         }
         Ok(Self { from, until, endpoints: selection.endpoints.clone(), source })
     }

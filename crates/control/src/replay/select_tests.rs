@@ -16,7 +16,7 @@ fn selection(from: &str, until: Option<&str>) -> RawSelection {
     RawSelection { from: Some(at(from)), until: until.map(at), ..RawSelection::default() }
 }
 
-fn filter(selection: &RawSelection) -> Result<RawFilter, Invalid> {
+fn filter(selection: &RawSelection) -> Result<RawFilter, InvalidField> {
     RawFilter::new(selection, known(), |endpoint| endpoint == "app")
 }
 
