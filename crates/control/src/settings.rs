@@ -62,8 +62,8 @@ impl RegistrationsSettings {
     }
 
     /// As the rules take them.
-    pub fn limits(&self) -> rules::Limits {
-        rules::Limits {
+    pub fn limits(&self) -> rules::RegistrationLimits {
+        rules::RegistrationLimits {
             max_secrets: self.max_secrets,
             max_secret_bytes: self.max_secret_bytes,
             max_metadata_bytes: self.max_metadata_bytes,

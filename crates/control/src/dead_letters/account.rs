@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use common::deadletter::v1::{DeadLetter, Found, NotSent, ReplayResponse, ToSend};
 
-use super::plan::Refusal;
+use super::plan::ReplayRefusal;
 
 /// So many ids are told of what is not sent, and so many examples of what would be.
 const SOME: usize = 5;
@@ -57,7 +57,7 @@ impl Account {
     }
 
     /// These are not sent.
-    pub fn refused(&mut self, letters: Letters, why: &Refusal) {
+    pub fn refused(&mut self, letters: Letters, why: &ReplayRefusal) {
         let entry = self.not_sent.entry(why.code()).or_insert_with(|| NotSent {
             reason: why.code().to_owned(),
             message: why.to_string(),

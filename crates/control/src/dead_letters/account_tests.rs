@@ -15,9 +15,9 @@ fn every_letter_that_was_selected_is_sent_or_not_with_a_reason() {
     two.add(&letter("c", "unknown_topic"));
     account.sent(two);
     for id in ["d", "e", "f", "g", "h", "i"] {
-        account.refused(Letters::one(&letter(id, "empty")), &Refusal::OriginalGone);
+        account.refused(Letters::one(&letter(id, "empty")), &ReplayRefusal::OriginalGone);
     }
-    account.refused(Letters::one(&letter("j", "empty")), &Refusal::TooOld { days: 9, lasts: 8 });
+    account.refused(Letters::one(&letter("j", "empty")), &ReplayRefusal::TooOld { days: 9, lasts: 8 });
 
     let answer = account.answer("r", true);
     assert_eq!((answer.selected, answer.sent, answer.records), (10, 3, 2));

@@ -29,7 +29,7 @@ const MOST_PLACES: usize = 8;
 
 /// Against what a letter is held.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct ReplayLimits {
     /// Who the log is.
     pub log: bus::Logs,
     /// What stands before the names of its topics.
@@ -42,7 +42,7 @@ pub struct Limits {
 
 /// Why a letter is not replayed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ReplayRefusal {
     /// It does not say where its record stood.
     #[error("the dead letter does not name the coordinates of its record")]
     NoCoordinates,
@@ -80,7 +80,7 @@ pub enum Refusal {
     NotAcknowledged(String),
 }
 
-impl Refusal {
+impl ReplayRefusal {
     /// A stable code.
     pub fn code(&self) -> &'static str {
         match self {
@@ -126,14 +126,14 @@ pub struct Aim {
 ///
 /// # Errors
 /// Why it is not replayed.
-pub fn aim(letter: &DeadLetter, limits: &Limits) -> Result<Aim, Refusal> {
-    let at = letter.coordinates.as_ref().ok_or(Refusal::NoCoordinates)?;
+pub fn aim(letter: &DeadLetter, limits: &ReplayLimits) -> Result<Aim, ReplayRefusal> {
+    let at = letter.coordinates.as_ref().ok_or(ReplayRefusal::NoCoordinates)?;
     if at.log != *limits.log.of(&at.topic, at.partition, at.offset) {
-        return Err(Refusal::OtherLog(at.log.clone()));
+        return Err(ReplayRefusal::OtherLog(at.log.clone()));
     }
     let topic = at.topic.strip_prefix(&limits.prefix);
     let topic = topic.filter(|topic| takes_replays(topic));
-    let topic = topic.ok_or_else(|| Refusal::NotAnInput(at.topic.clone()))?.to_owned();
+    let topic = topic.ok_or_else(|| ReplayRefusal::NotAnInput(at.topic.clone()))?.to_owned();
     check_age(millis(letter), limits)?;
     let is_item = sources::Reason::ALL.iter().any(|reason| reason.as_str() == letter.reason);
     let is_event = [TOO_LARGE, UNKNOWN_TOPIC].contains(&letter.reason.as_str());
@@ -162,10 +162,15 @@ pub fn shown(aim: &Aim) -> String {
 ///
 /// # Errors
 /// Why it is not replayed.
-pub fn item(letter: &DeadLetter, topic: &str, original: &Stored, limits: &Limits) -> Result<Record, Refusal> {
-    let payload = original.payload.clone().ok_or(Refusal::NoValue)?;
+pub fn item(
+    letter: &DeadLetter,
+    topic: &str,
+    original: &Stored,
+    limits: &ReplayLimits,
+) -> Result<Record, ReplayRefusal> {
+    let payload = original.payload.clone().ok_or(ReplayRefusal::NoValue)?;
     check_age(original.produced_at_ms, limits)?;
-    let mut delivery = Delivery::decode(payload).map_err(|error| Refusal::NotADelivery(error.to_string()))?;
+    let mut delivery = Delivery::decode(payload).map_err(|error| ReplayRefusal::NotADelivery(error.to_string()))?;
     check_received(&delivery, limits)?;
     delivery.body = letter.payload.clone();
     Ok(again(topic, original, delivery.encode_to_vec(), letter.attempts, Vec::new()))
@@ -181,9 +186,9 @@ pub fn whole(
     original: &Stored,
     attempts: u32,
     mut items: Vec<u32>,
-    limits: &Limits,
-) -> Result<Record, Refusal> {
-    let payload = original.payload.clone().ok_or(Refusal::NoValue)?;
+    limits: &ReplayLimits,
+) -> Result<Record, ReplayRefusal> {
+    let payload = original.payload.clone().ok_or(ReplayRefusal::NoValue)?;
     check_age(original.produced_at_ms, limits)?;
     if topic.starts_with("raw.")
         && let Ok(delivery) = Delivery::decode(payload.clone())
@@ -219,16 +224,16 @@ fn again(topic: &str, original: &Stored, payload: Vec<u8>, attempts: u32, items:
 
 /// Claims are as old as the first thing that came of a delivery, and that may have been as soon as it was accepted: a
 /// letter that was replayed and refused again is as old as its delivery.
-fn check_received(delivery: &Delivery, limits: &Limits) -> Result<(), Refusal> {
+fn check_received(delivery: &Delivery, limits: &ReplayLimits) -> Result<(), ReplayRefusal> {
     delivery.received_at.as_ref().map_or(Ok(()), |at| check_age(common::time::to_millis(at), limits))
 }
 
 /// Whether what is as old as this may be replayed.
-pub(crate) fn check_age(since: i64, limits: &Limits) -> Result<(), Refusal> {
+pub(crate) fn check_age(since: i64, limits: &ReplayLimits) -> Result<(), ReplayRefusal> {
     let days = |age: Duration| age.as_secs() / (24 * 3600);
     let age = Duration::from_millis(u64::try_from(limits.now.saturating_sub(since)).unwrap_or(0));
     if age > limits.claims {
-        return Err(Refusal::TooOld { days: days(age), lasts: days(limits.claims) });
+        return Err(ReplayRefusal::TooOld { days: days(age), lasts: days(limits.claims) });
     }
     Ok(())
 }

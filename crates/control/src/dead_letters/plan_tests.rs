@@ -7,8 +7,13 @@ use super::*;
 const DAY_MS: i64 = 24 * 3_600_000;
 const NOW: i64 = 1_780_000_000_000;
 
-fn limits() -> Limits {
-    Limits { log: bus::Logs::one("log.1"), prefix: "dev.".into(), now: NOW, claims: Duration::from_secs(8 * 24 * 3600) }
+fn limits() -> ReplayLimits {
+    ReplayLimits {
+        log: bus::Logs::one("log.1"),
+        prefix: "dev.".into(),
+        now: NOW,
+        claims: Duration::from_secs(8 * 24 * 3600),
+    }
 }
 
 fn letter(stage: &str, reason: &str, topic: &str) -> DeadLetter {
@@ -58,7 +63,7 @@ fn original(topic: &str, payload: Option<Vec<u8>>) -> Stored {
     }
 }
 
-fn code(outcome: Result<impl std::fmt::Debug, Refusal>) -> &'static str {
+fn code(outcome: Result<impl std::fmt::Debug, ReplayRefusal>) -> &'static str {
     outcome.unwrap_err().code()
 }
 

@@ -7,7 +7,7 @@ use common::deadletter::v1::{DeadLetter, Replay, ReplayResponse};
 
 use super::account::{Account, Letters};
 use super::originals::{At, Originals};
-use super::plan::{self, Aim, Refusal, Way};
+use super::plan::{self, Aim, ReplayRefusal, Way};
 use super::scan::{self, Scan};
 use super::select::Filter;
 use crate::replay::course::{Broken, Course, Work};
@@ -85,7 +85,7 @@ impl Work for Again {
         self.account.sent(what);
     }
 
-    fn refused(&mut self, what: Letters, why: &Refusal) {
+    fn refused(&mut self, what: Letters, why: &ReplayRefusal) {
         self.account.refused(what, why);
     }
 
@@ -100,7 +100,7 @@ impl Work for Again {
 
 impl Course<Again> {
     async fn item(&mut self, stored: &Stored, letter: DeadLetter, at: &At) -> Result<(), Broken> {
-        let original = self.work.originals.at(at).await?.ok_or(Refusal::OriginalGone);
+        let original = self.work.originals.at(at).await?.ok_or(ReplayRefusal::OriginalGone);
         let record = original.and_then(|original| plan::item(&letter, &at.0, &original, &self.tools.limits));
         if record.is_ok() {
             self.maybe_example(stored, &letter);
@@ -112,7 +112,7 @@ impl Course<Again> {
         for (at, group) in std::mem::take(groups).records {
             let Group { letters, items, all, attempts } = group;
             let items = if all { Vec::new() } else { items };
-            let record = self.work.originals.at(&at).await?.ok_or(Refusal::OriginalGone);
+            let record = self.work.originals.at(&at).await?.ok_or(ReplayRefusal::OriginalGone);
             let limits = &self.tools.limits;
             let record = record.and_then(|original| {
                 let record = plan::whole(&at.0, &original, attempts, items, limits)?;

@@ -25,7 +25,7 @@ use tracing::Instrument as _;
 use super::index::{self, Progress};
 use super::indexer::Letters;
 use super::page::{self, Page, Place};
-use super::plan::{self, Aim, Limits, Refusal, Way};
+use super::plan::{self, Aim, ReplayLimits, ReplayRefusal, Way};
 use super::replay::Again;
 use super::scan::{self, Scan};
 use super::select::{self, Filter, InvalidField};
@@ -143,13 +143,13 @@ impl Inner {
         Ok((stats, scan.read(), progress))
     }
 
-    async fn limits(&self) -> Result<Limits, Status> {
+    async fn limits(&self) -> Result<ReplayLimits, Status> {
         let settings = self.bus.settings();
         // Waits for a log that is away; whoever asks need not.
         let log = tokio::time::timeout(Duration::from_secs(10), self.bus.logs()).await;
         let log = log.map_err(|_| unavailable("the identity of the log cannot be read: nothing was done, retry"))?;
         let now = service::clock::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Limits {
+        Ok(ReplayLimits {
             log,
             prefix: settings.topic_prefix.clone(),
             now: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
@@ -158,7 +158,7 @@ impl Inner {
     }
 
     /// Why a letter would not be replayed now, or what would be sent.
-    async fn judge(&self, letter: &DeadLetter) -> Result<Result<Aim, Refusal>, Status> {
+    async fn judge(&self, letter: &DeadLetter) -> Result<Result<Aim, ReplayRefusal>, Status> {
         let limits = self.limits().await?;
         let aim = match plan::aim(letter, &limits) {
             Ok(aim) => aim,
@@ -166,7 +166,7 @@ impl Inner {
         };
         let original = self.bus.lookup().at(&aim.topic, aim.partition, aim.offset).await;
         let Some(original) = original.map_err(|error| bus_failed(&error))? else {
-            return Ok(Err(Refusal::OriginalGone));
+            return Ok(Err(ReplayRefusal::OriginalGone));
         };
         let record = match aim.way {
             Way::Item => plan::item(letter, &aim.topic, &original, &limits),
@@ -194,7 +194,7 @@ impl Inner {
         Ok((order, Again::new(&self.bus, filter, at_most(limit))))
     }
 
-    fn raw(&self, request: ReplayRawRequest, limits: &Limits) -> Result<(Order, Raw), InvalidField> {
+    fn raw(&self, request: ReplayRawRequest, limits: &ReplayLimits) -> Result<(Order, Raw), InvalidField> {
         let ReplayRawRequest { selection, dry_run, rate, requested_by, limit } = request;
         let selection = selection.unwrap_or_default();
         let Stage { sources, groups, reader, view, .. } = &self.stage;
@@ -219,7 +219,12 @@ impl Inner {
     }
 
     /// Begins a replay, unless another one is under way.
-    fn begin<W: Work + 'static>(&self, limits: Limits, order: Order, work: W) -> Result<Answers<W::Answer>, Status> {
+    fn begin<W: Work + 'static>(
+        &self,
+        limits: ReplayLimits,
+        order: Order,
+        work: W,
+    ) -> Result<Answers<W::Answer>, Status> {
         let alone = Arc::clone(&self.replaying).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted("another replay is running: wait until it ends, or stop it where it was started")
         })?;

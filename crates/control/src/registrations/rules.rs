@@ -13,7 +13,7 @@ const LARGEST_PAGE: u32 = 1000;
 
 /// How large a registration may be.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct RegistrationLimits {
     /// Secrets of one endpoint.
     pub max_secrets: usize,
     /// Bytes of one secret.
@@ -24,7 +24,7 @@ pub struct Limits {
 
 /// Why a request is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RegistrationRefusal {
     /// A field cannot be.
     #[error("{field} {problem}")]
     Invalid {
@@ -71,23 +71,29 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl RegistrationRefusal {
     fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), problem: problem.into() }
     }
 }
 
 /// Checks everything of a request that can be told without the present state; the registration's id.
-pub fn check(request: &RegisterRequest, limits: &Limits, now: &Timestamp) -> Result<String, Refusal> {
-    let registration = request.registration.as_ref().ok_or_else(|| Refusal::invalid("registration", "is missing"))?;
+pub fn check(
+    request: &RegisterRequest,
+    limits: &RegistrationLimits,
+    now: &Timestamp,
+) -> Result<String, RegistrationRefusal> {
+    let registration =
+        request.registration.as_ref().ok_or_else(|| RegistrationRefusal::invalid("registration", "is missing"))?;
     let validated = if request.expected_revision == 0 { validate_new(registration) } else { validate(registration) };
-    validated.map_err(|invalid| Refusal::invalid(format!("registration.{}", invalid.field), invalid.problem))?;
+    validated
+        .map_err(|invalid| RegistrationRefusal::invalid(format!("registration.{}", invalid.field), invalid.problem))?;
     let Some(kind) = &registration.kind else {
-        return Err(Refusal::invalid("registration.kind", "is missing: give an endpoint or an account"));
+        return Err(RegistrationRefusal::invalid("registration.kind", "is missing: give an endpoint or an account"));
     };
     let metadata: usize = registration.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     if metadata > limits.max_metadata_bytes {
-        return Err(Refusal::invalid(
+        return Err(RegistrationRefusal::invalid(
             "registration.metadata",
             format!("has {metadata} bytes, and {} are allowed", limits.max_metadata_bytes),
         ));
@@ -96,10 +102,13 @@ pub fn check(request: &RegisterRequest, limits: &Limits, now: &Timestamp) -> Res
         Kind::Endpoint(endpoint) => check_endpoint(request, endpoint, limits, now)?,
         Kind::Account(_) => {
             if !request.secrets.is_empty() {
-                return Err(Refusal::invalid("secrets", "belong to an endpoint: an account has none"));
+                return Err(RegistrationRefusal::invalid("secrets", "belong to an endpoint: an account has none"));
             }
             if request.verify_token.is_some() {
-                return Err(Refusal::invalid("verify_token", "belongs to an endpoint: an account has none"));
+                return Err(RegistrationRefusal::invalid(
+                    "verify_token",
+                    "belongs to an endpoint: an account has none",
+                ));
             }
         }
     }
@@ -109,12 +118,12 @@ pub fn check(request: &RegisterRequest, limits: &Limits, now: &Timestamp) -> Res
 fn check_endpoint(
     request: &RegisterRequest,
     endpoint: &Endpoint,
-    limits: &Limits,
+    limits: &RegistrationLimits,
     now: &Timestamp,
-) -> Result<(), Refusal> {
+) -> Result<(), RegistrationRefusal> {
     let Some(source) = sources::by_name(&endpoint.source) else {
         let known: Vec<&str> = sources::all().iter().map(|source| source.name()).collect();
-        return Err(Refusal::invalid(
+        return Err(RegistrationRefusal::invalid(
             "registration.endpoint.source",
             format!("is {:?}, which is not known: use one of {}", endpoint.source, known.join(", ")),
         ));
@@ -123,17 +132,17 @@ fn check_endpoint(
         [("secrets", !endpoint.secrets.is_empty()), ("verify_token", endpoint.verify_token.is_some())]
     {
         if sealed {
-            return Err(Refusal::invalid(
+            return Err(RegistrationRefusal::invalid(
                 format!("registration.endpoint.{field}"),
                 format!("must be empty: give secrets unsealed, in {field} of the request"),
             ));
         }
     }
     if request.secrets.is_empty() && request.expected_revision == 0 {
-        return Err(Refusal::invalid("secrets", "is empty: a new endpoint needs at least one"));
+        return Err(RegistrationRefusal::invalid("secrets", "is empty: a new endpoint needs at least one"));
     }
     if request.secrets.len() > limits.max_secrets {
-        return Err(Refusal::invalid(
+        return Err(RegistrationRefusal::invalid(
             "secrets",
             format!("has {} entries, and {} are allowed", request.secrets.len(), limits.max_secrets),
         ));
@@ -151,20 +160,25 @@ fn check_endpoint(
 }
 
 /// What only the source can judge, as a refusal.
-pub fn can_verify(field: &str, judged: Result<(), sources::SecretProblem>) -> Result<(), Refusal> {
-    judged.map_err(|problem| Refusal::invalid(field, problem.to_string()))
+pub fn can_verify(field: &str, judged: Result<(), sources::SecretProblem>) -> Result<(), RegistrationRefusal> {
+    judged.map_err(|problem| RegistrationRefusal::invalid(field, problem.to_string()))
 }
 
-fn check_secret(field: &str, secret: &PlainSecret, limits: &Limits, now: &Timestamp) -> Result<(), Refusal> {
+fn check_secret(
+    field: &str,
+    secret: &PlainSecret,
+    limits: &RegistrationLimits,
+    now: &Timestamp,
+) -> Result<(), RegistrationRefusal> {
     if secret.value.is_empty() || secret.value.len() > limits.max_secret_bytes {
-        return Err(Refusal::invalid(
+        return Err(RegistrationRefusal::invalid(
             format!("{field}.value"),
             format!("has {} bytes: 1 to {} are allowed", secret.value.len(), limits.max_secret_bytes),
         ));
     }
     let expired = |at: &Timestamp| (at.seconds, at.nanos) <= (now.seconds, now.nanos);
     if secret.expires_at.as_ref().is_some_and(expired) {
-        return Err(Refusal::invalid(
+        return Err(RegistrationRefusal::invalid(
             format!("{field}.expires_at"),
             "is in the past: leave it out, or give a future time",
         ));
@@ -214,20 +228,20 @@ pub fn next(
     sealed: Sealed,
     present: Present,
     now: Timestamp,
-) -> Result<Registration, Refusal> {
+) -> Result<Registration, RegistrationRefusal> {
     let found = present.registration.as_ref().map_or(0, |registration| registration.revision);
     if found != request.expected_revision {
         return Err(if request.expected_revision == 0 {
-            Refusal::Exists { id: id.to_owned(), revision: found }
+            RegistrationRefusal::Exists { id: id.to_owned(), revision: found }
         } else {
-            Refusal::Revision { id: id.to_owned(), found, expected: request.expected_revision }
+            RegistrationRefusal::Revision { id: id.to_owned(), found, expected: request.expected_revision }
         });
     }
     let mut registration = request.registration.clone().unwrap_or_default();
     match &mut registration.kind {
         Some(Kind::Endpoint(endpoint)) => {
             if present.first_tenant.as_ref().is_some_and(|tenant| *tenant != registration.tenant) {
-                return Err(Refusal::invalid(
+                return Err(RegistrationRefusal::invalid(
                     "registration.tenant",
                     "is not the tenant for which this endpoint was first registered, and an endpoint keeps its first \
                      tenant: use another endpoint name",
@@ -241,7 +255,7 @@ pub fn next(
             endpoint.verify_token = sealed.verify_token.or(before.verify_token);
         }
         Some(Kind::Account(account)) if !present.has_endpoint => {
-            return Err(Refusal::NoEndpoint { endpoint: format!("endpoint/{}", account.endpoint) });
+            return Err(RegistrationRefusal::NoEndpoint { endpoint: format!("endpoint/{}", account.endpoint) });
         }
         Some(Kind::Account(_)) | None => {}
     }
@@ -253,34 +267,41 @@ pub fn next(
 }
 
 /// Whether a registration may be removed.
-pub fn may_delete(request: &DeleteRequest, present: Option<&Registration>, has_accounts: bool) -> Result<(), Refusal> {
+pub fn may_delete(
+    request: &DeleteRequest,
+    present: Option<&Registration>,
+    has_accounts: bool,
+) -> Result<(), RegistrationRefusal> {
     let Some(present) = present else {
-        return Err(Refusal::NotFound { id: request.id.clone() });
+        return Err(RegistrationRefusal::NotFound { id: request.id.clone() });
     };
     if present.revision != request.expected_revision {
-        return Err(Refusal::Revision {
+        return Err(RegistrationRefusal::Revision {
             id: request.id.clone(),
             found: present.revision,
             expected: request.expected_revision,
         });
     }
     if has_accounts {
-        return Err(Refusal::HasAccounts { id: request.id.clone() });
+        return Err(RegistrationRefusal::HasAccounts { id: request.id.clone() });
     }
     Ok(())
 }
 
 /// Which page a request asks for; one more than it shows, to know whether there is a next one.
-pub fn page(request: &ListRequest) -> Result<Page, Refusal> {
+pub fn page(request: &ListRequest) -> Result<Page, RegistrationRefusal> {
     for (field, text) in
         [("id_prefix", &request.id_prefix), ("tenant", &request.tenant), ("page_token", &request.page_token)]
     {
         if text.chars().any(char::is_control) {
-            return Err(Refusal::invalid(field, "contains a control character, and ids and tenants have none"));
+            return Err(RegistrationRefusal::invalid(
+                field,
+                "contains a control character, and ids and tenants have none",
+            ));
         }
     }
     if !request.page_token.is_empty() && !request.page_token.starts_with(&request.id_prefix) {
-        return Err(Refusal::invalid(
+        return Err(RegistrationRefusal::invalid(
             "page_token",
             "does not belong to this list: use it with the id_prefix of the page that gave it",
         ));
@@ -295,12 +316,15 @@ pub fn page(request: &ListRequest) -> Result<Page, Refusal> {
 }
 
 /// An id as it may be asked for. What cannot be an id is not there, and need not trouble a database.
-pub fn known_form(id: &str) -> Result<(), Refusal> {
+pub fn known_form(id: &str) -> Result<(), RegistrationRefusal> {
     if id.is_empty() {
-        return Err(Refusal::invalid("id", "is empty: give endpoint/{name} or account/{endpoint}/{account_id}"));
+        return Err(RegistrationRefusal::invalid(
+            "id",
+            "is empty: give endpoint/{name} or account/{endpoint}/{account_id}",
+        ));
     }
     if id.chars().any(char::is_control) {
-        return Err(Refusal::NotFound { id: id.to_owned() });
+        return Err(RegistrationRefusal::NotFound { id: id.to_owned() });
     }
     Ok(())
 }

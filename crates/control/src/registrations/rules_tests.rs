@@ -2,7 +2,7 @@ use common::registration::v1::Account;
 
 use super::*;
 
-const LIMITS: Limits = Limits { max_secrets: 2, max_secret_bytes: 8, max_metadata_bytes: 10 };
+const LIMITS: RegistrationLimits = RegistrationLimits { max_secrets: 2, max_secret_bytes: 8, max_metadata_bytes: 10 };
 const NOW: Timestamp = Timestamp { seconds: 1000, nanos: 0 };
 const BEFORE: Timestamp = Timestamp { seconds: 900, nanos: 0 };
 
@@ -102,7 +102,7 @@ fn names_the_field_that_is_wrong() {
         let found = check(&request, &LIMITS, &NOW);
         let field = match &found {
             Ok(_) => None,
-            Err(Refusal::Invalid { field, .. }) => Some(field.as_str()),
+            Err(RegistrationRefusal::Invalid { field, .. }) => Some(field.as_str()),
             Err(other) => panic!("{other:?}"),
         };
         assert_eq!(field, wrong, "{request:?}");
@@ -169,18 +169,22 @@ fn refuses_the_wrong_revision_tenant_and_order() {
         next("endpoint/app", request, Sealed::default(), present, NOW).unwrap_err()
     };
     let id = || "endpoint/app".to_owned();
-    assert_eq!(refusal(&at(0), present()), Refusal::Exists { id: id(), revision: 1 });
-    assert_eq!(refusal(&at(2), present()), Refusal::Revision { id: id(), found: 1, expected: 2 });
-    assert_eq!(refusal(&at(2), Present::default()), Refusal::Revision { id: id(), found: 0, expected: 2 });
+    assert_eq!(refusal(&at(0), present()), RegistrationRefusal::Exists { id: id(), revision: 1 });
+    assert_eq!(refusal(&at(2), present()), RegistrationRefusal::Revision { id: id(), found: 1, expected: 2 });
+    assert_eq!(refusal(&at(2), Present::default()), RegistrationRefusal::Revision { id: id(), found: 0, expected: 2 });
     let stolen = edit(at(1), |registration| registration.tenant = "other".into());
-    assert!(matches!(refusal(&stolen, present()), Refusal::Invalid { field, .. } if field == "registration.tenant"));
+    assert!(
+        matches!(refusal(&stolen, present()), RegistrationRefusal::Invalid { field, .. } if field == "registration.tenant")
+    );
     // Also when it was removed meanwhile.
     let again = edit(at(0), |registration| registration.tenant = "other".into());
     let removed = Present { registration: None, ..present() };
-    assert!(matches!(refusal(&again, removed), Refusal::Invalid { field, .. } if field == "registration.tenant"));
+    assert!(
+        matches!(refusal(&again, removed), RegistrationRefusal::Invalid { field, .. } if field == "registration.tenant")
+    );
 
     let alone = next("account/app/12", &account(), Sealed::default(), Present::default(), NOW);
-    assert_eq!(alone.unwrap_err(), Refusal::NoEndpoint { endpoint: id() });
+    assert_eq!(alone.unwrap_err(), RegistrationRefusal::NoEndpoint { endpoint: id() });
     let with = Present { has_endpoint: true, ..Present::default() };
     assert_eq!(next("account/app/12", &account(), Sealed::default(), with, NOW).unwrap().revision, 1);
 }
@@ -190,10 +194,13 @@ fn removes_only_what_was_seen_and_is_empty() {
     let request = DeleteRequest { id: "endpoint/app".into(), expected_revision: 1 };
     let present = present().registration;
     assert_eq!(may_delete(&request, present.as_ref(), false), Ok(()));
-    assert!(matches!(may_delete(&request, None, false), Err(Refusal::NotFound { .. })));
-    assert!(matches!(may_delete(&request, present.as_ref(), true), Err(Refusal::HasAccounts { .. })));
+    assert!(matches!(may_delete(&request, None, false), Err(RegistrationRefusal::NotFound { .. })));
+    assert!(matches!(may_delete(&request, present.as_ref(), true), Err(RegistrationRefusal::HasAccounts { .. })));
     let unseen = DeleteRequest { expected_revision: 0, ..request };
-    assert!(matches!(may_delete(&unseen, present.as_ref(), false), Err(Refusal::Revision { found: 1, .. })));
+    assert!(matches!(
+        may_delete(&unseen, present.as_ref(), false),
+        Err(RegistrationRefusal::Revision { found: 1, .. })
+    ));
 }
 
 #[test]
@@ -202,8 +209,8 @@ fn a_page_has_a_size_and_belongs_to_its_prefix() {
     assert_eq!([0, 5, 5000].map(|size| page(&asked(size)).unwrap().limit), [101, 6, 1001]);
     let token = |token: &str| page(&ListRequest { page_token: token.into(), ..asked(1) });
     assert_eq!(token("account/app/7").unwrap().after, "account/app/7");
-    assert!(matches!(token("endpoint/app"), Err(Refusal::Invalid { field, .. }) if field == "page_token"));
-    assert!(matches!(token("account/app/\0"), Err(Refusal::Invalid { .. })));
-    assert!(matches!(known_form(""), Err(Refusal::Invalid { .. })));
-    assert!(matches!(known_form("endpoint/\0"), Err(Refusal::NotFound { .. })));
+    assert!(matches!(token("endpoint/app"), Err(RegistrationRefusal::Invalid { field, .. }) if field == "page_token"));
+    assert!(matches!(token("account/app/\0"), Err(RegistrationRefusal::Invalid { .. })));
+    assert!(matches!(known_form(""), Err(RegistrationRefusal::Invalid { .. })));
+    assert!(matches!(known_form("endpoint/\0"), Err(RegistrationRefusal::NotFound { .. })));
 }

@@ -20,7 +20,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use tracing::Instrument as _;
 
 use super::publish::{PublishError, Publisher};
-use super::rules::{self, Limits, Present, Refusal, Sealed};
+use super::rules::{self, Present, RegistrationLimits, RegistrationRefusal, Sealed};
 use super::store::{Change, RegistrationStore, Scope, StoreError, endpoint_of};
 
 /// How long a change waits for the first comparison of topic and database.
@@ -39,7 +39,7 @@ pub struct Moments {
 #[derive(Debug, thiserror::Error)]
 enum ChangeError {
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] RegistrationRefusal),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -65,7 +65,7 @@ struct Inner {
     store: Arc<dyn RegistrationStore>,
     publisher: Publisher,
     key: SealingKey,
-    limits: Limits,
+    limits: RegistrationLimits,
     tasks: TaskTracker,
     differs: Arc<Notify>,
     moments: Moments,
@@ -78,7 +78,7 @@ impl Registrations {
         store: Arc<dyn RegistrationStore>,
         publisher: Publisher,
         key: SealingKey,
-        limits: Limits,
+        limits: RegistrationLimits,
         tasks: TaskTracker,
         differs: Arc<Notify>,
         moments: Moments,
@@ -120,7 +120,7 @@ impl Inner {
     }
 
     /// Secrets that stay while the source becomes another have to be ones for that, too.
-    fn check_kept(&self, id: &str, request: &RegisterRequest, present: &Present) -> Result<(), Refusal> {
+    fn check_kept(&self, id: &str, request: &RegisterRequest, present: &Present) -> Result<(), RegistrationRefusal> {
         let Some((source, kept, token)) = rules::kept_for_another_source(request, present) else { return Ok(()) };
         let judge = |sealed, check: &dyn Fn(&str) -> Result<(), sources::SecretProblem>| {
             // What cannot be unsealed here is nothing that this change makes worse.
@@ -270,21 +270,27 @@ async fn present(change: &mut dyn Change, id: &str) -> Result<Present, StoreErro
     Ok(present)
 }
 
-fn refused(refusal: &Refusal) -> Status {
+fn refused(refusal: &RegistrationRefusal) -> Status {
     const KIND: &str = "weir.registration.v1.Registration";
     let message = refusal.to_string();
     let (code, details) = match refusal {
-        Refusal::Invalid { field, problem } => {
+        RegistrationRefusal::Invalid { field, problem } => {
             (Code::InvalidArgument, ErrorDetails::with_bad_request_violation(field, problem))
         }
-        Refusal::Exists { id, .. } => (Code::AlreadyExists, ErrorDetails::with_resource_info(KIND, id, "", &message)),
-        Refusal::Revision { id, .. } => (Code::Aborted, ErrorDetails::with_resource_info(KIND, id, "", &message)),
-        Refusal::NotFound { id } => (Code::NotFound, ErrorDetails::with_resource_info(KIND, id, "", &message)),
-        Refusal::NoEndpoint { endpoint } => (
+        RegistrationRefusal::Exists { id, .. } => {
+            (Code::AlreadyExists, ErrorDetails::with_resource_info(KIND, id, "", &message))
+        }
+        RegistrationRefusal::Revision { id, .. } => {
+            (Code::Aborted, ErrorDetails::with_resource_info(KIND, id, "", &message))
+        }
+        RegistrationRefusal::NotFound { id } => {
+            (Code::NotFound, ErrorDetails::with_resource_info(KIND, id, "", &message))
+        }
+        RegistrationRefusal::NoEndpoint { endpoint } => (
             Code::FailedPrecondition,
             ErrorDetails::with_precondition_failure_violation("endpoint_missing", endpoint, &message),
         ),
-        Refusal::HasAccounts { id } => (
+        RegistrationRefusal::HasAccounts { id } => (
             Code::FailedPrecondition,
             ErrorDetails::with_precondition_failure_violation("endpoint_has_accounts", id, &message),
         ),
@@ -326,7 +332,7 @@ impl RegistrationService for Registrations {
         rules::known_form(&id).map_err(|refusal| refused(&refusal))?;
         match self.inner.store.get(&id).await {
             Ok(Some(found)) => Ok(Response::new(GetResponse { registration: Some(rules::shown(found)) })),
-            Ok(None) => Err(refused(&Refusal::NotFound { id })),
+            Ok(None) => Err(refused(&RegistrationRefusal::NotFound { id })),
             Err(error) => Err(store_failed(&error)),
         }
     }

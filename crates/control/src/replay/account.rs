@@ -7,7 +7,7 @@ use common::deadletter::v1::{MissingEvents, NotSent, RawCounts, RawExample, Repl
 use common::identity::Id;
 use prost_types::Timestamp;
 
-use crate::dead_letters::plan::Refusal;
+use crate::dead_letters::plan::ReplayRefusal;
 
 /// So many ids are told of what is not sent, and so many examples of what would be.
 const SOME: usize = 5;
@@ -92,7 +92,7 @@ impl RawAccount {
     }
 
     /// A delivery that is not looked into.
-    pub fn refuse(&mut self, looked: &Looked, why: &Refusal) {
+    pub fn refuse(&mut self, looked: &Looked, why: &ReplayRefusal) {
         self.see(looked);
         self.selected += 1;
         self.note(&looked.delivery_id, why);
@@ -135,11 +135,11 @@ impl RawAccount {
     }
 
     /// It is not sent.
-    pub fn refused(&mut self, what: &What, why: &Refusal) {
+    pub fn refused(&mut self, what: &What, why: &ReplayRefusal) {
         self.note(&what.delivery_id, why);
     }
 
-    fn note(&mut self, delivery_id: &str, why: &Refusal) {
+    fn note(&mut self, delivery_id: &str, why: &ReplayRefusal) {
         let entry = self.not_sent.entry(why.code()).or_insert_with(|| NotSent {
             reason: why.code().to_owned(),
             message: why.to_string(),

@@ -35,8 +35,8 @@ fn only_what_lacks_something_goes_and_everything_is_counted() {
     // Processing has not got there: what is missing comes by itself.
     assert_eq!(look(&mut account, delivery(7, &[7, 1], 0), &[false, true], false), [0u32; 0]);
     assert_eq!(look(&mut account, delivery(8, &[], 2), &[], false), [0u32; 0], "nothing of it is missing");
-    account.refuse(&delivery(1, &[], 0), &Refusal::TooOld { days: 9, lasts: 8 });
-    account.refuse(&delivery(2, &[], 0), &Refusal::Crashed);
+    account.refuse(&delivery(1, &[], 0), &ReplayRefusal::TooOld { days: 9, lasts: 8 });
+    account.refuse(&delivery(2, &[], 0), &ReplayRefusal::Crashed);
 
     let answer = account.answer("r", true);
     let expected = RawCounts {
@@ -74,7 +74,7 @@ fn only_what_lacks_something_goes_and_everything_is_counted() {
 fn what_is_refused_on_its_way_is_not_counted_as_missing() {
     let mut account = RawAccount::default();
     let what = account.look(delivery(1, &[1], 0), &[false], true).unwrap();
-    account.refused(&what, &Refusal::TooLarge("too many bytes".into()));
+    account.refused(&what, &ReplayRefusal::TooLarge("too many bytes".into()));
     // Another delivery of the same may still bring it.
     assert_eq!(look(&mut account, delivery(2, &[1], 0), &[false], true), [1]);
     let answer = account.answer("", false);

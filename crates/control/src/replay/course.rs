@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::dead_letters::plan::{Limits, Refusal};
+use crate::dead_letters::plan::{ReplayLimits, ReplayRefusal};
 use crate::dead_letters::service::bus_failed;
 use crate::registrations::service::store_failed;
 use crate::registrations::store::RegistrationStore;
@@ -42,7 +42,7 @@ pub(crate) struct Tools {
     pub(crate) letters: crate::dead_letters::indexer::Letters,
     pub(crate) producer: Producer,
     pub(crate) store: Arc<dyn RegistrationStore>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: ReplayLimits,
     /// The process ends.
     pub(crate) ends: CancellationToken,
     /// One replay at a time.
@@ -73,7 +73,7 @@ pub(crate) trait Work: Send + Sized {
     fn all(course: &mut Course<Self>) -> impl Future<Output = Result<(), Broken>> + Send;
     /// It is durable there, or, nowhere, would have been sent.
     fn sent(&mut self, what: Self::What, at: Option<&Coordinates>);
-    fn refused(&mut self, what: Self::What, why: &Refusal);
+    fn refused(&mut self, what: Self::What, why: &ReplayRefusal);
     fn answer(&self, replay_id: &str, done: bool) -> Self::Answer;
     /// Writes into what is kept how far it is.
     fn keep(&self, replay: &mut Replay);
@@ -147,12 +147,12 @@ impl<W: Work> Course<W> {
     /// Sends a record when its turn comes; in a dry run only says that it would be sent.
     pub(crate) async fn send(
         &mut self,
-        record: Result<impl Into<Prepared>, Refusal>,
+        record: Result<impl Into<Prepared>, ReplayRefusal>,
         what: W::What,
     ) -> Result<(), Broken> {
         let checked = record.map(Into::<Prepared>::into).and_then(|record| match self.tools.producer.check(&record) {
             Ok(()) => Ok(record),
-            Err(error) => Err(Refusal::TooLarge(error.to_string())),
+            Err(error) => Err(ReplayRefusal::TooLarge(error.to_string())),
         });
         let record = match checked {
             Ok(record) => record,
@@ -190,7 +190,7 @@ impl<W: Work> Course<W> {
             let Some((what, _)) = self.in_flight.pop_front() else { return };
             match outcome {
                 Ok(at) => self.work.sent(what, Some(&at)),
-                Err(error) => self.work.refused(what, &Refusal::NotAcknowledged(error.to_string())),
+                Err(error) => self.work.refused(what, &ReplayRefusal::NotAcknowledged(error.to_string())),
             }
         }
     }

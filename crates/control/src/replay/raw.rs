@@ -21,7 +21,7 @@ use super::account::{Looked, RawAccount, What};
 use super::course::{Broken, Course, TELL, Work};
 use super::reader::{Read, ReadsRaw};
 use super::select::RawFilter;
-use crate::dead_letters::plan::{self, Refusal};
+use crate::dead_letters::plan::{self, ReplayRefusal};
 use crate::dead_letters::scan::Scan;
 use crate::dead_letters::select::Filter;
 use crate::registrations::service::unavailable;
@@ -85,7 +85,7 @@ impl Work for Raw {
         }
     }
 
-    fn refused(&mut self, what: What, why: &Refusal) {
+    fn refused(&mut self, what: What, why: &ReplayRefusal) {
         self.account.refused(&what, why);
     }
 
@@ -182,7 +182,7 @@ impl Course<Raw> {
         for stored in records {
             let looked = || head(&stored);
             if crashed.contains(&stored.coordinates) {
-                self.work.account.refuse(&looked(), &Refusal::Crashed);
+                self.work.account.refuse(&looked(), &ReplayRefusal::Crashed);
             } else if let Err(why) = plan::check_age(common::time::to_millis(&looked().received_at), &self.tools.limits)
             {
                 self.work.account.refuse(&looked(), &why);
@@ -224,7 +224,7 @@ impl Course<Raw> {
         let record = plan::whole(topic, stored, stored.headers.attempts, items, &self.tools.limits);
         let record = record.map(Prepared::from).and_then(|record| match self.tools.producer.check(&record) {
             Ok(()) => Ok(record),
-            Err(error) => Err(Refusal::TooLarge(error.to_string())),
+            Err(error) => Err(ReplayRefusal::TooLarge(error.to_string())),
         });
         if record.is_ok() {
             self.work.account.goes(&what, self.order.dry_run);
