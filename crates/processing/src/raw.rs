@@ -2,7 +2,7 @@
 
 use bus::{Producer, Stored};
 use common::registrations::Registrations;
-use control::replay::account::Event;
+use control::replay::account::ReplayedEvent;
 use control::replay::reader::{Read, ReadsRaw};
 
 use crate::parse::{self, Input, Item};
@@ -31,7 +31,11 @@ impl ReadsRaw for Reader {
         for item in outcome.items {
             match item {
                 Item::Event(event) if event.records.iter().all(|record| producer.check(record).is_ok()) => {
-                    read.events.push(Event { ce_type: event.ce_type().into(), id: event.id, index: event.index });
+                    read.events.push(ReplayedEvent {
+                        ce_type: event.ce_type().into(),
+                        id: event.id,
+                        index: event.index,
+                    });
                 }
                 Item::Event(_) | Item::Refused(_) => read.refused += 1,
             }

@@ -33,10 +33,10 @@ pub fn size(asked: u32) -> Result<usize, InvalidField> {
 
 /// How far each partition was told: what stands before these offsets is still to come. Its text is a page token.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place(BTreeMap<i32, i64>);
+pub struct Cursor(BTreeMap<i32, i64>);
 
-impl Place {
-    /// The place that a token names; an empty one names none.
+impl Cursor {
+    /// The cursor that a token names; an empty one names none.
     ///
     /// # Errors
     /// Where it is no token.
@@ -51,7 +51,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, (partition, offset)) in self.0.iter().enumerate() {
             write!(f, "{}{partition}:{offset}", if n == 0 { "" } else { "," })?;
@@ -60,7 +60,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl FromStr for Place {
+impl FromStr for Cursor {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -94,13 +94,13 @@ pub struct Page {
 }
 
 impl Page {
-    /// An empty page of letters in these ranges that stand before a place.
-    pub fn new(size: usize, ranges: &[OffsetRange], before: Option<&Place>) -> Self {
+    /// An empty page of letters in these ranges that stand before a cursor.
+    pub fn new(size: usize, ranges: &[OffsetRange], before: Option<&Cursor>) -> Self {
         let part = |range: &OffsetRange| {
             let below = match before {
                 None => range.end,
                 // A partition that was not there yet has only what is newer.
-                Some(place) => place.0.get(&range.partition).map_or(range.low, |below| range.end.min(*below)),
+                Some(cursor) => cursor.0.get(&range.partition).map_or(range.low, |below| range.end.min(*below)),
             };
             Part { partition: range.partition, low: range.low, below: below.max(range.low), found: Vec::new() }
         };
@@ -166,8 +166,8 @@ impl Page {
     pub fn done(self) -> (Vec<Found>, String) {
         let below = |part: &Part| part.found.last().map_or(part.below, |(offset, _)| offset + 1);
         let more = self.parts.iter().any(|part| below(part) > part.low);
-        let place = Place(self.parts.iter().map(|part| (part.partition, below(part))).collect());
-        (self.told, if more { place.to_string() } else { String::new() })
+        let cursor = Cursor(self.parts.iter().map(|part| (part.partition, below(part))).collect());
+        (self.told, if more { cursor.to_string() } else { String::new() })
     }
 }
 

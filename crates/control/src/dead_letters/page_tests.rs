@@ -27,7 +27,7 @@ fn ranges(topic: &Topic) -> Vec<OffsetRange> {
 
 /// A page, as partitions and offsets, its token, and how many letters were read.
 fn page(topic: &Topic, size: usize, token: &str) -> (Vec<(i32, i64)>, String, i64) {
-    let mut page = Page::new(size, &ranges(topic), Place::of_token(token).unwrap().as_ref());
+    let mut page = Page::new(size, &ranges(topic), Cursor::of_token(token).unwrap().as_ref());
     let mut read = 0;
     while let Some(piece) = page.wants(|_| true) {
         read += piece.until - piece.from;
@@ -98,13 +98,13 @@ fn a_letter_that_was_written_twice_is_one() {
 #[test]
 fn a_token_is_what_a_page_said() {
     for wrong in ["x", "1", "1:2,", "1:2,3", "1:x", ":1"] {
-        let invalid = Place::of_token(wrong).unwrap_err();
+        let invalid = Cursor::of_token(wrong).unwrap_err();
         assert_eq!(invalid.field, "page_token");
         assert!(invalid.problem.contains(wrong));
     }
-    let place = Place::of_token("0:17,3:42").unwrap().unwrap();
-    assert_eq!(place.to_string(), "0:17,3:42");
-    assert_eq!(Place::of_token("").unwrap(), None);
+    let cursor = Cursor::of_token("0:17,3:42").unwrap().unwrap();
+    assert_eq!(cursor.to_string(), "0:17,3:42");
+    assert_eq!(Cursor::of_token("").unwrap(), None);
 }
 
 #[test]

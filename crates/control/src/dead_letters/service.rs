@@ -24,7 +24,7 @@ use tracing::Instrument as _;
 
 use super::index::{self, Progress};
 use super::indexer::Letters;
-use super::page::{self, Page, Place};
+use super::page::{self, Cursor, Page};
 use super::plan::{self, Aim, ReplayLimits, ReplayRefusal, Way};
 use super::replay::Again;
 use super::scan::{self, Scan};
@@ -109,7 +109,7 @@ impl Inner {
     }
 
     /// The newest, with how many were read for them.
-    async fn page(&self, filter: &Filter, size: usize, before: Option<&Place>) -> Result<(Page, u64), Error> {
+    async fn page(&self, filter: &Filter, size: usize, before: Option<&Cursor>) -> Result<(Page, u64), Error> {
         let mut spans = self.letters.spans();
         let ranges = scan::meant(&self.letters, &mut spans, filter).await?;
         let (mut page, mut read, began) = (Page::new(size, &ranges, before), 0, Instant::now());
@@ -288,7 +288,7 @@ impl DeadLetterService for DeadLetters {
         let ListRequest { selection, page_size, page_token } = request.into_inner();
         let filter = Filter::new(&selection.unwrap_or_default()).map_err(invalid)?;
         let size = page::size(page_size).map_err(invalid)?;
-        let before = Place::of_token(&page_token).map_err(invalid)?;
+        let before = Cursor::of_token(&page_token).map_err(invalid)?;
         let _turn = self.inner.turn().await?;
         let page = self.inner.page(&filter, size, before.as_ref()).await;
         let (page, read) = page.map_err(|error| bus_failed(&error))?;

@@ -17,7 +17,7 @@ const REMEMBERED: usize = 250_000;
 
 /// An event of a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct ReplayedEvent {
     /// The full protobuf name.
     pub ce_type: Arc<str>,
     /// The same for every delivery of this occurrence.
@@ -28,7 +28,7 @@ pub struct Event {
 
 /// A delivery, and what comes of it when it is read now.
 #[derive(Debug, Clone)]
-pub struct Looked {
+pub struct ReadDelivery {
     /// Empty where that cannot be told.
     pub delivery_id: String,
     /// Empty where that cannot be told.
@@ -36,7 +36,7 @@ pub struct Looked {
     /// When it was accepted.
     pub received_at: Timestamp,
     /// What can be read, and written.
-    pub events: Vec<Event>,
+    pub events: Vec<ReplayedEvent>,
     /// Items that cannot.
     pub refused: u64,
 }
@@ -49,7 +49,7 @@ pub struct What {
     endpoint: String,
     received_at: Timestamp,
     /// The events that never came out.
-    pub events: Vec<Event>,
+    pub events: Vec<ReplayedEvent>,
 }
 
 /// The account of a replay.
@@ -69,10 +69,10 @@ pub struct RawAccount {
 impl RawAccount {
     /// Takes in a delivery with what the claims say of each of its events. `is_done`: processing has worked on it, so
     /// that what has not come out will not by itself. What of it is to be sent; `None`: nothing.
-    pub fn look(&mut self, looked: Looked, claimed: &[bool], is_done: bool) -> Option<What> {
-        self.see(&looked);
-        self.counts.refused += looked.refused;
-        let Looked { delivery_id, endpoint, received_at, events, .. } = looked;
+    pub fn look(&mut self, delivery: ReadDelivery, claimed: &[bool], is_done: bool) -> Option<What> {
+        self.see(&delivery);
+        self.counts.refused += delivery.refused;
+        let ReadDelivery { delivery_id, endpoint, received_at, events, .. } = delivery;
         let all = events.len();
         let mut is_claimed = claimed.iter();
         let mut missing = events;
@@ -92,14 +92,14 @@ impl RawAccount {
     }
 
     /// A delivery that is not looked into.
-    pub fn refuse(&mut self, looked: &Looked, why: &ReplayRefusal) {
-        self.see(looked);
+    pub fn refuse(&mut self, delivery: &ReadDelivery, why: &ReplayRefusal) {
+        self.see(delivery);
         self.selected += 1;
-        self.note(&looked.delivery_id, why);
+        self.note(&delivery.delivery_id, why);
     }
 
-    fn see(&mut self, looked: &Looked) {
-        let at = looked.received_at;
+    fn see(&mut self, delivery: &ReadDelivery) {
+        let at = delivery.received_at;
         let order = |at: &Timestamp| (at.seconds, at.nanos);
         self.counts.deliveries += 1;
         if self.counts.first.as_ref().is_none_or(|first| order(&at) < order(first)) {

@@ -2,12 +2,12 @@ use common::time::from_seconds;
 
 use super::*;
 
-fn event(n: u8) -> Event {
-    Event { ce_type: "weir.github.v1.Push".into(), id: Id([n; 16]), index: u32::from(n) }
+fn event(n: u8) -> ReplayedEvent {
+    ReplayedEvent { ce_type: "weir.github.v1.Push".into(), id: Id([n; 16]), index: u32::from(n) }
 }
 
-fn delivery(number: i64, events: &[u8], refused: u64) -> Looked {
-    Looked {
+fn delivery(number: i64, events: &[u8], refused: u64) -> ReadDelivery {
+    ReadDelivery {
         delivery_id: format!("d{number}"),
         endpoint: "app".into(),
         received_at: from_seconds(number),
@@ -17,8 +17,8 @@ fn delivery(number: i64, events: &[u8], refused: u64) -> Looked {
 }
 
 /// Looks, and lets go what is to go.
-fn look(account: &mut RawAccount, looked: Looked, claimed: &[bool], is_done: bool) -> Vec<u32> {
-    let Some(what) = account.look(looked, claimed, is_done) else { return Vec::new() };
+fn look(account: &mut RawAccount, delivery: ReadDelivery, claimed: &[bool], is_done: bool) -> Vec<u32> {
+    let Some(what) = account.look(delivery, claimed, is_done) else { return Vec::new() };
     account.goes(&what, true);
     account.sent();
     what.events.iter().map(|event| event.index).collect()

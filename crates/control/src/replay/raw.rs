@@ -17,7 +17,7 @@ use common::time::from_millis;
 use prost::Message as _;
 use tonic::Status;
 
-use super::account::{Looked, RawAccount, What};
+use super::account::{RawAccount, ReadDelivery, What};
 use super::course::{Broken, Course, TELL, Work};
 use super::reader::{Read, ReadsRaw};
 use super::select::RawFilter;
@@ -180,12 +180,13 @@ impl Course<Raw> {
     ) -> Result<(), Broken> {
         let mut whole = Vec::with_capacity(records.len());
         for stored in records {
-            let looked = || head(&stored);
+            let delivery = || head(&stored);
             if crashed.contains(&stored.coordinates) {
-                self.work.account.refuse(&looked(), &ReplayRefusal::Crashed);
-            } else if let Err(why) = plan::check_age(common::time::to_millis(&looked().received_at), &self.tools.limits)
+                self.work.account.refuse(&delivery(), &ReplayRefusal::Crashed);
+            } else if let Err(why) =
+                plan::check_age(common::time::to_millis(&delivery().received_at), &self.tools.limits)
             {
-                self.work.account.refuse(&looked(), &why);
+                self.work.account.refuse(&delivery(), &why);
             } else {
                 whole.push(stored);
             }
@@ -195,22 +196,22 @@ impl Course<Raw> {
             let look = |stored: Stored| (look(&stored, &view, &producer, reader.as_ref()), stored);
             whole.into_iter().map(look).collect()
         };
-        let looked: Vec<(Looked, Stored)> = tokio::task::spawn_blocking(looking)
+        let deliveries: Vec<(ReadDelivery, Stored)> = tokio::task::spawn_blocking(looking)
             .await
             .map_err(|_| Broken::Failed(Status::internal("a delivery could not be read: see the log of processing")))?;
-        let events: Vec<_> = looked.iter().flat_map(|(looked, _)| &looked.events).collect();
+        let events: Vec<_> = deliveries.iter().flat_map(|(delivery, _)| &delivery.events).collect();
         let asked: Vec<_> = events.iter().map(|event| (&*event.ce_type, event.id)).collect();
         let claimed = are_claimed(claims, self.work.reader.stage(), &asked).await?;
         let mut claimed = claimed.as_slice();
-        for (looked, stored) in looked {
+        for (delivery, stored) in deliveries {
             if self.work.is_full() {
                 return Ok(());
             }
-            let (own, rest) = claimed.split_at(looked.events.len());
+            let (own, rest) = claimed.split_at(delivery.events.len());
             claimed = rest;
             let at = &stored.coordinates;
             let is_done = done.get(&at.partition).is_some_and(|next| at.offset < *next);
-            if let Some(what) = self.work.account.look(looked, own, is_done) {
+            if let Some(what) = self.work.account.look(delivery, own, is_done) {
                 self.delivery(topic, &stored, what).await?;
             }
             self.tell().await?;
@@ -286,9 +287,9 @@ async fn are_claimed(claims: &Claims, stage: &'static str, asked: &[(&str, Id)])
 }
 
 /// What is known of a record before anything of it is read.
-fn head(stored: &Stored) -> Looked {
+fn head(stored: &Stored) -> ReadDelivery {
     let delivery = stored.payload.clone().and_then(|payload| Delivery::decode(payload).ok()).unwrap_or_default();
-    Looked {
+    ReadDelivery {
         delivery_id: delivery.delivery_id,
         endpoint: delivery.endpoint,
         received_at: delivery.received_at.unwrap_or_else(|| from_millis(stored.produced_at_ms)),
@@ -298,7 +299,7 @@ fn head(stored: &Stored) -> Looked {
 }
 
 /// What comes of a record now.
-fn look(stored: &Stored, view: &View, producer: &Producer, reader: &dyn ReadsRaw) -> Looked {
+fn look(stored: &Stored, view: &View, producer: &Producer, reader: &dyn ReadsRaw) -> ReadDelivery {
     let Read { endpoint, events, refused } = view.with(|registrations| reader.read(stored, registrations, producer));
-    Looked { endpoint, events, refused, ..head(stored) }
+    ReadDelivery { endpoint, events, refused, ..head(stored) }
 }

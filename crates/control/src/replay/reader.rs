@@ -5,7 +5,7 @@ use std::fmt;
 use bus::{Producer, Stored};
 use common::registrations::Registrations;
 
-use super::account::Event;
+use super::account::ReplayedEvent;
 
 /// The stage that reads raw deliveries.
 pub trait ReadsRaw: fmt::Debug + Send + Sync {
@@ -21,7 +21,7 @@ pub struct Read {
     /// The endpoint that accepted it; empty where that cannot be told.
     pub endpoint: String,
     /// What can be read, and written.
-    pub events: Vec<Event>,
+    pub events: Vec<ReplayedEvent>,
     /// Items that cannot.
     pub refused: u64,
 }
