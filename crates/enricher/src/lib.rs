@@ -48,7 +48,7 @@ pub use crate::settings::{DEFAULTS, ENRICHER_DEFAULTS, Settings};
 use crate::steps::Steps;
 pub use crate::topics::{ABOUT, description};
 use crate::upload::Uploads;
-use crate::writer::{Limits, Writer};
+use crate::writer::{FileLimits, Writer};
 
 /// The stage's name in claims, dead letters, counts and metrics.
 pub const STAGE: &str = "enricher";
@@ -153,7 +153,7 @@ impl Enricher {
         let (kept, check, after) =
             (Arc::clone(&shared), millis(settings.reference.check_interval_ms), opened.after.clone());
         opened.tasks().spawn(async move { kept.steps.keep(every, check, after).await });
-        let limits = Limits {
+        let limits = FileLimits {
             flush_bytes: settings.flush_bytes,
             flush_after: millis(settings.flush_interval_ms),
             buffered_bytes: settings.max_buffered_bytes,

@@ -109,17 +109,17 @@ impl Stage for Enriching {
     /// An item for each record, in order, also where its outputs failed: a range must have no hole.
     async fn emit(&self, works: Vec<Work>, state: &mut State) -> Flow {
         let mut items: Vec<Option<Item>> = Vec::with_capacity(works.len());
-        let mut going = Vec::with_capacity(works.len());
+        let mut emissions = Vec::with_capacity(works.len());
         for Work { head, content } in works {
             if state.waits(&head, &content) {
                 items.push(Some(head.item(Outcome::Waits)));
             } else {
-                going.push(self.going(head, content, items.len()));
+                emissions.push(self.emission(head, content, items.len()));
                 items.push(None);
             }
         }
-        let emitted = self.0.outbox.emit(going, |emitted| {
-            let Going { n, place, enriched, traceparent } = emitted.with;
+        let emitted = self.0.outbox.emit(emissions, |emitted| {
+            let InEmission { n, place, enriched, traceparent } = emitted.with;
             let row = enriched.filter(|_| emitted.sent > 0);
             let outcome = match row {
                 Some(enriched) => {
@@ -144,15 +144,15 @@ impl Stage for Enriching {
 
 /// What the outbox gives back of a record.
 #[derive(Debug)]
-struct Going {
+struct InEmission {
     n: usize,
-    place: work::Place,
+    place: work::RecordPosition,
     enriched: Option<Box<EnrichedActivity>>,
     traceparent: Option<String>,
 }
 
 impl Enriching {
-    fn going(&self, head: Head, content: Content, n: usize) -> stage::Work<Going> {
+    fn emission(&self, head: Head, content: Content, n: usize) -> stage::Work<InEmission> {
         let context = &head.context;
         let taken = self.0.counts.take(&context.endpoint, context.received_at.as_ref(), 1, INTERRUPTED);
         let (item, enriched) = match content {
@@ -169,7 +169,7 @@ impl Enriching {
             }
         };
         let Head { at, assignment, payload, bytes, produced_at_ms, span, attempts, .. } = head;
-        let place = work::Place { at: at.clone(), assignment, bytes, produced_at_ms };
+        let place = work::RecordPosition { at: at.clone(), assignment, bytes, produced_at_ms };
         let context = head.context;
         stage::Work {
             at,
@@ -189,7 +189,7 @@ impl Enriching {
             instead_of: head.instead_of,
             payload,
             room: Room::default(),
-            with: Going { n, place, enriched, traceparent: head.traceparent },
+            with: InEmission { n, place, enriched, traceparent: head.traceparent },
         }
     }
 }

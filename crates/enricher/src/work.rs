@@ -124,7 +124,7 @@ fn derived(activity: Activity, steps: &Steps) -> Result<EnrichedActivity, Refuse
 
 /// Where a record stands, for the ranges.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct RecordPosition {
     pub(crate) at: Coordinates,
     pub(crate) assignment: Assignment,
     pub(crate) bytes: usize,
@@ -135,7 +135,7 @@ impl Head {
     /// What the writer needs of a record of which nothing was emitted.
     pub(crate) fn item(self, outcome: Outcome) -> Item {
         let Self { at, assignment, bytes, produced_at_ms, ack, .. } = self;
-        Item { place: Place { at, assignment, bytes, produced_at_ms }, ack, outcome }
+        Item { place: RecordPosition { at, assignment, bytes, produced_at_ms }, ack, outcome }
     }
 
     /// The record for the topic of enriched activities.

@@ -22,7 +22,7 @@ use crate::files::{DayFile, day};
 use crate::pipeline::{Shared, place};
 use crate::range::Taken;
 use crate::upload::{Ended, Uploads};
-use crate::work::Place;
+use crate::work::RecordPosition;
 pub(crate) use gathered::Content;
 use gathered::Partition;
 
@@ -32,7 +32,7 @@ const TICK: Duration = Duration::from_millis(20);
 /// A record that was emitted.
 #[derive(Debug)]
 pub(crate) struct Item {
-    pub(crate) place: Place,
+    pub(crate) place: RecordPosition,
     /// To be completed with its range.
     pub(crate) ack: Ack,
     pub(crate) outcome: Outcome,
@@ -51,7 +51,7 @@ pub(crate) enum Outcome {
 
 /// What the files may be like, and what may be held.
 #[derive(Debug, Clone)]
-pub(crate) struct Limits {
+pub(crate) struct FileLimits {
     pub(crate) flush_bytes: usize,
     pub(crate) flush_after: Duration,
     pub(crate) buffered_bytes: usize,
@@ -64,14 +64,14 @@ pub(crate) struct Limits {
 pub(crate) struct Writer {
     shared: Arc<Shared>,
     consumer: ConsumerState,
-    limits: Limits,
+    limits: FileLimits,
     uploads: Arc<Uploads>,
     partitions: HashMap<At, Partition>,
     running: JoinSet<Ended>,
 }
 
 impl Writer {
-    pub(crate) fn new(shared: Arc<Shared>, consumer: ConsumerState, uploads: Uploads, limits: Limits) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, consumer: ConsumerState, uploads: Uploads, limits: FileLimits) -> Self {
         let uploads = Arc::new(uploads);
         let (partitions, running) = (HashMap::new(), JoinSet::new());
         Self { shared, consumer, limits, uploads, partitions, running }
@@ -104,7 +104,7 @@ impl Writer {
         loop {
             let later = self.other_log(&items).map(|first| items.split_off(first)).unwrap_or_default();
             self.take_in(items).await?;
-            let Some(Item { place: Place { at, .. }, .. }) = later.first() else { return Ok(()) };
+            let Some(Item { place: RecordPosition { at, .. }, .. }) = later.first() else { return Ok(()) };
             if let Some(partition) = self.partitions.get_mut(&place(at)) {
                 partition.begin_log(Arc::clone(&at.log));
             }
@@ -120,7 +120,7 @@ impl Writer {
             return None;
         }
         let mut logs: HashMap<At, (u64, Arc<str>)> = HashMap::new();
-        items.iter().position(|Item { place: Place { at, assignment, .. }, .. }| {
+        items.iter().position(|Item { place: RecordPosition { at, assignment, .. }, .. }| {
             let (at, now) = (place(at), (assignment.epoch, Arc::clone(&at.log)));
             let before = self.partitions.get(&at).map(|partition| (partition.turn().epoch, Arc::clone(&partition.log)));
             let known = logs.entry(at).or_insert_with(|| before.unwrap_or_else(|| now.clone()));
@@ -134,7 +134,7 @@ impl Writer {
 
     async fn take_in(&mut self, items: Vec<Item>) -> anyhow::Result<()> {
         let mut rows: HashMap<At, BTreeMap<String, Vec<Row>>> = HashMap::new();
-        for Item { place: Place { at, assignment: turn, bytes, produced_at_ms }, ack, outcome } in items {
+        for Item { place: RecordPosition { at, assignment: turn, bytes, produced_at_ms }, ack, outcome } in items {
             let place = place(&at);
             let begin = || Partition::begin(turn, Arc::clone(&at.log));
             let partition = self.partitions.entry(place.clone()).or_insert_with(begin);

@@ -7,7 +7,7 @@ use super::Attributes;
 
 /// What it may hold, and for how long.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct CacheLimits {
     /// Keys.
     pub entries: usize,
     /// Bytes of keys and answers.
@@ -31,7 +31,7 @@ struct Entry {
 /// thrown away and the young one grows old. So what was used lately stays, and no list has to be kept in order.
 #[derive(Debug)]
 pub struct Cache {
-    limits: Limits,
+    limits: CacheLimits,
     young: HashMap<Key, Entry>,
     old: HashMap<Key, Entry>,
     young_bytes: usize,
@@ -39,7 +39,7 @@ pub struct Cache {
 
 impl Cache {
     /// An empty one.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: CacheLimits) -> Self {
         Self { limits, young: HashMap::new(), old: HashMap::new(), young_bytes: 0 }
     }
 

@@ -18,7 +18,7 @@ fn answer(value: &str) -> Option<Attributes> {
 }
 
 fn cache(entries: usize, bytes: usize) -> Cache {
-    Cache::new(Limits { entries, bytes, ttl: at(60), negative_ttl: at(5) })
+    Cache::new(CacheLimits { entries, bytes, ttl: at(60), negative_ttl: at(5) })
 }
 
 #[test]

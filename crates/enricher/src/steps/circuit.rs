@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How often, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct CircuitLimits {
     /// So many failures in a row open it.
     pub failures: u32,
     /// How long it stays open before one call tries.
@@ -26,7 +26,7 @@ pub enum State {
 /// moment.
 #[derive(Debug)]
 pub struct Circuit {
-    limits: Limits,
+    limits: CircuitLimits,
     failures: u32,
     state: State,
     /// When it opened, or when the call that tries began.
@@ -35,7 +35,7 @@ pub struct Circuit {
 
 impl Circuit {
     /// A closed one.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: CircuitLimits) -> Self {
         Self { limits, failures: 0, state: State::Closed, since: Duration::ZERO }
     }
 

@@ -5,7 +5,7 @@ const fn at(seconds: u64) -> Duration {
 }
 
 fn circuit() -> Circuit {
-    Circuit::new(Limits { failures: 3, open: at(10) })
+    Circuit::new(CircuitLimits { failures: 3, open: at(10) })
 }
 
 #[test]

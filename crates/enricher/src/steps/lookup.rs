@@ -14,8 +14,8 @@ use service::{CallLimits, Channel, Uri};
 use tokio::time::timeout_at;
 use tonic::{Code, Status};
 
-use super::cache::{self, Cache};
-use super::circuit::{self, Circuit, State};
+use super::cache::{Cache, CacheLimits};
+use super::circuit::{Circuit, CircuitLimits, State};
 use super::{Attributes, Found};
 use crate::fields::{self, Field};
 use crate::settings::LookupSettings;
@@ -89,14 +89,14 @@ impl<A: Ask> Lookup<A> {
     /// A look-up of `name` with these fields as its key.
     pub fn new(ask: A, name: String, key: Vec<Field>, settings: &LookupSettings, clock: Clock) -> Self {
         let millis = Duration::from_millis;
-        let cache = cache::Limits {
+        let cache = CacheLimits {
             entries: settings.cache_entries,
             bytes: settings.cache_bytes,
             ttl: millis(settings.cache_ttl_ms),
             negative_ttl: millis(settings.negative_ttl_ms),
         };
         let open = millis(settings.circuit_open_ms);
-        let circuit = circuit::Limits { failures: settings.circuit_failures, open };
+        let circuit = CircuitLimits { failures: settings.circuit_failures, open };
         Self {
             ask,
             name,

@@ -13,7 +13,7 @@ use common::activity::v1::{Activity, StepFailure};
 use super::Found;
 use crate::fields::{self, Field};
 use crate::settings::{ReferenceSettings, StepSettings};
-use table::{Columns, Limits, Table};
+use table::{Columns, Table, TableLimits};
 
 /// A set of reference data of the settings.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Reference {
     path: PathBuf,
     key: Vec<Field>,
     columns: Columns,
-    limits: Limits,
+    limits: TableLimits,
     data: ArcSwapOption<Table>,
     seen: Mutex<Seen>,
 }
@@ -53,7 +53,7 @@ impl Reference {
             path: step.path.clone().unwrap_or_default(),
             key: step.fields(),
             columns: Columns { key: columns.clone(), attributes: step.attributes.clone() },
-            limits: Limits {
+            limits: TableLimits {
                 bytes: settings.max_bytes,
                 rows: settings.max_rows,
                 attributes: settings.max_attributes,

@@ -114,7 +114,7 @@ async fn parquet_is_read_too() {
     let reference = step(&path, |step| step.attributes = vec!["name".to_owned()]);
     // The limit of the tests is for their small files.
     let reference = Arc::new(Reference {
-        limits: Limits { bytes: 100_000, ..reference.limits.clone() },
+        limits: TableLimits { bytes: 100_000, ..reference.limits.clone() },
         ..Arc::into_inner(reference).unwrap()
     });
     reference.look().await;

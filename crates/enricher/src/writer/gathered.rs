@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bus::{Ack, Assignment};
 use tokio_util::sync::CancellationToken;
 
-use super::Limits;
+use super::FileLimits;
 use crate::files::DayFile;
 use crate::range::{Ranges, Taken, TurnRange};
 
@@ -109,7 +109,7 @@ impl Partition {
         self.ranges.is_open() && !self.given_up
     }
 
-    pub(super) fn is_due(&self, limits: &Limits) -> bool {
+    pub(super) fn is_due(&self, limits: &FileLimits) -> bool {
         let large = || self.files.values().map(DayFile::estimated_bytes).sum::<usize>() >= limits.flush_bytes;
         let after = if self.ranges.is_first() { limits.flush_after.min(FIRST) } else { limits.flush_after };
         let old = || self.since.is_some_and(|since| since.elapsed() >= after);

@@ -16,7 +16,7 @@ const UNPACKED: u64 = 4;
 
 /// What a table may hold.
 #[derive(Debug, Clone)]
-pub(super) struct Limits {
+pub(super) struct TableLimits {
     pub(super) bytes: u64,
     pub(super) rows: usize,
     pub(super) attributes: usize,
@@ -60,7 +60,7 @@ impl Table {
         at: &dyn Fn() -> String,
         places: &Places,
         value: impl Fn(usize) -> Result<std::borrow::Cow<'a, str>, String>,
-        limits: &Limits,
+        limits: &TableLimits,
     ) -> Result<(), String> {
         if self.rows.len() >= limits.rows {
             return Err(format!("it has more than the {} rows that enricher.reference.max_rows allows", limits.rows));
@@ -100,7 +100,7 @@ impl Table {
 }
 
 /// Reads a file; the name's end tells how.
-pub(super) fn read(path: &Path, columns: &Columns, limits: &Limits) -> Result<Table, String> {
+pub(super) fn read(path: &Path, columns: &Columns, limits: &TableLimits) -> Result<Table, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let bytes = file.metadata().map_err(|error| error.to_string())?.len();
     if bytes > limits.bytes {
@@ -112,7 +112,7 @@ pub(super) fn read(path: &Path, columns: &Columns, limits: &Limits) -> Result<Ta
     }
 }
 
-fn csv(file: File, columns: &Columns, limits: &Limits) -> Result<Table, String> {
+fn csv(file: File, columns: &Columns, limits: &TableLimits) -> Result<Table, String> {
     let mut reader = csv::ReaderBuilder::new().from_reader(std::io::BufReader::new(file));
     let names: Vec<String> = match reader.headers() {
         // Spreadsheets like to write a mark of the byte order first.
@@ -130,7 +130,7 @@ fn csv(file: File, columns: &Columns, limits: &Limits) -> Result<Table, String> 
     Ok(table)
 }
 
-fn parquet(file: File, columns: &Columns, limits: &Limits) -> Result<Table, String> {
+fn parquet(file: File, columns: &Columns, limits: &TableLimits) -> Result<Table, String> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string())?;
     let names: Vec<String> = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
     let places = places(&names, columns, limits)?;
@@ -157,7 +157,7 @@ fn parquet(file: File, columns: &Columns, limits: &Limits) -> Result<Table, Stri
     Ok(table)
 }
 
-fn places(names: &[String], columns: &Columns, limits: &Limits) -> Result<Places, String> {
+fn places(names: &[String], columns: &Columns, limits: &TableLimits) -> Result<Places, String> {
     let place = |wanted: &String| {
         let mut found = names.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(place, _)| place);
         match (found.next(), found.next()) {
