@@ -33,11 +33,11 @@ use tower::{BoxError, Service, ServiceExt as _};
 use crate::layers;
 use crate::tls::ServerTls;
 use guard::{Guarded, Phase};
-use room::{Place, Room};
+use room::{Room, Slot};
 use unserved::FIRST;
 
 pub use guard::RequestBody;
-pub use unserved::{Totals, Unserved, Watch};
+pub use unserved::{Unserved, UnservedTotals, Watch};
 
 /// Between two attempts to accept when the system refuses: too many open files.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
@@ -107,7 +107,7 @@ pub async fn serve_watched<S, B>(
             accepted = accept_one(&listener), if next.is_none() => next = Some(accepted),
             taken = room.take(), if next.is_some() => {
                 let Some((stream, peer)) = next.take() else { continue };
-                let place = Arc::clone(&taken.place);
+                let slot = Arc::clone(&taken.slot);
                 let connection = Connection {
                     server: Arc::clone(&server),
                     peer,
@@ -115,13 +115,13 @@ pub async fn serve_watched<S, B>(
                     limits: Arc::clone(&limits),
                     service: service.clone(),
                     shutdown: shutdown.clone(),
-                    place: Arc::clone(&place),
+                    slot: Arc::clone(&slot),
                 };
                 let tls = tls.clone();
                 let open = open.clone();
                 open.increment(1);
                 let counted = CountDown(open);
-                place.is_served_by(connections.spawn(async move {
+                slot.is_served_by(connections.spawn(async move {
                     connection.begin(tls, stream).await;
                     drop((taken, counted));
                 }));
@@ -198,7 +198,7 @@ struct Connection<S> {
     limits: Arc<HttpLimits>,
     service: S,
     shutdown: CancellationToken,
-    place: Arc<Place>,
+    slot: Arc<Slot>,
 }
 
 impl<S, B> Connection<S>
@@ -238,7 +238,7 @@ where
     }
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let phase = Phase::new(self.place);
+        let phase = Phase::new(self.slot);
         let io = TokioIo::new(Guarded::new(stream, phase.clone(), Arc::clone(&self.limits)));
         let stack = layers::http::stack(self.service, self.peer, phase.clone(), self.watch.clone());
         // In a box, because what a request needs would else be set aside for each connection that is idle.

@@ -79,7 +79,7 @@ impl Server {
     }
 
     /// Waits until so much was counted, which is after the answer.
-    async fn counts(&self, totals: Totals) {
+    async fn counts(&self, totals: UnservedTotals) {
         let counted = async {
             while self.watch.totals() != totals {
                 tokio::task::yield_now().await;
@@ -240,7 +240,7 @@ async fn what_never_becomes_a_request_is_counted() {
         assert_eq!(answer.split(' ').nth(1).unwrap_or_default(), status, "{sent:?}: {answer}");
         assert_eq!(why.status().map(|status| status.to_string()).unwrap_or_default(), status);
         expected[Unserved::ALL.iter().position(|one| *one == why).unwrap()] += 1;
-        server.counts(Totals { requests: 0, unserved: expected }).await;
+        server.counts(UnservedTotals { requests: 0, unserved: expected }).await;
     }
     // Who says nothing, half of a head, or goes, said nothing wrong. And what is served is a request.
     for sent in ["", "GET / HTTP/1.1\r\nhost"] {
@@ -248,7 +248,7 @@ async fn what_never_becomes_a_request_is_counted() {
         drop(server.connect().await);
     }
     assert!(server.get("/").await.ends_with("hello"));
-    assert_eq!(server.watch.totals(), Totals { requests: 1, unserved: expected });
+    assert_eq!(server.watch.totals(), UnservedTotals { requests: 1, unserved: expected });
 }
 
 #[tokio::test]

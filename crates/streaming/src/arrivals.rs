@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use service::http::{Totals, Unserved};
+use service::http::{Unserved, UnservedTotals};
 
 /// Over which time connections are compared with requests.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -14,19 +14,19 @@ const FEW: u64 = 5;
 /// What was counted at each look, the oldest as old as the window.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
-    seen: VecDeque<(Duration, Totals)>,
+    seen: VecDeque<(Duration, UnservedTotals)>,
 }
 
 impl Default for Arrivals {
     fn default() -> Self {
         // What came before the first look counts too.
-        Self { seen: VecDeque::from([(Duration::ZERO, Totals::default())]) }
+        Self { seen: VecDeque::from([(Duration::ZERO, UnservedTotals::default())]) }
     }
 }
 
 impl Arrivals {
     /// What is wrong, for people; `None`: nothing. `now` is the time since any moment that stays the same.
-    pub(crate) fn look(&mut self, now: Duration, totals: Totals) -> Option<String> {
+    pub(crate) fn look(&mut self, now: Duration, totals: UnservedTotals) -> Option<String> {
         while self.seen.get(1).is_some_and(|(at, _)| now.saturating_sub(*at) >= WINDOW) {
             self.seen.pop_front();
         }

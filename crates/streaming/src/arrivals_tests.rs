@@ -1,7 +1,7 @@
 use super::*;
 
-fn totals(requests: u64, proxy: u64) -> Totals {
-    let mut totals = Totals { requests, ..Totals::default() };
+fn totals(requests: u64, proxy: u64) -> UnservedTotals {
+    let mut totals = UnservedTotals { requests, ..UnservedTotals::default() };
     totals.unserved[Unserved::ALL.iter().position(|why| *why == Unserved::ProxyHeader).unwrap()] = proxy;
     totals
 }

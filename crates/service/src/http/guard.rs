@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::HttpLimits;
-use super::room::Place;
+use super::room::Slot;
 use super::unserved::FIRST;
 
 /// What a connection is doing. Clones are one.
@@ -25,14 +25,14 @@ struct State {
     /// Even: it waits for a request. Odd: it serves one. It counts, so that the guard sees that a request came and went
     /// between two reads.
     count: AtomicU64,
-    place: Arc<Place>,
+    slot: Arc<Slot>,
     /// The first bytes of the connection.
     first: Mutex<Vec<u8>>,
 }
 
 impl Phase {
-    pub(super) fn new(place: Arc<Place>) -> Self {
-        Self(Arc::new(State { count: AtomicU64::default(), place, first: Mutex::default() }))
+    pub(super) fn new(slot: Arc<Slot>) -> Self {
+        Self(Arc::new(State { count: AtomicU64::default(), slot, first: Mutex::default() }))
     }
 
     pub(super) fn first_bytes(&self) -> Vec<u8> {
@@ -55,8 +55,8 @@ impl Phase {
 
     /// The body of a request. None: the connection is being closed, and the request is not to be served.
     pub(crate) fn body(&self, body: Incoming) -> Option<RequestBody> {
-        let here = !body.is_end_stream() || self.0.place.works();
-        here.then(|| RequestBody { body, place: Arc::clone(&self.0.place) })
+        let here = !body.is_end_stream() || self.0.slot.works();
+        here.then(|| RequestBody { body, slot: Arc::clone(&self.0.slot) })
     }
 
     fn count(&self) -> u64 {
@@ -72,7 +72,7 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let Phase(state) = &self.0;
         state.count.fetch_add(1, Ordering::Relaxed);
-        state.place.waits();
+        state.slot.waits();
     }
 }
 
@@ -80,7 +80,7 @@ impl Drop for Busy {
 #[derive(Debug)]
 pub struct RequestBody {
     body: Incoming,
-    place: Arc<Place>,
+    slot: Arc<Slot>,
 }
 
 impl HttpBody for RequestBody {
@@ -91,7 +91,7 @@ impl HttpBody for RequestBody {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         let last = matches!(frame, Poll::Ready(None)) || (frame.is_ready() && self.body.is_end_stream());
         // What came too late is not done: the connection ends here.
-        if last && !self.place.works() { Poll::Pending } else { frame }
+        if last && !self.slot.works() { Poll::Pending } else { frame }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -221,7 +221,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         }
         if buf.filled().len() > before && !this.in_head {
             this.in_head = true;
-            this.phase.0.place.waits();
+            this.phase.0.slot.waits();
             this.reading.arm(this.limits.header_timeout);
         }
         if read.is_ready() {

@@ -24,12 +24,12 @@ pub(super) struct Room {
     began: Instant,
     grace: Duration,
     permits: Arc<Semaphore>,
-    places: Mutex<Vec<Arc<Place>>>,
+    slots: Mutex<Vec<Arc<Slot>>>,
 }
 
-/// The place of one connection.
+/// The slot of one connection.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     /// The room's beginning, for the clock.
     began: Instant,
     /// Since when the client keeps us waiting, in milliseconds from 1 on; or one of the two values above.
@@ -37,10 +37,10 @@ pub(super) struct Place {
     task: OnceLock<AbortHandle>,
 }
 
-/// A place that is taken, until it is dropped.
+/// A slot that is taken, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Taken {
-    pub(super) place: Arc<Place>,
+    pub(super) slot: Arc<Slot>,
     room: Arc<Room>,
     _permit: OwnedSemaphorePermit,
 }
@@ -59,10 +59,10 @@ impl Room {
 
     fn with_grace(connections: usize, grace: Duration) -> Arc<Self> {
         let permits = Arc::new(Semaphore::new(connections.clamp(1, Semaphore::MAX_PERMITS)));
-        Arc::new(Self { began: Instant::now(), grace, permits, places: Mutex::default() })
+        Arc::new(Self { began: Instant::now(), grace, permits, slots: Mutex::default() })
     }
 
-    /// A place for one more connection. Waits only while nobody can give way. Can be cancelled at any time.
+    /// A slot for one more connection. Waits only while nobody can give way. Can be cancelled at any time.
     pub(super) async fn take(self: &Arc<Self>) -> Taken {
         loop {
             let permit = match Arc::clone(&self.permits).try_acquire_owned() {
@@ -77,29 +77,29 @@ impl Room {
                 }
             };
             if let Some(permit) = permit {
-                let place = Arc::new(Place::new(self.began));
-                self.lock().push(Arc::clone(&place));
-                return Taken { place, room: Arc::clone(self), _permit: permit };
+                let slot = Arc::new(Slot::new(self.began));
+                self.lock().push(Arc::clone(&slot));
+                return Taken { slot, room: Arc::clone(self), _permit: permit };
             }
         }
     }
 
     fn make_room(&self) -> Found {
         let now = self.began.elapsed();
-        let places = self.lock();
+        let slots = self.lock();
         loop {
-            let waiting = places.iter().map(|place| (place.waiting.load(Ordering::Acquire), place));
+            let waiting = slots.iter().map(|slot| (slot.waiting.load(Ordering::Acquire), slot));
             let longest =
                 waiting.filter(|(since, _)| *since != AT_WORK && *since != GIVES_WAY).min_by_key(|(since, _)| *since);
-            let Some((since, place)) = longest else { return Found::Nobody(GRACE) };
+            let Some((since, slot)) = longest else { return Found::Nobody(GRACE) };
             let waited = now.saturating_sub(Duration::from_millis(since - 1));
             if waited < self.grace {
                 return Found::Nobody(self.grace - waited);
             }
             // Else what it asked for came just now.
-            if place.waiting.compare_exchange(since, GIVES_WAY, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            if slot.waiting.compare_exchange(since, GIVES_WAY, Ordering::AcqRel, Ordering::Acquire).is_ok() {
                 metrics::counter!("weir_http_cut_off_total", "reason" => "room").increment(1);
-                if let Some(task) = place.task.get() {
+                if let Some(task) = slot.task.get() {
                     task.abort();
                 }
                 return Found::GaveWay;
@@ -107,21 +107,21 @@ impl Room {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Place>>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let mut places = self.room.lock();
-        if let Some(at) = places.iter().position(|place| Arc::ptr_eq(place, &self.place)) {
-            places.swap_remove(at);
+        let mut slots = self.room.lock();
+        if let Some(at) = slots.iter().position(|slot| Arc::ptr_eq(slot, &self.slot)) {
+            slots.swap_remove(at);
         }
     }
 }
 
-impl Place {
+impl Slot {
     fn new(began: Instant) -> Self {
         Self { began, waiting: AtomicU64::new(millis(began.elapsed())), task: OnceLock::new() }
     }

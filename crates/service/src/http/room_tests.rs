@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Place, Room, Taken};
+use super::{Room, Slot, Taken};
 
 /// Long enough for what is there at once, also on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
@@ -29,15 +29,15 @@ impl Connections {
     }
 
     /// A connection whose client has kept us waiting since this moment.
-    async fn connect(&mut self, since: u64) -> Arc<Place> {
+    async fn connect(&mut self, since: u64) -> Arc<Slot> {
         let taken = self.room_within(SOON).await.expect("there is room");
-        let place = Arc::clone(&taken.place);
-        place.waiting.store(since, Ordering::Release);
-        place.is_served_by(self.tasks.spawn(async move {
+        let slot = Arc::clone(&taken.slot);
+        slot.waiting.store(since, Ordering::Release);
+        slot.is_served_by(self.tasks.spawn(async move {
             std::future::pending::<()>().await;
             drop(taken);
         }));
-        place
+        slot
     }
 }
 
@@ -61,9 +61,9 @@ async fn who_waits_for_longest_gives_way() {
 #[tokio::test]
 async fn who_came_just_now_is_given_time() {
     let mut connections = Connections::new(1, FOR_EVER);
-    let place = connections.connect(1).await;
+    let slot = connections.connect(1).await;
     assert!(connections.room_within(A_WHILE).await.is_none());
-    assert!(place.works());
+    assert!(slot.works());
 }
 
 #[tokio::test]
@@ -81,8 +81,8 @@ async fn who_is_served_never_gives_way() {
 #[tokio::test]
 async fn asking_for_a_place_and_going_away_takes_none() {
     let mut connections = Connections::new(1, Duration::ZERO);
-    let place = connections.connect(1).await;
-    assert!(place.works());
+    let slot = connections.connect(1).await;
+    assert!(slot.works());
     for _ in 0..10 {
         assert!(connections.room_within(Duration::from_millis(1)).await.is_none());
     }

@@ -122,7 +122,7 @@ fn is_proxy(first: &[u8]) -> bool {
 
 /// How many requests there were, and how many connections that never came to one, by [`Unserved::ALL`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
+pub struct UnservedTotals {
     /// Requests.
     pub requests: u64,
     /// Connections without one.
@@ -174,9 +174,9 @@ impl Watch {
 
     /// What there was since the start.
     #[must_use]
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> UnservedTotals {
         let unserved = &self.inner.unserved;
-        Totals {
+        UnservedTotals {
             requests: self.inner.requests.load(Ordering::Relaxed),
             unserved: std::array::from_fn(|at| unserved[at].count.load(Ordering::Relaxed)),
         }

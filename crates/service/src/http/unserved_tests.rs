@@ -40,5 +40,5 @@ fn each_is_counted_by_its_reason() {
         watch.unserved("s", PEER.into(), Unserved::Http2, b"PRI * HTTP/2.0");
     }
     watch.clone().unserved("s", PEER.into(), Unserved::Malformed, b"");
-    assert_eq!(watch.totals(), Totals { requests: 1, unserved: [1, 0, 0, 0, 0, 3, 0] });
+    assert_eq!(watch.totals(), UnservedTotals { requests: 1, unserved: [1, 0, 0, 0, 0, 3, 0] });
 }
