@@ -28,7 +28,7 @@ pub struct Watched {
 
 /// From which value on something is not as it should be; 0: never.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
+pub struct Thresholds {
     /// Records that wait: warning, failing.
     pub lag: [f64; 2],
     /// Seconds from the door: warning, failing.
@@ -62,7 +62,7 @@ pub struct Model {
     watched: Vec<Watched>,
     /// The stages in the order of the data's way; others come after them.
     order: Vec<String>,
-    limits: Limits,
+    limits: Thresholds,
     places: Vec<Place>,
     /// The last that ended, latest last: one may come back at another address.
     ended: VecDeque<Run>,
@@ -87,7 +87,7 @@ pub struct View {
 impl Model {
     /// Nobody was asked yet. Stages are shown in the order of `watched`.
     #[must_use]
-    pub fn new(watched: Vec<Watched>, limits: Limits) -> Self {
+    pub fn new(watched: Vec<Watched>, limits: Thresholds) -> Self {
         let order = watched.iter().map(|one| one.service.clone()).collect();
         let (places, ended, settled) = (Vec::new(), VecDeque::new(), Totals::default());
         Self { watched, order, limits, places, ended, settled, rounds: 0 }

@@ -7,7 +7,7 @@ use common::health::v1::{Action, Check, Digest, Hop, State};
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
 
-use crate::pipeline::{Limits, Stage, hops_of, is_about};
+use crate::pipeline::{Stage, Thresholds, hops_of, is_about};
 
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +49,7 @@ impl fmt::Display for Problem {
 }
 
 /// Everything about one stage. `asked`: everybody was asked at least once.
-pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Limits, asked: bool) -> Vec<Problem> {
+pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Thresholds, asked: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let own = |state, action, check: &str, found, advice| Problem {
         state,

@@ -5,12 +5,12 @@ use std::time::{Duration, SystemTime};
 use common::health::v1::{Action, Age, Check, Count, Digest, Queue, State};
 use prost_types::Timestamp;
 
-use crate::pipeline::{Limits, Model, View, Watched};
+use crate::pipeline::{Model, Thresholds, View, Watched};
 
 /// 2026-03-01 12:34:56 UTC
 pub(crate) const NOW: u64 = 1_772_368_496;
-pub(crate) const LIMITS: Limits =
-    Limits { lag: [100.0, 1000.0], age: [60.0, 600.0], dead_letters: 0.05, dead_letters_min: 20 };
+pub(crate) const LIMITS: Thresholds =
+    Thresholds { lag: [100.0, 1000.0], age: [60.0, 600.0], dead_letters: 0.05, dead_letters_min: 20 };
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + seconds)

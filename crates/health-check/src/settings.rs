@@ -8,7 +8,7 @@ use common::kinds::{Problem, Problems};
 use common::units::{Count, MAX, Millis, Seconds, Share};
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::{Limits, Watched};
+use crate::pipeline::{Thresholds, Watched};
 
 /// The settings of health-check, as TOML with comments.
 pub const HEALTH_CHECK_DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -89,9 +89,9 @@ impl HealthCheckSettings {
     }
 
     /// As the model takes them.
-    pub fn limits(&self) -> Limits {
+    pub fn limits(&self) -> Thresholds {
         let limits = &self.limits;
-        Limits {
+        Thresholds {
             lag: [limits.lag_warning as f64, limits.lag_failing as f64],
             age: [limits.age_warning_s, limits.age_failing_s],
             dead_letters: limits.dead_letters_warning,
