@@ -42,14 +42,14 @@ pub struct Input<'a> {
 
 /// What came of a raw record.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Outcome {
+pub struct ParsedRecord {
     /// Its delivery.
     pub origin: Origin,
     /// Events and what was refused, in the order of the delivery.
     pub items: Vec<Item>,
 }
 
-impl Outcome {
+impl ParsedRecord {
     /// Of the refused items, only those at these positions. Events stay: their claims tell whether they came before.
     /// Where the delivery does not have these positions it is not read as it was, and all of it stays.
     pub fn keep_refused(&mut self, positions: &[u32]) {
@@ -78,12 +78,12 @@ pub fn sent(payload: Option<&Bytes>, positions: &BTreeSet<u32>) -> BTreeMap<u32,
 }
 
 /// Everything that comes of a raw record. Never fails and never panics: what is wrong is in the items.
-pub fn parse(input: Input<'_>, tenants: &dyn Tenants) -> Outcome {
+pub fn parse(input: Input<'_>, tenants: &dyn Tenants) -> ParsedRecord {
     parse_within(input, tenants, weight::of(input.payload, Limit::default()).too_much.as_deref())
 }
 
 /// The same, for a record that has been weighed: what takes too much is refused before anything of it is built.
-pub fn parse_within(input: Input<'_>, tenants: &dyn Tenants, too_much: Option<&str>) -> Outcome {
+pub fn parse_within(input: Input<'_>, tenants: &dyn Tenants, too_much: Option<&str>) -> ParsedRecord {
     parse_with(input, tenants, too_much, sources::by_name)
 }
 
@@ -93,7 +93,7 @@ pub fn parse_with(
     tenants: &dyn Tenants,
     too_much: Option<&str>,
     by_name: impl Fn(&str) -> Option<&'static dyn Source>,
-) -> Outcome {
+) -> ParsedRecord {
     let Some(payload) = input.payload else {
         return whole(input, Delivery::default(), NO_VALUE, "the record has no value".to_owned(), OCTETS);
     };
@@ -109,14 +109,14 @@ pub fn parse_with(
     if let Some(too_much) = too_much {
         let refused = sources::Refused::whole(sources::Reason::TooManyValues, too_much, &delivery.body);
         let item = convert(sources::Item::Refused(refused), input, "");
-        return Outcome { origin: of(delivery), items: vec![item] };
+        return ParsedRecord { origin: of(delivery), items: vec![item] };
     }
     // A module that breaks on one delivery must not stop the partition; nothing of it is kept.
     match catch_unwind(AssertUnwindSafe(|| source.parse(&delivery, tenants))) {
         Ok(parsed) => {
             let source = format!("weir/processing/{}", delivery.endpoint);
             let items = parsed.items.into_iter().map(|item| convert(item, input, &source)).collect();
-            Outcome { origin: of(delivery), items }
+            ParsedRecord { origin: of(delivery), items }
         }
         Err(panic) => {
             let message = format!("the source {} panicked: {}", delivery.source, panic_text(panic.as_ref()));
@@ -126,7 +126,7 @@ pub fn parse_with(
 }
 
 /// What comes of a record that the process ended on, so many times: nothing of it is read again.
-pub fn crashed(input: Input<'_>, ended: u32) -> Outcome {
+pub fn crashed(input: Input<'_>, ended: u32) -> ParsedRecord {
     let message = format!(
         "the process crashed {ended} times while it worked on this record, the last time on this record alone: find \
          the cause before you replay it"
@@ -205,7 +205,7 @@ fn whole(
     reason: &'static str,
     message: String,
     content_type: &'static str,
-) -> Outcome {
+) -> ParsedRecord {
     let payload = input.payload.cloned().unwrap_or_default();
     let refused = Refused { index: 0, reason, message, payload, content_type };
     let mut origin = of(delivery);
@@ -217,7 +217,7 @@ fn whole(
     if origin.endpoint.is_empty() {
         origin.endpoint = input.headers.source.strip_prefix("weir/streaming/").map_or_else(String::new, str::to_owned);
     }
-    Outcome { origin, items: vec![Item::Refused(refused)] }
+    ParsedRecord { origin, items: vec![Item::Refused(refused)] }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -85,18 +85,18 @@ fn delivery(body: &str) -> Delivery {
     }
 }
 
-fn parsed(payload: Option<&Bytes>) -> Outcome {
+fn parsed(payload: Option<&Bytes>) -> ParsedRecord {
     let (at, headers) = (at(), Headers { source: "weir/streaming/door".into(), ..Headers::default() });
     let input = Input { at: &at, payload, headers: &headers, traceparent: Some("00-aa-bb-01") };
     parse_with(input, &Registrations::default(), None, script)
 }
 
-fn of(delivery: &Delivery) -> Outcome {
+fn of(delivery: &Delivery) -> ParsedRecord {
     parsed(Some(&Bytes::from(delivery.encode_to_vec())))
 }
 
 /// The only item, refused.
-fn refused(outcome: Outcome) -> Refused {
+fn refused(outcome: ParsedRecord) -> Refused {
     let [Item::Refused(refused)] = outcome.items.as_slice() else { panic!("{outcome:?}") };
     refused.clone()
 }

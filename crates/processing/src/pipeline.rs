@@ -124,7 +124,7 @@ impl Stage for Lane {
         outcome.keep_refused(&headers.items);
         let attempts = headers.attempts.saturating_add(1);
         let instead_of = headers.instead_of;
-        let parse::Outcome { origin, items } = outcome;
+        let parse::ParsedRecord { origin, items } = outcome;
         let (n, received_at) = (items.len() as u64, origin.received_at.as_ref());
         let taken = self.shared.counts.take(&origin.endpoint, received_at, n, COMES_AGAIN);
         Work { at, ack, origin, items, taken, span, traceparent, attempts, instead_of, payload, room, with: () }

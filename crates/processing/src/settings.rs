@@ -172,8 +172,8 @@ impl ProcessingSettings {
 
 impl StormSettings {
     /// As the window takes them.
-    pub fn limits(&self) -> storm::Limits {
-        storm::Limits {
+    pub fn limits(&self) -> storm::StormLimits {
+        storm::StormLimits {
             window: Duration::from_millis(self.window_ms),
             min_deliveries: self.min_deliveries,
             ratio: self.ratio,

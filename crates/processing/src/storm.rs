@@ -13,7 +13,7 @@ const STEPS: u32 = 10;
 
 /// What makes a storm.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
+pub struct StormLimits {
     /// How far back to look.
     pub window: Duration,
     /// Fewer deliveries than this in the window prove nothing.
@@ -78,14 +78,14 @@ pub struct Noisy {
 /// Deliveries and dead letters of the last while, by endpoint.
 #[derive(Debug)]
 pub struct Storm {
-    limits: Limits,
+    limits: StormLimits,
     /// Oldest first, each with the number of its step.
     steps: VecDeque<(u64, BTreeMap<String, Seen>)>,
 }
 
 impl Storm {
     /// A window without deliveries.
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: StormLimits) -> Self {
         Self { limits, steps: VecDeque::new() }
     }
 
@@ -123,7 +123,7 @@ impl Storm {
         };
         let elsewhere =
             Seen { deliveries: all.deliveries - of_worst.deliveries, refused: all.refused - of_worst.refused };
-        let Limits { min_deliveries, ratio, min_elsewhere, .. } = self.limits;
+        let StormLimits { min_deliveries, ratio, min_elsewhere, .. } = self.limits;
         let enough = all.deliveries >= min_deliveries;
         if enough && all.ratio() > ratio && elsewhere.ratio() > ratio && elsewhere.refused >= min_elsewhere as f64 {
             let endpoints = refused.iter().map(|(endpoint, _)| (*endpoint).to_owned()).collect();

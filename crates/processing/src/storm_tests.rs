@@ -1,6 +1,7 @@
 use super::*;
 
-const LIMITS: Limits = Limits { window: Duration::from_secs(60), min_deliveries: 100, ratio: 0.5, min_elsewhere: 10 };
+const LIMITS: StormLimits =
+    StormLimits { window: Duration::from_secs(60), min_deliveries: 100, ratio: 0.5, min_elsewhere: 10 };
 
 fn at(seconds: u64) -> Duration {
     Duration::from_secs(seconds)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bus::{Coordinates, Headers, Settings};
 use bytes::Bytes;
 use common::registrations::{Registrations, id_of};
-use processing::parse::{self, Outcome};
+use processing::parse::{self, ParsedRecord};
 use serde::{Deserialize, Serialize};
 use simulate::Endpoints;
 
@@ -67,7 +67,7 @@ impl Inputs {
         }
     }
 
-    pub(crate) fn parse(&self, input: &Input) -> Outcome {
+    pub(crate) fn parse(&self, input: &Input) -> ParsedRecord {
         let Input { at, payload, headers } = input;
         let traceparent = headers.traceparent.as_deref();
         parse::parse(parse::Input { at, payload: payload.as_ref(), headers, traceparent }, &self.registrations)
