@@ -14,7 +14,7 @@ pub struct RequestRange {
 
 /// A request of one application, as far as the decision goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub struct Candidate {
     /// What it covers.
     pub range: RequestRange,
     /// Its files cannot be used.
@@ -76,24 +76,24 @@ impl Decision {
 ///
 /// What lies beyond the end holds all of them, until an operator accepts one: it is loaded whole, what was given before it
 /// counts as loaded, and the others follow on it.
-pub fn decide(version: Option<i64>, end: Option<i64>, asked: &[Asked]) -> (Vec<Decision>, Option<i64>) {
+pub fn decide(version: Option<i64>, end: Option<i64>, candidates: &[Candidate]) -> (Vec<Decision>, Option<i64>) {
     // By offset and not by arrival: one that came too early goes in as soon as what it waits for is there.
-    let mut order: Vec<usize> = (0..asked.len()).collect();
-    order.sort_by_key(|n| (asked[*n].range.from, asked[*n].range.to));
-    let mut decisions = vec![Decision::Skip; asked.len()];
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by_key(|n| (candidates[*n].range.from, candidates[*n].range.to));
+    let mut decisions = vec![Decision::Skip; candidates.len()];
     let mut version = version;
     // Without a version, a request that cannot be used says where the rows begin: what begins behind it must wait, or
     // its rows would be taken for loaded.
     let mut begins = None;
-    if let Some(at) = beyond(version, end, asked) {
-        let Some(first) = asked.iter().position(|asked| asked.accepted) else {
-            return (vec![Decision::Beyond { at }; asked.len()], version);
+    if let Some(at) = beyond(version, end, candidates) {
+        let Some(first) = candidates.iter().position(|candidate| candidate.accepted) else {
+            return (vec![Decision::Beyond { at }; candidates.len()], version);
         };
         order.retain(|n| *n >= first);
-        version = Some(asked[first].range.from);
+        version = Some(candidates[first].range.from);
     }
     for n in order {
-        let Asked { range, unusable, accepted } = asked[n];
+        let Candidate { range, unusable, accepted } = candidates[n];
         if end.is_some_and(|end| range.to > end) && !accepted {
             decisions[n] = Decision::Beyond { at: range.to };
             continue;
@@ -115,12 +115,12 @@ pub fn decide(version: Option<i64>, end: Option<i64>, asked: &[Asked]) -> (Vec<D
 }
 
 /// The furthest offset that the log cannot have given.
-fn beyond(version: Option<i64>, end: Option<i64>, asked: &[Asked]) -> Option<i64> {
+fn beyond(version: Option<i64>, end: Option<i64>, candidates: &[Candidate]) -> Option<i64> {
     if let Some(version) = version.filter(|version| *version < 0) {
         return Some(-version);
     }
-    let asked = asked.iter().filter(|asked| !asked.accepted).map(|asked| asked.range.to);
-    let furthest = version.into_iter().chain(asked).max()?;
+    let ends = candidates.iter().filter(|candidate| !candidate.accepted).map(|candidate| candidate.range.to);
+    let furthest = version.into_iter().chain(ends).max()?;
     end.filter(|end| furthest > *end).map(|_| furthest)
 }
 

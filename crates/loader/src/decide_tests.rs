@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn asked(from: i64, to: i64) -> Asked {
-    Asked { range: RequestRange { from, to }, unusable: false, accepted: false }
+fn candidate(from: i64, to: i64) -> Candidate {
+    Candidate { range: RequestRange { from, to }, unusable: false, accepted: false }
 }
 
 fn decided(version: Option<i64>, ranges: &[(i64, i64)]) -> (Vec<Decision>, Option<i64>) {
-    let queue: Vec<Asked> = ranges.iter().map(|(from, to)| asked(*from, *to)).collect();
+    let queue: Vec<Candidate> = ranges.iter().map(|(from, to)| candidate(*from, *to)).collect();
     decide(version, None, &queue)
 }
 
@@ -45,27 +45,27 @@ fn the_table_of_rules() {
 
 #[test]
 fn what_cannot_be_used_waits_and_so_does_what_follows() {
-    let bad = Asked { unusable: true, ..asked(10, 20) };
-    let queue = [bad, asked(20, 30)];
+    let bad = Candidate { unusable: true, ..candidate(10, 20) };
+    let queue = [bad, candidate(20, 30)];
     assert_eq!(decide(Some(10), None, &queue), (vec![Decision::Unusable, Decision::Gap { version: 10 }], Some(10)));
     // Its rows may come by another request, as after a change of owner.
-    let queue = [bad, asked(10, 25)];
+    let queue = [bad, candidate(10, 25)];
     assert_eq!(decide(Some(10), None, &queue), (vec![Decision::Unusable, Decision::Commit], Some(25)));
     assert_eq!(decide(Some(25), None, &[bad]).0, [Decision::Skip]);
 }
 
 #[test]
 fn the_first_one_cannot_be_used_and_what_follows_is_not_taken_for_the_first() {
-    let bad = Asked { unusable: true, ..asked(10, 20) };
-    let queue = [bad, asked(20, 30)];
+    let bad = Candidate { unusable: true, ..candidate(10, 20) };
+    let queue = [bad, candidate(20, 30)];
     assert_eq!(decide(None, None, &queue), (vec![Decision::Unusable, Decision::Gap { version: 10 }], None));
-    let queue = [bad, asked(10, 15), asked(15, 25)];
+    let queue = [bad, candidate(10, 15), candidate(15, 25)];
     assert_eq!(decide(None, None, &queue), (vec![Decision::Unusable, Decision::Commit, Decision::Commit], Some(25)));
 }
 
 #[test]
 fn an_operator_can_accept_a_gap() {
-    let queue = [Asked { accepted: true, ..asked(15, 20) }, asked(20, 30)];
+    let queue = [Candidate { accepted: true, ..candidate(15, 20) }, candidate(20, 30)];
     assert_eq!(decide(Some(10), None, &queue), (vec![Decision::Commit, Decision::Commit], Some(30)));
 }
 
@@ -87,7 +87,7 @@ fn what_the_log_cannot_have_given_is_not_believed() {
         ("a gap", Some(10), Some(20), &[(16, 20)], &[Gap { version: 10 }], Some(10)),
     ];
     for (what, version, end, ranges, decisions, after) in cases {
-        let queue: Vec<Asked> = ranges.iter().map(|(from, to)| asked(*from, *to)).collect();
+        let queue: Vec<Candidate> = ranges.iter().map(|(from, to)| candidate(*from, *to)).collect();
         assert_eq!(decide(*version, *end, &queue), (decisions.to_vec(), *after), "{what}");
     }
 }
@@ -95,7 +95,8 @@ fn what_the_log_cannot_have_given_is_not_believed() {
 #[test]
 fn an_operator_says_which_is_the_first_that_is_not_in_the_table() {
     use Decision::{Beyond, Commit, Skip};
-    let queue = [asked(12, 16), asked(16, 23), Asked { accepted: true, ..asked(16, 20) }, asked(20, 24)];
+    let queue =
+        [candidate(12, 16), candidate(16, 23), Candidate { accepted: true, ..candidate(16, 20) }, candidate(20, 24)];
     for version in [26, marked(26)] {
         let (decisions, after) = decide(Some(version), Some(24), &queue);
         // What came before it counts as loaded: it is of the life of the log that is gone.
@@ -115,15 +116,15 @@ struct Lake {
 }
 
 impl Lake {
-    fn commit(&mut self, queue: &[Asked]) -> Vec<Decision> {
+    fn commit(&mut self, queue: &[Candidate]) -> Vec<Decision> {
         let (decisions, version) = decide(self.version, None, queue);
-        for (asked, decision) in queue.iter().zip(&decisions) {
+        for (candidate, decision) in queue.iter().zip(&decisions) {
             let from = match decision {
-                Decision::Commit => asked.range.from,
+                Decision::Commit => candidate.range.from,
                 Decision::Trim { below } => *below,
                 _ => continue,
             };
-            (from..asked.range.to).for_each(|offset| *self.times.entry(offset).or_default() += 1);
+            (from..candidate.range.to).for_each(|offset| *self.times.entry(offset).or_default() += 1);
         }
         self.version = version;
         decisions
@@ -132,7 +133,7 @@ impl Lake {
 
 /// What is asked for: enrichers that begin somewhere, cut as they like, and are followed by others that begin where the
 /// group had committed.
-fn requests() -> impl Strategy<Value = Vec<Asked>> {
+fn requests() -> impl Strategy<Value = Vec<Candidate>> {
     let turn = (0..1000_i64, prop::collection::vec(1..20_i64, 1..6));
     prop::collection::vec(turn, 1..6).prop_map(|turns| {
         let (mut requests, mut end) = (Vec::new(), 100);
@@ -140,7 +141,7 @@ fn requests() -> impl Strategy<Value = Vec<Asked>> {
             // Each turn begins at or before the end of what was asked for, never beyond.
             let mut from = if n == 0 { 100 } else { end - back % (end - 99) };
             for length in lengths {
-                requests.push(asked(from, from + length));
+                requests.push(candidate(from, from + length));
                 from += length;
             }
             end = end.max(from);
@@ -158,13 +159,13 @@ proptest! {
         order in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
         sizes in prop::collection::vec(1..5_usize, 1..40),
     ) {
-        let end = requests.iter().map(|asked| asked.range.to).max().unwrap();
+        let end = requests.iter().map(|candidate| candidate.range.to).max().unwrap();
         let mut lake = Lake::default();
         // The first of a partition comes first: that holds for a topic whose key is the table.
         lake.commit(&requests[..1]);
-        let mut arriving: Vec<Asked> = order.iter().map(|index| requests[index.index(requests.len())]).collect();
+        let mut arriving: Vec<Candidate> = order.iter().map(|index| requests[index.index(requests.len())]).collect();
         arriving.extend(&requests);
-        let mut waiting: Vec<Asked> = Vec::new();
+        let mut waiting: Vec<Candidate> = Vec::new();
         let mut sizes = sizes.into_iter().cycle();
         let mut arriving = arriving.into_iter().peekable();
         while arriving.peek().is_some() {
@@ -192,13 +193,13 @@ proptest! {
         let mut from = 100;
         let mut queue = Vec::new();
         for (length, unusable) in lengths {
-            queue.push(Asked { unusable, ..asked(from, from + length) });
+            queue.push(Candidate { unusable, ..candidate(from, from + length) });
             from += length;
         }
-        let usable = queue.iter().position(|asked| asked.unusable).map_or(from, |n| queue[n].range.from);
+        let usable = queue.iter().position(|candidate| candidate.unusable).map_or(from, |n| queue[n].range.from);
         lake.commit(&queue);
         prop_assert_eq!(lake.times.keys().copied().collect::<Vec<_>>(), (100..usable).collect::<Vec<_>>());
-        queue.iter_mut().for_each(|asked| asked.unusable = false);
+        queue.iter_mut().for_each(|candidate| candidate.unusable = false);
         lake.commit(&queue);
         prop_assert_eq!(lake.times.keys().copied().collect::<Vec<_>>(), (100..from).collect::<Vec<_>>());
         prop_assert!(lake.times.values().all(|times| *times == 1));
@@ -213,7 +214,7 @@ proptest! {
         later in 0..100_i64,
         ranges in prop::collection::vec((0..60_i64, 1..20_i64), 1..10),
     ) {
-        let queue: Vec<Asked> = ranges.iter().map(|(from, length)| asked(*from, from + length)).collect();
+        let queue: Vec<Candidate> = ranges.iter().map(|(from, length)| candidate(*from, from + length)).collect();
         let (decisions, after) = decide(Some(version), Some(version - back), &queue);
         let beyond = |decisions: &[Decision]| decisions.iter().all(|decision| matches!(decision, Decision::Beyond { .. }));
         prop_assert!(beyond(&decisions), "not all are held");
@@ -228,12 +229,12 @@ proptest! {
         version in prop::option::of(0..50_i64),
         ranges in prop::collection::vec((0..60_i64, 1..20_i64), 0..10),
     ) {
-        let queue: Vec<Asked> = ranges.iter().map(|(from, length)| asked(*from, from + length)).collect();
+        let queue: Vec<Candidate> = ranges.iter().map(|(from, length)| candidate(*from, from + length)).collect();
         let (decisions, after) = decide(version, None, &queue);
-        for (asked, decision) in queue.iter().zip(decisions) {
+        for (candidate, decision) in queue.iter().zip(decisions) {
             match decision {
-                Decision::Gap { version } => prop_assert!(asked.range.from > version && after.is_some()),
-                _ => prop_assert!(after.is_some_and(|after| asked.range.to <= after)),
+                Decision::Gap { version } => prop_assert!(candidate.range.from > version && after.is_some()),
+                _ => prop_assert!(after.is_some_and(|after| candidate.range.to <= after)),
             }
         }
     }

@@ -9,7 +9,7 @@ use object_store::path::Path;
 use uuid::Uuid;
 
 use crate::footer::{FileError, Footer};
-use crate::load::{Looked, Waiting};
+use crate::load::{FileCheck, Waiting};
 use crate::request::{File, Request};
 use crate::rewrite::{self, Input};
 use crate::table::{Error, Table};
@@ -18,7 +18,7 @@ use crate::table::{Error, Table};
 const READS: usize = 8;
 
 /// Reads the ends of a request's files and checks them against the request.
-pub(crate) async fn look(store: &Arc<dyn ObjectStore>, table: &Table, waiting: &Waiting) -> Result<Looked, Error> {
+pub(crate) async fn look(store: &Arc<dyn ObjectStore>, table: &Table, waiting: &Waiting) -> Result<FileCheck, Error> {
     let request = &waiting.request;
     let looks: Vec<_> = request.files.iter().map(|file| look_at(store, table, request, file)).collect();
     let looks: Vec<Result<Footer, FileError>> = stream::iter(looks).buffered(READS).collect().await;
@@ -30,10 +30,10 @@ pub(crate) async fn look(store: &Arc<dyn ObjectStore>, table: &Table, waiting: &
             Err(error) if waiting.accepted => {
                 tracing::warn!(request = request.id, %error, "unusable file skipped: loader.accept has its request");
             }
-            Err(error) => return Ok(Looked::Unusable(error.to_string())),
+            Err(error) => return Ok(FileCheck::Unusable(error.to_string())),
         }
     }
-    Ok(Looked::Usable(usable))
+    Ok(FileCheck::Usable(usable))
 }
 
 async fn look_at(

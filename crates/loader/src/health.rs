@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::decide::Decision;
 use crate::ends::{Found, Gone};
-use crate::load::{Looked, Waiting};
+use crate::load::{FileCheck, Waiting};
 use crate::pipeline::STAGE;
 use crate::table::Error;
 
@@ -186,7 +186,7 @@ fn explain(waiting: &Waiting, decision: Decision) -> String {
     let (id, table, application) = (&request.id, &request.table, &request.application);
     let (from, to) = (request.range.from, request.range.to);
     let which = format!("request {id} of application {application} for table {table}, offsets {from} to {to},");
-    match (decision, &waiting.looked) {
+    match (decision, &waiting.check) {
         (Decision::Gap { version }, _) => format!(
             "{which} cannot be loaded. The table has version {version} of the application, and no request covers \
              {version} to {from}. Look for the missing request on topic loads and among the dead letters. If its rows \
@@ -199,7 +199,7 @@ fn explain(waiting: &Waiting, decision: Decision) -> String {
              restart the loader. The loader then loads that request and those after it, and counts those before it as \
              loaded. docs/lake.md says how"
         ),
-        (_, Looked::Unusable(problem)) => format!(
+        (_, FileCheck::Unusable(problem)) => format!(
             "{which} cannot be loaded: {problem}. Restore the original file (from a version of the bucket, or a \
              backup): the loader then loads the request without a restart. If the file is lost for good, add {id} to \
              loader.accept and restart the loader"

@@ -10,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 use service::{Taken, What};
 use tracing::Span;
 
-use crate::decide::{Asked, Decision, decide};
+use crate::decide::{Candidate, Decision, decide};
 use crate::ends::{Beyond, Ends};
 use crate::files::{in_table, look};
 use crate::footer::Footer;
@@ -29,9 +29,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 
 /// What became of the files of a request when they were looked at.
 #[derive(Debug)]
-pub(crate) enum Looked {
+pub(crate) enum FileCheck {
     /// Not yet.
-    No,
+    Pending,
     /// All can go in, or those that are left of an accepted request: the number of the file, and its end.
     Usable(Vec<(usize, Footer)>),
     /// They cannot.
@@ -42,7 +42,7 @@ pub(crate) enum Looked {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) request: Request,
-    pub(crate) looked: Looked,
+    pub(crate) check: FileCheck,
     /// Why it waits on, as of the last decision.
     pub(crate) held: Option<Decision>,
     pub(crate) since: Instant,
@@ -95,8 +95,8 @@ impl Loading {
     pub(crate) async fn round(&mut self, store: &Arc<dyn ObjectStore>, limit: Duration) -> Result<Round, Error> {
         for waiting in &mut self.queue {
             // Once in each round: a file may be back.
-            if matches!(waiting.looked, Looked::Unusable(_)) {
-                waiting.looked = Looked::No;
+            if matches!(waiting.check, FileCheck::Unusable(_)) {
+                waiting.check = FileCheck::Pending;
             }
         }
         self.table.refresh().await?;
@@ -184,14 +184,14 @@ impl Loading {
             let unlooked: Vec<usize> = decisions
                 .iter()
                 .enumerate()
-                .filter(|(n, decision)| decision.loads() && matches!(self.queue[*n].looked, Looked::No))
+                .filter(|(n, decision)| decision.loads() && matches!(self.queue[*n].check, FileCheck::Pending))
                 .map(|(n, _)| n)
                 .collect();
             let mut bad = false;
             for n in &unlooked {
-                let looked = look(store, &self.table, &self.queue[*n]).await?;
-                bad |= matches!(looked, Looked::Unusable(_));
-                self.queue[*n].looked = looked;
+                let check = look(store, &self.table, &self.queue[*n]).await?;
+                bad |= matches!(check, FileCheck::Unusable(_));
+                self.queue[*n].check = check;
             }
             bad |= self.misfits(&decisions)?;
             if bad {
@@ -214,17 +214,17 @@ impl Loading {
             // After the version: it cannot have passed the end.
             let end = self.end(version, &waiting).await?;
             let version = version.or_else(|| self.begins.get(&application).copied());
-            let asked: Vec<Asked> = waiting
+            let candidates: Vec<Candidate> = waiting
                 .iter()
                 .map(|n| &self.queue[*n])
-                .map(|waiting| Asked {
+                .map(|waiting| Candidate {
                     range: waiting.request.range,
-                    unusable: matches!(waiting.looked, Looked::Unusable(_)),
+                    unusable: matches!(waiting.check, FileCheck::Unusable(_)),
                     accepted: waiting.accepted,
                 })
                 .collect();
             self.beyond.remove(&application);
-            for (n, decision) in waiting.into_iter().zip(decide(version, end, &asked).0) {
+            for (n, decision) in waiting.into_iter().zip(decide(version, end, &candidates).0) {
                 decisions[n] = decision;
                 if let Decision::Beyond { at } = decision {
                     self.beyond.insert(Arc::clone(&application), at);
@@ -282,7 +282,7 @@ impl Loading {
         };
         let mut found = false;
         for (waiting, _) in self.queue.iter_mut().zip(decisions).filter(|(_, decision)| decision.loads()) {
-            let Looked::Usable(files) = &mut waiting.looked else { continue };
+            let FileCheck::Usable(files) = &mut waiting.check else { continue };
             if files.is_empty() {
                 continue;
             }
@@ -306,7 +306,7 @@ impl Loading {
                 !waiting.accepted
             });
             if let Some(problem) = problem.filter(|_| !waiting.accepted) {
-                waiting.looked = Looked::Unusable(problem);
+                waiting.check = FileCheck::Unusable(problem);
                 // What it would have added counts for nobody.
                 columns = before;
                 found = true;
@@ -319,8 +319,8 @@ impl Loading {
     /// read by nobody; and where there is no version, whatever comes next may begin where it likes.
     fn nothing_yet(&self, decisions: &[Decision]) -> Option<Vec<Part>> {
         let loads = self.queue.iter().zip(decisions).enumerate().filter(|(_, (_, decision))| decision.loads());
-        let empty = loads.map(|(n, (waiting, _))| match &waiting.looked {
-            Looked::Usable(files) if files.is_empty() => Some(Part { n, rows: 0, already: 0 }),
+        let empty = loads.map(|(n, (waiting, _))| match &waiting.check {
+            FileCheck::Usable(files) if files.is_empty() => Some(Part { n, rows: 0, already: 0 }),
             _ => None,
         });
         empty.collect()
@@ -329,8 +329,8 @@ impl Loading {
     /// Its request waits, or goes in without it if that is accepted.
     fn exclude(&mut self, bad: Bad) {
         let waiting = &mut self.queue[bad.n];
-        match &mut waiting.looked {
-            Looked::Usable(files) if waiting.accepted => {
+        match &mut waiting.check {
+            FileCheck::Usable(files) if waiting.accepted => {
                 tracing::warn!(
                     request = waiting.request.id,
                     error = bad.problem,
@@ -338,7 +338,7 @@ impl Loading {
                 );
                 files.retain(|(number, _)| *number != bad.number);
             }
-            looked => *looked = Looked::Unusable(bad.problem),
+            check => *check = FileCheck::Unusable(bad.problem),
         }
     }
 

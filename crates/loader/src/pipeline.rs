@@ -18,7 +18,7 @@ use crate::LoaderSettings;
 use crate::ends::Found;
 use crate::files::in_table;
 use crate::health::Checks;
-use crate::load::{Loading, Looked, Round, Waiting};
+use crate::load::{FileCheck, Loading, Round, Waiting};
 use crate::request::Request;
 use crate::table::{Error, Table};
 
@@ -60,12 +60,12 @@ pub(crate) struct Loads {
 
 /// A record of loads, and what it says.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct LoadRecord {
     record: Incoming,
     read: Result<Request, (&'static str, String)>,
 }
 
-impl Asked {
+impl LoadRecord {
     fn of(record: Incoming) -> Self {
         let read = record
             .decode::<LoadRequest>()
@@ -76,17 +76,17 @@ impl Asked {
 }
 
 impl Stage for Loads {
-    type Work = Asked;
+    type Work = LoadRecord;
     type State = Pipeline;
 
-    fn read(&self, record: Incoming, _too_much: Option<String>, _room: Room) -> Asked {
-        Asked::of(record)
+    fn read(&self, record: Incoming, _too_much: Option<String>, _room: Room) -> LoadRecord {
+        LoadRecord::of(record)
     }
 
     /// They wait for company.
-    async fn emit(&self, asked: Vec<Asked>, pipeline: &mut Pipeline) -> Flow {
-        for asked in asked {
-            pipeline.take_in(asked).await;
+    async fn emit(&self, records: Vec<LoadRecord>, pipeline: &mut Pipeline) -> Flow {
+        for record in records {
+            pipeline.take_in(record).await;
         }
         pipeline.tell();
         Flow::Continues
@@ -106,7 +106,7 @@ impl Stage for Loads {
 
 impl Pipeline {
     /// Takes a record into the queue of its table.
-    async fn take_in(&mut self, Asked { record, read }: Asked) {
+    async fn take_in(&mut self, LoadRecord { record, read }: LoadRecord) {
         let place = (Arc::clone(&record.coordinates.topic), record.coordinates.partition, record.assignment.epoch);
         for loading in self.tables.values_mut() {
             // What came in an earlier turn comes again in this one.
@@ -140,7 +140,7 @@ impl Pipeline {
             taken: self.counts.take("", None, request.rows(), COMES_AGAIN),
             accepted: self.settings.accept.contains(&request.id),
             request,
-            looked: Looked::No,
+            check: FileCheck::Pending,
             held: None,
             since: Instant::now(),
             place,

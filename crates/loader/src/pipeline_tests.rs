@@ -43,7 +43,7 @@ async fn a_dead_letter_that_was_refused_counts_as_coming_again() {
         assignment: Assignment { epoch: 1, start: 0 },
         ack,
     };
-    pipeline.take_in(Asked::of(record)).await;
+    pipeline.take_in(LoadRecord::of(record)).await;
     assert_eq!(outcome.await.unwrap(), AckOutcome::Failed);
     let count = health.digest().counts.pop().unwrap();
     assert_eq!((count.taken_in, count.dead_lettered), (1, 0));

@@ -8,7 +8,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use serde_json::{Value, json};
 
-use super::{Loading, Looked};
+use super::{FileCheck, Loading};
 use crate::decide::Decision;
 use crate::files::{add, in_table, now_ms, trim};
 use crate::footer::FileError;
@@ -64,7 +64,7 @@ impl Loading {
             };
             let request = &waiting.request;
             let mut part = Part { n, rows: 0, already: 0 };
-            let Looked::Usable(files) = &waiting.looked else { continue };
+            let FileCheck::Usable(files) = &waiting.check else { continue };
             for (number, footer) in files {
                 let file = &request.files[*number];
                 let path = in_table(&self.table, &file.path);
