@@ -16,7 +16,7 @@ use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use simulate::Fate;
-use simulate::sender::{Outcome, Sent};
+use simulate::sender::{SendOutcome, Sent};
 
 /// What is known of a delivery. The better one is the greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -95,9 +95,9 @@ impl Recorder {
         let delivery = &sent.delivery;
         let (endpoint, body) = what(&delivery.endpoint, &delivery.body);
         let answer = match sent.outcome {
-            Outcome::Acknowledged => Answer::Acknowledged,
-            Outcome::Indeterminate => Answer::Indeterminate,
-            Outcome::Refused => Answer::Refused,
+            SendOutcome::Acknowledged => Answer::Acknowledged,
+            SendOutcome::Indeterminate => Answer::Indeterminate,
+            SendOutcome::Refused => Answer::Refused,
         };
         let events = delivery.meaning.events.iter().map(|event| Event {
             topic: event.topic.to_owned(),

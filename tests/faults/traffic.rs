@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use simulate::sender::{self, Options, Outcome, Sent};
+use simulate::sender::{self, Options, SendOutcome, Sent};
 use simulate::{Config, Delivery, Endpoints, Generator, Mix, Signer};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -105,7 +105,7 @@ impl Traffic {
             let (taken, told) = (Arc::clone(&taken), Arc::clone(&told));
             let answered = move |sent: &Sent| {
                 recorder.record(door, sent);
-                if sent.outcome == Outcome::Acknowledged {
+                if sent.outcome == SendOutcome::Acknowledged {
                     let ended = Instant::now();
                     if let Ok(mut taken) = taken.lock() {
                         taken.push(Taken { door, began: ended.checked_sub(sent.took).unwrap_or(ended), ended });

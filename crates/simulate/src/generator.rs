@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::config::{Config, InvalidConfig};
 use crate::delivery::{Delivery, Signature};
 use crate::meaning::{Fate, Meaning};
-use crate::platform::{Moment, SENDERS, Sender, Told, World};
+use crate::platform::{DeliveryContent, Moment, SENDERS, Sender, World};
 use crate::world::Counter;
 use crate::{REMEMBERED, broken, push_bounded};
 
@@ -80,24 +80,24 @@ impl Generator {
         let platform = self.config.mix.at(at);
         let now_ms = self.now_ms();
         let mut moment = Moment { counter: &mut self.counter, rng: &mut self.rng, now_ms };
-        let told = self.worlds[platform.sender.index()].next(platform.name, &mut moment);
-        self.delivery(platform.sender, told, Fate::Events)
+        let content = self.worlds[platform.sender.index()].next(platform.name, &mut moment);
+        self.delivery(platform.sender, content, Fate::Events)
     }
 
     /// Something that was delivered before: the same body, or as its world tells it otherwise.
     fn again(&mut self) -> Delivery {
         let earlier = &self.deliveries[self.rng.usize(..self.deliveries.len())];
         let sender = earlier.sender;
-        if let Some(told) = self.worlds[sender.index()].again(&mut self.rng) {
-            return self.delivery(sender, told, Fate::Redelivery);
+        if let Some(content) = self.worlds[sender.index()].again(&mut self.rng) {
+            return self.delivery(sender, content, Fate::Redelivery);
         }
         let mut delivery = earlier.clone();
         delivery.meaning.fate = Fate::Redelivery;
         delivery
     }
 
-    fn delivery(&self, sender: &'static Sender, told: Told, fate: Fate) -> Delivery {
-        let Told { headers: own, body, events } = told;
+    fn delivery(&self, sender: &'static Sender, content: DeliveryContent, fate: Fate) -> Delivery {
+        let DeliveryContent { headers: own, body, events } = content;
         let mut headers = HeaderMap::with_capacity(own.len() + 2);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(sender.agent));

@@ -9,7 +9,7 @@ use crate::delivery::Scheme;
 use crate::endpoints::{SecretForm, TENANTS};
 use crate::facebook::Scene;
 use crate::item::{Object, Posted, body};
-use crate::platform::{Moment, Sender, Told, World};
+use crate::platform::{DeliveryContent, Moment, Sender, World};
 use crate::world::{Account, Page, Pages, Zipf};
 use crate::{REMEMBERED, push_bounded};
 
@@ -85,7 +85,7 @@ impl Meta {
 }
 
 impl World for Meta {
-    fn next(&mut self, platform: &'static str, at: &mut Moment<'_>) -> Told {
+    fn next(&mut self, platform: &'static str, at: &mut Moment<'_>) -> DeliveryContent {
         let object = if platform == INSTAGRAM { Object::Instagram } else { Object::Page };
         self.mixed_due += self.mixed;
         let pages = if self.mixed_due >= 1.0 {
@@ -123,7 +123,7 @@ impl World for Meta {
     }
 
     /// Half of what comes again comes in other batches, with another time of sending.
-    fn again(&mut self, rng: &mut Rng) -> Option<Told> {
+    fn again(&mut self, rng: &mut Rng) -> Option<DeliveryContent> {
         if rng.bool() || self.items.is_empty() {
             return None;
         }
@@ -149,7 +149,7 @@ impl World for Meta {
     }
 }
 
-fn batch(object: Object, posted: &[Posted]) -> Told {
+fn batch(object: Object, posted: &[Posted]) -> DeliveryContent {
     let events = posted.iter().map(|posted| posted.item.expected.clone()).collect();
-    Told { body: body(object, posted), events, ..Told::default() }
+    DeliveryContent { body: body(object, posted), events, ..DeliveryContent::default() }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::meaning::{Expected, Fate};
-use crate::sender::{Outcome, Sent};
+use crate::sender::{SendOutcome, Sent};
 
 /// Writes down the outcome of deliveries.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Oracle<W> {
 struct Line<'a> {
     /// `acknowledged`: all of its events must come out. `indeterminate`: it may have been taken or
     /// not, its events may come out, and none twice. `refused`: none of it may come out.
-    outcome: Outcome,
+    outcome: SendOutcome,
     /// The generator's number of the delivery.
     delivery: u64,
     endpoint: &'a str,

@@ -10,7 +10,7 @@ fn every_delivery_is_one_line() {
     let mut events = 0;
     for (delivery, outcome) in Generator::new(config)
         .unwrap()
-        .zip([Outcome::Acknowledged, Outcome::Indeterminate, Outcome::Refused].into_iter().cycle())
+        .zip([SendOutcome::Acknowledged, SendOutcome::Indeterminate, SendOutcome::Refused].into_iter().cycle())
         .take(30)
     {
         events += delivery.meaning.events.len();

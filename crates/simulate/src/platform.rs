@@ -86,10 +86,10 @@ impl Sender {
 /// What happens on the platforms of one sender, and how it is told.
 pub(crate) trait World: fmt::Debug + Send {
     /// The next thing on one of its platforms.
-    fn next(&mut self, platform: &'static str, at: &mut Moment<'_>) -> Told;
+    fn next(&mut self, platform: &'static str, at: &mut Moment<'_>) -> DeliveryContent;
 
     /// Something that was told before, told otherwise; `None`: the same delivery comes again.
-    fn again(&mut self, _rng: &mut Rng) -> Option<Told> {
+    fn again(&mut self, _rng: &mut Rng) -> Option<DeliveryContent> {
         None
     }
 }
@@ -101,16 +101,16 @@ pub(crate) struct Moment<'a> {
     pub(crate) now_ms: i64,
 }
 
-/// A delivery as its world tells it.
+/// What a delivery says, as its world tells it.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct DeliveryContent {
     /// Those of this sender alone.
     pub(crate) headers: HeaderMap,
     pub(crate) body: String,
     pub(crate) events: Vec<Arc<Expected>>,
 }
 
-impl Told {
+impl DeliveryContent {
     /// Adds a header of visible ASCII.
     pub(crate) fn header(&mut self, name: &'static str, value: impl TryInto<HeaderValue>) {
         if let Ok(value) = value.try_into() {

@@ -67,7 +67,7 @@ pub enum Error {
 /// What is known about a delivery in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub enum SendOutcome {
     /// A whole 2xx was read.
     Acknowledged,
     /// The door said that it did not take it: a 4xx other than 408 and 429, and no attempt before can have been taken.
@@ -82,7 +82,7 @@ pub struct Sent {
     /// The delivery.
     pub delivery: Delivery,
     /// What is known about it.
-    pub outcome: Outcome,
+    pub outcome: SendOutcome,
     /// The last status; `None` where there was no answer.
     pub status: Option<u16>,
     /// How often it was tried.
@@ -96,7 +96,7 @@ impl Sent {
     pub fn as_meant(&self) -> bool {
         match self.delivery.meaning.fate {
             Fate::Refused(status) => self.status == Some(status),
-            _ => self.outcome == Outcome::Acknowledged,
+            _ => self.outcome == SendOutcome::Acknowledged,
         }
     }
 }
@@ -106,9 +106,9 @@ impl Sent {
 pub struct Summary {
     /// Deliveries by what is known of them.
     pub acknowledged: u64,
-    /// See [`Outcome::Refused`].
+    /// See [`SendOutcome::Refused`].
     pub refused: u64,
-    /// See [`Outcome::Indeterminate`].
+    /// See [`SendOutcome::Indeterminate`].
     pub indeterminate: u64,
     /// Deliveries by their last status.
     pub statuses: BTreeMap<u16, u64>,
@@ -133,16 +133,16 @@ impl Summary {
     /// Counts one.
     pub fn add(&mut self, sent: &Sent) {
         match sent.outcome {
-            Outcome::Acknowledged => self.acknowledged += 1,
-            Outcome::Refused => self.refused += 1,
-            Outcome::Indeterminate => self.indeterminate += 1,
+            SendOutcome::Acknowledged => self.acknowledged += 1,
+            SendOutcome::Refused => self.refused += 1,
+            SendOutcome::Indeterminate => self.indeterminate += 1,
         }
         if let Some(status) = sent.status {
             *self.statuses.entry(status).or_default() += 1;
         }
         self.retries += u64::from(sent.attempts.saturating_sub(1));
         self.unexpected += u64::from(!sent.as_meant());
-        if sent.outcome == Outcome::Acknowledged && sent.delivery.meaning.fate != Fate::Redelivery {
+        if sent.outcome == SendOutcome::Acknowledged && sent.delivery.meaning.fate != Fate::Redelivery {
             self.events += sent.delivery.meaning.events.len() as u64;
         }
         self.latencies.record(sent.took);
@@ -250,12 +250,13 @@ impl Post {
             let status = answer.as_ref().map(|answer| answer.status);
             let answered = outcome(status);
             // An attempt before may have been taken, and this one is refused: by a door whose clock is wrong, say.
-            let outcome = if answered == Outcome::Refused && maybe_taken { Outcome::Indeterminate } else { answered };
+            let outcome =
+                if answered == SendOutcome::Refused && maybe_taken { SendOutcome::Indeterminate } else { answered };
             // What is broken on purpose is never taken.
             let is_sound = !matches!(delivery.meaning.fate, Fate::Refused(_));
-            maybe_taken |= answered == Outcome::Indeterminate && is_sound;
+            maybe_taken |= answered == SendOutcome::Indeterminate && is_sound;
             let wait = answer.and_then(|answer| answer.retry_after).unwrap_or_else(|| back_off(attempts));
-            let again = answered == Outcome::Indeterminate
+            let again = answered == SendOutcome::Indeterminate
                 && delivery.sender.retries
                 && began.elapsed() + wait < self.retry_for;
             let given_up = !again || self.shutdown.run_until_cancelled(sleep(wait)).await.is_none();
@@ -285,12 +286,12 @@ struct Answer {
     retry_after: Option<Duration>,
 }
 
-fn outcome(status: Option<StatusCode>) -> Outcome {
+fn outcome(status: Option<StatusCode>) -> SendOutcome {
     match status {
-        Some(status) if status.is_success() => Outcome::Acknowledged,
-        Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) | None => Outcome::Indeterminate,
-        Some(status) if status.is_client_error() => Outcome::Refused,
-        Some(_) => Outcome::Indeterminate,
+        Some(status) if status.is_success() => SendOutcome::Acknowledged,
+        Some(StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) | None => SendOutcome::Indeterminate,
+        Some(status) if status.is_client_error() => SendOutcome::Refused,
+        Some(_) => SendOutcome::Indeterminate,
     }
 }
 

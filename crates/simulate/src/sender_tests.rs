@@ -55,7 +55,7 @@ fn generator(mix: &str) -> (Generator, Signer) {
     (Generator::new(config).unwrap(), signer)
 }
 
-async fn run(mix: &str, options: Options, shutdown: &CancellationToken) -> (Summary, Vec<(Outcome, u32)>) {
+async fn run(mix: &str, options: Options, shutdown: &CancellationToken) -> (Summary, Vec<(SendOutcome, u32)>) {
     let (generator, signer) = generator(mix);
     let mut seen = Vec::new();
     let summary =
@@ -73,7 +73,7 @@ async fn what_is_answered_with_2xx_is_acknowledged() {
     assert!(summary.events >= 200);
     assert_eq!(summary.latencies.count(), 200);
     assert_eq!(bodies.lock().unwrap().len(), 200);
-    assert!(seen.iter().all(|sent| *sent == (Outcome::Acknowledged, 1)));
+    assert!(seen.iter().all(|sent| *sent == (SendOutcome::Acknowledged, 1)));
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn meta_tries_again_with_the_same_body() {
     let options = Options { count: Some(20), ..Options::new(url) };
     let (summary, seen) = run("facebook=1", options, &CancellationToken::new()).await;
     assert_eq!((summary.acknowledged, summary.retries), (20, 40));
-    assert!(seen.iter().all(|sent| *sent == (Outcome::Acknowledged, 3)));
+    assert!(seen.iter().all(|sent| *sent == (SendOutcome::Acknowledged, 3)));
     assert!(bodies.lock().unwrap().values().all(|attempts| *attempts == 3));
 }
 
@@ -101,7 +101,7 @@ async fn what_is_refused_stays_refused() {
     let options = Options { count: Some(5), ..Options::new(url) };
     let (summary, seen) = run("facebook=1", options, &CancellationToken::new()).await;
     assert_eq!((summary.refused, summary.retries), (5, 0));
-    assert!(seen.iter().all(|sent| *sent == (Outcome::Refused, 1)));
+    assert!(seen.iter().all(|sent| *sent == (SendOutcome::Refused, 1)));
 }
 
 /// A door may have put it on the log and not been able to say so; the next one's clock is wrong, and it is refused there.
@@ -110,7 +110,7 @@ async fn what_is_refused_after_an_attempt_without_an_answer_may_have_been_taken(
     let (url, _, _tasks) = door(&[(503, Some("0")), (401, None)]).await;
     let options = Options { count: Some(20), ..Options::new(url) };
     let (summary, seen) = run("standard=1", options, &CancellationToken::new()).await;
-    assert!(seen.iter().all(|sent| *sent == (Outcome::Indeterminate, 2)), "{seen:?}");
+    assert!(seen.iter().all(|sent| *sent == (SendOutcome::Indeterminate, 2)), "{seen:?}");
     assert_eq!(summary.statuses, BTreeMap::from([(401, 20)]));
 }
 
@@ -121,7 +121,7 @@ async fn without_a_door_all_is_indeterminate() {
         Options { count: Some(3), retry_for: Duration::from_millis(600), ..Options::new(format!("http://{free}")) };
     let (summary, seen) = run("facebook=1", options, &CancellationToken::new()).await;
     assert_eq!((summary.indeterminate, summary.statuses.len()), (3, 0));
-    assert!(seen.iter().all(|(outcome, attempts)| *outcome == Outcome::Indeterminate && *attempts > 1));
+    assert!(seen.iter().all(|(outcome, attempts)| *outcome == SendOutcome::Indeterminate && *attempts > 1));
 }
 
 #[tokio::test]

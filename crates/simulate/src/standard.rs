@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::delivery::Scheme;
 use crate::endpoints::{SecretForm, TENANTS};
 use crate::meaning::Expected;
-use crate::platform::{Moment, Sender, Told, World};
+use crate::platform::{DeliveryContent, Moment, Sender, World};
 use crate::text::{push_rfc3339, put};
 
 pub(crate) static SENDER: Sender = Sender {
@@ -28,7 +28,7 @@ struct Invoicing {
 }
 
 impl World for Invoicing {
-    fn next(&mut self, _platform: &'static str, at: &mut Moment<'_>) -> Told {
+    fn next(&mut self, _platform: &'static str, at: &mut Moment<'_>) -> DeliveryContent {
         let number = at.counter.next();
         let id = format!("msg_{:x}_{number}", self.seed);
         let kind = ["invoice.created", "invoice.paid", "invoice.paid", "customer.created", "payment.failed"]
@@ -52,8 +52,9 @@ impl World for Invoicing {
             occurred_at_ms: Some(at.now_ms.div_euclid(1000) * 1000),
             activities: Vec::new(),
         };
-        let mut told = Told { body: json, events: vec![Arc::new(expected)], ..Told::default() };
-        told.header("webhook-id", id);
-        told
+        let mut content =
+            DeliveryContent { body: json, events: vec![Arc::new(expected)], ..DeliveryContent::default() };
+        content.header("webhook-id", id);
+        content
     }
 }

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED};
-use simulate::sender::{self, Options, Outcome, Sent};
+use simulate::sender::{self, Options, SendOutcome, Sent};
 use simulate::{Config, Endpoints, Generator, Signer};
 use tokio_util::sync::CancellationToken;
 use weir_tests::scratch::Scratch;
@@ -49,12 +49,12 @@ impl Ledger {
         let events = sent.delivery.meaning.events.iter();
         let keyed = events.map(|event| ((event.topic.to_owned(), event.key.clone()), event.activities.len()));
         match sent.outcome {
-            Outcome::Acknowledged => {
+            SendOutcome::Acknowledged => {
                 self.acknowledged += 1;
                 self.expected.extend(keyed);
             }
-            Outcome::Indeterminate => self.possible.extend(keyed),
-            Outcome::Refused => {}
+            SendOutcome::Indeterminate => self.possible.extend(keyed),
+            SendOutcome::Refused => {}
         }
     }
 

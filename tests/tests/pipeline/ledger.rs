@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::activity::v1::Activity;
 use common::event::v1::Context;
-use simulate::sender::{Outcome as Answer, Sent};
+use simulate::sender::{SendOutcome, Sent};
 use simulate::{Expected, Fate};
 
 /// A topic and the natural key of an event on it.
@@ -32,17 +32,17 @@ impl Ledger {
         let meaning = &sent.delivery.meaning;
         let keyed = meaning.events.iter().map(|event| ((event.topic.to_owned(), event.key.clone()), event.clone()));
         match sent.outcome {
-            Answer::Acknowledged => {
+            SendOutcome::Acknowledged => {
                 self.acknowledged += 1;
                 self.expected.extend(keyed);
                 if let Fate::DeadLetters(count) = meaning.fate {
                     self.dead_letters += u64::from(count);
                 }
             }
-            Answer::Indeterminate => self.possible.extend(keyed),
-            Answer::Refused => {}
+            SendOutcome::Indeterminate => self.possible.extend(keyed),
+            SendOutcome::Refused => {}
         }
-        if !sent.as_meant() && sent.outcome != Answer::Indeterminate {
+        if !sent.as_meant() && sent.outcome != SendOutcome::Indeterminate {
             self.unexpected.push(format!("{:?} got {:?}", meaning.fate, sent.status));
         }
     }

@@ -6,7 +6,7 @@ use super::{GitHubScene, Repository, delivery_id};
 use crate::config::Config;
 use crate::delivery::Scheme;
 use crate::endpoints::{SecretForm, TENANTS};
-use crate::platform::{Moment, Sender, Told, World};
+use crate::platform::{DeliveryContent, Moment, Sender, World};
 use crate::world::Zipf;
 
 pub(crate) static SENDER: Sender = Sender {
@@ -41,13 +41,14 @@ impl GitHub {
 }
 
 impl World for GitHub {
-    fn next(&mut self, _platform: &'static str, at: &mut Moment<'_>) -> Told {
+    fn next(&mut self, _platform: &'static str, at: &mut Moment<'_>) -> DeliveryContent {
         let repository = &mut self.repositories[self.popularity.pick(at.rng) as usize];
         let scene = GitHubScene { repository, counter: &mut *at.counter, rng: &mut *at.rng, now_ms: at.now_ms };
         let event = scene.event();
-        let mut told = Told { body: event.json, events: vec![event.expected], ..Told::default() };
-        told.header("x-github-event", event.kind);
-        told.header("x-github-delivery", delivery_id(at.counter.next(), self.seed));
-        told
+        let mut content =
+            DeliveryContent { body: event.json, events: vec![event.expected], ..DeliveryContent::default() };
+        content.header("x-github-event", event.kind);
+        content.header("x-github-delivery", delivery_id(at.counter.next(), self.seed));
+        content
     }
 }
