@@ -24,7 +24,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use prost::Message as _;
 use serde_json::Value;
-use sources::Event;
+use sources::ParsedEvent;
 use weir_tests::installation::{DOOR, Installation};
 use weir_tests::{data, github};
 
@@ -148,12 +148,12 @@ async fn register(grpc: &str) {
 }
 
 /// The typed events by delivery, when every delivery has some. Fails on a dead letter: none of the deliveries is broken.
-async fn events(installation: &Installation, deliveries: usize) -> HashMap<String, Vec<Event>> {
+async fn events(installation: &Installation, deliveries: usize) -> HashMap<String, Vec<ParsedEvent>> {
     let (bus, prefix) = (installation.bus().unwrap(), installation.prefix());
     let mut topics = bus.topics().await.unwrap();
     topics.retain(|topic| topic.starts_with("events.") || topic == "dead-letters");
     let mut reader = bus.reader(&topics, Start::Beginning).await.unwrap();
-    let mut events = HashMap::<String, Vec<Event>>::new();
+    let mut events = HashMap::<String, Vec<ParsedEvent>>::new();
     let began = Instant::now();
     while events.len() < deliveries {
         let next = tokio::time::timeout(WITHIN, reader.next()).await;
@@ -172,12 +172,12 @@ async fn events(installation: &Installation, deliveries: usize) -> HashMap<Strin
 }
 
 /// The event of a record, as far as its leaves are concerned, and the delivery it came in.
-fn event_of(stored: Stored, prefix: &str) -> (String, Event) {
+fn event_of(stored: Stored, prefix: &str) -> (String, ParsedEvent) {
     let payload = stored.payload.unwrap();
     let topic = stored.coordinates.topic.strip_prefix(prefix).unwrap().to_owned();
     assert_ne!(topic, "dead-letters", "{:?}", common::deadletter::v1::DeadLetter::decode(payload));
     let context = FirstField::decode(payload.clone()).unwrap().context.unwrap();
-    let event = Event {
+    let event = ParsedEvent {
         id: common::identity::Id([0; 16]),
         index: context.index,
         topic: topic.into(),

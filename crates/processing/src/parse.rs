@@ -107,7 +107,7 @@ pub fn parse_with(
         return whole(input, delivery, UNKNOWN_SOURCE, message, PROTOBUF);
     };
     if let Some(too_much) = too_much {
-        let refused = sources::Refused::whole(sources::Reason::TooManyValues, too_much, &delivery.body);
+        let refused = sources::ParseRefusal::whole(sources::Reason::TooManyValues, too_much, &delivery.body);
         let item = convert(sources::Item::Refused(refused), input, "");
         return ParsedRecord { origin: of(delivery), items: vec![item] };
     }
@@ -164,7 +164,7 @@ fn convert(item: sources::Item, input: Input<'_>, source: &str) -> Item {
     }
 }
 
-fn records(event: sources::Event, input: Input<'_>, source: &str) -> Event {
+fn records(event: sources::ParsedEvent, input: Input<'_>, source: &str) -> Event {
     let headers = |id: String, ce_type: String| Headers {
         id,
         source: source.to_owned(),

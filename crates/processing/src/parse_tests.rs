@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use common::activity::v1::Activity;
 use common::registrations::Registrations;
-use sources::{Descriptor, Event as Typed, Parsed, Reason, Refused as Unread, Secrets, Traits, VerifyError};
+use sources::{Descriptor, ParseRefusal, Parsed, ParsedEvent, Reason, Secrets, Traits, VerifyError};
 
 use super::*;
 use common::identity::Id;
@@ -43,11 +43,16 @@ impl Source for Script {
         let item = |(index, word): (usize, &str)| {
             let index = index as u32;
             if word == "x" {
-                return sources::Item::Refused(Unread::item(index, Reason::WrongShape, "an x", "{\"x\":1}".into()));
+                return sources::Item::Refused(ParseRefusal::item(
+                    index,
+                    Reason::WrongShape,
+                    "an x",
+                    "{\"x\":1}".into(),
+                ));
             }
             let id = Id::of("script", &delivery.tenant, &[word.as_bytes()]);
             let activity = |ordinal| Activity { id: format!("{id}-{ordinal}"), ordinal, ..Activity::default() };
-            sources::Item::Event(Typed {
+            sources::Item::Event(ParsedEvent {
                 id,
                 index,
                 topic: "events.script.word".into(),

@@ -10,7 +10,7 @@ use prost::{Message as _, Name as _};
 use prost_types::Timestamp;
 
 use crate::kind::Kind;
-use crate::{Event, Tenants};
+use crate::{ParsedEvent, Tenants};
 
 /// What is known about an event before its message is: who, where, when.
 #[derive(Debug, Clone)]
@@ -54,7 +54,7 @@ impl Time {
 
 impl Draft {
     /// The event with a typed message, and its activities.
-    pub fn typed<K: Kind>(mut self, delivery: &Delivery, tenants: &dyn Tenants, mut message: K) -> Event {
+    pub fn typed<K: Kind>(mut self, delivery: &Delivery, tenants: &dyn Tenants, mut message: K) -> ParsedEvent {
         let context = self.context(delivery, tenants);
         let ce_type = K::full_name();
         message.set_context(context.clone());
@@ -79,7 +79,7 @@ impl Draft {
         kind: impl Into<String>,
         json: String,
         envelope: String,
-    ) -> Event {
+    ) -> ParsedEvent {
         let context = self.context(delivery, tenants);
         let other = Other { context: Some(context.clone()), kind: kind.into(), json, envelope };
         let topic = Cow::Owned(topics::other(self.platform).name().to_owned());
@@ -111,8 +111,8 @@ impl Draft {
         ce_type: String,
         payload: Vec<u8>,
         activities: Vec<Activity>,
-    ) -> Event {
-        Event {
+    ) -> ParsedEvent {
+        ParsedEvent {
             id: self.id,
             index: self.index,
             topic,

@@ -37,7 +37,7 @@ pub mod verification;
 pub use descriptor::{Descriptor, Traits};
 pub use draft::Draft;
 pub use kind::Kind;
-pub use parsed::{Event, Item, Parsed, Reason, Refused};
+pub use parsed::{Item, ParseRefusal, Parsed, ParsedEvent, Reason};
 pub use secrets::SecretProblem;
 pub use tenants::Tenants;
 pub use verification::{Challenge, Refusal, Secrets, VerifyError};

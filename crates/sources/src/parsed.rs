@@ -15,11 +15,11 @@ pub struct Parsed {
 impl Parsed {
     /// A delivery of which nothing could be understood.
     pub fn refused(reason: Reason, message: impl Into<String>, body: &[u8]) -> Self {
-        Self { items: vec![Item::Refused(Refused::whole(reason, message, body))] }
+        Self { items: vec![Item::Refused(ParseRefusal::whole(reason, message, body))] }
     }
 
     /// The events among the items.
-    pub fn events(&self) -> impl Iterator<Item = &Event> {
+    pub fn events(&self) -> impl Iterator<Item = &ParsedEvent> {
         self.items.iter().filter_map(|item| match item {
             Item::Event(event) => Some(event),
             Item::Refused(_) => None,
@@ -27,7 +27,7 @@ impl Parsed {
     }
 
     /// What was refused among the items.
-    pub fn refusals(&self) -> impl Iterator<Item = &Refused> {
+    pub fn refusals(&self) -> impl Iterator<Item = &ParseRefusal> {
         self.items.iter().filter_map(|item| match item {
             Item::Event(_) => None,
             Item::Refused(refused) => Some(refused),
@@ -39,14 +39,14 @@ impl Parsed {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
     /// A typed event, or one of a kind that is not known.
-    Event(Event),
+    Event(ParsedEvent),
     /// What could not be understood.
-    Refused(Refused),
+    Refused(ParseRefusal),
 }
 
 /// A typed event, ready to be written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Event {
+pub struct ParsedEvent {
     /// The same for every delivery of this occurrence.
     pub id: Id,
     /// The position in the delivery.
@@ -73,7 +73,7 @@ pub struct Event {
 
 /// One thing that could not be understood, with its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct ParseRefusal {
     /// The position in the delivery.
     pub index: u32,
     /// Why, as a code.
@@ -86,7 +86,7 @@ pub struct Refused {
     pub content_type: &'static str,
 }
 
-impl Refused {
+impl ParseRefusal {
     /// A whole body, exactly as it was signed.
     pub fn whole(reason: Reason, message: impl Into<String>, body: &[u8]) -> Self {
         let content_type = content_type(body);

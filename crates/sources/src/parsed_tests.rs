@@ -20,9 +20,9 @@ fn a_whole_body_is_kept_byte_for_byte() {
     assert_eq!((refused[0].index, &refused[0].payload[..]), (0, &b"\xff{"[..]));
     assert_eq!(refused[0].content_type, "application/octet-stream");
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
-    assert_eq!(Refused::whole(Reason::TooDeep, "too deep", deep.as_bytes()).content_type, "application/json");
+    assert_eq!(ParseRefusal::whole(Reason::TooDeep, "too deep", deep.as_bytes()).content_type, "application/json");
     assert_eq!(
-        Refused::whole(Reason::TooDeep, "too deep", &deep.as_bytes()[1..]).content_type,
+        ParseRefusal::whole(Reason::TooDeep, "too deep", &deep.as_bytes()[1..]).content_type,
         "application/octet-stream"
     );
     assert_eq!(parsed.events().count(), 0);

@@ -12,7 +12,7 @@ use common::raw::v1::Delivery;
 use common::registrations::Registrations;
 use http::HeaderMap;
 use proptest::prelude::*;
-use sources::{Event, Item, Parsed, Reason};
+use sources::{Item, Parsed, ParsedEvent, Reason};
 
 /// Names by which serde_json tells its own objects from those that were sent.
 const NAMES: [&str; 2] = ["$serde_json::private::Number", "$serde_json::private::RawValue"];
@@ -79,7 +79,7 @@ fn around(member: &str) -> Parsed {
     ))
 }
 
-fn event(parsed: Parsed) -> Event {
+fn event(parsed: Parsed) -> ParsedEvent {
     match <[Item; 1]>::try_from(parsed.items) {
         Ok([Item::Event(event)]) => event,
         other => panic!("{other:?}"),

@@ -8,7 +8,7 @@ mod meta_delivery;
 use common::activity::v1::Verb;
 use meta_delivery::{changes, parse};
 use serde_json::{Value, json};
-use sources::Event;
+use sources::ParsedEvent;
 
 const ITEMS: &[(&str, &str)] = &[
     ("album", "album"),
@@ -49,7 +49,7 @@ const VERBS: &[&str] =
     &["add", "block", "edit", "edited", "delete", "follow", "hide", "mute", "remove", "unblock", "unhide", "update"];
 
 /// The one event of a body, which is typed, has an activity with a verb and an object, and lost nothing.
-fn typed(body: &Value, topic: &str) -> Event {
+fn typed(body: &Value, topic: &str) -> ParsedEvent {
     let parsed = parse(body.to_string());
     let events: Vec<_> = parsed.events().cloned().collect();
     assert_eq!((events.len(), parsed.items.len()), (1, 1), "{body}: {parsed:?}");

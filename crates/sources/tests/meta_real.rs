@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use common::raw::v1::Delivery;
 use common::registrations::Registrations;
 use serde_json::Value;
-use sources::{Event, Source as _};
+use sources::{ParsedEvent, Source as _};
 
 #[test]
 fn no_value_of_any_delivery_is_lost() {
@@ -33,8 +33,8 @@ fn no_value_of_any_delivery_is_lost() {
             deliveries += 1;
 
             // None of them is broken.
-            assert_eq!(parsed.refusals().collect::<Vec<_>>(), Vec::<&sources::Refused>::new(), "{name}");
-            let events: Vec<&Event> = parsed.events().collect();
+            assert_eq!(parsed.refusals().collect::<Vec<_>>(), Vec::<&sources::ParseRefusal>::new(), "{name}");
+            let events: Vec<&ParsedEvent> = parsed.events().collect();
             assert_eq!(leaves::missing(&sent, events.iter().copied()), [""; 0], "{name}");
             for event in &events {
                 let is_other = event.topic.ends_with(".other");
@@ -62,7 +62,7 @@ fn no_value_of_any_delivery_is_lost() {
 }
 
 /// Of a delivery with one event: each leaf of its value stands under the path it was sent under.
-fn check_paths(name: &str, sent: &Value, event: &Event) {
+fn check_paths(name: &str, sent: &Value, event: &ParsedEvent) {
     if event.topic.ends_with(".other") {
         return;
     }

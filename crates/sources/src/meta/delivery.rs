@@ -14,7 +14,7 @@ use super::sent::Texts;
 use super::time;
 use crate::body;
 use crate::draft::Time;
-use crate::{Draft, Event, Item, Parsed, Reason, Refused, Tenants};
+use crate::{Draft, Item, ParseRefusal, Parsed, ParsedEvent, Reason, Tenants};
 
 /// Everything that is in a delivery.
 pub(super) fn parse(delivery: &v1::Delivery, tenants: &dyn Tenants) -> Parsed {
@@ -133,7 +133,7 @@ impl<'a> Parser<'a> {
 
     fn refuse(&mut self, (reason, message): Problem, json: String) {
         let index = self.index();
-        self.items.push(Item::Refused(Refused::item(index, reason, message, json)));
+        self.items.push(Item::Refused(ParseRefusal::item(index, reason, message, json)));
     }
 
     fn entry(&mut self, text: &'a RawValue) {
@@ -209,7 +209,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn event(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, value: Value) -> Result<Event, Problem> {
+    fn event(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, value: Value) -> Result<ParsedEvent, Problem> {
         match (around.list, value) {
             (List::Changes | List::Entry, Value::Object(change)) => self.change(entry, around, text, change),
             (List::Messaging | List::Standby, Value::Object(item)) => Ok(self.message(entry, around, text, item)),
@@ -227,7 +227,13 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn change(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, mut change: Object) -> Result<Event, Problem> {
+    fn change(
+        &self,
+        entry: &Entry<'a>,
+        around: &Around<'a>,
+        text: &str,
+        mut change: Object,
+    ) -> Result<ParsedEvent, Problem> {
         let field = match change.remove("field") {
             Some(Value::String(field)) => field,
             Some(other) => {
@@ -260,7 +266,7 @@ impl<'a> Parser<'a> {
         })
     }
 
-    fn message(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, item: Object) -> Event {
+    fn message(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, item: Object) -> ParsedEvent {
         let field = around.list.name();
         // All kinds of conversations have the same, and so have items of no known kind.
         let time = time::of_message(&item);
@@ -333,13 +339,13 @@ impl<'a> Parser<'a> {
         value: Object,
         field: Option<String>,
         change: &Object,
-    ) -> Event {
+    ) -> ParsedEvent {
         let (envelope, unknown) = envelope(around, field, change);
         let (delivery, tenants) = (self.delivery, self.tenants);
         (kind.build)(kinds::Parts { draft, delivery, tenants, value, envelope, unknown })
     }
 
-    fn other(&self, draft: Draft, around: &Around<'a>, kind: String, text: &str) -> Event {
+    fn other(&self, draft: Draft, around: &Around<'a>, kind: String, text: &str) -> ParsedEvent {
         draft.other(self.delivery, self.tenants, kind, text.to_owned(), around.with(None))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MapKey, ReflectMessage as _};
 use serde_json::Value;
-use sources::Event;
+use sources::ParsedEvent;
 
 /// Leaf values by their text, each with how often it is there.
 pub(crate) type Leaves = BTreeMap<String, usize>;
@@ -56,7 +56,7 @@ fn count(found: Vec<(String, String)>) -> Leaves {
 }
 
 /// The typed message of an event, decoded by the name it carries.
-pub(crate) fn decode(event: &Event) -> DynamicMessage {
+pub(crate) fn decode(event: &ParsedEvent) -> DynamicMessage {
     static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| DescriptorPool::decode(common::DESCRIPTORS).unwrap());
     let descriptor = POOL.get_message_by_name(&event.ce_type).unwrap_or_else(|| panic!("no message {}", event.ce_type));
     DynamicMessage::decode(descriptor, event.payload.as_slice()).unwrap()
@@ -64,7 +64,7 @@ pub(crate) fn decode(event: &Event) -> DynamicMessage {
 
 /// Every leaf of the typed event with the JSON Pointer it was sent under, and every leaf of its unknown
 /// map. Of an event of an unknown kind: the leaves of its JSON and its envelope. Leaves out the context.
-pub(crate) fn paths_of_event(event: &Event) -> Vec<(String, String)> {
+pub(crate) fn paths_of_event(event: &ParsedEvent) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let message = decode(event);
     for (field, value) in message.fields() {
@@ -89,12 +89,12 @@ pub(crate) fn paths_of_event(event: &Event) -> Vec<(String, String)> {
 }
 
 /// Every leaf of the typed event and its unknown map.
-pub(crate) fn of_event(event: &Event) -> Leaves {
+pub(crate) fn of_event(event: &ParsedEvent) -> Leaves {
     count(paths_of_event(event))
 }
 
 /// The leaves of `sent` that are not in any of the events at least as often as they were sent.
-pub(crate) fn missing<'a>(sent: &Value, events: impl IntoIterator<Item = &'a Event>) -> Vec<String> {
+pub(crate) fn missing<'a>(sent: &Value, events: impl IntoIterator<Item = &'a ParsedEvent>) -> Vec<String> {
     let mut found = Leaves::new();
     for event in events {
         for (text, times) in of_event(event) {
@@ -106,7 +106,7 @@ pub(crate) fn missing<'a>(sent: &Value, events: impl IntoIterator<Item = &'a Eve
 }
 
 /// The leaves of `sent` that do not stand in the event under the path they were sent under.
-pub(crate) fn missing_paths(sent: &Value, event: &Event) -> Vec<(String, String)> {
+pub(crate) fn missing_paths(sent: &Value, event: &ParsedEvent) -> Vec<(String, String)> {
     let found: std::collections::BTreeSet<_> = paths_of_event(event).into_iter().collect();
     let mut leaves = Vec::new();
     paths("", sent, &mut leaves);

@@ -11,7 +11,7 @@ use common::time::{from_rfc3339, from_seconds};
 
 use crate::draft::Time;
 use crate::kind::{self, Kind};
-use crate::{Draft, Event, Tenants};
+use crate::{Draft, ParsedEvent, Tenants};
 
 /// The key of a kind: a word, and the path of the id (see [`key`]).
 macro_rules! key {
@@ -42,7 +42,7 @@ mod pull_requests;
 mod repository;
 
 /// Builds the event of a kind.
-type Build = fn(Draft, &Delivery, &dyn Tenants, json::Object) -> Event;
+type Build = fn(Draft, &Delivery, &dyn Tenants, json::Object) -> ParsedEvent;
 
 /// A kind of GitHub's.
 pub(super) type Entry = kind::Entry<Build>;
@@ -51,7 +51,7 @@ const fn entry<K: Kind>() -> Entry {
     Entry::of::<K>(build::<K>)
 }
 
-fn build<K: Kind>(draft: Draft, delivery: &Delivery, tenants: &dyn Tenants, sent: json::Object) -> Event {
+fn build<K: Kind>(draft: Draft, delivery: &Delivery, tenants: &dyn Tenants, sent: json::Object) -> ParsedEvent {
     draft.typed(delivery, tenants, json::read_event::<K>(sent, ""))
 }
 

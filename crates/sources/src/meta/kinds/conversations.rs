@@ -12,7 +12,7 @@ use common::meta::v1::{
 };
 
 use super::{Entry, Parts, account, activity, build, entry, page_of, text, thing};
-use crate::Event;
+use crate::ParsedEvent;
 use crate::draft::Time;
 use crate::kind::Kind;
 use crate::meta::members::Members as _;
@@ -109,7 +109,7 @@ pub(super) static DIRECT: &[Entry] = &[
     entry::<instagram::RequestThreadControl>(),
 ];
 
-fn with_underscore(mut parts: Parts<'_>) -> Event {
+fn with_underscore(mut parts: Parts<'_>) -> ParsedEvent {
     if !parts.value.get("policy_enforcement").is_some_and(Value::is_object)
         && let Some(policy) = parts.value.remove(POLICY)
     {

@@ -13,7 +13,7 @@ use super::members::Members as _;
 use super::time;
 use crate::draft::Time;
 use crate::kind::{self, Kind};
-use crate::{Draft, Event, Reason, Tenants, body};
+use crate::{Draft, ParsedEvent, Reason, Tenants, body};
 
 /// What an event is built from.
 pub(super) struct Parts<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Parts<'a> {
 }
 
 /// Builds the event with the message of its kind.
-type Build = fn(Parts<'_>) -> Event;
+type Build = fn(Parts<'_>) -> ParsedEvent;
 
 /// A kind of Meta's.
 pub(super) type Entry = kind::Entry<Build>;
@@ -55,7 +55,7 @@ const fn entry<E: Enveloped>() -> Entry {
     Entry::of::<E>(build::<E>)
 }
 
-fn build<E: Enveloped>(parts: Parts<'_>) -> Event {
+fn build<E: Enveloped>(parts: Parts<'_>) -> ParsedEvent {
     let mut message: E = json::read_event(parts.value, "");
     message.set_envelope(parts.envelope);
     message.unknown_mut().extend(parts.unknown);
