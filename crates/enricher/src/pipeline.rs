@@ -13,7 +13,7 @@ use bus::{Assignment, Bus, Coordinates, Incoming};
 use bytes::Bytes;
 use common::activity::v1::EnrichedActivity;
 use service::HopCounts;
-use stage::{Event, Flow, Outbox, Partition, Refusals, Refused, Room, Stage};
+use stage::{Flow, Outbox, OutputEvent, Partition, Refusals, RefusedItem, Room, Stage};
 use tokio::sync::mpsc;
 
 use crate::ACTIVITY;
@@ -159,12 +159,12 @@ impl Enriching {
             Content::Activity(enriched, _) => {
                 let record = head.record(&enriched);
                 let id = claimed(&record.headers.id);
-                let event = Event { id, index: 0, claims: Some(ACTIVITY), records: vec![record.into()] };
+                let event = OutputEvent { id, index: 0, claims: Some(ACTIVITY), records: vec![record.into()] };
                 (stage::Item::Event(event), Some(enriched))
             }
             Content::Refused(work::Refused { reason, message }) => {
                 let payload = head.payload.clone().unwrap_or_default();
-                let refused = Refused { index: 0, reason, message, payload, content_type: PROTOBUF };
+                let refused = RefusedItem { index: 0, reason, message, payload, content_type: PROTOBUF };
                 (stage::Item::Refused(refused), None)
             }
         };

@@ -11,7 +11,7 @@ use common::reasons::CRASH;
 use common::topics::ACTIVITIES;
 use prost::Message as _;
 use sources::{Source, Tenants};
-pub use stage::{Event, Item, Origin, Refused};
+pub use stage::{Item, Origin, OutputEvent, RefusedItem};
 
 use crate::weight::{self, Limit};
 
@@ -154,7 +154,7 @@ pub(crate) fn decode(payload: &Bytes) -> Result<Delivery, String> {
 fn convert(item: sources::Item, input: Input<'_>, source: &str) -> Item {
     match item {
         sources::Item::Event(event) => Item::Event(records(event, input, source)),
-        sources::Item::Refused(refused) => Item::Refused(Refused {
+        sources::Item::Refused(refused) => Item::Refused(RefusedItem {
             index: refused.index,
             reason: refused.reason.as_str(),
             message: refused.message,
@@ -164,7 +164,7 @@ fn convert(item: sources::Item, input: Input<'_>, source: &str) -> Item {
     }
 }
 
-fn records(event: sources::ParsedEvent, input: Input<'_>, source: &str) -> Event {
+fn records(event: sources::ParsedEvent, input: Input<'_>, source: &str) -> OutputEvent {
     let headers = |id: String, ce_type: String| Headers {
         id,
         source: source.to_owned(),
@@ -185,7 +185,7 @@ fn records(event: sources::ParsedEvent, input: Input<'_>, source: &str) -> Event
         let headers = headers(activity.id.clone(), String::new());
         records.push(Record::new(&ACTIVITIES, event.subject.as_bytes(), activity, headers).into());
     }
-    Event { id: event.id, index: event.index, claims: None, records }
+    OutputEvent { id: event.id, index: event.index, claims: None, records }
 }
 
 fn of(delivery: Delivery) -> Origin {
@@ -207,7 +207,7 @@ fn whole(
     content_type: &'static str,
 ) -> ParsedRecord {
     let payload = input.payload.cloned().unwrap_or_default();
-    let refused = Refused { index: 0, reason, message, payload, content_type };
+    let refused = RefusedItem { index: 0, reason, message, payload, content_type };
     let mut origin = of(delivery);
     if origin.source.is_empty() {
         // What the record's place and headers tell.

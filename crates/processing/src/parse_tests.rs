@@ -101,7 +101,7 @@ fn of(delivery: &Delivery) -> ParsedRecord {
 }
 
 /// The only item, refused.
-fn refused(outcome: ParsedRecord) -> Refused {
+fn refused(outcome: ParsedRecord) -> RefusedItem {
     let [Item::Refused(refused)] = outcome.items.as_slice() else { panic!("{outcome:?}") };
     refused.clone()
 }

@@ -19,7 +19,7 @@ pub use log::LogChecks;
 pub use memory::{Memory, Room, Weight};
 pub use opened::Opened;
 pub use outbox::{Emitted, Outbox};
-pub use output::{Event, Item, Origin, Refusals, Refused, Work};
+pub use output::{Item, Origin, OutputEvent, Refusals, RefusedItem, Work};
 pub use progress::{Partitions, Progress};
 pub use rebuild::{Claimed, Outputs};
 pub use retention::Retention;

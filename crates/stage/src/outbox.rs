@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::StageClaims;
-use crate::output::{Item, Origin, Refusals, Refused, Work};
+use crate::output::{Item, Origin, Refusals, RefusedItem, Work};
 use crate::pace::Pace;
 use resent::Resent;
 use tally::Tally;
@@ -140,13 +140,13 @@ impl Outbox {
         &self,
         payload: Option<&bytes::Bytes>,
         events: Vec<(u32, &'static str, String)>,
-    ) -> impl Iterator<Item = Refused> {
+    ) -> impl Iterator<Item = RefusedItem> {
         let positions = events.iter().map(|(index, ..)| *index).collect();
         let mut sent = (self.refusals.sent)(payload, &positions);
         let content_type = self.refusals.content_type;
         events.into_iter().map(move |(index, reason, message)| {
             let payload = sent.remove(&index).unwrap_or_default();
-            Refused { index, reason, message, content_type: content_type(&payload), payload }
+            RefusedItem { index, reason, message, content_type: content_type(&payload), payload }
         })
     }
 
@@ -279,14 +279,14 @@ struct Letter<'a> {
 }
 
 impl Letter<'_> {
-    async fn send(&self, refused: Refused, ack: Ack, tally: &mut Tally, producer: &Producer) {
+    async fn send(&self, refused: RefusedItem, ack: Ack, tally: &mut Tally, producer: &Producer) {
         tally.refused(&self.origin.endpoint, refused.reason);
         if let Err(error) = producer.send_letter(self.letter(refused), ack).await {
             tracing::warn!(at = %self.at, %error, "sending a dead letter failed: its record is read again");
         }
     }
 
-    fn letter(&self, refused: Refused) -> dead_letters::Draft<'_> {
+    fn letter(&self, refused: RefusedItem) -> dead_letters::Draft<'_> {
         dead_letters::Draft {
             stage: self.stage,
             reason: refused.reason,

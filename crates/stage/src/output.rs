@@ -30,9 +30,9 @@ pub struct Origin {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
     /// An event, as the records that are to be written.
-    Event(Event),
+    Event(OutputEvent),
     /// What could not be understood.
-    Refused(Refused),
+    Refused(RefusedItem),
 }
 
 impl Item {
@@ -47,7 +47,7 @@ impl Item {
 
 /// An event, as the records that are to be written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Event {
+pub struct OutputEvent {
     /// What is claimed: the same whenever this comes again.
     pub id: Id,
     /// The position in the record it came of.
@@ -58,7 +58,7 @@ pub struct Event {
     pub records: Vec<Prepared>,
 }
 
-impl Event {
+impl OutputEvent {
     /// The full protobuf name of what is claimed.
     pub fn ce_type(&self) -> &str {
         self.claims.unwrap_or_else(|| self.records.first().map_or("", |record| &record.headers.r#type))
@@ -71,7 +71,7 @@ impl Event {
 
 /// What is to become a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedItem {
     /// The position in the record.
     pub index: u32,
     /// Why, as a code.

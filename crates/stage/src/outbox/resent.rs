@@ -8,7 +8,7 @@ use tracing::Span;
 
 use super::{DUPLICATE, Emitted, Letter, Outbox, Tally, counted};
 use crate::memory::Room;
-use crate::output::{Event, Item, Origin, Refused, Work};
+use crate::output::{Item, Origin, OutputEvent, RefusedItem, Work};
 
 /// What of it is on its way.
 pub(super) struct Resent<T> {
@@ -21,8 +21,8 @@ pub(super) struct Resent<T> {
     traceparent: Option<String>,
     attempts: u32,
     duplicates: usize,
-    waiting: Vec<(Event, Vec<Receipt>)>,
-    refused: Vec<Refused>,
+    waiting: Vec<(OutputEvent, Vec<Receipt>)>,
+    refused: Vec<RefusedItem>,
     payload: Option<Bytes>,
     /// Until it ends.
     room: Room,
