@@ -7,13 +7,14 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bus::{Assignment, Bus, Coordinates, Incoming};
 use bytes::Bytes;
 use common::activity::v1::EnrichedActivity;
 use service::HopCounts;
-use stage::{Flow, Outbox, OutputEvent, Partition, Refusals, RefusedItem, Room, Stage};
+use stage::{Outbox, OutputEvent, Partition, Refusals, RefusedItem, Room, Stage};
 use tokio::sync::mpsc;
 
 use crate::ACTIVITY;
@@ -107,7 +108,7 @@ impl Stage for Enriching {
     }
 
     /// An item for each record, in order, also where its outputs failed: a range must have no hole.
-    async fn emit(&self, works: Vec<Work>, state: &mut State) -> Flow {
+    async fn emit(&self, works: Vec<Work>, state: &mut State) -> ControlFlow<()> {
         let mut items: Vec<Option<Item>> = Vec::with_capacity(works.len());
         let mut emissions = Vec::with_capacity(works.len());
         for Work { head, content } in works {
@@ -132,9 +133,9 @@ impl Stage for Enriching {
             }
         });
         if emitted.await.is_none() || state.writer.send(items.into_iter().flatten().collect()).await.is_err() {
-            return Flow::Ends;
+            return ControlFlow::Break(());
         }
-        Flow::Continues
+        ControlFlow::Continue(())
     }
 
     fn lost(&self, turns: Vec<(Partition, Assignment)>, state: &mut State) {

@@ -2,6 +2,7 @@
 //! the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,7 @@ use common::load::v1::LoadRequest;
 use lake::Lake;
 use object_store::path::Path;
 use service::{HopCounts, What, trace};
-use stage::{Flow, Room, Stage};
+use stage::{Room, Stage};
 use tokio_util::sync::CancellationToken;
 
 use crate::LoaderSettings;
@@ -84,12 +85,12 @@ impl Stage for Loads {
     }
 
     /// They wait for company.
-    async fn emit(&self, records: Vec<LoadRecord>, pipeline: &mut Pipeline) -> Flow {
+    async fn emit(&self, records: Vec<LoadRecord>, pipeline: &mut Pipeline) -> ControlFlow<()> {
         for record in records {
             pipeline.take_in(record).await;
         }
         pipeline.tell();
-        Flow::Continues
+        ControlFlow::Continue(())
     }
 
     fn due(&self, pipeline: &Pipeline) -> Option<Instant> {

@@ -9,6 +9,7 @@
 //! There are two lanes, each with its own consumer: deliveries as they come, and those that a sender sent too fast.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use bus::Incoming;
 use bytes::Bytes;
 use control::registrations::upkeep::View;
 use service::{HopCounts, trace};
-use stage::{Flow, Outbox, Refusals, Room, Stage, Weight, Work, pace};
+use stage::{Outbox, Refusals, Room, Stage, Weight, Work, pace};
 
 use crate::health::Checks;
 use crate::parse::{self, Input};
@@ -130,20 +131,20 @@ impl Stage for Lane {
         Work { at, ack, origin, items, taken, span, traceparent, attempts, instead_of, payload, room, with: () }
     }
 
-    async fn emit(&self, works: Vec<Work<()>>, (): &mut ()) -> Flow {
+    async fn emit(&self, works: Vec<Work<()>>, (): &mut ()) -> ControlFlow<()> {
         let (shared, started) = (&self.shared, Instant::now());
         if shared.storms(&works) {
-            return Flow::Continues;
+            return ControlFlow::Continue(());
         }
         if shared.outbox.emit(works, |emitted| emitted.ack.complete()).await.is_none() {
-            return Flow::Ends;
+            return ControlFlow::Break(());
         }
         if self.share < 1.0 {
             self.rest(started.elapsed()).await;
         } else {
             *shared.worked.lock().unwrap_or_else(PoisonError::into_inner) = Some(shared.started.elapsed());
         }
-        Flow::Continues
+        ControlFlow::Continue(())
     }
 }
 

@@ -9,6 +9,7 @@
 mod intake;
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,15 +25,6 @@ use intake::Reading;
 
 /// A partition: its topic with prefix, and its number.
 pub type Partition = (Arc<str>, i32);
-
-/// Whether a stage goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// With the next batch.
-    Continues,
-    /// It ends: what was not begun fails its acks, and comes again.
-    Ends,
-}
 
 /// What a stage does with records. The [driver](Driver) does the rest.
 pub trait Stage: Send + Sync + 'static {
@@ -55,8 +47,9 @@ pub trait Stage: Send + Sync + 'static {
         std::future::ready(())
     }
 
-    /// Emits a batch. One at a time, in the order of the log.
-    fn emit(&self, works: Vec<Self::Work>, state: &mut Self::State) -> impl Future<Output = Flow> + Send;
+    /// Emits a batch. One at a time, in the order of the log. [`ControlFlow::Break`]: the stage ends. What was not begun
+    /// fails its acks, and comes again.
+    fn emit(&self, works: Vec<Self::Work>, state: &mut Self::State) -> impl Future<Output = ControlFlow<()>> + Send;
 
     /// Something that was read of these turns is lost, as when a thread broke: they go back to it, and nothing of them that
     /// comes now may be taken for what follows.
@@ -231,7 +224,7 @@ async fn emit_all<S: Stage>(
             tracing::error!(lane, "records that were read are lost: their partitions are rewound to them");
             stage.lost(turns, &mut state);
         }
-        if !works.is_empty() && stage.emit(works, &mut state).await == Flow::Ends {
+        if !works.is_empty() && stage.emit(works, &mut state).await.is_break() {
             return;
         }
     }

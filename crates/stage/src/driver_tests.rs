@@ -87,16 +87,16 @@ impl Stage for Numbers {
         Number { number, ack: record.ack, _room: room }
     }
 
-    async fn emit(&self, works: Vec<Number>, (): &mut ()) -> Flow {
+    async fn emit(&self, works: Vec<Number>, (): &mut ()) -> ControlFlow<()> {
         for Number { number, ack, .. } in works {
             self.reading.fetch_sub(1, Ordering::SeqCst);
             if self.ends_at == Some(number) {
-                return Flow::Ends;
+                return ControlFlow::Break(());
             }
             self.emitted.lock().unwrap().push(number);
             ack.complete();
         }
-        Flow::Continues
+        ControlFlow::Continue(())
     }
 
     fn lost(&self, turns: Vec<(Partition, Assignment)>, (): &mut ()) {
@@ -205,9 +205,9 @@ impl Stage for Collects {
         record.ack
     }
 
-    async fn emit(&self, mut acks: Vec<bus::Ack>, held: &mut Vec<bus::Ack>) -> Flow {
+    async fn emit(&self, mut acks: Vec<bus::Ack>, held: &mut Vec<bus::Ack>) -> ControlFlow<()> {
         held.append(&mut acks);
-        Flow::Continues
+        ControlFlow::Continue(())
     }
 
     fn due(&self, held: &Vec<bus::Ack>) -> Option<Instant> {

@@ -14,7 +14,7 @@ mod rebuild;
 mod retention;
 
 pub use claims::{ClaimChecks, StageClaims};
-pub use driver::{Driver, Flow, Lane, Part, Partition, Stage};
+pub use driver::{Driver, Lane, Part, Partition, Stage};
 pub use log::LogChecks;
 pub use memory::{Memory, Room, Weight};
 pub use opened::Opened;

@@ -1,6 +1,7 @@
 //! What is done with activities. The driver of [`stage`] does the rest: batches, order, back-off, drain.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bus::dead_letters;
@@ -8,7 +9,7 @@ use bus::{Ack, AckOutcome, Incoming, Producer};
 use common::activity::v1::Activity;
 use common::event::v1::Context;
 use service::{HopCounts, Taken, What, clock};
-use stage::{Flow, Room, Stage};
+use stage::{Room, Stage};
 
 use crate::STAGE;
 use crate::health::Checks;
@@ -49,7 +50,7 @@ impl Stage for Counting {
         Work { record, context, read }
     }
 
-    async fn emit(&self, works: Vec<Work>, forgotten: &mut i64) -> Flow {
+    async fn emit(&self, works: Vec<Work>, forgotten: &mut i64) -> ControlFlow<()> {
         let day = clock::timestamp().seconds / SECONDS_OF_A_DAY;
         let (mut activities, mut waiting) = (BTreeMap::new(), Vec::with_capacity(works.len()));
         for Work { record, context, read } in works {
@@ -70,13 +71,13 @@ impl Stage for Counting {
             // An ack that is dropped fails its record. The consumer goes back to it, and waits longer each time.
             Err(error) => {
                 self.checks.database_failed(&error);
-                return Flow::Continues;
+                return ControlFlow::Continue(());
             }
         }
         if *forgotten < day && self.store.forget_before(day - DAYS).await.is_ok() {
             *forgotten = day;
         }
-        Flow::Continues
+        ControlFlow::Continue(())
     }
 }
 
