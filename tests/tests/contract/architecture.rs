@@ -1,4 +1,5 @@
-//! Who may depend on whom, who writes what, and how long a file may be: rules that decay unless a test holds them.
+//! Who may depend on whom, who writes what, what a type may be called, and how long a file may be: rules that decay unless a
+//! test holds them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -178,6 +179,65 @@ fn every_topic_of_an_event_has_its_own_name() {
     assert_eq!(topics.len(), common::event::EVENT_TYPES.len());
     for one in common::event::EVENT_TYPES {
         assert!(!one.topic.ends_with(".other"), "{} would be mixed with the kinds that are not known", one.topic);
+    }
+}
+
+/// From so many crates on, one name for different types misleads.
+const MANY_CRATES: usize = 3;
+
+/// Names that each crate may have for a type of its own, and why. They are read with the name of their crate.
+const SHARED_NAMES: &[(&str, &str)] = &[
+    ("Error", "what can go wrong in a crate, or in a module of it: everybody looks for it under this name"),
+    ("Settings", "what a crate reads of the settings: the sections that are its own"),
+];
+
+/// The name of the type that a line makes public, for everybody and not for its crate alone.
+fn public_type(line: &str) -> Option<&str> {
+    let declared = line.trim_start().strip_prefix("pub ")?;
+    let name = ["struct ", "enum ", "trait ", "type "].iter().find_map(|kind| declared.strip_prefix(kind))?;
+    // A macro names its types elsewhere.
+    name.split(|one: char| !one.is_alphanumeric() && one != '_').next().filter(|name| !name.is_empty())
+}
+
+#[test]
+fn the_name_of_a_public_type_says_what_it_is() {
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in sources() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let file = named(&file);
+        if file.split('/').nth(2) == Some("src") {
+            for name in text.lines().filter_map(public_type) {
+                files.entry(name.to_owned()).or_default().insert(file.clone());
+            }
+        }
+    }
+    assert!(files.len() > 200, "{}", files.len());
+    files.retain(|_, files| {
+        let crates: BTreeSet<_> = files.iter().map(|file| file.split('/').nth(1)).collect();
+        crates.len() >= MANY_CRATES
+    });
+    let mut wrong = Vec::new();
+    for (name, files) in &files {
+        if !SHARED_NAMES.iter().any(|(shared, _)| shared == name) {
+            wrong.push(format!("{name} is another type in each of {files:?}: give each a name that says what it is"));
+        }
+    }
+    for (name, _) in SHARED_NAMES.iter().filter(|(name, _)| !files.contains_key(*name)) {
+        wrong.push(format!("{name} is public in fewer than {MANY_CRATES} crates: take it out of SHARED_NAMES"));
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[test]
+fn only_what_is_public_for_everybody_counts() {
+    assert_eq!(public_type("pub struct Draft<'a> {"), Some("Draft"));
+    assert_eq!(public_type("    pub enum Error {"), Some("Error"));
+    assert_eq!(public_type("pub trait Source: Send {"), Some("Source"));
+    assert_eq!(public_type("pub type Key = (String, i32);"), Some("Key"));
+    for other in
+        ["pub(crate) struct Part {", "struct Part;", "pub fn part() {", "/// pub struct Part", "pub struct $name {"]
+    {
+        assert_eq!(public_type(other), None, "{other}");
     }
 }
 
