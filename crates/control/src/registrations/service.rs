@@ -169,8 +169,8 @@ impl Inner {
     ) -> Result<(), ChangeError> {
         match published {
             Ok(()) => {}
-            Err(PublishError::TimedOut { id, limit, pending: Some(delivery) }) => {
-                self.tasks.spawn(Arc::clone(self).settle(change, delivery, id.clone()).in_current_span());
+            Err(PublishError::TimedOut { id, limit, pending: Some(receipt) }) => {
+                self.tasks.spawn(Arc::clone(self).settle(change, receipt, id.clone()).in_current_span());
                 return Err(ChangeError::Late(PublishError::TimedOut { id, limit, pending: None }));
             }
             Err(error) => {
