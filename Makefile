@@ -131,7 +131,7 @@ k8s-check: test-deps ## Check every overlay: types, schemas, references, network
 	cargo test --workspace --test manifests
 
 .PHONY: manifests
-manifests: deps ## Write the generated parts of k8s, docker-compose.yml and docs; a test compares them
+manifests: deps ## Write the generated parts of k8s, docker-compose.yml and the pages; a test compares them
 	cargo build -p weir
 	$(PROGRAMS)/weir manifests --write
 

@@ -58,6 +58,26 @@ pub struct SimulationSettings {
     pub secrets_file: PathBuf,
 }
 
+/// The JSON Schema of all settings, as `docs/settings.schema.json` has it.
+///
+/// # Errors
+/// The settings have a form that settings do not have.
+pub fn schema() -> anyhow::Result<String> {
+    Ok(format!("{:#}\n", service::settings::schema(DEFAULTS, &defaults()?)?))
+}
+
+/// The reference of all settings as Markdown, as `docs/settings.md` has it.
+///
+/// # Errors
+/// The settings have a form that settings do not have.
+pub fn reference() -> anyhow::Result<String> {
+    Ok(service::settings::page(DEFAULTS, &defaults()?)?)
+}
+
+fn defaults() -> anyhow::Result<Settings> {
+    Ok(service::load(DEFAULTS, None, [])?)
+}
+
 impl Settings {
     /// The settings as `file` and the environment make them.
     ///

@@ -1,4 +1,4 @@
-//! `weir manifests`: what follows from the catalogue in manifests and pages.
+//! `weir manifests`: what follows from the code in manifests and pages.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,18 +7,18 @@ use anyhow::Context as _;
 
 use crate::{manifests, out};
 
-/// Write the manifests and pages that follow from the descriptions of the services
+/// Write the manifests and pages that follow from the code
 ///
-/// Writes Deployments, Services, settings, topics, users, autoscalers, the services of docker-compose.yml, and tables
-/// in docs/. Some are whole files. Others are the lines between two markers in a file that is otherwise written by
-/// hand. Hosts, sizes and images stay as they are. Partitions and replicas of topics are those of
-/// k8s/base/kustomization.yaml.
+/// Writes Deployments, Services, settings, topics, users, autoscalers, the services of docker-compose.yml, the
+/// reference and the schema of the settings, and tables in docs/ and crates/sources. Some are whole files. Others are
+/// the lines between two markers in a file that is otherwise written by hand. Hosts, sizes and images stay as they
+/// are. Partitions and replicas of topics are those of k8s/base/kustomization.yaml.
 ///
 /// Without an option, weir manifests prints everything.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir manifests --check                 # in a checkout: exit code 1 if a file is not up to date
-  weir manifests --write                 # in a checkout, after a service or a topic was added
+  weir manifests --write                 # in a checkout, after something was added
   weir manifests --write build/manifests # elsewhere: each file, and each part of a file, on its own")]
 pub struct Manifests {
     /// Write them into the checkout of Weir in this folder, or into a folder that is not a checkout

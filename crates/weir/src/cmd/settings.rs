@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::out;
-use crate::settings::{DEFAULTS, Settings};
+use crate::settings::{reference, schema};
 
 /// Print the schema or the reference of the settings
 #[derive(Debug, clap::Args)]
@@ -32,26 +32,6 @@ impl SettingsCommand {
         out::say(text.trim_end());
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The JSON Schema of all settings.
-///
-/// # Errors
-/// The settings have a form that settings do not have.
-pub fn schema() -> anyhow::Result<String> {
-    Ok(format!("{:#}\n", service::settings::schema(DEFAULTS, &defaults()?)?))
-}
-
-/// The reference of all settings.
-///
-/// # Errors
-/// The settings have a form that settings do not have.
-pub fn reference() -> anyhow::Result<String> {
-    Ok(service::settings::page(DEFAULTS, &defaults()?)?)
-}
-
-fn defaults() -> anyhow::Result<Settings> {
-    Ok(service::load(DEFAULTS, None, [])?)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@ use std::path::Path;
 
 use super::*;
 
+const MENDS: &str = "this mends it: cargo run -p weir -- manifests --write";
+
 fn committed(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -23,14 +25,14 @@ fn difference(found: &str, expected: &str) -> Option<String> {
 #[test]
 fn the_page_is_what_the_command_prints() {
     let page = committed("settings.md");
-    let (_, rest) = page.split_once("<!-- settings -->\n").expect("the mark before");
-    let (found, _) = rest.split_once("\n<!-- end of settings -->").expect("the mark after");
+    let (_, rest) = page.split_once("<!-- written by weir manifests: settings -->\n").expect("the mark before");
+    let (found, _) = rest.split_once("<!-- end of what weir manifests writes -->").expect("the mark after");
     let difference = difference(found.trim(), reference().unwrap().trim());
-    assert_eq!(difference, None, "put what `weir settings reference` prints between the marks of docs/settings.md");
+    assert_eq!(difference, None, "docs/settings.md: {MENDS}");
 }
 
 #[test]
 fn the_schema_is_what_the_command_prints() {
     let difference = difference(&committed("settings.schema.json"), &schema().unwrap());
-    assert_eq!(difference, None, "weir settings schema > docs/settings.schema.json");
+    assert_eq!(difference, None, "docs/settings.schema.json: {MENDS}");
 }

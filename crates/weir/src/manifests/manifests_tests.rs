@@ -68,6 +68,18 @@ fn every_service_is_in_what_is_written() {
         let is_watched = all("k8s/base/services/health-check.toml").contains(&format!("name = \"{name}\""));
         assert_eq!(is_watched, !description.topics.is_empty(), "{name}");
     }
+    let (table, kinds) = (all("crates/sources/README.md.sources"), all("crates/sources/README.md.kinds"));
+    for source in sources::all() {
+        assert!(table.contains(&format!("\n| `{}` | {} |", source.name(), source.descriptor().about)), "{table}");
+        for platform in source.platforms() {
+            assert!(kinds.contains(&format!("\n| `{platform}` | ")), "{platform}: {kinds}");
+        }
+    }
+    assert!(table.contains("| `events.facebook.*`, `events.instagram.*` | – |"), "{table}");
+    assert!(table.contains("| `events.github.*` | `x-github-event`, `x-github-delivery` |"), "{table}");
+    assert!(kinds.contains("\n| `whatsapp` | none |\n| `github` | `check_run`, `check_suite`, "), "{kinds}");
+    assert!(all("docs/settings.md.settings").contains("\n| `replication_factor` | "));
+    assert!(all("docs/settings.schema.json").ends_with("}\n"));
     assert!(
         all("k8s/components/strimzi/topics.yaml").contains("\n  replicas: 3\n"),
         "three copies unless a base says otherwise"

@@ -1,4 +1,5 @@
-//! The part of the manifests, of compose and of the pages of docs/ that follows from what the services are.
+//! The part of the manifests, of compose and of the pages that follows from what the services, the sources and the
+//! settings are.
 //!
 //! A piece is a whole file, or the lines between two markers of a file that is written by hand. Nothing that a person
 //! decides is here: hosts, sizes and images are in the overlays, and `k8s/base/kustomization.yaml` says how many partitions
@@ -15,7 +16,7 @@ use anyhow::Context as _;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use self::model::Model;
-use crate::settings::{DEFAULTS, Settings};
+use crate::settings::{DEFAULTS, Settings, reference, schema};
 use crate::strimzi;
 
 /// The Kafka cluster of `k8s/components/strimzi`.
@@ -67,6 +68,8 @@ const TEMPLATES: &[(&str, &str, &str)] = &[
     ("docs/topics.md", "topics", template!("docs-topics.md")),
     ("docs/topics.md", "sources", template!("docs-sources.md")),
     ("docs/security.md", "principals", template!("docs-principals.md")),
+    ("crates/sources/README.md", "sources", template!("sources-sources.md")),
+    ("crates/sources/README.md", "kinds", template!("sources-kinds.md")),
 ];
 
 /// Something that is written.
@@ -123,7 +126,7 @@ pub fn is_checkout(root: &Path) -> bool {
 /// Everything that is written, for the checkout in this folder; where there is none, with three copies of each partition.
 ///
 /// # Errors
-/// A number of partitions or copies that the settings refuse.
+/// A number of partitions or copies that the settings refuse; settings of a form that settings do not have.
 pub fn pieces(root: &Path) -> anyhow::Result<Vec<Piece>> {
     let settings = settings(root)?;
     let model = Model::of(&settings);
@@ -142,6 +145,11 @@ pub fn pieces(root: &Path) -> anyhow::Result<Vec<Piece>> {
     {
         let path = format!("k8s/components/strimzi/{name}.yaml");
         pieces.push(Piece { path, block: "", text: format!("# Written by `weir manifests --write`.\n{text}") });
+    }
+    for (path, block, text) in
+        [("docs/settings.md", "settings", reference()?), ("docs/settings.schema.json", "", schema()?)]
+    {
+        pieces.push(Piece { path: path.to_owned(), block, text });
     }
     Ok(pieces)
 }

@@ -1,4 +1,4 @@
-//! The tables of docs/ that are about more than one service.
+//! The tables of the pages: what is about more than one service, and what the sources are.
 
 use common::catalogue::{Description, Use};
 use serde::Serialize;
@@ -17,7 +17,17 @@ pub(super) struct TopicRow {
 #[derive(Debug, Serialize)]
 pub(super) struct SourceRow {
     name: &'static str,
-    platforms: &'static [&'static str],
+    about: &'static str,
+    platforms: Vec<PlatformRow>,
+    /// The headers without which a delivery of it cannot be verified or understood.
+    headers: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlatformRow {
+    name: &'static str,
+    /// The kinds that have a message of their own, by name.
+    kinds: Vec<&'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -30,8 +40,25 @@ pub(super) struct PrincipalRow {
 }
 
 pub(super) fn sources() -> Vec<SourceRow> {
-    let row = |source: &&'static dyn sources::Source| SourceRow { name: source.name(), platforms: source.platforms() };
-    sources::all().iter().map(row).collect()
+    sources::all().iter().map(|source| source_row(*source)).collect()
+}
+
+fn source_row(source: &dyn sources::Source) -> SourceRow {
+    let sources::Descriptor { name, about, platforms, sample_headers, .. } = *source.descriptor();
+    let topics = source.topics();
+    let kinds = |platform: &str| {
+        let prefix = format!("events.{platform}.");
+        let mut kinds: Vec<_> = topics.iter().filter_map(|topic| topic.strip_prefix(prefix.as_str())).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    };
+    SourceRow {
+        name,
+        about,
+        platforms: platforms.iter().map(|&name| PlatformRow { name, kinds: kinds(name) }).collect(),
+        headers: sample_headers("sample").into_iter().map(|(header, _)| header).collect(),
+    }
 }
 
 /// What each principal may do on Kafka, with the default names.
