@@ -1,6 +1,7 @@
-//! The checks that every JSON body passes first.
+//! What of a delivery every source reads in the same way: the checks that a JSON body passes first, a header, an id.
 
 use common::json::{self, Object, Sent, Value};
+use common::raw::v1::Delivery;
 use serde_json::error::Category;
 
 use crate::{Parsed, Reason};
@@ -80,6 +81,21 @@ pub fn object_as_sent(body: &[u8]) -> Result<(Object, Sent), Unreadable> {
         (Value::Object(object), sent) => Ok((object, sent)),
         (other, _) => Err(unreadable(Reason::WrongShape, format!("the body is {}, not a JSON object", kind(&other)))),
     }
+}
+
+/// An id as text: a string that is not empty, or a number by its text. Ids are numbers, and now and then texts.
+pub fn text_of(id: &Value) -> Option<String> {
+    match id {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// A header that the door kept, without the blanks around it. `None`: it is not there, or empty.
+pub fn kept_header<'a>(delivery: &'a Delivery, name: &str) -> Option<&'a str> {
+    let header = delivery.headers.iter().find(|header| header.name == name)?;
+    Some(header.value.trim()).filter(|value| !value.is_empty())
 }
 
 /// What a JSON value is, for people.

@@ -98,3 +98,28 @@ fn half_of_a_surrogate_pair_is_replaced_and_kept_as_it_was_sent() {
     assert_eq!(string(r#""\ud83d""#).as_deref(), Some("\u{fffd}"));
     assert_eq!(string("7"), None);
 }
+
+#[test]
+fn a_header_that_is_empty_is_not_there() {
+    let header_of =
+        |name: &str, value: &str| common::raw::v1::Header { name: name.to_owned(), value: value.to_owned() };
+    let delivery = Delivery {
+        headers: vec![header_of("a", " "), header_of("b", " x "), header_of("b", "y")],
+        ..Delivery::default()
+    };
+    let header = |name| kept_header(&delivery, name);
+    assert_eq!((header("a"), header("b"), header("c")), (None, Some("x"), None));
+}
+
+#[test]
+fn an_id_is_a_number_or_a_text() {
+    let of = |json: &str| text_of(&json::parse(json).unwrap());
+    for (json, id) in
+        [("7", "7"), ("\"a-7\"", "a-7"), ("123456789012345678901234567890", "123456789012345678901234567890")]
+    {
+        assert_eq!(of(json).as_deref(), Some(id));
+    }
+    for json in ["\"\"", "null", "true", "[7]", "{\"id\":7}"] {
+        assert_eq!(of(json), None, "{json}");
+    }
+}

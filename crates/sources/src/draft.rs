@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use common::activity::v1::Activity;
 use common::event::v1::{Context, Other};
-use common::json::Sent;
+use common::json::{Sent, Value};
 use common::{identity::Id, raw::v1::Delivery, time, topics};
 use prost::{Message as _, Name as _};
 use prost_types::Timestamp;
@@ -44,6 +44,15 @@ impl Time {
     /// The platform said this.
     pub fn at(time: Timestamp) -> Self {
         Self { sent: true, time: Some(time) }
+    }
+
+    /// What the platform said in a member that holds a time in RFC 3339. Where it is missing or null, nothing.
+    pub fn rfc3339(sent: Option<&Value>) -> Self {
+        match sent {
+            None | Some(Value::Null) => Self::default(),
+            Some(Value::String(text)) => time::from_rfc3339(text).map_or_else(Self::unreadable, Self::at),
+            Some(_) => Self::unreadable(),
+        }
     }
 
     /// The platform said something that is not a time.

@@ -2,9 +2,11 @@
 //! it means in the one common form.
 
 use common::activity::v1::Activity;
-use common::json::Object;
+use common::json::{self, Object};
+use common::raw::v1::Delivery;
 
 use crate::draft::Time;
+use crate::{Draft, ParsedEvent, Tenants};
 
 /// A kind of event. Its message implements this once, beside the kinds of the same matter, and the table of its platform
 /// lists it ([`Entry`]).
@@ -32,9 +34,12 @@ pub trait Kind: common::event::Event {
     }
 }
 
+/// Builds the event of a kind from the object that was sent.
+pub type Build = fn(Draft, &Delivery, &dyn Tenants, Object) -> ParsedEvent;
+
 /// A kind in the table of its platform, without its type. `B` is how the platform builds the event.
 #[derive(Debug)]
-pub struct Entry<B> {
+pub struct Entry<B = Build> {
     /// What the platform calls it.
     pub names: &'static [&'static str],
     /// The topic of its events, without the prefix of the installation.
@@ -52,6 +57,17 @@ impl<B> Entry<B> {
     pub const fn of<K: Kind>(build: B) -> Self {
         Self { names: K::NAMES, topic: K::TOPIC, subject: K::subject, time: K::time, build }
     }
+}
+
+impl Entry {
+    /// The entry of a kind whose message is read from the object that was sent, and from nothing else.
+    pub const fn typed<K: Kind>() -> Self {
+        Self::of::<K>(build::<K>)
+    }
+}
+
+fn build<K: Kind>(draft: Draft, delivery: &Delivery, tenants: &dyn Tenants, sent: Object) -> ParsedEvent {
+    draft.typed(delivery, tenants, json::read_event::<K>(sent, ""))
 }
 
 /// `push` of `events.github.push`.

@@ -6,7 +6,7 @@
 //! * [`secrets`]: what a secret stands for, and what is wrong with one that can verify nothing
 //! * [`parsed`]: what came out of a delivery: typed events, and what was refused with its reason
 //! * [`signature`]: HMAC headers, read strictly and compared in constant time
-//! * [`body`]: the checks that every JSON body passes first
+//! * [`body`]: the checks that every JSON body passes first, a header that was kept, an id as text
 //! * [`kind`]: what a kind of event is, declared once with its message
 //! * [`draft`]: builds an event with its context, its bytes and its activities
 //! * [`meta`], [`github`], [`standard_webhooks`]: the platforms

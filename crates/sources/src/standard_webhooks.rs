@@ -12,7 +12,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use common::event::Event as _;
 use common::json::{self, Value};
 use common::standard_webhooks::v1::Message;
-use common::{identity::Id, raw::v1::Delivery, time};
+use common::{identity::Id, raw::v1::Delivery};
 use http::HeaderMap;
 use secrecy::ExposeSecret as _;
 
@@ -126,8 +126,7 @@ impl Source for StandardWebhooks {
             Ok(read) => read,
             Err(unreadable) => return unreadable.refuse(&delivery.body),
         };
-        let id = delivery.headers.iter().find(|header| header.name == ID).map(|header| header.value.trim());
-        let Some(id) = id.filter(|id| !id.is_empty()) else {
+        let Some(id) = body::kept_header(delivery, ID) else {
             let message = format!("the header {ID} is missing: the message has no identity");
             return Parsed::refused(Reason::MissingHeader, message, &delivery.body);
         };
@@ -155,11 +154,7 @@ impl Kind for Message {
     /// Where the payload is of the recommended shape. The timestamp of the header is the time of an attempt, not of what
     /// happened.
     fn time(sent: &json::Object) -> Time {
-        match sent.get("timestamp") {
-            None | Some(Value::Null) => Time::default(),
-            Some(Value::String(text)) => time::from_rfc3339(text).map_or_else(Time::unreadable, Time::at),
-            Some(_) => Time::unreadable(),
-        }
+        Time::rfc3339(sent.get("timestamp"))
     }
 }
 

@@ -1,21 +1,14 @@
-//! A delivery's headers, its body as JSON, and whose it is.
+//! A delivery's body as JSON, and whose it is.
 
 use std::borrow::Cow;
 
-use common::json::{self, Object, Value};
-use common::raw::v1::Delivery;
+use common::json::{self, Object};
 use serde_json::value::RawValue;
 
-use crate::body::unmarked;
+use crate::body::{text_of, unmarked};
 
 /// Whose a delivery is: the id of the first of these members that is there.
 const OWNERS: [&str; 4] = ["repository", "organization", "installation", "enterprise"];
-
-/// A header of a delivery that is there and not empty.
-pub(super) fn header<'a>(delivery: &'a Delivery, name: &str) -> Option<&'a str> {
-    let header = delivery.headers.iter().find(|header| header.name == name)?;
-    Some(header.value.trim()).filter(|value| !value.is_empty())
-}
 
 /// The JSON of a body. A webhook's content type is a form unless its owner chose JSON, and then the JSON is
 /// the form's field `payload`. Told apart by the body itself, because a form cannot begin like an object:
@@ -96,23 +89,14 @@ pub(super) fn account_in(json: &[u8]) -> Option<String> {
             if owner.id.get().starts_with(['{', '[']) {
                 return None;
             }
-            id_text(&json::parse(owner.id.get()).ok()?)
+            text_of(&json::parse(owner.id.get()).ok()?)
         },
     )
 }
 
 /// The account: the id of the repository, else of the organization, of the installation, of the enterprise.
 pub(super) fn account_of(object: &Object) -> Option<String> {
-    OWNERS.iter().find_map(|name| id_text(object.get(*name)?.get("id")?))
-}
-
-/// An id as text: ids are numbers, and now and then texts.
-fn id_text(id: &Value) -> Option<String> {
-    match id {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+    OWNERS.iter().find_map(|name| text_of(object.get(*name)?.get("id")?))
 }
 
 #[cfg(test)]

@@ -48,14 +48,3 @@ fn the_account_is_the_repository_else_what_is_around_it() {
         assert_eq!(account_in(body.as_bytes()), None, "{body}");
     }
 }
-
-#[test]
-fn a_header_that_is_empty_is_not_there() {
-    let header_of =
-        |name: &str, value: &str| common::raw::v1::Header { name: name.to_owned(), value: value.to_owned() };
-    let delivery = Delivery {
-        headers: vec![header_of("a", " "), header_of("b", " x "), header_of("b", "y")],
-        ..Delivery::default()
-    };
-    assert_eq!((header(&delivery, "a"), header(&delivery, "b"), header(&delivery, "c")), (None, Some("x"), None));
-}

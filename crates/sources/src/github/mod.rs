@@ -1,6 +1,6 @@
 //! GitHub's webhooks: one event in each delivery.
 //!
-//! * `delivery`: headers, form or JSON, whose it is
+//! * `delivery`: form or JSON, whose it is
 //! * `kinds`: each kind of event: its message, what it is about, when it happened, what it means
 
 use std::time::{Duration, SystemTime};
@@ -87,7 +87,7 @@ impl Source for GitHub {
             Ok(read) => read,
             Err(unreadable) => return unreadable.refuse(&delivery.body),
         };
-        let (name, guid) = match (delivery::header(delivery, EVENT), delivery::header(delivery, DELIVERY)) {
+        let (name, guid) = match (body::kept_header(delivery, EVENT), body::kept_header(delivery, DELIVERY)) {
             (Some(name), Some(guid)) => (name, guid),
             // Without its kind nobody can say what it means. Without its id it would get one from its
             // body alone, and two equal events (a ping, a label set twice) would become one.

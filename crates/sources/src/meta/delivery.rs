@@ -9,7 +9,7 @@ use super::cut::{self, Around, Delivery, Entry, List, Writer};
 use super::envelope::{envelope, place};
 use super::identity::{Occurrence, What};
 use super::kinds::{self, conversations};
-use super::members::{Members as _, text_of};
+use super::members::Members as _;
 use super::sent::Texts;
 use super::time;
 use crate::body;
@@ -217,7 +217,7 @@ impl<'a> Parser<'a> {
                 let value = Value::String(field);
                 let occurrence = Occurrence { field: "changed_fields", what: What::Value(&value), own_time: false };
                 let draft = self.draft(entry, &occurrence, Time::default(), None);
-                let kind = format!("changed_fields/{}", text_of(&value).unwrap_or_default());
+                let kind = format!("changed_fields/{}", body::text_of(&value).unwrap_or_default());
                 Ok(self.other(draft, around, kind, text))
             }
             (list, value) => Err((

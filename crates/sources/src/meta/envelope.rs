@@ -7,8 +7,7 @@ use common::meta::v1::Envelope;
 use serde_json::value::RawValue;
 
 use super::cut::{Around, List};
-use super::members::text_of;
-use crate::body;
+use crate::body::{self, text_of};
 
 /// What has no field, by its path.
 type Unknown = BTreeMap<String, String>;

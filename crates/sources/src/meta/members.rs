@@ -2,14 +2,7 @@
 
 use common::json::{Object, Value};
 
-/// A string that is not empty, or a number by its text.
-pub(super) fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) if !text.is_empty() => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
+use crate::body::text_of;
 
 /// Looks for members of an object.
 pub(super) trait Members {

@@ -6,12 +6,10 @@
 use common::activity::v1::{Activity, Actor, Object, Verb};
 use common::github::v1::{self as proto, IssueInfo, PullRequestInfo, RepositoryInfo, TeamInfo, UserInfo};
 use common::json::{self, Value};
-use common::raw::v1::Delivery;
 use common::time::{from_rfc3339, from_seconds};
 
 use crate::draft::Time;
-use crate::kind::{self, Kind};
-use crate::{Draft, ParsedEvent, Tenants};
+use crate::kind::Entry;
 
 /// The key of a kind: a word, and the path of the id (see [`key`]).
 macro_rules! key {
@@ -41,20 +39,6 @@ mod issues;
 mod pull_requests;
 mod repository;
 
-/// Builds the event of a kind.
-type Build = fn(Draft, &Delivery, &dyn Tenants, json::Object) -> ParsedEvent;
-
-/// A kind of GitHub's.
-pub(super) type Entry = kind::Entry<Build>;
-
-const fn entry<K: Kind>() -> Entry {
-    Entry::of::<K>(build::<K>)
-}
-
-fn build<K: Kind>(draft: Draft, delivery: &Delivery, tenants: &dyn Tenants, sent: json::Object) -> ParsedEvent {
-    draft.typed(delivery, tenants, json::read_event::<K>(sent, ""))
-}
-
 /// The kind of that name, as `X-GitHub-Event` sends it.
 pub(super) fn named(name: &str) -> Option<&'static Entry> {
     KINDS.iter().find(|kind| kind.names.contains(&name))
@@ -63,7 +47,7 @@ pub(super) fn named(name: &str) -> Option<&'static Entry> {
 macro_rules! kinds {
     ($($message:ident)+) => {
         /// Every kind that has a message of its own.
-        pub(super) static KINDS: &[Entry] = &[$(entry::<proto::$message>()),+];
+        pub(super) static KINDS: &[Entry] = &[$(Entry::typed::<proto::$message>()),+];
     };
 }
 
