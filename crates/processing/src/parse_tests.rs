@@ -19,6 +19,7 @@ static SCRIPT: Descriptor = Descriptor {
     traits: Traits { answer_within: Duration::from_secs(1), retries: true, max_body: 1 },
     handshake: false,
     signature: "",
+    sample_signature: "",
     kept_headers: &[],
     setup: "",
     sample_headers: |_| Vec::new(),

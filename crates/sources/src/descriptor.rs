@@ -17,12 +17,15 @@ pub struct Descriptor {
     pub handshake: bool,
     /// The lowercase name of the header that holds the signature.
     pub signature: &'static str,
+    /// A value of that header which is of the right form and fits no secret. Tests verify it, together with the headers of
+    /// a sample.
+    pub sample_signature: &'static str,
     /// Lowercase names of the headers that go into `Delivery.headers`.
     pub kept_headers: &'static [&'static str],
     /// What to do at the platform once an endpoint is registered, for people.
     pub setup: &'static str,
-    /// The headers without which a delivery cannot be understood, for a sample of this name: `<kind>` or
-    /// `<kind>.<what>`, as fixtures are called. Tests and the fuzzer send them.
+    /// The headers without which a delivery cannot be verified or understood, for a sample of this name: `<kind>` or
+    /// `<kind>.<what>`, as fixtures are called. The signature is not among them. Tests and the fuzzer send them.
     pub sample_headers: fn(&str) -> Vec<(&'static str, String)>,
 }
 

@@ -59,6 +59,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     traits: Traits { answer_within: Duration::from_secs(12), retries: true, max_body: 1 << 20 },
     handshake: false,
     signature: SIGNATURE,
+    sample_signature: "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     kept_headers: &[ID, TIMESTAMP, "content-type", "user-agent"],
     setup: "Give the sender this URL; its signing secret is the one you registered.",
     sample_headers: |name| vec![(ID, format!("msg_2x7Kq0_{name}")), (TIMESTAMP, "1767616201".to_owned())],

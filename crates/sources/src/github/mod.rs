@@ -30,6 +30,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     traits: Traits { answer_within: Duration::from_secs(8), retries: false, max_body: 25 << 20 },
     handshake: false,
     signature: SIGNATURE,
+    sample_signature: "sha256=0000000000000000000000000000000000000000000000000000000000000000",
     kept_headers: &[
         EVENT,
         DELIVERY,

@@ -53,6 +53,7 @@ static DESCRIPTOR: Descriptor = Descriptor {
     },
     handshake: true,
     signature: SIGNATURE,
+    sample_signature: "sha256=0000000000000000000000000000000000000000000000000000000000000000",
     kept_headers: &["content-type", "facebook-api-version"],
     setup: "In the app: Webhooks, Page, Subscribe: this URL and the verify token; then subscribe each page.",
     sample_headers: |_| Vec::new(),
