@@ -35,14 +35,7 @@ type Place = Box<dyn Fn(&str) -> Parsed + Send>;
 /// Where a member can stand: first in a fixture of each platform, once more in a kind that has no message, and in the
 /// places that Meta's deliveries are cut apart at.
 fn places() -> Vec<Place> {
-    let one_event = |sample: &samples::Sample| {
-        let parsed = sample.source.parse(&sample.delivery(), &Registrations::default());
-        parsed.items.len() == 1 && parsed.events().count() == 1 && sample.body.starts_with(b"{")
-    };
-    let mut samples = samples::all();
-    samples.retain(one_event);
-    samples.dedup_by_key(|sample| sample.platform);
-    assert_eq!(samples.len(), sources::all().iter().flat_map(|source| source.platforms()).count());
+    let samples = samples::of_one_event();
     let unknown = samples.iter().map(|sample| samples::Sample { name: "no_such_kind".to_owned(), ..sample.clone() });
     let samples: Vec<_> = samples.iter().cloned().chain(unknown).collect();
     let mut places: Vec<Place> = vec![Box::new(meta), Box::new(around)];

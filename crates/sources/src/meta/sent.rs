@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use common::json::Sent;
+use common::json::{self, Sent};
 use common::raw::v1::Delivery;
 
 use super::delivery;
@@ -42,10 +42,11 @@ pub(super) fn items(delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<
     let text = std::str::from_utf8(body::unmarked(&delivery.body)).unwrap_or_default();
     match delivery::parse_text(delivery, &Nobody, text, Sent::new(), &mut kept) {
         // A delivery of one item is that item in its envelope, as it was signed.
-        Ok(parsed) if parsed.items.len() == 1 => return whole(),
+        Ok(parsed) | Err(parsed) if parsed.items.len() == 1 => return whole(),
         // Only a repaired text can be cut, and nobody sent that.
-        Err(_) => return whole(),
-        Ok(_) => {}
+        Err(_) if json::repair(text).is_some() => return whole(),
+        // Something could not be cut, and is refused. The others are as they came.
+        Ok(_) | Err(_) => {}
     }
     kept.texts.into_iter().map(|(position, text)| (position, text.into())).collect()
 }

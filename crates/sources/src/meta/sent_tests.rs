@@ -29,3 +29,13 @@ fn the_only_item_is_the_body() {
     let body = format!(r#"{{ "entry" : [ {{"id":"7","changes":[{FIRST}]}} ] }}"#);
     assert_eq!(sent(&body, &[0]), [(0, body.into())].into());
 }
+
+#[test]
+fn an_entry_that_cannot_be_cut_leaves_the_others_alone() {
+    let entry = |change: &str| format!(r#"{{"id":"7","changes":[{change}]}}"#);
+    let body = format!(r#"{{"object":"page","entry":[{},5,{}]}}"#, entry(FIRST), entry(SECOND));
+    let enclosed = |change: &str| format!(r#"{{"object":"page","entry":[{}]}}"#, entry(change));
+    let expected = [(0, enclosed(FIRST).into()), (2, enclosed(SECOND).into())];
+    assert_eq!(sent(&body, &[0, 2]), expected.into());
+    assert_eq!(sent(r#"{"entry":[5]}"#, &[0]), [(0, r#"{"entry":[5]}"#.into())].into());
+}

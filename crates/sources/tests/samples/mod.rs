@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use common::raw::v1::{Delivery, Header};
+use common::registrations::Registrations;
 use sources::Source;
 
 /// A fixture.
@@ -66,6 +67,28 @@ fn of_platform(source: &'static dyn Source, platform: &'static str) -> Vec<Sampl
         Sample { source, platform, name, file, body }
     };
     files.into_iter().map(sample).collect()
+}
+
+/// For each platform the first fixture that one event and nothing else comes out of: a JSON object, or a list of one.
+pub(crate) fn of_one_event() -> Vec<Sample> {
+    let is_one = |sample: &Sample| {
+        let begin: Vec<u8> = sample.body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).take(2).collect();
+        let parsed = sample.source.parse(&sample.delivery(), &Registrations::default());
+        (begin.starts_with(b"{") || begin == b"[{") && parsed.items.len() == 1 && parsed.events().count() == 1
+    };
+    let mut one: Vec<Sample> = all().into_iter().filter(is_one).collect();
+    one.dedup_by_key(|sample| sample.platform);
+    for source in sources::all() {
+        for platform in source.platforms() {
+            assert!(
+                one.iter().any(|sample| sample.platform == *platform),
+                "{}, {platform}: no fixture has exactly one event and nothing else: add one to \
+                 crates/sources/fixtures/{platform}, for the tests that put something into it",
+                source.name()
+            );
+        }
+    }
+    one
 }
 
 /// Whether a file is the golden one of a fixture.
