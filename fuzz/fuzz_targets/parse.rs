@@ -2,19 +2,24 @@
 //! and the same bytes make the same ids whenever they arrive.
 #![no_main]
 
+mod stable;
+
 use common::event::EVENT_TYPES;
 use common::raw::v1::{Delivery, Header};
 use common::registrations::Registrations;
 use libfuzzer_sys::fuzz_target;
 use sources::Item;
 
-fuzz_target!(|input: (u8, &[u8])| {
-    let (kind, body) = input;
-    // A topic ends with the name of its kind; one more kind has no message.
-    let kind = EVENT_TYPES.get(usize::from(kind) % (EVENT_TYPES.len() + 1));
-    let kind = kind.and_then(|event| event.topic.rsplit('.').next());
+/// A kind that has no message.
+const UNTYPED: &str = "unheard_of";
+
+fuzz_target!(|input: &[u8]| {
+    let Some((number, body)) = input.split_first_chunk() else { return };
+    // A topic ends with the name of its kind.
+    let kinds = EVENT_TYPES.iter().filter_map(|event| event.topic.rsplit('.').next()).chain([UNTYPED]);
+    let kind = stable::chosen(u16::from_le_bytes(*number), kinds).unwrap_or(UNTYPED);
     for source in sources::all() {
-        let headers = (source.descriptor().sample_headers)(kind.unwrap_or("unheard_of"));
+        let headers = (source.descriptor().sample_headers)(kind);
         let mut delivery = Delivery {
             delivery_id: "0".repeat(32),
             source: source.name().into(),
