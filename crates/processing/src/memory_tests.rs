@@ -31,7 +31,7 @@ fn padded(object: &str, bytes: usize) -> String {
     object.replace('}', &format!(r#","p":"{pad}"}}"#)).replace("{,", "{")
 }
 
-/// Bodies whose values take most of what there is in them; each, and how it is to be read.
+/// Bodies whose values take most of what there is in them: the source, the name of a sample with its headers, the body.
 fn body(shape: &str) -> (&'static str, &'static str, String) {
     const MIB: usize = 1 << 20;
     match shape {
@@ -92,14 +92,15 @@ fn one_delivery_is_read() {
         .split_once('/')
         .map_or((&*shape, Limit::default()), |(shape, _)| (shape, Limit { factor: 1_000_000, ..Limit::default() }));
     let (source, event, body) = body(shape);
-    let header = |name: &str, value: &str| common::raw::v1::Header { name: name.into(), value: value.into() };
+    let samples = sources::by_name(source).unwrap().descriptor().sample_headers;
+    let header = |(name, value): (&str, String)| common::raw::v1::Header { name: name.into(), value };
     let delivery = Delivery {
         delivery_id: "d".into(),
         source: source.into(),
         endpoint: "app".into(),
         tenant: "acme".into(),
         received_at: Some(Timestamp { seconds: 1_700_000_000, nanos: 0 }),
-        headers: vec![header("x-github-event", event), header("x-github-delivery", "d"), header("webhook-id", "d")],
+        headers: samples(event).into_iter().map(header).collect(),
         body: body.into(),
         ..Delivery::default()
     };

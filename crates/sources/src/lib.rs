@@ -95,17 +95,19 @@ pub trait Source: Send + Sync {
     }
     /// Everything that is in a delivery, in its order.
     fn parse(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Parsed;
-    /// What is in a body, counted before anything of it is built.
+    /// What is in a body, counted before anything of it is built. Overridden where a delivery has several items: each
+    /// becomes a record of its own, which takes far more memory than its values.
     fn scan(&self, body: &[u8]) -> Scan {
         json::scan(body)
     }
     /// The bytes of items of a delivery as they came, by their positions: the body, or one item of it in its envelope.
+    /// Overridden where a delivery has several items: a dead letter of one must not bring its neighbours again.
     fn sent(&self, delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<u32, Bytes> {
         positions.iter().map(|position| (*position, delivery.body.clone())).collect()
     }
 }
 
-/// Every source there is.
+/// Every source there is, in the order of tables and of help: a new one is the last.
 pub fn all() -> &'static [&'static dyn Source] {
     &[&meta::Meta, &github::GitHub, &standard_webhooks::StandardWebhooks]
 }
