@@ -7,7 +7,7 @@ use std::{env, error::Error, fs};
 
 use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label, Type};
-use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
 
 /// What every typed event has as its first field, and nothing else.
 const CONTEXT: &str = ".weir.event.v1.Context";

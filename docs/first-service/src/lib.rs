@@ -108,7 +108,7 @@ impl Counts {
             }
             checks.database_ok();
         };
-        if shutdown.run_until_cancelled(prepare).await.is_none() {
+        if Box::pin(shutdown.run_until_cancelled(prepare)).await.is_none() {
             return Ok(());
         }
         let topics = [ACTIVITIES.name().to_owned()];

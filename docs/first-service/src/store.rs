@@ -22,7 +22,8 @@ const ADD: Statement = Statement::new(
     "INSERT INTO counts (tenant, verb, activities) VALUES ($1, $2, $3) \
      ON CONFLICT (tenant, verb) DO UPDATE SET activities = counts.activities + excluded.activities",
 );
-const FORGET: Statement = Statement::new("forgetting what cannot come again", "DELETE FROM counted WHERE day < $1").whole();
+const FORGET: Statement =
+    Statement::new("forgetting what cannot come again", "DELETE FROM counted WHERE day < $1").whole();
 const COUNTS: Statement =
     Statement::new("reading the counts of a tenant", "SELECT verb, activities FROM counts WHERE tenant = $1");
 
