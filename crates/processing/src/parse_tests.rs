@@ -173,7 +173,7 @@ fn what_the_process_ended_on_is_kept_whole_and_not_read() {
         let refused = refused(outcome);
         assert_eq!((refused.reason, refused.content_type), ("crash", "application/protobuf"));
         assert_eq!(refused.payload, payload);
-        assert!(refused.message.contains("ended 3 times"), "{}", refused.message);
+        assert!(refused.message.contains("crashed 3 times"), "{}", refused.message);
     }
 }
 
