@@ -25,6 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("loader", &["stage", "bus", "service", "lake", "common"]),
     ("health-check", &["bus", "service", "common"]),
     ("simulate", &["service", "common"]),
+    // The example, which is a service like any other.
+    ("first-service", A_SERVICE_MAY_USE),
     // And every service.
     ("weir", &["simulate", "control", "lake", "bus", "service", "sources", "common"]),
 ];
