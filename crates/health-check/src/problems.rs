@@ -228,7 +228,7 @@ fn advice(check: &str) -> &'static str {
         (
             "_endpoint_dead_letters",
             "Ask the sender of this endpoint. Read the reasons: weir dead-letters list --endpoint NAME. The door holds \
-             the endpoint back (429) until a minute after the last refusal.",
+             the endpoint back until a minute after the last refusal: with 429, or in the slow lane if its platform never re-sends.",
         ),
         (
             "_storms",
@@ -240,9 +240,10 @@ fn advice(check: &str) -> &'static str {
             "Give the endpoint a valid secret (weir register rotate), or start the service with the key file that sealed it.",
         ),
         (
-            "_database",
+            "registrations_database",
             "Check that the database answers (setting registrations.database). Deliveries are still processed meanwhile.",
         ),
+        ("_database", "Check that the database answers. The settings of the service say where it is."),
         (
             "_published",
             "Processing changed nothing. Configure the right database. If the database is right, set \

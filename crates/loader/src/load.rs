@@ -145,7 +145,7 @@ impl Loading {
                 let round = Round { version: Some(version), requests: plan.parts.len(), rows, received: plan.received };
                 return Ok(self.settle(decisions, &plan.parts, round));
             }
-            tracing::info!(table = self.table.name, version, "another writer committed first, retrying");
+            tracing::info!(table = self.table.name, version, "the commit is not in the table, retrying");
             if matches!(outcome, Outcome::Taken) {
                 // Whereas a commit of which nobody knows may yet come to be, and needs its files.
                 self.remove(store, &plan.made).await;

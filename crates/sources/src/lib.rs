@@ -101,7 +101,7 @@ pub trait Source: Send + Sync {
         json::scan(body)
     }
     /// The bytes of items of a delivery as they came, by their positions: the body, or one item of it in its envelope.
-    /// Overridden where a delivery has several items: a dead letter of one must not bring its neighbours again.
+    /// Overridden where a delivery has several items: the dead letter of one keeps and shows that one.
     fn sent(&self, delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<u32, Bytes> {
         positions.iter().map(|position| (*position, delivery.body.clone())).collect()
     }

@@ -87,7 +87,7 @@ fn explain(status: &Status) -> String {
         Code::AlreadyExists => "to change it, use --update",
         Code::Aborted => "it was changed meanwhile: look at it (weir register get), then retry",
         Code::NotFound => "weir register list shows the existing ones",
-        Code::FailedPrecondition => "delete the accounts of the endpoint first: weir register list shows them",
+        Code::FailedPrecondition => "weir register list shows the endpoints and their accounts",
         Code::InvalidArgument => "correct the argument that it names",
         Code::Unavailable => {
             "the service, its database or the broker is unavailable: http://127.0.0.1:8081/health says which"

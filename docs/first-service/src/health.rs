@@ -7,6 +7,7 @@ use service::{Action, CheckHandle, CheckSpec, Health};
 use stage::{LogChecks, Progress};
 
 use crate::STAGE;
+use crate::store::Store;
 
 /// Its checks.
 #[derive(Debug, Clone)]
@@ -29,6 +30,17 @@ impl Checks {
             log: LogChecks::new(health, "counts_log", "counts_topics"),
             progress: Progress::new(health, "counts_progress", "counts_partitions", STAGE, stalled_after),
             database: health.check(database),
+        }
+    }
+
+    /// Asks the database, again and again.
+    pub(crate) async fn database(&self, store: &Store, every: Duration) {
+        loop {
+            match store.ping().await {
+                Ok(()) => self.database_ok(),
+                Err(error) => self.database_failed(&error),
+            }
+            tokio::time::sleep(every).await;
         }
     }
 

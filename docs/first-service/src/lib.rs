@@ -12,7 +12,7 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::catalogue::{Answer, Description, Need, Runs, Scales, TopicUse, Use};
 use common::topics::{ACTIVITIES, DEAD_LETTERS};
@@ -27,7 +27,7 @@ use crate::health::Checks;
 use crate::pipeline::Counting;
 use crate::proto::count_service_server::{CountService, CountServiceServer, SERVICE_NAME};
 use crate::proto::{CountRequest, CountResponse};
-pub use crate::settings::{CountsSettings, DEFAULTS, Settings};
+pub use crate::settings::{COUNTS_DEFAULTS, CountsSettings, DEFAULTS, Settings};
 use crate::store::Store;
 
 /// The name of the service, of its hop and of its stage.
@@ -115,9 +115,13 @@ impl Counts {
         let consumer = opened.consumer_of_batches(&settings.counts.group, &topics)?;
         let (state, queues) = (consumer.state(), consumer.state());
         opened.host.counts().watch_queues(move || queues.queues(STAGE));
-        let (progress, every, after) = (checks.progress.clone(), opened.every, opened.after.clone());
+        let (watched, database, every, after) =
+            (checks.clone(), Arc::clone(&store), opened.every, opened.after.clone());
         opened.tasks().spawn(async move {
-            after.run_until_cancelled(progress.watch(&[("activities", state)], every)).await;
+            let consumers = [("activities", state)];
+            let watching =
+                async { tokio::join!(watched.progress.watch(&consumers, every), watched.database(&database, every)) };
+            after.run_until_cancelled(watching).await;
         });
         let driver = Driver {
             shutdown,
@@ -129,7 +133,7 @@ impl Counts {
         let counts = opened.host.counts().hop(STAGE);
         let counting = Counting { store, producer: opened.producer.clone(), checks, counts };
         let lane = Lane { name: "activities", consumer, ahead: 2, readers: 1 };
-        driver.run(Arc::new(counting), 0, lane, []).await
+        driver.run(Arc::new(counting), Instant::now(), lane, []).await
     }
 }
 

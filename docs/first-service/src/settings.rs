@@ -10,8 +10,11 @@ use common::units::{DAY, Millis};
 use database::{Location, Options};
 use serde::{Deserialize, Serialize};
 
+/// The defaults of its own section, as TOML with comments.
+pub const COUNTS_DEFAULTS: &str = include_str!("../settings.default.toml");
+
 /// The defaults of all settings of the service.
-pub const DEFAULTS: &[&str] = &[service::DEFAULTS, bus::DEFAULTS, include_str!("../settings.default.toml")];
+pub const DEFAULTS: &[&str] = &[service::DEFAULTS, bus::DEFAULTS, COUNTS_DEFAULTS];
 
 service::settings! {
     /// Everything that the process reads.

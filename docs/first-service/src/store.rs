@@ -22,8 +22,10 @@ const ADD: Statement = Statement::new(
     "INSERT INTO counts (tenant, verb, activities) VALUES ($1, $2, $3) \
      ON CONFLICT (tenant, verb) DO UPDATE SET activities = counts.activities + excluded.activities",
 );
-const FORGET: Statement =
-    Statement::new("forgetting what cannot come again", "DELETE FROM counted WHERE day < $1").whole();
+const FORGET: Statement = Statement::new(
+    "forgetting what does not come again",
+    "DELETE FROM counted WHERE id IN (SELECT id FROM counted WHERE day < $1 LIMIT $2)",
+);
 const COUNTS: Statement =
     Statement::new("reading the counts of a tenant", "SELECT verb, activities FROM counts WHERE tenant = $1");
 
@@ -66,9 +68,14 @@ impl Store {
         change.commit().await
     }
 
-    /// Forgets the ids of activities that were counted before a day: none of them is on the log any more.
-    pub(crate) async fn forget_before(&self, day: i64) -> Result<(), Error> {
-        self.0.run(&FORGET, &[day.into()]).await
+    /// Forgets the ids of activities that were counted before a day, `most` at the most: a large change would hold up
+    /// everybody.
+    pub(crate) async fn forget_before(&self, day: i64, most: i64) -> Result<(), Error> {
+        self.0.run(&FORGET, &[day.into(), most.into()]).await
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), Error> {
+        self.0.ping().await
     }
 
     /// How many activities a tenant has had, by verb.

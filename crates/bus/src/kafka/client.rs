@@ -175,7 +175,7 @@ impl Events {
         // Each attempt fails anew; once is enough to be told.
         let known = lock(&self.refusal).replace(refusal.clone());
         if known.is_none_or(|known| known.kind != refusal.kind) {
-            tracing::error!(client = self.client, %refusal, "authentication or TLS with kafka failed");
+            tracing::error!(client = self.client, %refusal, "the broker refused the connection");
         }
     }
 

@@ -69,6 +69,9 @@ impl Log {
         if settings.bus.data_dir.join("log").is_dir() && grpc.is_none() {
             return Ok(Self::Bus(Box::new(Bus::open(&settings.bus)?)));
         }
+        if grpc.is_some() {
+            return Err(unreachable.into());
+        }
         Err(unreachable).with_context(|| {
             format!(
                 "there is no log in {} (setting bus.data_dir), and no running weir up",
