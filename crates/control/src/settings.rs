@@ -50,11 +50,10 @@ impl RegistrationsSettings {
     /// # Errors
     /// What is wrong with `registrations.database`.
     pub fn options(&self, delivery: Duration) -> Result<Options, &'static str> {
-        let file = &self.password_file;
         Ok(Options {
             name: "registrations",
             location: Location::parse(&self.database)?,
-            password_file: (!file.as_os_str().is_empty()).then(|| file.clone()),
+            password_file: self.password_file.clone(),
             connections: self.max_connections,
             lock_timeout: Duration::from_millis(self.lock_timeout_ms),
             silent: Duration::from_millis(self.publish_timeout_ms).max(delivery) + TRANSACTION_SPARE,
@@ -74,9 +73,7 @@ impl RegistrationsSettings {
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if let Err(problem) = Location::parse(&self.database) {
-            let fix =
-                "use sqlite://path, or postgres://user@host:port/name with the password in registrations.password_file";
-            problems.push(Problem::new("registrations.database", problem, fix));
+            problems.push(Problem::new("registrations.database", problem, Location::hint("registrations")));
         }
         problems
     }

@@ -30,8 +30,8 @@ pub struct Options {
     pub name: &'static str,
     /// Where it is.
     pub location: Location,
-    /// A file with the password of the PostgreSQL user.
-    pub password_file: Option<PathBuf>,
+    /// A file with the password of the PostgreSQL user; empty: none.
+    pub password_file: PathBuf,
     /// Connections at the most.
     pub connections: u32,
     /// For how long a change waits for its lock.

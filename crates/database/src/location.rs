@@ -33,6 +33,12 @@ impl Location {
         }
         Ok(Self::Postgres(text.to_owned()))
     }
+
+    /// What to write instead of what [`parse`](Self::parse) refuses, in a section of the settings that has `password_file`
+    /// too.
+    pub fn hint(section: &str) -> String {
+        format!("use sqlite://path, or postgres://user@host:port/name with the password in {section}.password_file")
+    }
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ impl Server {
         let name = options.name;
         // The driver's error would show the URL, and with it whatever stands there by mistake.
         let mut connect: PgConnectOptions = url.parse().map_err(|_| Error::Url { name })?;
-        if let Some(file) = &options.password_file {
+        let file = &options.password_file;
+        if !file.as_os_str().is_empty() {
             let failed = |source| Error::PasswordFile { name, file: file.clone(), source };
             let password = std::fs::read_to_string(file).map_err(failed)?;
             connect = connect.password(password.trim_end_matches(['\r', '\n']));

@@ -6,13 +6,12 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bus::dead_letters;
-use bus::{AckOutcome, Bus, ConsumerState, Incoming, Producer};
+use bus::{Bus, ConsumerState, Incoming, Producer};
 use common::load::v1::LoadRequest;
 use lake::Lake;
 use object_store::path::Path;
-use service::{HopCounts, What, trace};
-use stage::{Room, Stage};
+use service::{HopCounts, trace};
+use stage::{Origin, RefusedRecord, Room, Stage};
 use tokio_util::sync::CancellationToken;
 
 use crate::LoaderSettings;
@@ -153,34 +152,10 @@ impl Pipeline {
     /// What is no request becomes a dead letter. Nothing is lost without a word: the request behind it begins at an
     /// offset that the table has not come to, and is held.
     async fn refuse(&self, record: Incoming, reason: &'static str, message: String) {
-        let Incoming { coordinates, payload, headers, ack, .. } = record;
-        tracing::error!(at = %coordinates, reason, message, "a record on topic loads is not a valid load request");
-        let draft = dead_letters::Draft {
-            stage: STAGE,
-            reason,
-            message,
-            at: &coordinates,
-            index: 0,
-            source: "",
-            endpoint: "",
-            tenant: "",
-            delivery_id: "",
-            payload: payload.unwrap_or_default(),
-            content_type: "application/protobuf",
-            failed_at: service::clock::timestamp(),
-            attempts: headers.attempts.saturating_add(1),
-            traceparent: headers.traceparent,
-        };
-        let mut taken = self.counts.take("", None, 1, COMES_AGAIN);
-        // Sent is not durable: where its topic refuses it the record comes again, and is counted then.
-        let ack = ack.watched(move |ended| {
-            if ended == AckOutcome::Completed {
-                taken.end(What::DeadLettered, 1);
-            }
-        });
-        if let Err(error) = self.producer.send_letter(draft, ack).await {
-            tracing::warn!(%error, "a dead letter was not sent, its record will be read again");
-        }
+        tracing::error!(at = %record.coordinates, reason, message, "a record on topic loads is not a valid load request");
+        let taken = self.counts.take("", None, 1, COMES_AGAIN);
+        let refused = RefusedRecord { record, origin: Origin::default(), reason, message, taken };
+        refused.send(STAGE, &self.producer).await;
     }
 
     /// One commit for each table that has something waiting. Answers when the next one may be.

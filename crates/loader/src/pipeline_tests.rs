@@ -44,7 +44,7 @@ async fn a_dead_letter_that_was_refused_counts_as_coming_again() {
         ack,
     };
     pipeline.take_in(LoadRecord::of(record)).await;
-    assert_eq!(outcome.await.unwrap(), AckOutcome::Failed);
+    assert_eq!(outcome.await.unwrap(), bus::AckOutcome::Failed);
     let count = health.digest().counts.pop().unwrap();
     assert_eq!((count.taken_in, count.dead_lettered), (1, 0));
     assert_eq!(count.dropped.get(COMES_AGAIN), Some(&1));

@@ -12,6 +12,7 @@ pub(crate) mod expiry;
 mod files;
 pub mod names;
 mod pinned;
+mod refused;
 mod server;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ use crate::Problem;
 
 pub use client::Dial;
 pub(crate) use pinned::own;
+pub use refused::refused_certificate;
 pub(crate) use server::client_names;
 pub use server::{ServerTls, Tls};
 

@@ -11,6 +11,7 @@ mod output;
 pub mod pace;
 mod progress;
 mod rebuild;
+mod refused;
 mod retention;
 
 pub use claims::{ClaimChecks, StageClaims};
@@ -22,6 +23,7 @@ pub use outbox::{Emitted, Outbox};
 pub use output::{Item, Origin, OutputEvent, Refusals, RefusedItem, Work};
 pub use progress::{Partitions, Progress};
 pub use rebuild::{Claimed, Outputs};
+pub use refused::RefusedRecord;
 pub use retention::Retention;
 
 use std::time::Duration;

@@ -73,14 +73,10 @@ impl Error {
 
 /// What a status means for whoever asked, and what to do.
 fn explain(status: &Status) -> String {
-    // A connection that ended says why in its cause: with TLS 1.3 a client is refused when it has connected already.
-    let mut cause: &dyn std::error::Error = status;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    let cause = cause.to_string();
-    if cause.contains("ertificate") && status.code() != Code::PermissionDenied {
-        return format!("{cause} (give a certificate that this server trusts: --certificate-file and --key-file)");
+    if status.code() != Code::PermissionDenied
+        && let Some(refused) = service::tls::refused_certificate(status)
+    {
+        return format!("{refused} (give a certificate that this server trusts: --certificate-file and --key-file)");
     }
     let said = status.message();
     let hint = match status.code() {

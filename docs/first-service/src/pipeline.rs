@@ -5,13 +5,12 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::dead_letters;
-use bus::{Ack, AckOutcome, Incoming, Producer};
+use bus::{Ack, Incoming, Producer};
 use common::activity::v1::Activity;
 use common::event::v1::Context;
 use common::identity::Id;
 use service::{HopCounts, Taken, What, clock};
-use stage::{Room, Stage};
+use stage::{Origin, RefusedRecord, Room, Stage};
 
 use crate::STAGE;
 use crate::health::Checks;
@@ -66,7 +65,11 @@ impl Stage for Counting {
                     activities.insert(id, what);
                     counted.push((record.ack, taken));
                 }
-                Err(why) => refused.push((record, context, why, taken)),
+                Err((reason, message)) => {
+                    let Context { source, endpoint, tenant, delivery_id, received_at, .. } = context;
+                    let origin = Origin { source, endpoint, tenant, delivery_id, received_at };
+                    refused.push(RefusedRecord { record, origin, reason, message, taken });
+                }
             }
         }
         if !activities.is_empty() {
@@ -81,8 +84,9 @@ impl Stage for Counting {
             }
         }
         counted.into_iter().for_each(done);
-        for (record, context, (reason, message), taken) in refused {
-            self.refuse(record, &context, reason, message, taken).await;
+        // With their bytes as they came, and a reason.
+        for refused in refused {
+            refused.send(STAGE, &self.producer).await;
         }
         ControlFlow::Continue(())
     }
@@ -119,44 +123,6 @@ fn read(activity: &Activity, tenant: &str) -> Result<(String, Counted), (&'stati
 fn done((ack, mut taken): (Ack, Taken)) {
     taken.end(What::SentOn, 1);
     ack.complete();
-}
-
-impl Counting {
-    /// A record that cannot be counted becomes a dead letter: with its bytes as they came, and a reason.
-    async fn refuse(
-        &self,
-        record: Incoming,
-        context: &Context,
-        reason: &'static str,
-        message: String,
-        mut taken: Taken,
-    ) {
-        let Incoming { coordinates, payload, headers, ack, .. } = record;
-        let draft = dead_letters::Draft {
-            stage: STAGE,
-            reason,
-            message,
-            at: &coordinates,
-            index: 0,
-            source: &context.source,
-            endpoint: &context.endpoint,
-            tenant: &context.tenant,
-            delivery_id: &context.delivery_id,
-            payload: payload.unwrap_or_default(),
-            content_type: "application/protobuf",
-            failed_at: clock::timestamp(),
-            attempts: headers.attempts.saturating_add(1),
-            traceparent: headers.traceparent,
-        };
-        let ack = ack.watched(move |ended| {
-            if ended == AckOutcome::Completed {
-                taken.end(What::DeadLettered, 1);
-            }
-        });
-        if let Err(error) = self.producer.send_letter(draft, ack).await {
-            tracing::warn!(%error, "a dead letter was not sent, its record will be read again");
-        }
-    }
 }
 
 #[cfg(test)]

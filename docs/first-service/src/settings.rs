@@ -48,18 +48,16 @@ impl CountsSettings {
         let mut problems = Problems::of("counts");
         problems.check(!self.group.is_empty(), "group", "is empty", "name the group, for example weir-counts");
         if let Err(problem) = Location::parse(&self.database) {
-            let fix = "use sqlite://path, or postgres://user@host:port/name with the password in counts.password_file";
-            problems.check(false, "database", problem, fix);
+            problems.check(false, "database", problem, Location::hint("counts"));
         }
         problems.into_vec()
     }
 
     pub(crate) fn options(&self) -> Result<Options, &'static str> {
-        let file = &self.password_file;
         Ok(Options {
             name: "counts",
             location: Location::parse(&self.database)?,
-            password_file: (!file.as_os_str().is_empty()).then(|| file.clone()),
+            password_file: self.password_file.clone(),
             connections: 4,
             lock_timeout: Duration::from_secs(10),
             silent: Duration::from_secs(30),

@@ -148,6 +148,65 @@ fn servers_and_clients_are_built_in_their_stacks() {
     assert_eq!(wrong, [""; 0]);
 }
 
+/// Where the text of an error may be asked: adapters to what says no more than a text.
+const ASKS_TEXTS: &[&str] = &[
+    // Kafka's client has one code for most of what TLS and SASL refuse.
+    "crates/bus/src/kafka/refusal.rs",
+    // serde_json has no kind for what is nested too deep.
+    "crates/sources/src/body.rs",
+    // HTTP/2 keeps the text of what ended a connection.
+    "crates/service/src/tls/refused.rs",
+];
+
+/// A text is for people, and changes: what a program asks is a kind.
+#[test]
+fn no_decision_hangs_on_the_text_of_an_error() {
+    let (mut wrong, mut asking) = (Vec::new(), BTreeSet::new());
+    for file in sources() {
+        let (name, text) = (named(&file), std::fs::read_to_string(&file).unwrap());
+        let code = text.lines().take_while(|line| *line != "mod tests {").enumerate();
+        for (at, _) in code.filter(|(_, line)| asks_a_text(line)) {
+            if ASKS_TEXTS.contains(&name.as_str()) {
+                asking.insert(name.clone());
+            } else {
+                wrong.push(format!("{name}:{}: ask the kind of the error, not its text", at + 1));
+            }
+        }
+    }
+    let gone = ASKS_TEXTS.iter().filter(|name| !asking.contains(**name));
+    wrong.extend(gone.map(|name| format!("{name} asks no text any more: take it out of ASKS_TEXTS")));
+    assert_eq!(wrong, [""; 0]);
+}
+
+/// Whether a line looks into what is called as errors and their texts are.
+fn asks_a_text(line: &str) -> bool {
+    const ASKS: &[&str] = &["contains", "starts_with", "ends_with", "strip_prefix", "find", "matches"];
+    const TEXTS: &[&str] = &["error", "err", "cause", "reason", "message", "problem", "said", "to_string"];
+    ASKS.iter().any(|asks| {
+        line.match_indices(&format!(".{asks}(")).any(|(at, _)| {
+            let asked = line[..at].trim_end_matches("()");
+            let name =
+                asked.rsplit(|letter: char| letter != '_' && !letter.is_alphanumeric()).next().unwrap_or_default();
+            TEXTS.contains(&name)
+        })
+    })
+}
+
+#[test]
+fn what_asks_a_text_is_seen() {
+    for line in [
+        "if cause.contains(\"ertificate\") {",
+        "error.to_string().starts_with(\"no\")",
+        "status.message().find('x')",
+        "Some(text) if self.problem.ends_with(END) =>",
+    ] {
+        assert!(asks_a_text(line), "{line}");
+    }
+    for line in ["reasons.contains(&reason)", "text.find(ends)", "error.is_locked()", "path.starts_with(\"/\")"] {
+        assert!(!asks_a_text(line), "{line}");
+    }
+}
+
 /// The body limit of the gRPC server is set at each service, because only the service knows where a message ends.
 #[test]
 fn every_grpc_service_limits_its_messages() {

@@ -24,8 +24,14 @@ const HURRIED: Duration = Duration::from_millis(500);
 /// A database of registrations, with so much patience for locks and for changes that stand still.
 pub(crate) fn stored(database: &str, lock_timeout: Duration, silent: Duration) -> Stored {
     let location = Location::parse(database).unwrap();
-    let options =
-        Options { name: "registrations", location, password_file: None, connections: 4, lock_timeout, silent };
+    let options = Options {
+        name: "registrations",
+        location,
+        password_file: Default::default(),
+        connections: 4,
+        lock_timeout,
+        silent,
+    };
     Stored::open(options).unwrap()
 }
 

@@ -28,6 +28,8 @@ pub(super) enum What {
     Unknown(&'static [&'static str]),
     /// Nothing sets it.
     Missing,
+    /// The value has the wrong type.
+    Type { found: String, fix: String },
     /// The value is wrong.
     Value { problem: String, fix: String },
 }
@@ -85,8 +87,9 @@ impl Error {
                 format!("set `{name}` in [{section}], or {}{}", PREFIX, key.replace('.', "__").to_uppercase()),
             ),
             // A secret of the wrong type, as a text where a list of secrets is expected, is not quoted either.
-            What::Value { problem, fix } if is_secret(name) && problem.ends_with(NOT_EXPECTED) => {
-                (format!("the value{NOT_EXPECTED}"), fix)
+            What::Type { found, fix } => {
+                let found = if is_secret(name) { "the value".to_owned() } else { found };
+                (format!("{found} is not what is expected"), fix)
             }
             What::Value { problem, fix } => (problem, fix),
         };
@@ -101,8 +104,6 @@ fn key_of(path: &[Part]) -> String {
         Part::Index(index) => format!("{key}[{index}]"),
     })
 }
-
-const NOT_EXPECTED: &str = " is not what is expected";
 
 /// Whether a setting of this name holds what nobody should see.
 fn is_secret(name: &str) -> bool {
@@ -139,12 +140,11 @@ impl de::Error for Error {
             Unexpected::Map => "a section".to_owned(),
             other => other.to_string(),
         };
-        let problem = format!("{found}{NOT_EXPECTED}");
         let mut fix = format!("give {}", in_words(&expected.to_string()));
         if found == "a section" {
             fix.push_str("; write a name with dots in quotes: \"a.b\" = …");
         }
-        Error::new(What::Value { problem, fix })
+        Error::new(What::Type { found, fix })
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Error {

@@ -104,7 +104,7 @@ pub fn load<S: Settings>(
         let path = error.path();
         let repair = match error.what {
             What::Unknown(_) => None,
-            What::Missing | What::Value { .. } => fallback.get(&path).cloned(),
+            What::Missing | What::Type { .. } | What::Value { .. } => fallback.get(&path).cloned(),
         };
         let fault = error.into_fault();
         if !faults.iter().any(|known| known.key == fault.key) {
