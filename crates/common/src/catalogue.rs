@@ -120,8 +120,11 @@ impl Description {
 
     /// What becomes of what.
     pub fn flow(&self) -> Flow {
-        let names = |used| self.used(used).map(|one| one.topic.name.clone()).collect();
-        Flow { reads: names(Use::Input), writes: names(Use::Output) }
+        let names = |uses: &[Use]| {
+            let used = self.topics.iter().filter(|one| uses.contains(&one.used));
+            used.map(|one| one.topic.name.clone()).collect()
+        };
+        Flow { reads: names(&[Use::Input]), writes: names(&[Use::Output, Use::Publish]) }
     }
 
     /// The topics that have to be there before it works, each once.
@@ -145,6 +148,8 @@ pub enum Use {
     Output,
     /// Reads it without a group: keeps a table of it, or looks for single records.
     LookUp,
+    /// Writes what comes of its input for subscribers: no service of Weir reads it.
+    Publish,
     /// Writes what does not come of its input: what services tell each other, and what is sent again.
     Tell,
     /// Looks whether it is there and how it keeps its records.

@@ -81,7 +81,7 @@ impl Maker<'_> {
         for (n, TopicUse { topic, used, why, .. }) in topics.iter().enumerate() {
             let operations: &[Operation] = match used {
                 Use::Input | Use::LookUp => &[Operation::Read, Operation::DescribeConfigs],
-                Use::Output | Use::Tell => &[Operation::Write, Operation::DescribeConfigs],
+                Use::Output | Use::Publish | Use::Tell => &[Operation::Write, Operation::DescribeConfigs],
                 Use::Check => &[Operation::Describe, Operation::DescribeConfigs],
                 Use::Ends => &[Operation::Describe],
             };

@@ -41,8 +41,17 @@ fn every_topic_is_written_and_read_by_somebody() {
     let by = |uses: &[Use]| -> BTreeSet<&str> {
         all.iter().filter(|one| uses.contains(&one.used)).map(|one| one.topic.name.as_str()).collect()
     };
-    let (written, read) = (by(&[Use::Output, Use::Tell]), by(&[Use::Input, Use::LookUp]));
-    assert_eq!(written, read, "what nobody writes cannot be read, and what nobody reads need not be written");
+    let (written, published) = (by(&[Use::Output, Use::Tell]), by(&[Use::Publish]));
+    let read = by(&[Use::Input, Use::LookUp]);
+    let missing = |topics: &BTreeSet<&str>, what: &str| -> Vec<_> {
+        topics.iter().map(|topic| format!("{topic}: {what} in the description of a service")).collect()
+    };
+    let unread =
+        missing(&(&written - &read), "nobody reads it: add its reader, or say Use::Publish where it is written,");
+    let unwritten = missing(&(&(&read - &written) - &published), "nobody writes it: add Use::Output or Use::Tell");
+    let not_only =
+        missing(&(&published & &(&read | &written)), "it is read by a service: say Use::Output, not Use::Publish,");
+    assert_eq!([unread, unwritten, not_only].concat(), [""; 0]);
 }
 
 #[test]

@@ -106,9 +106,12 @@ pub(super) fn topics(all: &[Description]) -> Vec<TopicRow> {
                 rows.push(TopicRow { name, written_by: Vec::new(), read_by: Vec::new() });
                 rows.len() - 1
             });
+            if one.used == Use::Publish {
+                rows[at].read_by.push("subscribers");
+            }
             let people = match one.used {
                 Use::Input | Use::LookUp => &mut rows[at].read_by,
-                Use::Output | Use::Tell => &mut rows[at].written_by,
+                Use::Output | Use::Publish | Use::Tell => &mut rows[at].written_by,
                 Use::Check | Use::Ends => continue,
             };
             if !people.contains(&description.name) {
