@@ -55,6 +55,11 @@ pub use settings::{
     load, print,
 };
 
+/// Services make and drop many small values on several threads. This allocator is made for that, and takes a good part less
+/// of the processor than the system's: `docs/performance.md` has the figures.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// The settings that every service has, as commented TOML: `[data]`, `[admin]`, `[grpc]`, `[telemetry]`, `[shutdown]`
 /// and `[secrets]`. To be given to [`main`] beside the service's own.
 pub const DEFAULTS: &str = include_str!("../settings.default.toml");
