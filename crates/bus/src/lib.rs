@@ -20,7 +20,6 @@ mod ack;
 mod backend;
 mod bus;
 pub mod claims;
-mod compression;
 mod consumer;
 mod content;
 mod coordinates;
