@@ -20,6 +20,7 @@ mod ack;
 mod backend;
 mod bus;
 pub mod claims;
+mod clock;
 mod consumer;
 mod content;
 mod coordinates;
@@ -51,7 +52,8 @@ mod tracker;
 
 pub use ack::{Ack, AckOutcome};
 pub use bus::Bus;
-pub use claims::{Claim, Claims, ClaimsState, Clock, Reach, Verdict};
+pub use claims::{Claim, Claims, ClaimsState, Reach, Verdict};
+pub use clock::Clock;
 pub use consumer::{Consumer, ConsumerState, Lag, Stopped};
 pub use coordinates::{Coordinates, NotCoordinates};
 pub use error::{Error, Rejection};

@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-use crate::claims::Clock;
+use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::keeping::{Keeping, Unread};
 use crate::threads::{lock, thread};

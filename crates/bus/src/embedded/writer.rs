@@ -13,7 +13,7 @@ use super::disk::Disk;
 use super::groups::Groups;
 use super::keys;
 use super::store::{Files, Topic};
-use crate::claims::Clock;
+use crate::clock::Clock;
 use crate::producer::InFlight;
 use crate::progress::Progress;
 use crate::threads::lock;
