@@ -32,6 +32,7 @@ mod extent;
 mod gate;
 mod groups;
 mod headers;
+mod in_flight;
 mod intake;
 mod kafka;
 mod keeping;

@@ -14,7 +14,7 @@ use super::groups::Groups;
 use super::keys;
 use super::store::{Files, Topic};
 use crate::clock::Clock;
-use crate::producer::InFlight;
+use crate::in_flight::InFlight;
 use crate::progress::Progress;
 use crate::threads::lock;
 use crate::{Coordinates, Error};
