@@ -2,8 +2,8 @@
 //!
 //! * [`client`]: how every client of librdkafka is configured, and what becomes of its logs and statistics
 //! * [`producer`]: producers with a poll thread each, built anew when they stop for good
-//! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
-//!   [`trial`]: records of a suspected partition, one at a time
+//! * [`consumer`]: the poll thread of a group's member; [`member`]: what its client tells it; [`assignment`]: partitions
+//!   come and go; [`trial`]: records of a suspected partition, one at a time
 //! * [`addresses`]: a client that has lost the addresses of all brokers gets them again
 //! * [`joining`]: whether a member gets into its group; [`coverage`]: whether the group has all partitions
 //! * [`refusal`]: why brokers do not let a client in, by settings
@@ -32,6 +32,7 @@ pub(crate) mod followers;
 pub(crate) mod joining;
 mod lives;
 pub(crate) mod lookup;
+pub(crate) mod member;
 pub(crate) mod message;
 pub(crate) mod operate;
 mod outage;
