@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::clock::Clock;
 use crate::embedded::Embedded;
 use crate::gate::Gate;
 use crate::kafka::Kafka;
@@ -16,7 +17,7 @@ pub(crate) enum Backend {
 
 impl Backend {
     /// Opens what the settings name. The embedded log blocks meanwhile.
-    pub(crate) fn open(settings: Arc<Settings>, clock: &crate::Clock) -> Result<Self, Error> {
+    pub(crate) fn open(settings: Arc<Settings>, clock: &Clock) -> Result<Self, Error> {
         if settings.is_embedded() {
             return Embedded::open(settings, clock).map(|embedded| Self::Embedded(Arc::new(embedded)));
         }

@@ -10,7 +10,7 @@ use common::topics::Topic;
 use tokio::sync::OnceCell;
 
 use crate::backend::Backend;
-use crate::claims::{Clock, system_clock};
+use crate::clock::{Clock, system_clock};
 use crate::threads::blocking;
 use crate::{
     Claims, Consumer, Epoch, Error, Extent, Group, Keeping, Kept, Logs, Lookup, Producer, Reader, Settings, Spans,

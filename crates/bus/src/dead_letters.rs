@@ -1,6 +1,9 @@
-//! What a stage refuses.
+//! What a stage refuses, and how large a dead letter its topic takes.
 //!
 //! One change of a batch is one dead letter; its bytes are kept exactly, so that it can be replayed after the fix.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use common::deadletter::v1::{self, DeadLetter};
@@ -8,7 +11,11 @@ use common::identity::Id;
 use common::topics::DEAD_LETTERS;
 use prost_types::Timestamp;
 
+use crate::threads::lock;
 use crate::{Coordinates, Headers, Prepared, Record};
+
+/// After this time a dead letter of a size that was refused is tried again.
+const LETTERS_AGAIN: Duration = Duration::from_secs(600);
 
 /// A dead letter before it is written: what was refused, and what is known of it.
 #[derive(Debug, Clone)]
@@ -101,6 +108,40 @@ fn letter(draft: Draft<'_>, refused_bytes: u64) -> Record {
         refused_bytes,
     };
     Record::new(&DEAD_LETTERS, draft.source, &letter, headers)
+}
+
+/// What the topic of dead letters takes, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    /// Bytes of the smallest payload that was refused as too large, and when. Of the payload and not of the record, which
+    /// holds times too: it may be a byte shorter when it comes again, and would be tried for ever.
+    refused: Mutex<Option<(usize, Instant)>>,
+}
+
+impl Letters {
+    pub(crate) fn note(&self, bytes: usize, now: Instant) {
+        // Without its payload it cannot get smaller, and others may be fine.
+        if bytes == 0 {
+            return;
+        }
+        let mut refused = lock(&self.refused);
+        let smallest = refused.map_or(bytes, |(before, _)| before.min(bytes));
+        *refused = Some((smallest, now));
+    }
+
+    /// An operator may let the topic take more meanwhile: what was refused long ago is tried again.
+    pub(crate) fn check(&self, bytes: usize, now: Instant) -> Result<(), String> {
+        let mut refused = lock(&self.refused);
+        if refused.is_some_and(|(_, at)| now.saturating_duration_since(at) > LETTERS_AGAIN) {
+            *refused = None;
+        }
+        match *refused {
+            Some((limit, _)) if bytes >= limit => Err(format!(
+                "it has {bytes} bytes, and the topic refused one of {limit}: its max.message.bytes is too small"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,21 +3,18 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+use tokio::sync::{Semaphore, TryAcquireError, oneshot};
 
 use crate::backend::Backend;
 use crate::content::OVERHEAD;
-use crate::embedded;
+use crate::dead_letters::{self, Letters};
+use crate::in_flight::{InFlight, Room, Tell};
 use crate::kafka::producer::Slots;
-use crate::threads::lock;
-use crate::{Ack, Coordinates, Error, Prepared, Rejection, dead_letters};
+use crate::{Ack, Coordinates, Error, Prepared, embedded};
 
-/// After this time a dead letter of a size that was refused is tried again.
-const LETTERS_AGAIN: Duration = Duration::from_secs(600);
 /// How long the client's own queue is given when it is fuller than our limits would have it.
 const QUEUE_FULL_WAIT: Duration = Duration::from_millis(5);
 
@@ -42,40 +39,6 @@ struct Inner {
     max_bytes: usize,
     max_record_bytes: usize,
     letters: Arc<Letters>,
-}
-
-/// What the topic of dead letters takes, as far as it is known.
-#[derive(Debug, Default)]
-struct Letters {
-    /// Bytes of the smallest payload that was refused as too large, and when. Of the payload and not of the record, which
-    /// holds times too: it may be a byte shorter when it comes again, and would be tried for ever.
-    refused: Mutex<Option<(usize, Instant)>>,
-}
-
-impl Letters {
-    fn note(&self, bytes: usize, now: Instant) {
-        // Without its payload it cannot get smaller, and others may be fine.
-        if bytes == 0 {
-            return;
-        }
-        let mut refused = lock(&self.refused);
-        let smallest = refused.map_or(bytes, |(before, _)| before.min(bytes));
-        *refused = Some((smallest, now));
-    }
-
-    /// An operator may let the topic take more meanwhile: what was refused long ago is tried again.
-    fn check(&self, bytes: usize, now: Instant) -> Result<(), String> {
-        let mut refused = lock(&self.refused);
-        if refused.is_some_and(|(_, at)| now.saturating_duration_since(at) > LETTERS_AGAIN) {
-            *refused = None;
-        }
-        match *refused {
-            Some((limit, _)) if bytes >= limit => Err(format!(
-                "it has {bytes} bytes, and the topic refused one of {limit}: its max.message.bytes is too small"
-            )),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// How records get to the log.
@@ -114,43 +77,6 @@ pub struct ProducerState {
     pub fatal: Option<String>,
     /// Brokers that are connected.
     pub brokers_up: usize,
-}
-
-/// A record in flight: its hold on the limits, and who is told.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    /// With prefix.
-    pub(crate) topic: Arc<str>,
-    tell: Tell,
-    room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
-}
-
-#[derive(Debug)]
-enum Tell {
-    Receipt(oneshot::Sender<Result<Coordinates, Error>>),
-    Ack(Ack),
-    /// The same for a dead letter with a payload of so many bytes.
-    Letter(Ack, usize, Arc<Letters>),
-}
-
-impl InFlight {
-    pub(crate) fn land(self, outcome: Result<Coordinates, Error>) {
-        match (self.tell, outcome) {
-            // Nobody may be waiting any more, as when a request was cut.
-            (Tell::Receipt(sender), outcome) => drop(sender.send(outcome)),
-            (Tell::Ack(ack), Ok(_)) => ack.complete(),
-            (Tell::Ack(ack), Err(error)) => ack.fail(&error),
-            (Tell::Letter(ack, ..), Ok(_)) => ack.complete(),
-            (Tell::Letter(ack, bytes, letters), Err(error)) => {
-                if error.refusal() == Some(Rejection::TooLarge) {
-                    letters.note(bytes, Instant::now());
-                }
-                ack.fail(&error);
-            }
-        }
-        // Last: when a flush finds all the room, everybody has been told.
-        drop(self.room);
-    }
 }
 
 impl Producer {
@@ -254,12 +180,7 @@ impl Producer {
         }
     }
 
-    fn dispatch(
-        &self,
-        record: &Prepared,
-        tell: Tell,
-        room: (OwnedSemaphorePermit, OwnedSemaphorePermit),
-    ) -> Result<(), (Error, Box<InFlight>)> {
+    fn dispatch(&self, record: &Prepared, tell: Tell, room: Room) -> Result<(), (Error, Box<InFlight>)> {
         let topic = format!("{}{}", self.inner.prefix, record.topic).into();
         let in_flight = Box::new(InFlight { topic, tell, room });
         match &self.inner.way {
@@ -300,7 +221,3 @@ impl Producer {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "producer_tests.rs"]
-mod tests;

@@ -11,9 +11,10 @@ use common::kinds::{Kind, Problem, Problems};
 use common::units::{Bytes, Count, DAY, Days, MAX, Millis};
 use serde::{Deserialize, Serialize};
 
-use crate::compression;
 pub use crate::secret::SecretUrl;
 use crate::secret::{hide_secret_properties, shown};
+
+mod compression;
 
 /// Every setting of `[bus]` with its default, as commented TOML.
 pub const DEFAULTS: &str = include_str!("../settings.default.toml");

@@ -20,7 +20,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::claims::Clock;
+use crate::clock::Clock;
 use crate::threads::lock;
 
 /// What the clocks may differ by: time is set right by small steps all the time.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 pub use crate::generated::weir::event::v1;
+use crate::json::reader::FromJson;
 
 include!(concat!(env!("OUT_DIR"), "/from_json.rs"));
 
 /// A typed event of a platform: a message with a context and a place for what its schema does not know.
-pub trait Event: crate::json::FromJson + prost::Message + prost::Name + Default {
+pub trait Event: FromJson + prost::Message + prost::Name + Default {
     /// The topic that carries it, without the prefix of the installation.
     const TOPIC: &'static str;
     /// Identity, tenant and times.

@@ -25,10 +25,11 @@ use std::time::Duration;
 use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 
+use super::Key;
 use super::place::TAG;
 use super::reach::{self, Reach};
-use super::{Clock, Key};
 use crate::Error;
+use crate::clock::Clock;
 use crate::embedded::{Disk, Log};
 use crate::threads::{blocking, lock};
 use crate::timekeeper::{Now, Timekeeper};

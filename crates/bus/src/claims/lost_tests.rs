@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use super::super::tests::claim;
-use super::super::{Claims, Verdict, place, system_clock};
+use super::super::{Claims, Verdict, place};
 use super::*;
+use crate::clock::system_clock;
 use crate::embedded::tests::{send, settings, topic};
 use crate::{Bus, Settings};
 

@@ -14,7 +14,8 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult};
 
 use super::reach::{Evictions, MemoryFigures, Reach, SAMPLES};
-use super::{AGAIN, ClaimsState, Clock, Key};
+use super::{AGAIN, ClaimsState, Key};
+use crate::clock::Clock;
 use crate::kafka::client::first_line;
 use crate::threads::lock;
 use crate::timekeeper::{self, Watch};

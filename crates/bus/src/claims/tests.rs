@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use super::*;
+use crate::clock::system_clock;
 use crate::{DEFAULTS, Settings};
 
 pub(super) const DAY: u64 = 24 * 3600;

@@ -2,92 +2,24 @@
 //! of, and so does a log that was put back from one. When a copy is opened a new epoch begins where each partition ends;
 //! what comes from then on has the epoch in its coordinates, and what came before keeps the coordinates that it had.
 //!
-//! A copy is told by a file beside the folder. It is written over each time the log is opened, and the log keeps what was
-//! written, the file's inode and when the file was made. A folder that was copied has another inode or an older text; one
-//! that was moved within its file system has the same. Where a file system keeps no inodes each opening is an epoch: that
-//! does no harm. A snapshot of the whole file system is not told from the original.
+//! Whether the folder is a copy is told by the file [beside](super::beside) it.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::UNIX_EPOCH;
 
 use fjall::PersistMode;
 
+use super::Embedded;
+use super::beside::{Seen, beside};
+use super::keys::{self, Begun};
 use super::store::{Opened, Topic, failed};
-use super::{Embedded, keys};
 use crate::{Epoch, Error};
 
 /// All epochs of a log, from the first that was begun. Before it the log had none.
 #[derive(Debug, Default)]
 pub(super) struct Epochs(Vec<Begun>);
-
-/// An epoch, and where it begins.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Begun {
-    pub(super) id: u32,
-    /// Topics from this number on came into being later: all of them is of the epoch.
-    pub(super) next_topic: u32,
-    /// Where the partitions of the others ended.
-    pub(super) ends: HashMap<(u32, u32), i64>,
-}
-
-impl Begun {
-    fn first(&self, topic: u32, partition: u32) -> i64 {
-        if topic >= self.next_topic { 0 } else { self.ends.get(&(topic, partition)).copied().unwrap_or(0) }
-    }
-}
-
-/// What stands in the file beside the log's folder, and which file it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) text: [u8; 16],
-    pub(super) inode: u64,
-    /// In nanoseconds since 1970; 0 where the file system does not say.
-    pub(super) made: i64,
-}
-
-impl Seen {
-    fn of(text: [u8; 16], file: &File) -> io::Result<Self> {
-        let about = file.metadata()?;
-        let made = about.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let made = made.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0);
-        Ok(Self { text, inode: about.ino(), made })
-    }
-
-    /// None: there is no such file, or another one.
-    fn read(path: &Path) -> Option<Self> {
-        let mut file = File::open(path).ok()?;
-        let mut text = String::new();
-        (&mut file).take(32).read_to_string(&mut text).ok()?;
-        let mut bytes = [0; 16];
-        hex::decode_to_slice(&text, &mut bytes).ok()?;
-        Self::of(bytes, &file).ok()
-    }
-
-    /// In place, so that it stays the same file.
-    fn write(path: &Path) -> io::Result<Self> {
-        let mut text = [0; 16];
-        getrandom::fill(&mut text).map_err(io::Error::other)?;
-        let mut file = File::options().write(true).create(true).truncate(true).open(path)?;
-        writeln!(
-            file,
-            "{}\nWith this file weir detects whether the log beside it was copied: leave it here.",
-            hex::encode(text)
-        )?;
-        file.sync_all()?;
-        Self::of(text, &file)
-    }
-}
-
-/// The file beside a log's folder.
-fn beside(folder: &Path) -> PathBuf {
-    folder.with_extension("opened")
-}
 
 impl Epochs {
     /// Those of a log that is being opened; begins one where its folder is a copy. Blocks.

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::epochs::{Begun, Seen};
+use super::beside::Seen;
 use crate::Headers;
 use crate::content::Content;
 
@@ -124,6 +124,23 @@ impl Mark {
 
 pub(super) fn opened(seen: Seen) -> Vec<u8> {
     [&seen.text[..], &seen.inode.to_be_bytes(), &seen.made.to_be_bytes()].concat()
+}
+
+/// An epoch, and where it begins.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Begun {
+    pub(super) id: u32,
+    /// Topics from this number on came into being later: all of them is of the epoch.
+    pub(super) next_topic: u32,
+    /// Where the partitions of the others ended.
+    pub(super) ends: HashMap<(u32, u32), i64>,
+}
+
+impl Begun {
+    /// Its first offset in a partition.
+    pub(super) fn first(&self, topic: u32, partition: u32) -> i64 {
+        if topic >= self.next_topic { 0 } else { self.ends.get(&(topic, partition)).copied().unwrap_or(0) }
+    }
 }
 
 pub(super) fn epoch_key(number: u32) -> Vec<u8> {

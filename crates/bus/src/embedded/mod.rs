@@ -9,7 +9,7 @@
 //! * [`reader`]: reading without a group; [`topics`]: creating and checking topics; [`operate`]: what an operator decides
 //! * [`extent`]: from where to where partitions go, now and when the log was opened
 //! * [`keeper`]: removes what has had its time; [`marks`]: how far a partition went, and when
-//! * [`epochs`]: whether the folder was copied, and which offsets were given since
+//! * [`epochs`]: which offsets were given since the folder was copied; [`beside`]: whether it was
 //! * [`owner`]: one process has the log, and all buses of it share it
 //!
 //! ```text
@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-use crate::claims::Clock;
+use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::keeping::{Keeping, Unread};
 use crate::threads::{lock, thread};
@@ -34,6 +34,7 @@ use crate::timekeeper::{self, Timekeeper};
 use crate::{Error, Settings};
 
 mod begin;
+mod beside;
 pub(crate) mod consumer;
 mod disk;
 mod epochs;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::writer::Append;
 use super::{Embedded, keys, partitioner};
-use crate::producer::InFlight;
+use crate::in_flight::InFlight;
 use crate::progress::Progress;
 use crate::threads::lock;
 use crate::{Error, Prepared, Rejection};

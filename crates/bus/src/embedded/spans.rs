@@ -3,7 +3,7 @@
 use super::Embedded;
 use super::store::Limit;
 use crate::Error;
-use crate::spans::{AT_ONCE, OffsetRange, Span};
+use crate::span::{AT_ONCE, OffsetRange, Span};
 
 impl Embedded {
     pub(crate) fn ranges(&self, topic: &str) -> Result<Vec<OffsetRange>, Error> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::claims::system_clock;
+use crate::clock::system_clock;
 use crate::{Bus, Headers, Producer, Record, Start, TopicKind, TopicSpec};
 
 /// A bus over a log in this folder.

@@ -14,9 +14,6 @@ use rdkafka::bindings as rd;
 use rdkafka::client::Client;
 use rdkafka::statistics::Statistics;
 
-use super::Kafka;
-use super::client::Events;
-
 /// Whether one client knows the address of any broker, as its last statistics said.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
@@ -32,26 +29,24 @@ impl Addresses {
     }
 
     /// True once for each statistics that said so.
-    pub(crate) fn are_lost(&self) -> bool {
+    fn are_lost(&self) -> bool {
         self.lost.swap(false, Ordering::Relaxed)
     }
-}
 
-impl Kafka {
-    /// To be called again and again by whoever polls the client.
-    pub(crate) fn find_again<C: ClientContext>(&self, client: &Client<C>, events: &Events) {
-        if !events.addresses.are_lost() {
+    /// Gives the client, known by this name in the log, those of the settings where it has lost all.
+    pub(crate) fn find_again<C: ClientContext>(&self, client: &Client<C>, name: &str, brokers: &[String]) {
+        if !self.are_lost() {
             return;
         }
-        let Ok(brokers) = CString::new(self.settings.kafka.brokers.join(",")) else { return };
+        let Ok(brokers) = CString::new(brokers.join(",")) else { return };
         // SAFETY: the client lives for as long as it is borrowed, and copies the text.
         let added = unsafe { rd::rd_kafka_brokers_add(client.native_ptr(), brokers.as_ptr()) };
         tracing::warn!(
-            client = events.client,
+            client = name,
             added,
             "the client lost the addresses of all brokers, reconnecting with those of bus.kafka.brokers"
         );
-        metrics::counter!("weir_kafka_addresses_lost_total", "client" => events.client.clone()).increment(1);
+        metrics::counter!("weir_kafka_addresses_lost_total", "client" => name.to_owned()).increment(1);
     }
 }
 

@@ -5,9 +5,8 @@
 //! missing. Such a partition stands still and says so; nothing resets it. Only a topic that is [another one](super::lives) is
 //! begun at its first record: what was committed was of the one before.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
@@ -15,53 +14,19 @@ use rdkafka::error::KafkaResult;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::client::Events;
-use super::coverage::Coverage;
-use super::joining::Joining;
-use super::lives::Lives;
 use super::lock;
+use super::member::Member;
 use super::positions::{ASK, Position, add, commit, committed};
 use crate::Error;
 use crate::culprit::Watch;
-use crate::intake::{Intake, TopicPartition};
+use crate::intake::TopicPartition;
 
 /// When it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// When a partition that stands still is looked at again: somebody may have set the group's offset.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// What one member of a group is told by its client.
-pub(crate) struct Member {
-    pub(crate) events: Events,
-    pub(crate) intake: Arc<Intake>,
-    pub(super) joining: Joining,
-    pub(super) coverage: Coverage,
-    pub(super) lives: Lives,
-    /// When a commit of a trial that failed is tried again.
-    pub(super) try_again: Mutex<Option<Instant>>,
-    /// Assigned by the group, but not begun: when to try, or try again.
-    waiting: Mutex<HashMap<TopicPartition, Instant>>,
-    /// The client is being closed.
-    leaving: AtomicBool,
-    /// And everything was given back.
-    given_back: AtomicBool,
-}
-
 impl Member {
-    pub(crate) fn new(intake: Arc<Intake>, lives: Lives) -> Self {
-        Self {
-            events: Events::new("consumer"),
-            intake,
-            joining: Joining::default(),
-            coverage: Coverage::default(),
-            lives,
-            try_again: Mutex::new(None),
-            waiting: Mutex::new(HashMap::new()),
-            leaving: AtomicBool::new(false),
-            given_back: AtomicBool::new(false),
-        }
-    }
-
     /// Closes the client. Everything that is to be committed has been.
     ///
     /// Where partitions were about to come or go, librdkafka calls back twice: for these, and for all that there are.

@@ -10,10 +10,9 @@ use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Message as _, Offset, TopicPartitionList};
 use tokio::sync::oneshot;
 
-use super::assignment::Member;
 use super::client::unusable;
-use super::coverage::Coverage;
 use super::lives::Lives;
+use super::member::Member;
 use super::message::Content;
 use super::positions::commit;
 use super::{Kafka, joining, thread};
@@ -210,7 +209,8 @@ impl Poller {
             if let Some(stuck) = consumer.context().joining.stuck(stuck_after, self.kafka.last_away(), Instant::now()) {
                 return End::Fatal(stuck);
             }
-            if let Some(uncovered) = Coverage::uncovered(consumer.context(), &self.kafka, &self.topics) {
+            let coverage = &consumer.context().coverage;
+            if let Some(uncovered) = coverage.uncovered(&self.intake.group, &self.kafka, &self.topics) {
                 return End::Fatal(uncovered);
             }
         }

@@ -12,7 +12,6 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaResult;
 use rdkafka::metadata::MetadataPartition;
 
-use super::assignment::Member;
 use super::{Kafka, lock, thread};
 
 /// After a rebalance; the next may follow at once.
@@ -76,23 +75,27 @@ impl Coverage {
     }
 
     /// What no member of the group has, although it has settled. Asks beside the caller, where it is time to.
-    pub(crate) fn uncovered(member: &Arc<Member>, kafka: &Arc<Kafka>, topics: &[Arc<str>]) -> Option<String> {
-        let coverage = &member.coverage;
-        if let Some(number) = coverage.take_due(Instant::now()) {
-            let (member, kafka, topics) = (Arc::clone(member), Arc::clone(kafka), topics.to_vec());
+    pub(crate) fn uncovered(
+        self: &Arc<Self>,
+        group: &Arc<str>,
+        kafka: &Arc<Kafka>,
+        topics: &[Arc<str>],
+    ) -> Option<String> {
+        if let Some(number) = self.take_due(Instant::now()) {
+            let coverage = Arc::clone(self);
+            let (group, kafka, topics) = (Arc::clone(group), Arc::clone(kafka), topics.to_vec());
             let ask = move || {
-                let group = &member.intake.group;
-                let uncovered = ask(&kafka.asking, group, &topics).unwrap_or_else(|error| {
+                let uncovered = ask(&kafka.asking, &group, &topics).unwrap_or_else(|error| {
                     tracing::debug!(%group, %error, "the group did not report its assignments, retrying");
                     None
                 });
-                member.coverage.saw(number, uncovered.as_ref(), Instant::now());
+                coverage.saw(number, uncovered.as_ref(), Instant::now());
             };
             if thread("weir-coverage", ask).is_err() {
-                coverage.saw(number, None, Instant::now());
+                self.saw(number, None, Instant::now());
             }
         }
-        lock(&coverage.0).told.take()
+        lock(&self.0).told.take()
     }
 }
 

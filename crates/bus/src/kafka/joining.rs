@@ -1,4 +1,4 @@
-//! What the client tells of itself, whether it gets into its group, and whether it can leave it.
+//! Whether a client gets into its group, and whether it can leave it.
 //!
 //! A client can wait for its group for ever, with its connections up and without a word. It tells in its statistics where
 //! it stands: one that waits for longer than any rebalance takes is closed, and another one is made.
@@ -7,15 +7,10 @@
 //! wait for it until its session has expired, and all partitions stand still. So it is closed when that is over.
 
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
-use rdkafka::statistics::{ConsumerGroup, Statistics};
+use rdkafka::statistics::ConsumerGroup;
 
-use super::assignment::Member;
 use super::lock;
 
 /// Where a member stands in its group.
@@ -38,7 +33,7 @@ impl Default for Joining {
 impl Joining {
     /// What the statistics say of the group; none: no broker is connected, and nothing can be said. `age`: how old the
     /// client was then; they may have waited to be read.
-    fn look(&self, group: Option<&ConsumerGroup>, age: Duration, now: Instant) {
+    pub(super) fn look(&self, group: Option<&ConsumerGroup>, age: Duration, now: Instant) {
         // Waiting for the others, or for what the one who shares out says.
         let is_shared_out =
             |group: &ConsumerGroup| group.state == "up" && ["wait-join", "wait-sync"].contains(&&*group.join_state);
@@ -77,37 +72,6 @@ pub(crate) fn limit(session_timeout_ms: u32) -> Duration {
 /// replacing the coordinator takes most of a short session, the rest of it must have room for more than one.
 pub(crate) fn heartbeat_ms(session_timeout_ms: u32) -> u32 {
     (session_timeout_ms / 12).clamp(1, 3000)
-}
-
-impl ClientContext for Member {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.events.on_log(level, facility, text);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.events.on_stats(&statistics);
-        let up = self.events.brokers_up();
-        self.intake.brokers_up.store(up, Ordering::Relaxed);
-        let age = Duration::from_micros(statistics.age.unsigned_abs());
-        self.joining.look(statistics.cgrp.as_ref().filter(|_| up > 0), age, Instant::now());
-        let group = self.intake.group.to_string();
-        let mut state = self.intake.lock();
-        for ((topic, partition), part) in &mut state.parts {
-            let known = statistics.topics.get(&**topic).and_then(|topic| topic.partitions.get(partition));
-            let Some(known) = known.filter(|known| known.ls_offset >= 0) else { continue };
-            part.end = Some(known.ls_offset);
-            part.fetched = Some(known.next_offset);
-            let lag = part.lag().unwrap_or(0) as f64;
-            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
-        }
-        let (records, bytes) = state.in_flight();
-        metrics::gauge!("weir_consumer_in_flight_records", "group" => group.clone()).set(records as f64);
-        metrics::gauge!("weir_consumer_in_flight_bytes", "group" => group).set(bytes as f64);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.events.on_error(&error, reason);
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! * [`client`]: how every client of librdkafka is configured, and what becomes of its logs and statistics
 //! * [`producer`]: producers with a poll thread each, built anew when they stop for good
-//! * [`consumer`]: the poll thread of a group's member; [`assignment`]: partitions come and go;
-//!   [`trial`]: records of a suspected partition, one at a time
+//! * [`consumer`]: the poll thread of a group's member; [`member`]: what its client tells it; [`assignment`]: partitions
+//!   come and go; [`trial`]: records of a suspected partition, one at a time
 //! * [`addresses`]: a client that has lost the addresses of all brokers gets them again
 //! * [`joining`]: whether a member gets into its group; [`coverage`]: whether the group has all partitions
 //! * [`refusal`]: why brokers do not let a client in, by settings
@@ -14,8 +14,9 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
+use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::{ClientConfig, ClientContext};
 
 use crate::gate::Gate;
 pub(crate) use crate::threads::{blocking, lock, thread};
@@ -31,6 +32,7 @@ pub(crate) mod followers;
 pub(crate) mod joining;
 mod lives;
 pub(crate) mod lookup;
+pub(crate) mod member;
 pub(crate) mod message;
 pub(crate) mod operate;
 mod outage;
@@ -84,11 +86,7 @@ impl Kafka {
     }
 
     /// The log's identity as this client knows it. Blocks at most `limit`.
-    pub(crate) fn identify<C: rdkafka::ClientContext>(
-        &self,
-        client: &rdkafka::client::Client<C>,
-        limit: Duration,
-    ) -> Option<Arc<str>> {
+    pub(crate) fn identify<C: ClientContext>(&self, client: &Client<C>, limit: Duration) -> Option<Arc<str>> {
         if let Some(log) = self.log.get() {
             return Some(log.clone());
         }
@@ -127,6 +125,11 @@ impl Kafka {
         // Without any time the client takes one of them and stops there.
         while self.asking.poll(SERVE).is_some() {}
         self.find_again(self.asking.client(), self.asking.context());
+    }
+
+    /// To be called again and again by whoever polls the client.
+    pub(crate) fn find_again<C: ClientContext>(&self, client: &Client<C>, events: &Events) {
+        events.addresses.find_again(client, &events.client, &self.settings.kafka.brokers);
     }
 
     /// The log cannot be reached. That it does not let this service in says more than that it did not answer.

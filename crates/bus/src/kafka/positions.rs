@@ -9,8 +9,8 @@ use rdkafka::error::KafkaResult;
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::assignment::Member;
 use super::lives;
+use super::member::Member;
 use crate::culprit::Mark;
 use crate::intake::TopicPartition;
 

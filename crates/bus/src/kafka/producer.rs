@@ -17,7 +17,7 @@ use rdkafka::{ClientContext, Message as _};
 
 use super::client::{Events, unusable};
 use super::{Kafka, lock, message, thread};
-use crate::producer::InFlight;
+use crate::in_flight::InFlight;
 use crate::progress::Progress;
 use crate::{Coordinates, Error, Prepared, Rejection};
 

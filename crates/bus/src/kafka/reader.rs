@@ -18,7 +18,10 @@ use super::client::{Events, unusable};
 use super::message::Content;
 use super::{Kafka, thread, topic_id};
 use crate::intake::TopicPartition;
-use crate::{Coordinates, Error, READER_GROUP, Start, Stored};
+use crate::{Coordinates, Error, Start, Stored};
+
+/// The group that Kafka's client wants to be told where a topic is read without one. Nothing joins it.
+pub const READER_GROUP: &str = "weir-reader";
 
 const ASK: Duration = Duration::from_secs(5);
 /// How often it is looked whether the topic is still the same, and how long the answer may take.

@@ -11,7 +11,7 @@ use rdkafka::{Message as _, Offset, TopicPartitionList};
 use super::client::Events;
 use super::message::Content;
 use super::{Kafka, reader};
-use crate::spans::{AT_ONCE, OffsetRange, Span};
+use crate::span::{AT_ONCE, OffsetRange, Span};
 use crate::{Coordinates, Error, Stored};
 
 const ASK: Duration = Duration::from_secs(5);

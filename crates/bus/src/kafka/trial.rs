@@ -6,8 +6,8 @@ use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaResult;
 
-use super::assignment::Member;
 use super::lock;
+use super::member::Member;
 use super::positions::add;
 use crate::intake::TopicPartition;
 use crate::intake::trial::{Commit, Step};

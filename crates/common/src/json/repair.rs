@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::push_segment;
+use super::reader::push_segment;
 
 /// What stands where half of a pair stood; as long as what it takes the place of.
 const REPLACEMENT: &[u8] = br"\ufffd";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use common::kinds::Problems;
 
-use crate::settings::ProducerSettings;
+use super::ProducerSettings;
 
 /// What the client can do.
 const KNOWN: [&str; 5] = ["none", "gzip", "lz4", "snappy", "zstd"];
@@ -30,7 +30,7 @@ impl ProducerSettings {
     }
 }
 
-pub(crate) fn validate(settings: &ProducerSettings, problems: &mut Problems) {
+pub(super) fn validate(settings: &ProducerSettings, problems: &mut Problems) {
     let known = |compression: &str| KNOWN.contains(&compression);
     let fix = "give none, gzip, lz4, snappy or zstd";
     let compression = settings.compression.as_str();
