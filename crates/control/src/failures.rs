@@ -1,5 +1,5 @@
-//! What a caller of a service is told when the log or the database fails. The cause is logged here, and is not told: it may
-//! hold internal text.
+//! What a caller of a service is told when the log or the database fails. The cause is logged here, and is not told: it
+//! may hold internal text.
 
 use std::time::Duration;
 

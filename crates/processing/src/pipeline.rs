@@ -80,7 +80,8 @@ impl Shared {
         false
     }
 
-    /// Looks at the window, the registrations, the consumers and the claims' store, and tells health, until it is cancelled.
+    /// Looks at the window, the registrations, the consumers and the claims' store, and tells health, until it is
+    /// cancelled.
     pub(crate) async fn watch(
         &self,
         bus: &Bus,

@@ -1,5 +1,5 @@
-//! Writes checkpoints, and removes what a table's log has had its time with: commits and checkpoints that lie far behind
-//! the newest checkpoint.
+//! Writes checkpoints, and removes what a table's log has had its time with: commits and checkpoints that lie far
+//! behind the newest checkpoint.
 //!
 //! No clock decides. What goes is counted back from the newest version; times are those that the store gave to the files,
 //! and are compared with each other only. So the log stays as large as it is, however many commits there were.
@@ -48,7 +48,8 @@ impl Entry {
     }
 }
 
-/// Writes a checkpoint of the state that was last read, and removes what the log no longer needs: all but so many commits.
+/// Writes a checkpoint of the state that was last read, and removes what the log no longer needs: all but `keep`
+/// commits.
 ///
 /// # Errors
 /// When it cannot be written, or [`clean`] fails.
