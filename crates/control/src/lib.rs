@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod dead_letters;
+mod failures;
 mod key;
 mod look_up;
 pub mod registrations;

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bus::ConsumerState;
+use bus::{Bus, ConsumerState};
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
-use stage::{ClaimChecks, LogChecks, Progress, Retention};
+use stage::{ClaimChecks, LogChecks, Progress, Retention, StageClaims};
 use tokio_util::sync::CancellationToken;
 
 use crate::STAGE;
-use crate::pipeline::Shared;
 
 /// A store in a cloud is asked no more often than this: each question costs.
 const LAKE_INTERVAL: Duration = Duration::from_secs(15);
@@ -88,7 +87,8 @@ impl Checks {
     pub(crate) async fn watch_stage(
         &self,
         consumer: ConsumerState,
-        shared: &Shared,
+        bus: &Bus,
+        claims: &StageClaims,
         every: Duration,
         until: CancellationToken,
     ) {
@@ -97,8 +97,8 @@ impl Checks {
         let all = async {
             tokio::join!(
                 self.progress.watch(&consumers, every),
-                self.retention.watch(&shared.bus, &states),
-                shared.outbox.claims.watch(every)
+                self.retention.watch(bus, &states),
+                claims.watch(every)
             )
         };
         let _ = until.run_until_cancelled(all).await;

@@ -8,7 +8,7 @@
 //!
 //! * [`settings`]: what can be set
 //! * [`fields`], [`derive`], [`steps`]: what is asked with, what the text tells, what others tell
-//! * `work`, `pipeline`: what is made of an activity, and of a batch of them
+//! * `work`, `pipeline`: what is made of an activity, and of a batch of them; `item`: what the writer gets of each
 //! * [`range`], [`files`], `writer`, `upload`: which offsets a load request covers, its files, its way
 //!
 //! [`Enricher::new`] opens what is local and never waits; [`Enricher::run`] waits for the log and the claims' store as
@@ -18,9 +18,11 @@ pub mod derive;
 pub mod fields;
 pub mod files;
 mod health;
+mod item;
 mod pipeline;
 pub mod range;
 pub mod settings;
+mod shared;
 pub mod steps;
 mod topics;
 mod upload;
@@ -43,8 +45,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Checks;
-use crate::pipeline::{Enriching, REFUSALS, Shared, State};
+use crate::pipeline::{Enriching, REFUSALS, State};
 pub use crate::settings::{DEFAULTS, ENRICHER_DEFAULTS, Settings};
+use crate::shared::Shared;
 use crate::steps::Steps;
 pub use crate::topics::{ABOUT, description};
 use crate::upload::Uploads;
@@ -149,7 +152,9 @@ impl Enricher {
         });
         let (every, after) = (opened.every, opened.after.clone());
         let (checks, watched, seen) = (self.checks, Arc::clone(&shared), state.clone());
-        opened.tasks().spawn(async move { checks.watch_stage(seen, &watched, every, after).await });
+        opened.tasks().spawn(async move {
+            checks.watch_stage(seen, &watched.bus, &watched.outbox.claims, every, after).await;
+        });
         let (kept, check, after) =
             (Arc::clone(&shared), millis(settings.reference.check_interval_ms), opened.after.clone());
         opened.tasks().spawn(async move { kept.steps.keep(every, check, after).await });

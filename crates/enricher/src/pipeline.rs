@@ -10,36 +10,21 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use bus::{Assignment, Bus, Coordinates, Incoming};
+use bus::{Assignment, Incoming};
 use bytes::Bytes;
 use common::activity::v1::EnrichedActivity;
-use service::HopCounts;
-use stage::{Outbox, OutputEvent, Partition, Refusals, RefusedItem, Room, Stage};
+use stage::{OutputEvent, Partition, Refusals, RefusedItem, Room, Stage};
 use tokio::sync::mpsc;
 
 use crate::ACTIVITY;
 use crate::files::rows::Row;
-use crate::health::Checks;
-use crate::steps::{Steps, Verdict};
+use crate::item::{Item, Outcome, RecordPosition, place};
+use crate::shared::Shared;
+use crate::steps::Verdict;
 use crate::work::{self, Content, Head, Work, claimed};
-use crate::writer::{Item, Outcome};
 
 /// Why what was taken in has no end.
 const INTERRUPTED: &str = "interrupted";
-
-pub(crate) fn place(at: &Coordinates) -> Partition {
-    (Arc::clone(&at.topic), at.partition)
-}
-
-/// What all parts work with.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) bus: Bus,
-    pub(crate) outbox: Outbox,
-    pub(crate) steps: Steps,
-    pub(crate) checks: Checks,
-    pub(crate) counts: HopCounts,
-}
 
 /// What is kept from batch to batch.
 #[derive(Debug)]
@@ -147,7 +132,7 @@ impl Stage for Enriching {
 #[derive(Debug)]
 struct InEmission {
     n: usize,
-    place: work::RecordPosition,
+    place: RecordPosition,
     enriched: Option<Box<EnrichedActivity>>,
     traceparent: Option<String>,
 }
@@ -170,7 +155,7 @@ impl Enriching {
             }
         };
         let Head { at, assignment, payload, bytes, produced_at_ms, span, attempts, .. } = head;
-        let place = work::RecordPosition { at: at.clone(), assignment, bytes, produced_at_ms };
+        let place = RecordPosition { at: at.clone(), assignment, bytes, produced_at_ms };
         let context = head.context;
         stage::Work {
             at,

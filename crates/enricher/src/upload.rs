@@ -1,5 +1,6 @@
 //! A range: its files into the store, then its load request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,9 @@ use stage::Partition;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::files::Finished;
-use crate::pipeline::Shared;
+use crate::files::{DayFile, Finished};
 use crate::range::TurnRange;
-use crate::writer::Content;
+use crate::shared::Shared;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -28,6 +28,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(crate) struct Uploads {
     pub(crate) lake: Lake,
     pub(crate) topic_id: Arc<str>,
+}
+
+/// What came of a range.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// The log's identity, as all its records have it.
+    pub(crate) log: Arc<str>,
+    /// By day.
+    pub(crate) files: BTreeMap<String, DayFile>,
+    /// Of the records that are held until the range is requested.
+    pub(crate) held: Vec<Ack>,
 }
 
 /// How the upload of a range ended.

@@ -11,8 +11,8 @@ use common::topics::ACTIVITIES_ENRICHED;
 use service::trace;
 use tracing::Span;
 
+use crate::item::{Item, Outcome, RecordPosition};
 use crate::steps::{Steps, Verdict};
-use crate::writer::{Item, Outcome};
 
 /// The record's value is not an activity.
 pub(crate) const UNDECODABLE: &str = "undecodable";
@@ -120,15 +120,6 @@ fn derived(activity: Activity, steps: &Steps) -> Result<EnrichedActivity, Refuse
         let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
         Refused { reason: PANIC, message: format!("the derive step panicked: {}", text.unwrap_or("no message")) }
     })
-}
-
-/// Where a record stands, for the ranges.
-#[derive(Debug)]
-pub(crate) struct RecordPosition {
-    pub(crate) at: Coordinates,
-    pub(crate) assignment: Assignment,
-    pub(crate) bytes: usize,
-    pub(crate) produced_at_ms: i64,
 }
 
 impl Head {

@@ -19,35 +19,14 @@ use tokio::task::JoinSet;
 
 use crate::files::rows::{Row, received_at};
 use crate::files::{DayFile, day};
-use crate::pipeline::{Shared, place};
+use crate::item::{Item, Outcome, RecordPosition, place};
 use crate::range::Taken;
+use crate::shared::Shared;
 use crate::upload::{Ended, Uploads};
-use crate::work::RecordPosition;
-pub(crate) use gathered::Content;
 use gathered::Partition;
 
 /// How often it looks whether something is due.
 const TICK: Duration = Duration::from_millis(20);
-
-/// A record that was emitted.
-#[derive(Debug)]
-pub(crate) struct Item {
-    pub(crate) place: RecordPosition,
-    /// To be completed with its range.
-    pub(crate) ack: Ack,
-    pub(crate) outcome: Outcome,
-}
-
-/// What became of it.
-#[derive(Debug)]
-pub(crate) enum Outcome {
-    /// It has a row.
-    Row(Box<Row>),
-    /// It has none.
-    Without,
-    /// It waits for a required step: it is to come again when what stands before it is done.
-    Waits,
-}
 
 /// What the files may be like, and what may be held.
 #[derive(Debug, Clone)]

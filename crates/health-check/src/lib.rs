@@ -8,7 +8,8 @@
 //! * [`settings`]: what can be set
 //! * `collector`: asks everybody, at once and within a time
 //! * [`pipeline`]: from digests over time to how the pipeline is; [`flow`]: totals over restarts, and rates
-//! * [`problems`]: what is not as it should be, in words, and what to do
+//! * `stage`: what of a digest is about which stage
+//! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
 pub mod check;
@@ -21,6 +22,7 @@ pub mod problems;
 #[cfg(test)]
 mod samples;
 pub mod settings;
+mod stage;
 
 use std::sync::Arc;
 

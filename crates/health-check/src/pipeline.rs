@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use common::health::v1::{Check, Count, Digest, Hop, Instance, Pipeline, State};
+use common::health::v1::{Count, Digest, Hop, Instance, Pipeline, State};
 
 use crate::flow::{Flow, Run, RunId, Totals};
-use crate::problems::{self, Problem};
+use crate::problems::{self, Problem, Thresholds};
+use crate::stage::{Stage, hops_of};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
@@ -24,19 +25,6 @@ pub struct Watched {
     pub service: String,
     /// Instances that have to answer.
     pub expected: u32,
-}
-
-/// From which value on something is not as it should be; 0: never.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Thresholds {
-    /// Records that wait: warning, failing.
-    pub lag: [f64; 2],
-    /// Seconds from the door: warning, failing.
-    pub age: [f64; 2],
-    /// Part of what was taken in within five minutes.
-    pub dead_letters: f64,
-    /// Fewer within five minutes prove nothing.
-    pub dead_letters_min: u64,
 }
 
 /// What is known of the place where an instance is asked.
@@ -291,38 +279,6 @@ impl Model {
         };
         (hop, sum(FIVE_MINUTES))
     }
-}
-
-/// One stage, with those who answer and those who do not.
-pub(crate) struct Stage<'a> {
-    pub(crate) hop: String,
-    pub(crate) expected: u32,
-    pub(crate) live: Vec<(&'a Digest, &'a Run)>,
-    /// Address, and why it does not answer.
-    pub(crate) silent: Vec<(&'a str, &'a str)>,
-}
-
-impl Stage<'_> {
-    fn new(hop: &str) -> Self {
-        Self { hop: hop.to_owned(), expected: 0, live: Vec::new(), silent: Vec::new() }
-    }
-}
-
-/// The stages that a digest tells of.
-pub(crate) fn hops_of(digest: &Digest) -> BTreeSet<String> {
-    let counts = digest.counts.iter().map(|count| &count.hop);
-    let queues = digest.queues.iter().map(|queue| &queue.hop);
-    let hops: BTreeSet<String> = counts.chain(queues).filter(|hop| !hop.is_empty()).cloned().collect();
-    if hops.is_empty() && !digest.service.is_empty() { BTreeSet::from([digest.service.clone()]) } else { hops }
-}
-
-/// Whether a check is about a stage: by its name, and where the name says nothing, about all of the process.
-pub(crate) fn is_about(check: &Check, hop: &str, hops: &BTreeSet<String>) -> bool {
-    let named = |hop: &str| {
-        let more = if hop == "processing" { "registrations_" } else { "-" };
-        check.name.strip_prefix(hop).is_some_and(|rest| rest.starts_with('_')) || check.name.starts_with(more)
-    };
-    named(hop) || !hops.iter().any(|hop| named(hop))
 }
 
 fn instance(place: &Place) -> Instance {

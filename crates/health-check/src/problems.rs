@@ -1,4 +1,4 @@
-//! What is not as it should be, in words, and what to do about it. Pure.
+//! What is not as it should be: from which value on, in words, and what to do about it. Pure.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -7,7 +7,20 @@ use common::health::v1::{Action, Check, Digest, Hop, State};
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
 
-use crate::pipeline::{Stage, Thresholds, hops_of, is_about};
+use crate::stage::{Stage, hops_of, is_about};
+
+/// From which value on something is not as it should be; 0: never.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Thresholds {
+    /// Records that wait: warning, failing.
+    pub lag: [f64; 2],
+    /// Seconds from the door: warning, failing.
+    pub age: [f64; 2],
+    /// Part of what was taken in within five minutes.
+    pub dead_letters: f64,
+    /// Fewer within five minutes prove nothing.
+    pub dead_letters_min: u64,
+}
 
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, PartialEq)]

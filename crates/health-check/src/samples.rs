@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use common::health::v1::{Action, Age, Check, Count, Digest, Queue, State};
 use prost_types::Timestamp;
 
-use crate::pipeline::{Model, Thresholds, View, Watched};
+use crate::pipeline::{Model, View, Watched};
+use crate::problems::Thresholds;
 
 /// 2026-03-01 12:34:56 UTC
 pub(crate) const NOW: u64 = 1_772_368_496;

@@ -8,7 +8,8 @@ use common::kinds::{Problem, Problems};
 use common::units::{Count, MAX, Millis, Seconds, Share};
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::{Thresholds, Watched};
+use crate::pipeline::Watched;
+use crate::problems::Thresholds;
 
 /// The settings of health-check, as TOML with comments.
 pub const HEALTH_CHECK_DEFAULTS: &str = include_str!("../settings.default.toml");

@@ -15,7 +15,6 @@ use futures_util::TryStreamExt as _;
 use lake::{Lake, LakeSettings, columns};
 use object_store::ObjectStore;
 
-use crate::files::in_table;
 use crate::footer::{FileError, Footer};
 use crate::reader::FileReader;
 use crate::rewrite::Input;
@@ -144,7 +143,7 @@ async fn files(lake: &Lake, name: &str) -> Result<Days, Error> {
     for file in table.snapshot()?.log_data().iter() {
         let day = file.partition_values_map().remove(columns::DAY).flatten().unwrap_or_default();
         let bytes = u64::try_from(file.size()).unwrap_or(0);
-        let input = Input { path: in_table(&table, &file.path()), bytes };
+        let input = Input { path: table.path_of(&file.path()), bytes };
         let rows = match file.num_records() {
             Some(rows) => rows as u64,
             // Another writer left no statistics.

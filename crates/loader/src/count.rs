@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use lake::{Lake, LakeSettings};
 
-use crate::files::in_table;
 use crate::footer::Footer;
 use crate::table::{Error, Table};
 
@@ -40,7 +39,7 @@ async fn of(lake: &Lake, name: &str) -> Result<Count, Error> {
             // Another writer left no statistics.
             None => {
                 let bytes = u64::try_from(file.size()).unwrap_or(0);
-                let footer = Footer::read(&lake.store(), &in_table(&table, &file.path()), bytes).await;
+                let footer = Footer::read(&lake.store(), &table.path_of(&file.path()), bytes).await;
                 footer.map_err(|error| Error::File { table: name.to_owned(), error })?.rows()
             }
         };

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use deltalake_core::kernel::Add;
 use futures_util::{StreamExt as _, stream};
 use object_store::ObjectStore;
-use object_store::path::Path;
 use uuid::Uuid;
 
+use crate::clock::now_ms;
 use crate::footer::{FileError, Footer};
-use crate::load::{FileCheck, Waiting};
 use crate::request::{File, Request};
 use crate::rewrite::{self, Input};
 use crate::table::{Error, Table};
@@ -17,9 +16,25 @@ use crate::table::{Error, Table};
 /// Ends of files that are read at once.
 const READS: usize = 8;
 
-/// Reads the ends of a request's files and checks them against the request.
-pub(crate) async fn look(store: &Arc<dyn ObjectStore>, table: &Table, waiting: &Waiting) -> Result<FileCheck, Error> {
-    let request = &waiting.request;
+/// What became of the files of a request when they were looked at.
+#[derive(Debug)]
+pub(crate) enum FileCheck {
+    /// Not yet.
+    Pending,
+    /// All can go in, or those that are left of an accepted request: the number of the file, and its end.
+    Usable(Vec<(usize, Footer)>),
+    /// They cannot.
+    Unusable(String),
+}
+
+/// Reads the ends of a request's files and checks them against the request. Of an accepted one, unusable files are left
+/// out.
+pub(crate) async fn look(
+    store: &Arc<dyn ObjectStore>,
+    table: &Table,
+    request: &Request,
+    accepted: bool,
+) -> Result<FileCheck, Error> {
     let looks: Vec<_> = request.files.iter().map(|file| look_at(store, table, request, file)).collect();
     let looks: Vec<Result<Footer, FileError>> = stream::iter(looks).buffered(READS).collect().await;
     let mut usable = Vec::with_capacity(looks.len());
@@ -27,7 +42,7 @@ pub(crate) async fn look(store: &Arc<dyn ObjectStore>, table: &Table, waiting: &
         match looked {
             Ok(footer) => usable.push((n, footer)),
             Err(error @ FileError::Store { .. }) => return Err(Error::File { table: table.name.clone(), error }),
-            Err(error) if waiting.accepted => {
+            Err(error) if accepted => {
                 tracing::warn!(request = request.id, %error, "unusable file skipped: loader.accept has its request");
             }
             Err(error) => return Ok(FileCheck::Unusable(error.to_string())),
@@ -42,7 +57,7 @@ async fn look_at(
     request: &Request,
     file: &File,
 ) -> Result<Footer, FileError> {
-    let path = in_table(table, &file.path);
+    let path = table.path_of(&file.path);
     let footer = Footer::read(store, &path, file.bytes).await?;
     if footer.rows() != file.rows {
         return Err(FileError::unusable(&path, format!("it has {} rows and should have {}", footer.rows(), file.rows)));
@@ -75,8 +90,8 @@ pub(crate) async fn trim(
 ) -> Result<(File, Footer), FileError> {
     let folder = file.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let path = format!("{folder}{}.parquet", Uuid::new_v4());
-    let input = Input { path: in_table(table, &file.path), bytes: file.bytes };
-    let to = in_table(table, &path);
+    let input = Input { path: table.path_of(&file.path), bytes: file.bytes };
+    let to = table.path_of(&path);
     let output = rewrite::write(store, &[input], &footer.schema, &to, Some(from)).await?;
     let rows = output.footer.rows();
     Ok((File { path, bytes: output.bytes, rows, partition: file.partition.clone() }, output.footer))
@@ -92,14 +107,4 @@ pub(crate) fn add(file: &File, footer: &Footer) -> Add {
         stats: Some(footer.statistics()),
         ..Add::default()
     }
-}
-
-/// A path in the table's log as a path in the store.
-pub(crate) fn in_table(table: &Table, path: &str) -> Path {
-    Path::from(format!("{}/{path}", table.path))
-}
-
-pub(crate) fn now_ms() -> i64 {
-    let since = service::clock::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -16,7 +16,6 @@ use lake::{Lake, LakeSettings};
 use object_store::ObjectStore;
 use serde_json::Value;
 
-use crate::files::in_table;
 use crate::footer::FileError;
 use crate::reader::FileReader;
 use crate::rewrite::Input;
@@ -50,7 +49,7 @@ async fn of(lake: &Lake, name: &str, column: &str, value: &str, day: Option<&str
         let of_day = file.partition_values_map().remove(lake::columns::DAY).flatten().unwrap_or_default();
         if day.is_none_or(|day| day == of_day) {
             let bytes = u64::try_from(file.size()).unwrap_or(0);
-            files.push((of_day, Input { path: in_table(&table, &file.path()), bytes }));
+            files.push((of_day, Input { path: table.path_of(&file.path()), bytes }));
         }
     }
     files.sort_by(|(a, _), (b, _)| b.cmp(a));

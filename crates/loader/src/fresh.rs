@@ -11,7 +11,7 @@ use lake::{Lake, LakeSettings, columns};
 use object_store::{ObjectStore as _, ObjectStoreExt as _, PutPayload};
 use uuid::Uuid;
 
-use crate::files::{add, in_table};
+use crate::files::add;
 use crate::footer::Footer;
 use crate::request::File;
 use crate::schema;
@@ -70,7 +70,7 @@ impl Fresh {
     /// When the store fails, or the bytes are no Parquet file.
     pub async fn put(&mut self, day: &str, bytes: Bytes) -> anyhow::Result<()> {
         let path = format!("{}={day}/{}.parquet", columns::DAY, Uuid::new_v4());
-        let (to, store, size) = (in_table(&self.table, &path), self.lake.store(), bytes.len() as u64);
+        let (to, store, size) = (self.table.path_of(&path), self.lake.store(), bytes.len() as u64);
         store.put(&to, PutPayload::from_bytes(bytes)).await?;
         let footer = Footer::read(&store, &to, size).await?;
         let partition = BTreeMap::from([(columns::DAY.to_owned(), day.to_owned())]);

@@ -8,10 +8,11 @@ use service::{Action, CheckHandle, CheckSpec, Health};
 use stage::{LogChecks, Partitions, Retention};
 use tokio_util::sync::CancellationToken;
 
+use crate::STAGE;
 use crate::decide::Decision;
 use crate::ends::{Found, Gone};
-use crate::load::{FileCheck, Waiting};
-use crate::pipeline::STAGE;
+use crate::files::FileCheck;
+use crate::load::Waiting;
 use crate::table::Error;
 
 /// Why an offset lies beyond the end of its partition.

@@ -15,7 +15,6 @@ use futures_util::TryStreamExt as _;
 use lake::{Lake, LakeSettings, columns};
 use object_store::ObjectStore;
 
-use crate::files::in_table;
 use crate::footer::FileError;
 use crate::reader::FileReader;
 use crate::rewrite::Input;
@@ -47,7 +46,7 @@ impl Ids {
             let day = file.partition_values_map().remove(columns::DAY).flatten().unwrap_or_default();
             if (first.as_str()..=last.as_str()).contains(&day.as_str()) {
                 let bytes = u64::try_from(file.size()).unwrap_or(0);
-                files.push(Input { path: in_table(&table, &file.path()), bytes });
+                files.push(Input { path: table.path_of(&file.path()), bytes });
             }
         }
         Ok(Self { name: name.to_owned(), store: lake.store(), files: files.into_iter(), received, open: None })

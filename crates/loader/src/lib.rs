@@ -18,6 +18,7 @@
 //! [`Loader::new`] opens what is local and never waits; [`Loader::run`] waits for the log and the lake as long as it
 //! takes, and health says so.
 
+mod clock;
 mod compare;
 mod count;
 pub mod decide;
@@ -61,11 +62,14 @@ pub use crate::footer::FileError;
 pub use crate::fresh::Fresh;
 use crate::health::Checks;
 pub use crate::ids::Ids;
-use crate::pipeline::{Loads, Pipeline, STAGE, Wanted};
+use crate::pipeline::{Loads, Pipeline, Wanted};
 pub use crate::reference::{Exported, put_registrations};
 use crate::schedule::Schedule;
 pub use crate::settings::{CompactSettings, DEFAULTS, LOADER_DEFAULTS, LoaderSettings, Settings, VacuumSettings};
 pub use crate::table::Error;
+
+/// The name of the hop and of the stage.
+const STAGE: &str = "loader";
 /// Before what could not be asked is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 

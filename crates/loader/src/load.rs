@@ -12,8 +12,9 @@ use tracing::Span;
 
 use crate::decide::{Candidate, Decision, decide};
 use crate::ends::{Beyond, Ends};
-use crate::files::{in_table, look};
+use crate::files::{FileCheck, look};
 use crate::footer::Footer;
+use crate::maintain::log;
 use crate::request::Request;
 use crate::schema;
 use crate::table::{Commit, Error, Outcome, Table};
@@ -26,17 +27,6 @@ use plan::{Bad, Part, Planned};
 const ATTEMPTS: usize = 20;
 /// Before a store that failed is asked again what it has.
 const AGAIN: Duration = Duration::from_millis(500);
-
-/// What became of the files of a request when they were looked at.
-#[derive(Debug)]
-pub(crate) enum FileCheck {
-    /// Not yet.
-    Pending,
-    /// All can go in, or those that are left of an accepted request: the number of the file, and its end.
-    Usable(Vec<(usize, Footer)>),
-    /// They cannot.
-    Unusable(String),
-}
 
 /// A request that waits to be loaded.
 #[derive(Debug)]
@@ -159,7 +149,7 @@ impl Loading {
     pub(crate) async fn checkpoint(&mut self, version: u64, (every, keep): (u64, u64)) -> Result<(), Error> {
         let due = version / every;
         if self.checkpointed.replace(due).is_some_and(|before| before < due) {
-            self.table.checkpoint(keep).await?;
+            log::checkpoint(&self.table, keep).await?;
         }
         Ok(())
     }
@@ -189,7 +179,8 @@ impl Loading {
                 .collect();
             let mut bad = false;
             for n in &unlooked {
-                let check = look(store, &self.table, &self.queue[*n]).await?;
+                let Waiting { request, accepted, .. } = &self.queue[*n];
+                let check = look(store, &self.table, request, *accepted).await?;
                 bad |= matches!(check, FileCheck::Unusable(_));
                 self.queue[*n].check = check;
             }
@@ -373,8 +364,7 @@ impl Loading {
             return;
         }
         let Ok(snapshot) = self.table.snapshot() else { return };
-        let in_use: BTreeSet<Path> =
-            snapshot.log_data().iter().map(|file| in_table(&self.table, &file.path())).collect();
+        let in_use: BTreeSet<Path> = snapshot.log_data().iter().map(|file| self.table.path_of(&file.path())).collect();
         for path in paths.iter().filter(|path| !in_use.contains(path)) {
             if let Err(error) = store.delete(path).await {
                 tracing::debug!(%error, %path, "deleting an unneeded file failed, it is left to the vacuum");

@@ -14,16 +14,14 @@ use service::{HopCounts, trace};
 use stage::{Origin, RefusedRecord, Room, Stage};
 use tokio_util::sync::CancellationToken;
 
-use crate::LoaderSettings;
 use crate::ends::Found;
-use crate::files::in_table;
+use crate::files::FileCheck;
 use crate::health::Checks;
-use crate::load::{FileCheck, Loading, Round, Waiting};
+use crate::load::{Loading, Round, Waiting};
 use crate::request::Request;
 use crate::table::{Error, Table};
+use crate::{LoaderSettings, STAGE};
 
-/// The name of the hop and of the stage.
-pub(crate) const STAGE: &str = "loader";
 /// Why what was taken in has no end: it will be taken in again.
 const COMES_AGAIN: &str = "comes_again";
 /// Before a round that failed is tried again, at least.
@@ -218,7 +216,7 @@ impl Pipeline {
         let mut wanted = BTreeSet::new();
         for loading in self.tables.values() {
             let files = loading.queue.iter().flat_map(|waiting| &waiting.request.files);
-            wanted.extend(files.map(|file| in_table(&loading.table, &file.path)));
+            wanted.extend(files.map(|file| loading.table.path_of(&file.path)));
         }
         *self.wanted.lock().unwrap_or_else(PoisonError::into_inner) = wanted;
         metrics::gauge!("weir_loader_waiting_requests").set(waiting().count() as f64);

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::LoaderSettings;
-use crate::files::now_ms;
+use crate::clock::now_ms;
 use crate::health::Checks;
 use crate::maintain::{compact, listed, vacuum};
 use crate::pipeline::Wanted;

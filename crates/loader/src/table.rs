@@ -112,7 +112,7 @@ pub(crate) struct Table {
     pub(crate) name: String,
     root: String,
     pub(crate) path: Path,
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     log: LogStoreRef,
     state: Option<DeltaTable>,
     /// What was read of applications, as of `known_at`.
@@ -158,6 +158,11 @@ impl Table {
         Ok(table)
     }
 
+    /// A path in the table's log as a path in the store.
+    pub(crate) fn path_of(&self, path: &str) -> Path {
+        Path::from(format!("{}/{path}", self.path))
+    }
+
     pub(crate) fn error(&self, error: impl Into<DeltaTableError>) -> Error {
         Error::Table { table: self.name.clone(), error: Box::new(error.into()) }
     }
@@ -190,7 +195,7 @@ impl Table {
     /// longer, the more commits there are.
     async fn exists(&self) -> Result<bool, Error> {
         for name in ["_last_checkpoint", "00000000000000000000.json"] {
-            match self.store.head(&crate::files::in_table(self, &format!("_delta_log/{name}"))).await {
+            match self.store.head(&self.path_of(&format!("_delta_log/{name}"))).await {
                 Ok(_) => return Ok(true),
                 Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(self.error(error)),
@@ -261,7 +266,7 @@ impl Table {
 
     /// When a version was committed, milliseconds since 1970, as the store says; none where its commit is gone.
     pub(crate) async fn committed_at_ms(&self, version: u64) -> Result<Option<i64>, Error> {
-        let commit = crate::files::in_table(self, &format!("_delta_log/{version:020}.json"));
+        let commit = self.path_of(&format!("_delta_log/{version:020}.json"));
         match self.store.head(&commit).await {
             Ok(object) => Ok(Some(object.last_modified.timestamp_millis())),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -308,7 +313,7 @@ impl Table {
     /// Marks versions that cannot be, by application, in a commit of its own. False: somebody else committed first, and
     /// the table was read again.
     pub(crate) async fn mark(&mut self, beyond: &BTreeMap<Arc<str>, i64>, limit: Duration) -> Result<bool, Error> {
-        let now = Some(crate::files::now_ms());
+        let now = Some(crate::clock::now_ms());
         let marks = beyond.iter().map(|(application, version)| {
             Action::Txn(Transaction::new_with_last_update(application, crate::decide::marked(*version), now))
         });
@@ -338,12 +343,10 @@ impl Table {
         Ok(self.snapshot()?.metadata().partition_columns().to_vec())
     }
 
-    /// Writes a checkpoint of the state, and removes what the log no longer needs: all but so many commits.
-    pub(crate) async fn checkpoint(&self, keep: u64) -> Result<(), Error> {
-        let Some(state) = &self.state else { return Ok(()) };
+    /// Writes a checkpoint of the state that was last read. False: there is no table.
+    pub(crate) async fn checkpoint(&self) -> Result<bool, Error> {
+        let Some(state) = &self.state else { return Ok(false) };
         checkpoints::create_checkpoint(state, None).await.map_err(|error| self.error(error))?;
-        let removed = crate::maintain::log::clean(self.store.as_ref(), self, keep).await?;
-        tracing::debug!(table = self.name, version = self.version(), removed, "checkpoint written");
-        Ok(())
+        Ok(true)
     }
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use bus::{Bus, ConsumerState};
 use service::{Action, CheckHandle, CheckSpec, Health};
 use stage::{ClaimChecks, LogChecks, Progress, Retention};
-use tokio_util::sync::CancellationToken;
 
-use crate::pipeline::{STAGE, Shared};
+use crate::STAGE;
 use crate::storm::Weather;
 
 /// The checks of the stage.
@@ -75,33 +74,14 @@ impl Checks {
         self.registrations.ok(format!("{endpoints} endpoints and {accounts} accounts"));
     }
 
-    /// Looks at the consumers and the claims' store until it is cancelled.
-    pub(crate) async fn watch_stage(
+    /// Looks at the consumers all the time.
+    pub(crate) async fn watch_consumers(
         &self,
         bus: &Bus,
         consumers: &[(&'static str, ConsumerState)],
-        shared: &Shared,
         every: Duration,
-        shutdown: CancellationToken,
     ) {
-        let look = async {
-            loop {
-                // Also where nothing comes any more: what was seen leaves the window. A storm is for the lanes to see.
-                match shared.weather() {
-                    Weather::Storm { .. } => {}
-                    weather if !shared.outbox.stop.is_cancelled() => self.weather(&weather),
-                    _ => {}
-                }
-                let (endpoints, accounts) = shared.view.with(common::registrations::Registrations::len);
-                self.registrations_read(endpoints, accounts);
-                tokio::time::sleep(every).await;
-            }
-        };
         let states: Vec<_> = consumers.iter().map(|(_, state)| state.clone()).collect();
-        let consuming = async {
-            tokio::join!(self.progress.watch(consumers, every), self.retention.watch(bus, &states));
-        };
-        let all = async { tokio::join!(look, consuming, shared.outbox.claims.watch(every)) };
-        let _ = shutdown.run_until_cancelled(all).await;
+        tokio::join!(self.progress.watch(consumers, every), self.retention.watch(bus, &states));
     }
 }

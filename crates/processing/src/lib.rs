@@ -10,12 +10,14 @@
 //!
 //! * [`settings`]: what can be set
 //! * [`parse`], [`storm`]: what a raw record becomes, when to stop
+//! * `delivery`, [`weight`]: what a raw record holds, and what it takes in memory
 //! * [`pipeline`]: consume, parse, claim, produce
 //! * `raw`: the same reading, for what the control plane replays
 //!
 //! [`Processing::new`] opens what is local and never waits; [`Processing::run`] waits for the log, the claims' store
 //! and the database as long as it takes, and health says so.
 
+mod delivery;
 mod health;
 pub mod parse;
 pub mod pipeline;
@@ -42,10 +44,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use crate::health::Checks;
-use crate::pipeline::{Lane, REFUSALS, STAGE, Shared};
+use crate::pipeline::{Lane, REFUSALS, Shared};
 use crate::settings::Input;
 pub use crate::settings::{DEFAULTS, PROCESSING_DEFAULTS, Settings};
 pub use crate::topics::{ABOUT, description};
+
+/// The stage's name in claims, dead letters and metrics.
+pub const STAGE: &str = "processing";
 
 /// Processing, opened and not yet running.
 #[derive(Debug)]
@@ -186,9 +191,9 @@ impl Lanes {
         let queues = states.clone();
         let queues = move || queues.iter().flat_map(|(_, state)| state.queues(STAGE)).collect();
         opened.host.counts().watch_queues(queues);
-        let (checks, watched, seen) = (self.checks.clone(), Arc::clone(&shared), opened.clone());
+        let (watched, seen) = (Arc::clone(&shared), opened.clone());
         let watching = opened.tasks().spawn(async move {
-            checks.watch_stage(&seen.bus, &states, &watched, seen.every, seen.after).await;
+            watched.watch(&seen.bus, &states, seen.every, seen.after).await;
         });
         let hold = Duration::from_millis(settings.storm.hold_ms);
         opened.tasks().spawn(warn::run(Arc::clone(&shared), opened.every, hold, opened.after.clone()));

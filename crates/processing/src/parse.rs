@@ -9,10 +9,10 @@ use bytes::Bytes;
 use common::raw::v1::Delivery;
 use common::reasons::CRASH;
 use common::topics::ACTIVITIES;
-use prost::Message as _;
 use sources::{Source, Tenants};
 pub use stage::{Item, Origin, OutputEvent, RefusedItem};
 
+use crate::delivery::decode;
 use crate::weight::{self, Limit};
 
 /// The record's value is not a delivery.
@@ -132,23 +132,6 @@ pub fn crashed(input: Input<'_>, ended: u32) -> ParsedRecord {
          the cause before you replay it"
     );
     whole(input, Delivery::default(), CRASH, message, PROTOBUF)
-}
-
-/// Protobuf is lenient: bytes that are something else may decode. What the door always sets has to be there.
-pub(crate) fn decode(payload: &Bytes) -> Result<Delivery, String> {
-    let delivery = Delivery::decode(payload.clone())
-        .map_err(|error| format!("the record is not a weir.raw.v1.Delivery: {error}"))?;
-    let missing = [
-        ("delivery_id", delivery.delivery_id.is_empty()),
-        ("source", delivery.source.is_empty()),
-        ("endpoint", delivery.endpoint.is_empty()),
-        ("tenant", delivery.tenant.is_empty()),
-        ("received_at", delivery.received_at.is_none()),
-    ];
-    match missing.iter().find(|(_, missing)| *missing) {
-        Some((field, _)) => Err(format!("the record is not a weir.raw.v1.Delivery of the door: it has no {field}")),
-        None => Ok(delivery),
-    }
 }
 
 fn convert(item: sources::Item, input: Input<'_>, source: &str) -> Item {

@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use common::activity::v1::Activity;
 use common::registrations::Registrations;
+use prost::Message as _;
 use sources::{Descriptor, ParseRefusal, Parsed, ParsedEvent, Reason, Secrets, Traits, VerifyError};
 
 use super::*;

@@ -13,19 +13,17 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bus::Incoming;
+use bus::{Bus, ConsumerState, Incoming};
 use bytes::Bytes;
 use control::registrations::upkeep::View;
 use service::{HopCounts, trace};
 use stage::{Outbox, Refusals, Room, Stage, Weight, Work, pace};
+use tokio_util::sync::CancellationToken;
 
 use crate::health::Checks;
 use crate::parse::{self, Input};
 use crate::storm::{Storm, Weather};
 use crate::weight::{self, Limit};
-
-/// The stage's name in claims, dead letters and metrics.
-pub const STAGE: &str = "processing";
 
 /// Why items are dropped whose record is left where it is, to be consumed again.
 const COMES_AGAIN: &str = "comes_again";
@@ -80,6 +78,33 @@ impl Shared {
             return true;
         }
         false
+    }
+
+    /// Looks at the window, the registrations, the consumers and the claims' store, and tells health, until it is
+    /// cancelled.
+    pub(crate) async fn watch(
+        &self,
+        bus: &Bus,
+        consumers: &[(&'static str, ConsumerState)],
+        every: Duration,
+        shutdown: CancellationToken,
+    ) {
+        let look = async {
+            loop {
+                // Also where nothing comes any more: what was seen leaves the window. A storm is for the lanes to see.
+                match self.weather() {
+                    Weather::Storm { .. } => {}
+                    weather if !self.outbox.stop.is_cancelled() => self.checks.weather(&weather),
+                    _ => {}
+                }
+                let (endpoints, accounts) = self.view.with(common::registrations::Registrations::len);
+                self.checks.registrations_read(endpoints, accounts);
+                tokio::time::sleep(every).await;
+            }
+        };
+        let consuming = self.checks.watch_consumers(bus, consumers, every);
+        let all = async { tokio::join!(look, consuming, self.outbox.claims.watch(every)) };
+        let _ = shutdown.run_until_cancelled(all).await;
     }
 }
 

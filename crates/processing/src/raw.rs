@@ -5,8 +5,8 @@ use common::registrations::Registrations;
 use control::replay::account::ReplayedEvent;
 use control::replay::reader::{Read, ReadsRaw};
 
+use crate::STAGE;
 use crate::parse::{self, Input, Item};
-use crate::pipeline::STAGE;
 use crate::weight::{self, Limit};
 
 /// Reads raw deliveries.

@@ -7,7 +7,7 @@ use common::registration::v1::registration_service_server;
 use common::topics::{ACTIVITIES, DEAD_LETTERS, REGISTRATIONS, STORMS, raw, raw_bulk};
 use sources::Source;
 
-use crate::pipeline::STAGE;
+use crate::STAGE;
 
 /// What it does.
 pub const ABOUT: &str = "Turns raw deliveries into typed events and activities, and keeps the registrations";

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::Bytes;
 use stage::Weight;
 
-use crate::parse;
+use crate::delivery::decode;
 
 /// What a delivery may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl Default for Limit {
 /// Weighs the value of a raw record.
 pub fn of(payload: Option<&Bytes>, limit: Limit) -> Weight {
     let unread = Weight::unread(payload);
-    let Some(Ok(delivery)) = payload.map(parse::decode) else { return unread };
+    let Some(Ok(delivery)) = payload.map(decode) else { return unread };
     let Some(source) = sources::by_name(&delivery.source) else { return unread };
     // What breaks here breaks again where it is read, and is told there.
     let Ok(scan) = catch_unwind(AssertUnwindSafe(|| source.scan(&delivery.body))) else { return unread };

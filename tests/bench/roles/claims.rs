@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use bus::{Bus, Claim, Coordinates, Settings, Verdict};
 use common::identity::Id;
+use processing::STAGE;
 use processing::parse::Item;
-use processing::pipeline::STAGE;
 use serde::{Deserialize, Serialize};
 
 use crate::figures::Done;

@@ -11,8 +11,9 @@ use bus::{OffsetRange, Stored};
 use common::deadletter::v1::DeadLetter;
 
 use super::block::{self, BLOCK, Block, KindNumber};
+use super::kind::{Kind, kind_of};
 use super::select::{Filter, Part, millis};
-use super::stats::{Kind, Stats, kind_of};
+use super::stats::Stats;
 
 /// Offsets of a partition, up to and without the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! * [`service`]: the gRPC service
-//! * [`select`]: which letters are meant; [`page`], [`stats`]: what is told of them
+//! * [`select`]: which letters are meant; [`page`], [`stats`]: what is told of them; `kind`: what is counted together
 //! * [`plan`]: whether a letter may be replayed, and the record that is sent
 //! * [`account`]: what a replay has done
 //! * `index`, of `block`s: what has been counted, and where which letters may stand; `indexer` keeps it
@@ -20,6 +20,7 @@ pub mod account;
 pub(crate) mod block;
 pub(crate) mod index;
 pub(crate) mod indexer;
+pub(crate) mod kind;
 pub(crate) mod originals;
 pub mod page;
 pub mod plan;

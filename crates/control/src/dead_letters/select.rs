@@ -6,7 +6,7 @@ use common::deadletter::v1::{DeadLetter, Selection};
 use common::time::to_millis;
 use prost_types::Timestamp;
 
-use super::stats::Kind;
+use super::kind::Kind;
 
 /// A field of a request that cannot be.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! `weir.deadletter.v1.DeadLetterService`: decode, read, answer; errors are mapped here.
+//! `weir.deadletter.v1.DeadLetterService`: decode, read, answer; invalid fields are mapped here.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -30,7 +30,7 @@ use super::replay::Again;
 use super::scan::{self, Scan};
 use super::select::{self, Filter, InvalidField};
 use super::stats::Stats;
-use crate::registrations::service::{store_failed, unavailable};
+use crate::failures::{bus_failed, store_failed, unavailable};
 use crate::registrations::store::RegistrationStore;
 use crate::registrations::upkeep::View;
 use crate::replay::account::RawAccount;
@@ -379,10 +379,4 @@ impl DeadLetterService for DeadLetters {
 fn invalid(invalid: InvalidField) -> Status {
     let details = ErrorDetails::with_bad_request_violation(invalid.field, invalid.problem.clone());
     Status::with_error_details(Code::InvalidArgument, invalid.to_string(), details)
-}
-
-/// Internal text goes to the log and not to the caller.
-pub(crate) fn bus_failed(error: &bus::Error) -> Status {
-    tracing::warn!(%error, "reading from the log or writing to it failed");
-    unavailable("the log is unavailable or cannot be read: retry; the health checks name the cause")
 }

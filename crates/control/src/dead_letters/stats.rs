@@ -5,17 +5,10 @@ use std::collections::BTreeMap;
 use common::deadletter::v1::{DeadLetter, HourCount, KindCount, StatsResponse};
 use common::time::from_millis;
 
+use super::kind::{Kind, kind_of};
 use super::select::millis;
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
-
-/// Stage, reason, source, endpoint.
-pub(crate) type Kind = (String, String, String, String);
-
-/// The kind of a letter.
-pub(crate) fn kind_of(letter: &DeadLetter) -> Kind {
-    (letter.stage.clone(), letter.reason.clone(), letter.source.clone(), letter.endpoint.clone())
-}
 
 /// Counts letters.
 #[derive(Debug, Default)]

@@ -9,7 +9,6 @@ use common::registration::v1::{
     DeleteRequest, DeleteResponse, GetRequest, GetResponse, ListRequest, ListResponse, PlainSecret, RegisterRequest,
     RegisterResponse, Registration, SealedSecret,
 };
-use database::Error as Failed;
 use secrecy::{ExposeSecret as _, SecretString};
 use service::seal::SealingKey;
 use tokio::sync::Notify;
@@ -22,6 +21,7 @@ use tracing::Instrument as _;
 use super::publish::{PublishError, Publisher};
 use super::rules::{self, Present, RegistrationLimits, RegistrationRefusal, Sealed};
 use super::store::{Change, RegistrationStore, Scope, StoreError, endpoint_of};
+use crate::failures::{store_failed, unavailable};
 
 /// How long a change waits for the first comparison of topic and database.
 const COMPARED: Duration = Duration::from_secs(10);
@@ -296,27 +296,6 @@ fn refused(refusal: &RegistrationRefusal) -> Status {
         ),
     };
     Status::with_error_details(code, message, details)
-}
-
-pub(crate) fn store_failed(error: &StoreError) -> Status {
-    tracing::warn!(%error, "a call to the registrations database failed");
-    match error {
-        StoreError::Corrupt { .. } => {
-            Status::data_loss("a row of the registrations database is corrupt: see the log of processing")
-        }
-        StoreError::Database(Failed::Locked { .. }) => {
-            unavailable("another change of this registration is under way: retry")
-        }
-        StoreError::Database(Failed::ReadOnly { .. }) => {
-            unavailable("the registrations database is read-only: nothing was changed, retry")
-        }
-        StoreError::Database(_) => unavailable("the registrations database is unavailable: nothing was changed, retry"),
-    }
-}
-
-pub(crate) fn unavailable(message: &str) -> Status {
-    let retry = ErrorDetails::with_retry_info(Some(std::time::Duration::from_secs(1)));
-    Status::with_error_details(Code::Unavailable, message, retry)
 }
 
 #[tonic::async_trait]

@@ -14,8 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use crate::dead_letters::plan::{ReplayLimits, ReplayRefusal};
-use crate::dead_letters::service::bus_failed;
-use crate::registrations::service::store_failed;
+use crate::failures::{bus_failed, store_failed};
 use crate::registrations::store::RegistrationStore;
 
 /// Between two answers, and between two times that the account is kept.

@@ -24,7 +24,7 @@ use super::select::RawFilter;
 use crate::dead_letters::plan::{self, ReplayRefusal};
 use crate::dead_letters::scan::Scan;
 use crate::dead_letters::select::Filter;
-use crate::registrations::service::unavailable;
+use crate::failures::unavailable;
 use crate::registrations::upkeep::View;
 
 /// So many deliveries, or bytes, are read and looked up at once.

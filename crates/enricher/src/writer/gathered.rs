@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::FileLimits;
 use crate::files::DayFile;
 use crate::range::{Ranges, Taken, TurnRange};
+use crate::upload::Content;
 
 /// More days than this in one range make too many small files at once: it is ended.
 const MOST_DAYS: usize = 32;
@@ -17,17 +18,6 @@ const MOST_DAYS: usize = 32;
 /// The first range of a turn is ended after this time at the latest, so that an instance that is killed again and again
 /// gets on nevertheless.
 const FIRST: Duration = Duration::from_secs(1);
-
-/// What came of a range.
-#[derive(Debug)]
-pub(crate) struct Content {
-    /// The log's identity, as all its records have it.
-    pub(crate) log: Arc<str>,
-    /// By day.
-    pub(crate) files: BTreeMap<String, DayFile>,
-    /// Of the records that are held until the range is requested.
-    pub(crate) held: Vec<Ack>,
-}
 
 /// One partition.
 #[derive(Debug)]

@@ -8,9 +8,10 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use serde_json::{Value, json};
 
-use super::{FileCheck, Loading};
+use super::Loading;
+use crate::clock::now_ms;
 use crate::decide::Decision;
-use crate::files::{add, in_table, now_ms, trim};
+use crate::files::{FileCheck, add, trim};
 use crate::footer::FileError;
 use crate::schema;
 use crate::table::{Commit, Error};
@@ -67,7 +68,7 @@ impl Loading {
             let FileCheck::Usable(files) = &waiting.check else { continue };
             for (number, footer) in files {
                 let file = &request.files[*number];
-                let path = in_table(&self.table, &file.path);
+                let path = self.table.path_of(&file.path);
                 let Some(bounds) = footer.bounds(&request.offset_column) else { continue };
                 let (file, footer) = if bounds.min >= below {
                     (file.clone(), footer.clone())
@@ -87,7 +88,7 @@ impl Loading {
                         }
                     };
                     part.already += footer.rows() - end.rows();
-                    made.push(in_table(&self.table, &trimmed.path));
+                    made.push(self.table.path_of(&trimmed.path));
                     replaced.push(path);
                     (trimmed, end)
                 };

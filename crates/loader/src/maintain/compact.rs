@@ -11,7 +11,8 @@ use object_store::ObjectStoreExt as _;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::files::{add, in_table, now_ms};
+use crate::clock::now_ms;
+use crate::files::add;
 use crate::request::File;
 use crate::rewrite::{self, Input};
 use crate::table::{Commit, Error, Outcome, Table};
@@ -122,11 +123,11 @@ async fn one(lake: &Lake, table: &mut Table, group: &[Small]) -> Result<Option<u
     let store = lake.store();
     let columns = file_columns(table)?;
     let inputs: Vec<Input> =
-        group.iter().map(|file| Input { path: in_table(table, &file.path), bytes: file.bytes }).collect();
+        group.iter().map(|file| Input { path: table.path_of(&file.path), bytes: file.bytes }).collect();
     let first = &group[0];
     let folder = first.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let path = format!("{folder}{}.parquet", Uuid::new_v4());
-    let to = in_table(table, &path);
+    let to = table.path_of(&path);
     let name = table.name.clone();
     let failed = |error: FileError| Error::File { table: name.clone(), error };
     let output = match rewrite::write(&store, &inputs, &columns, &to, None).await {

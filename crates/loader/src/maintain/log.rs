@@ -1,14 +1,14 @@
-//! Removes what a table's log has had its time with: commits and checkpoints that lie far behind the newest checkpoint.
+//! Writes checkpoints, and removes what a table's log has had its time with: commits and checkpoints that lie far
+//! behind the newest checkpoint.
 //!
 //! No clock decides. What goes is counted back from the newest version; times are those that the store gave to the files,
 //! and are compared with each other only. So the log stays as large as it is, however many commits there were.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore};
+use object_store::{ObjectMeta, ObjectStore as _};
 
 use crate::FileError;
-use crate::files::in_table;
 use crate::table::{Error, Table};
 
 /// So long before the newest commit nothing is removed: whoever has just read the log reads on in it.
@@ -48,17 +48,30 @@ impl Entry {
     }
 }
 
+/// Writes a checkpoint of the state that was last read, and removes what the log no longer needs: all but `keep`
+/// commits.
+///
+/// # Errors
+/// When it cannot be written, or [`clean`] fails.
+pub(crate) async fn checkpoint(table: &Table, keep: u64) -> Result<(), Error> {
+    if table.checkpoint().await? {
+        let removed = clean(table, keep).await?;
+        tracing::debug!(table = table.name, version = table.version(), removed, "checkpoint written");
+    }
+    Ok(())
+}
+
 /// Removes what lies behind the last checkpoint that has at least `keep` commits after it; how many files went.
 ///
 /// # Errors
 /// When the log cannot be listed, or something not be removed. What was removed by then is gone.
-pub(crate) async fn clean(store: &dyn ObjectStore, table: &Table, keep: u64) -> Result<usize, Error> {
-    let root = in_table(table, "_delta_log");
+async fn clean(table: &Table, keep: u64) -> Result<usize, Error> {
+    let root = table.path_of("_delta_log");
     let failed = |error| Error::File { table: table.name.clone(), error: FileError::store(&root, error) };
-    let listed: Vec<ObjectMeta> = store.list(Some(&root)).try_collect().await.map_err(failed)?;
+    let listed: Vec<ObjectMeta> = table.store.list(Some(&root)).try_collect().await.map_err(failed)?;
     let gone = gone(listed.into_iter().filter_map(Entry::of).collect(), keep);
     let removed = gone.len();
-    let mut removing = store.delete_stream(stream::iter(gone.into_iter().map(Ok)).boxed());
+    let mut removing = table.store.delete_stream(stream::iter(gone.into_iter().map(Ok)).boxed());
     while let Some(removed) = removing.next().await {
         match removed {
             // Another loader may have been faster.

@@ -9,7 +9,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use crate::FileError;
-use crate::files::{in_table, now_ms};
+use crate::clock::now_ms;
 use crate::table::{Error, Table};
 
 /// A load request may name a file for the 7 days that its topic keeps it, and some.
@@ -92,11 +92,11 @@ async fn believed(table: &Table, now_ms: i64) -> Result<i64, Error> {
 /// The files that the table has, and those that it had so short a time ago that somebody may still read them.
 async fn kept(table: &Table, before_ms: i64) -> Result<BTreeSet<Path>, Error> {
     let snapshot = table.snapshot()?;
-    let mut kept: BTreeSet<Path> = snapshot.log_data().iter().map(|file| in_table(table, &file.path())).collect();
+    let mut kept: BTreeSet<Path> = snapshot.log_data().iter().map(|file| table.path_of(&file.path())).collect();
     let mut removed = table.tombstones()?;
     while let Some(removed) = removed.try_next().await.map_err(|error| table.error(error))? {
         if removed.deletion_timestamp().is_none_or(|at| at >= before_ms) {
-            kept.insert(in_table(table, &removed.path()));
+            kept.insert(table.path_of(&removed.path()));
         }
     }
     Ok(kept)
