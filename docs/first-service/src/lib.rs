@@ -48,14 +48,14 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The counts, opened and not yet running.
 #[derive(Debug)]
-pub struct Counts {
+pub struct ActivityCounts {
     settings: Settings,
     opened: Opened,
     store: Arc<Store>,
     checks: Checks,
 }
 
-impl Service for Counts {
+impl Service for ActivityCounts {
     type Settings = Settings;
     const DEFAULTS: &'static [&'static str] = DEFAULTS;
 
@@ -82,7 +82,8 @@ impl Service for Counts {
     }
 
     fn add_to(&self, routes: Routes) -> Routes {
-        routes.add_service(CountServiceServer::new(Answers(Arc::clone(&self.store))))
+        let counts = CountServiceServer::new(Answers(Arc::clone(&self.store)));
+        routes.add_service(counts.max_decoding_message_size(self.settings.grpc.max_message_bytes))
     }
 
     async fn run(self) -> anyhow::Result<()> {
@@ -95,7 +96,7 @@ impl Service for Counts {
     }
 }
 
-impl Counts {
+impl ActivityCounts {
     /// Waits for the log and the database, then consumes until the shutdown.
     async fn consume(self) -> anyhow::Result<()> {
         let Self { settings, opened, store, checks } = self;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    service::main_of::<first_service::Counts>()
+    service::main_of::<first_service::ActivityCounts>()
 }

@@ -12,7 +12,7 @@ use common::health::v1::State;
 use common::topics::ACTIVITIES;
 use first_service::proto::CountRequest;
 use first_service::proto::count_service_client::CountServiceClient;
-use first_service::{Counts, DEFAULTS, Settings};
+use first_service::{ActivityCounts, DEFAULTS, Settings};
 use weir_tests::running::{LIMIT, Running};
 use weir_tests::scratch::Scratch;
 use weir_tests::{kafka, postgres, topic};
@@ -54,7 +54,7 @@ async fn counted(running: &Running, tenant: &str, verb: &str, activities: u64) {
 }
 
 async fn counts_each_activity_once(settings: &Settings) {
-    let running = Running::start::<Counts>(settings).await;
+    let running = Running::start::<ActivityCounts>(settings).await;
     running.ready().await;
     let bus = Bus::open(&settings.bus).unwrap();
     let first = (0..100).map(|n| record(&format!("{n}-0"), "acme", Verb::Comment));
@@ -64,7 +64,7 @@ async fn counts_each_activity_once(settings: &Settings) {
     running.crash().await;
 
     // Half of them once more, as after a crash of who writes them; as many new ones; and one that says nothing.
-    let running = Running::start::<Counts>(settings).await;
+    let running = Running::start::<ActivityCounts>(settings).await;
     let again = (50..150).map(|n| record(&format!("{n}-0"), "acme", Verb::Comment));
     topic::send(&bus, again.chain([record("", "acme", Verb::Comment)])).await.unwrap();
     counted(&running, "acme", "VERB_COMMENT", 150).await;

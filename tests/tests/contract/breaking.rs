@@ -119,5 +119,5 @@ fn oneof<'a>(message: &'a DescriptorProto, field: &FieldDescriptorProto) -> Opti
 /// What stands in `new` and not in `old`: it is not broken by anything, and not guarded either.
 pub(crate) fn unreleased(old: &FileDescriptorSet, new: &FileDescriptorSet) -> Vec<String> {
     // What would be lost on the way back is what was added on the way there.
-    breaking(new, old)
+    breaking(new, old).iter().map(|line| line.replace(" removed", " is new")).collect()
 }
