@@ -1,6 +1,7 @@
 //! Settings in layers: defaults, then a file, then the environment.
 
 mod error;
+mod fault;
 mod grpc_tls;
 mod kinds;
 mod layers;
@@ -11,10 +12,11 @@ mod sections;
 mod tree;
 
 pub use common::kinds::{Problem, Problems};
+pub use fault::{Fault, SettingsError};
 pub(crate) use grpc_tls::ANYBODY;
 pub use grpc_tls::{AllowSettings, GrpcTlsSettings};
 pub(crate) use load::check_files;
-pub use load::{Fault, SettingsError, load, print};
+pub use load::{load, print};
 pub use reference::{page, schema};
 pub use secret::Secret;
 pub use sections::{

@@ -3,8 +3,9 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::catalogue::{COUNT, PLATFORMS};
 use crate::endpoints::Endpoints;
-use crate::platform::{COUNT, PLATFORMS, Platform};
+use crate::platform::{Platform, WorldConfig};
 
 /// What to generate. Two generators with equal configurations yield the same deliveries.
 #[derive(Debug, Clone)]
@@ -72,6 +73,12 @@ impl Config {
         /// 2026-01-01, in milliseconds since 1970.
         const EPOCH_MS: i64 = 1_767_225_600_000;
         Self { first_number: u64::try_from(self.start_ms - EPOCH_MS).unwrap_or(0), ..self }
+    }
+
+    /// What the worlds know of it.
+    pub(crate) fn world(&self) -> WorldConfig {
+        let Self { seed, pages, repositories, skew, mixed, redeliver, .. } = *self;
+        WorldConfig { seed, pages, repositories, skew, mixed, remembers: redeliver > 0.0 }
     }
 
     /// Checks every field.

@@ -1,4 +1,4 @@
-//! A delivery, and how its platform signs it.
+//! A delivery, and its signature.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,9 +11,11 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 use sha2::Sha256;
 
+use crate::catalogue::index_of;
 use crate::endpoints::{Endpoint, Endpoints};
 use crate::meaning::Meaning;
 use crate::platform::Sender;
+use crate::signing::Scheme;
 
 const HUB_SIGNATURE: HeaderName = HeaderName::from_static("x-hub-signature-256");
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -36,25 +38,6 @@ pub struct Delivery {
     /// What should come out of it.
     pub meaning: Meaning,
     pub(super) signature: Signature,
-}
-
-/// How a platform signs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scheme {
-    /// `X-Hub-Signature-256` over the body.
-    Hub,
-    /// Standard Webhooks: over id, time of sending and body.
-    StandardWebhooks,
-}
-
-impl Scheme {
-    /// As the door calls it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hub => "hub-sha256",
-            Self::StandardWebhooks => "standard-webhooks-v1",
-        }
-    }
 }
 
 /// What is wrong with a signature on purpose.
@@ -86,7 +69,7 @@ impl Signer {
     /// All headers of a delivery that is sent at `now`.
     pub fn headers(&self, delivery: &Delivery, now: SystemTime) -> HeaderMap {
         let mut headers = delivery.headers.clone();
-        let mac = self.0[delivery.sender.index()].clone();
+        let mac = self.0[index_of(delivery.sender)].clone();
         match delivery.sender.scheme {
             Scheme::Hub => hub(&mut headers, mac, delivery),
             Scheme::StandardWebhooks => standard(&mut headers, mac, delivery, now),

@@ -10,10 +10,9 @@ use common::registration::v1::registration::Kind;
 use common::registration::v1::{Account, Endpoint as RegisteredEndpoint, PlainSecret, RegisterRequest, Registration};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::platform::{SENDERS, Sender};
-
-/// The tenants whose pages alternate. The Meta app belongs to the first.
-pub const TENANTS: [&str; 2] = ["alder", "birch"];
+use crate::catalogue::{SENDERS, index_of};
+use crate::platform::Sender;
+use crate::signing::SecretForm;
 
 /// One endpoint: the last part of its URL, and what signs deliveries to it.
 #[derive(Debug, Clone)]
@@ -28,32 +27,6 @@ pub struct Endpoint {
     pub secret: SecretString,
     /// What the platform must name in its handshake, where there is one.
     pub verify_token: Option<SecretString>,
-}
-
-/// How a platform writes its secrets.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum SecretForm {
-    /// So many random bytes as hexadecimal digits.
-    Hex(usize),
-    /// `whsec_` and base64.
-    Whsec,
-}
-
-impl SecretForm {
-    fn write(self, bytes: &[u8; 32]) -> String {
-        match self {
-            Self::Hex(count) => hex::encode(&bytes[..count.min(bytes.len())]),
-            Self::Whsec => format!("whsec_{}", BASE64.encode(bytes)),
-        }
-    }
-
-    /// The key in a secret.
-    pub(crate) fn key(self, secret: &str) -> Option<Vec<u8>> {
-        match self {
-            Self::Hex(_) => Some(secret.as_bytes().to_vec()),
-            Self::Whsec => BASE64.decode(secret.strip_prefix("whsec_")?).ok().filter(|key| !key.is_empty()),
-        }
-    }
 }
 
 /// All endpoints of a simulation, one for each sender.
@@ -130,7 +103,7 @@ impl Endpoints {
 
     /// That of a sender.
     pub fn of(&self, sender: &Sender) -> &Endpoint {
-        &self.0[sender.index()]
+        &self.0[index_of(sender)]
     }
 
     /// All of them.

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use fastrand::Rng;
 use http::{HeaderMap, HeaderValue, header};
 
+use crate::catalogue::{SENDERS, index_of};
 use crate::config::{Config, InvalidConfig};
 use crate::delivery::{Delivery, Signature};
 use crate::meaning::{Fate, Meaning};
-use crate::platform::{DeliveryContent, Moment, SENDERS, Sender, World};
+use crate::platform::{DeliveryContent, Moment, Sender, World};
 use crate::world::Counter;
 use crate::{REMEMBERED, broken, push_bounded};
 
@@ -33,11 +34,12 @@ impl Generator {
     /// When a field of the configuration cannot be.
     pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         config.validate()?;
+        let of_worlds = config.world();
         Ok(Self {
             rng: Rng::with_seed(config.seed),
             number: 0,
             counter: Counter::from(config.first_number),
-            worlds: SENDERS.iter().map(|sender| (sender.world)(&config)).collect(),
+            worlds: SENDERS.iter().map(|sender| (sender.world)(&of_worlds)).collect(),
             deliveries: VecDeque::new(),
             config,
         })
@@ -80,7 +82,7 @@ impl Generator {
         let platform = self.config.mix.at(at);
         let now_ms = self.now_ms();
         let mut moment = Moment { counter: &mut self.counter, rng: &mut self.rng, now_ms };
-        let content = self.worlds[platform.sender.index()].next(platform.name, &mut moment);
+        let content = self.worlds[index_of(platform.sender)].next(platform.name, &mut moment);
         self.delivery(platform.sender, content, Fate::Events)
     }
 
@@ -88,7 +90,7 @@ impl Generator {
     fn again(&mut self) -> Delivery {
         let earlier = &self.deliveries[self.rng.usize(..self.deliveries.len())];
         let sender = earlier.sender;
-        if let Some(content) = self.worlds[sender.index()].again(&mut self.rng) {
+        if let Some(content) = self.worlds[index_of(sender)].again(&mut self.rng) {
             return self.delivery(sender, content, Fate::Redelivery);
         }
         let mut delivery = earlier.clone();

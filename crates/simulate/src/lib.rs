@@ -10,8 +10,10 @@ pub mod meaning;
 pub mod oracle;
 pub mod platform;
 pub mod sender;
+pub mod signing;
 
 mod broken;
+mod catalogue;
 mod facebook;
 mod github;
 mod instagram;
@@ -21,12 +23,13 @@ mod standard;
 mod text;
 mod world;
 
+pub use catalogue::SENDERS;
 pub use config::{Config, Mix};
 pub use delivery::{Delivery, Signer};
 pub use endpoints::Endpoints;
 pub use generator::Generator;
 pub use meaning::{Expected, ExpectedActivity, Fate, Meaning};
-pub use platform::{SENDERS, Sender};
+pub use platform::Sender;
 
 /// How many deliveries, and how many of their items, may come again.
 const REMEMBERED: usize = 512;

@@ -4,13 +4,11 @@ use std::collections::VecDeque;
 
 use fastrand::Rng;
 
-use crate::config::Config;
-use crate::delivery::Scheme;
-use crate::endpoints::{SecretForm, TENANTS};
 use crate::facebook::Scene;
 use crate::item::{Object, Posted, body};
-use crate::platform::{DeliveryContent, Moment, Sender, World};
-use crate::world::{Account, Page, Pages, Zipf};
+use crate::platform::{DeliveryContent, Moment, Sender, World, WorldConfig};
+use crate::signing::{Scheme, SecretForm};
+use crate::world::{Account, Page, Pages, TENANTS, Zipf};
 use crate::{REMEMBERED, push_bounded};
 
 pub(crate) const FACEBOOK: &str = "facebook";
@@ -48,13 +46,13 @@ struct Meta {
 }
 
 impl Meta {
-    fn new(config: &Config) -> Self {
+    fn new(config: &WorldConfig) -> Self {
         Self {
             popularity: Zipf::new(config.pages, config.skew),
             accounts: (0..config.pages).map(Account::new).collect(),
             mixed: config.mixed,
             mixed_due: 0.0,
-            remembers: config.redeliver > 0.0,
+            remembers: config.remembers,
             items: VecDeque::new(),
         }
     }

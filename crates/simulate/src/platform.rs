@@ -1,4 +1,4 @@
-//! The platforms that are simulated, and who delivers for them: one line for each.
+//! What a platform is to a simulation: who delivers for it, and the world that is told of.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,12 +6,9 @@ use std::sync::Arc;
 use fastrand::Rng;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::config::Config;
-use crate::delivery::Scheme;
-use crate::endpoints::SecretForm;
 use crate::meaning::Expected;
+use crate::signing::{Scheme, SecretForm};
 use crate::world::Counter;
-use crate::{github, meta, standard};
 
 /// A platform. Its share of the deliveries is a number of the mix.
 #[derive(Debug)]
@@ -23,20 +20,6 @@ pub(crate) struct Platform {
     /// Who delivers for it.
     pub(crate) sender: &'static Sender,
 }
-
-/// How many there are.
-pub(crate) const COUNT: usize = 4;
-
-/// Every platform.
-pub(crate) static PLATFORMS: [Platform; COUNT] = [
-    Platform { name: meta::FACEBOOK, share: 55, sender: &meta::SENDER },
-    Platform { name: meta::INSTAGRAM, share: 15, sender: &meta::SENDER },
-    Platform { name: "github", share: 22, sender: &github::SENDER },
-    Platform { name: "standard", share: 8, sender: &standard::SENDER },
-];
-
-/// Every sender, each once.
-pub static SENDERS: [&Sender; 3] = [&meta::SENDER, &github::SENDER, &standard::SENDER];
 
 /// An account, and its tenant.
 pub(crate) type Registered = (Arc<str>, Arc<str>);
@@ -57,7 +40,7 @@ pub struct Sender {
     pub(crate) handshake: bool,
     pub(crate) secret: SecretForm,
     pub(crate) agent: &'static str,
-    pub(crate) world: fn(&Config) -> Box<dyn World>,
+    pub(crate) world: fn(&WorldConfig) -> Box<dyn World>,
     /// The accounts of its endpoint that belong to the page of this index, each with its tenant.
     pub(crate) accounts: fn(u32) -> Vec<Registered>,
 }
@@ -76,11 +59,16 @@ impl PartialEq for Sender {
 
 impl Eq for Sender {}
 
-impl Sender {
-    /// Where it stands among all.
-    pub(crate) fn index(&self) -> usize {
-        SENDERS.iter().position(|sender| *sender == self).unwrap_or(0)
-    }
+/// What a world is made of: the part of a [configuration](crate::Config) that worlds know.
+#[derive(Debug)]
+pub(crate) struct WorldConfig {
+    pub(crate) seed: u64,
+    pub(crate) pages: u32,
+    pub(crate) repositories: u32,
+    pub(crate) skew: f64,
+    pub(crate) mixed: f64,
+    /// Whether anything comes again, and has to be remembered for it.
+    pub(crate) remembers: bool,
 }
 
 /// What happens on the platforms of one sender, and how it is told.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::delivery::Scheme;
-use crate::endpoints::{SecretForm, TENANTS};
 use crate::meaning::Expected;
 use crate::platform::{DeliveryContent, Moment, Sender, World};
+use crate::signing::{Scheme, SecretForm};
 use crate::text::{push_rfc3339, put};
+use crate::world::TENANTS;
 
 pub(crate) static SENDER: Sender = Sender {
     source: "standard_webhooks",

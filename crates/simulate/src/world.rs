@@ -1,11 +1,12 @@
-//! What exists in a simulation: pages with their conversations, and how popular they are.
+//! What exists in a simulation: tenants, pages with their conversations, and how popular they are.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fastrand::Rng;
 
-use crate::endpoints::TENANTS;
+/// The tenants whose pages alternate. The Meta app belongs to the first.
+pub(crate) const TENANTS: [&str; 2] = ["alder", "birch"];
 
 /// How many things of one kind a page remembers, so that people can come back to them.
 const MEMORY: usize = 24;

@@ -4,12 +4,11 @@ use std::borrow::Cow;
 
 use common::activity::v1::Activity;
 use common::event::v1::{Context, Other};
-use common::json::{Sent, Value};
+use common::json::Sent;
 use common::{identity::Id, raw::v1::Delivery, time, topics};
 use prost::{Message as _, Name as _};
-use prost_types::Timestamp;
 
-use crate::kind::Kind;
+use crate::kind::{Kind, Time};
 use crate::{ParsedEvent, Tenants};
 
 /// What is known about an event before its message is: who, where, when.
@@ -29,36 +28,6 @@ pub struct Draft {
     pub time: Time,
     /// What could not be read as it was sent, by its path in the event's unknown map.
     pub sent: Sent,
-}
-
-/// When an event happened, as far as the platform says.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Time {
-    /// Whether the platform sent anything as the time.
-    pub sent: bool,
-    /// What could be read of it.
-    pub time: Option<Timestamp>,
-}
-
-impl Time {
-    /// The platform said this.
-    pub fn at(time: Timestamp) -> Self {
-        Self { sent: true, time: Some(time) }
-    }
-
-    /// What the platform said in a member that holds a time in RFC 3339. Where it is missing or null, nothing.
-    pub fn rfc3339(sent: Option<&Value>) -> Self {
-        match sent {
-            None | Some(Value::Null) => Self::default(),
-            Some(Value::String(text)) => time::from_rfc3339(text).map_or_else(Self::unreadable, Self::at),
-            Some(_) => Self::unreadable(),
-        }
-    }
-
-    /// The platform said something that is not a time.
-    pub fn unreadable() -> Self {
-        Self { sent: true, time: None }
-    }
 }
 
 impl Draft {

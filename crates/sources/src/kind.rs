@@ -2,14 +2,12 @@
 //! it means in the one common form.
 
 use common::activity::v1::Activity;
-use common::json::{self, Object};
-use common::raw::v1::Delivery;
-
-use crate::draft::Time;
-use crate::{Draft, ParsedEvent, Tenants};
+use common::json::{Object, Value};
+use common::time;
+use prost_types::Timestamp;
 
 /// A kind of event. Its message implements this once, beside the kinds of the same matter, and the table of its platform
-/// lists it ([`Entry`]).
+/// lists it ([`Entry`](crate::entry::Entry)).
 ///
 /// Key and time are read from what was sent and not from the message. A key must not depend on whether a member fits its
 /// field, and a time that cannot be read is something else than no time.
@@ -34,40 +32,34 @@ pub trait Kind: common::event::Event {
     }
 }
 
-/// Builds the event of a kind from the object that was sent.
-pub type Build = fn(Draft, &Delivery, &dyn Tenants, Object) -> ParsedEvent;
-
-/// A kind in the table of its platform, without its type. `B` is how the platform builds the event.
-#[derive(Debug)]
-pub struct Entry<B = Build> {
-    /// What the platform calls it.
-    pub names: &'static [&'static str],
-    /// The topic of its events, without the prefix of the installation.
-    pub topic: &'static str,
-    /// [`Kind::subject`].
-    pub subject: fn(&Object, &str) -> Option<String>,
-    /// [`Kind::time`].
-    pub time: fn(&Object) -> Time,
-    /// Builds the event.
-    pub build: B,
+/// When an event happened, as far as the platform says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Time {
+    /// Whether the platform sent anything as the time.
+    pub sent: bool,
+    /// What could be read of it.
+    pub time: Option<Timestamp>,
 }
 
-impl<B> Entry<B> {
-    /// The entry of a kind.
-    pub const fn of<K: Kind>(build: B) -> Self {
-        Self { names: K::NAMES, topic: K::TOPIC, subject: K::subject, time: K::time, build }
+impl Time {
+    /// The platform said this.
+    pub fn at(time: Timestamp) -> Self {
+        Self { sent: true, time: Some(time) }
     }
-}
 
-impl Entry {
-    /// The entry of a kind whose message is read from the object that was sent, and from nothing else.
-    pub const fn typed<K: Kind>() -> Self {
-        Self::of::<K>(build::<K>)
+    /// What the platform said in a member that holds a time in RFC 3339. Where it is missing or null, nothing.
+    pub fn rfc3339(sent: Option<&Value>) -> Self {
+        match sent {
+            None | Some(Value::Null) => Self::default(),
+            Some(Value::String(text)) => time::from_rfc3339(text).map_or_else(Self::unreadable, Self::at),
+            Some(_) => Self::unreadable(),
+        }
     }
-}
 
-fn build<K: Kind>(draft: Draft, delivery: &Delivery, tenants: &dyn Tenants, sent: Object) -> ParsedEvent {
-    draft.typed(delivery, tenants, json::read_event::<K>(sent, ""))
+    /// The platform said something that is not a time.
+    pub fn unreadable() -> Self {
+        Self { sent: true, time: None }
+    }
 }
 
 /// `push` of `events.github.push`.

@@ -7,7 +7,8 @@
 //! * [`parsed`]: what came out of a delivery: typed events, and what was refused with its reason
 //! * [`signature`]: HMAC headers, read strictly and compared in constant time
 //! * [`body`]: the checks that every JSON body passes first, a header that was kept, an id as text
-//! * [`kind`]: what a kind of event is, declared once with its message
+//! * [`kind`]: what a kind of event is, declared once with its message, and when an event happened
+//! * [`entry`]: a kind in the table of its platform
 //! * [`draft`]: builds an event with its context, its bytes and its activities
 //! * [`meta`], [`github`], [`standard_webhooks`]: the platforms
 //!
@@ -24,6 +25,7 @@ use http::HeaderMap;
 pub mod body;
 pub mod descriptor;
 pub mod draft;
+pub mod entry;
 pub mod github;
 pub mod kind;
 pub mod meta;

@@ -16,8 +16,7 @@ use common::{identity::Id, raw::v1::Delivery};
 use http::HeaderMap;
 use secrecy::ExposeSecret as _;
 
-use crate::draft::Time;
-use crate::kind::Kind;
+use crate::kind::{Kind, Time};
 use crate::signature::{self, Algorithm, Encoding};
 use crate::{
     Descriptor, Draft, Item, Parsed, Reason, SecretProblem, Secrets, Source, Tenants, Traits, VerifyError, body,

@@ -10,6 +10,7 @@
 //! * [`live`]: what a running Weir looks like: the table of `weir up --simulate`
 //! * [`manifests`]: the part of the manifests and of the docs that follows from the catalogue
 //! * [`settings`]: the settings of all of it
+//! * [`topics`]: every topic of the services, with its configuration
 //! * [`strimzi`]: topics and users as resources of Kubernetes
 //! * [`out`]: what people and pipes see
 
@@ -24,4 +25,5 @@ pub mod records;
 pub mod register;
 pub mod settings;
 pub mod strimzi;
+pub mod topics;
 pub mod trace;

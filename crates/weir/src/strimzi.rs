@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::access::{Access, Resource, access};
-use crate::cmd::topics::{self, Topic};
 use crate::settings::Settings;
+use crate::topics::{self, Topic};
 
 /// All topics that Weir wants, for the Kafka cluster of this name.
 pub fn topics(settings: &Settings, cluster: &str) -> String {

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::access::{Operation, Rule};
-use crate::cmd::topics;
 use crate::settings::Settings;
+use crate::topics;
 
 #[test]
 fn a_topic_is_one_resource() {

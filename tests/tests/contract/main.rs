@@ -9,6 +9,7 @@
 
 mod architecture;
 mod breaking;
+mod circles;
 mod readme;
 mod schemas;
 mod words;

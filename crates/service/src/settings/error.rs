@@ -4,7 +4,7 @@ use std::fmt::{self, Display};
 
 use serde::de::{self, Expected, Unexpected};
 
-use super::Fault;
+use super::fault::Fault;
 use super::layers::{PREFIX, dotted};
 
 /// One fault, while it travels up the tree.

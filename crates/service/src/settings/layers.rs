@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use config::{Config, ConfigError, Source, Value, ValueKind};
 use toml::de::{DeTable, DeValue};
 
-use super::Fault;
+use super::fault::Fault;
 
 /// What every variable begins with.
 pub(super) const PREFIX: &str = "WEIR__";

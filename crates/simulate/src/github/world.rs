@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::{GitHubScene, Repository, delivery_id};
-use crate::config::Config;
-use crate::delivery::Scheme;
-use crate::endpoints::{SecretForm, TENANTS};
-use crate::platform::{DeliveryContent, Moment, Sender, World};
-use crate::world::Zipf;
+use crate::platform::{DeliveryContent, Moment, Sender, World, WorldConfig};
+use crate::signing::{Scheme, SecretForm};
+use crate::world::{TENANTS, Zipf};
 
 pub(crate) static SENDER: Sender = Sender {
     source: "github",
@@ -30,7 +28,7 @@ struct GitHub {
 }
 
 impl GitHub {
-    fn new(config: &Config) -> Self {
+    fn new(config: &WorldConfig) -> Self {
         let tenant: Arc<str> = SENDER.tenant.into();
         Self {
             seed: config.seed,

@@ -10,7 +10,7 @@ use common::{identity::Id, raw::v1::Delivery};
 use http::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::draft::Time;
+use crate::kind::Time;
 use crate::signature::{self, Algorithm, Encoding};
 use crate::{Descriptor, Draft, Item, Parsed, Reason, Secrets, Source, Tenants, Traits, VerifyError, body};
 

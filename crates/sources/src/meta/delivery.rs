@@ -10,10 +10,10 @@ use super::envelope::{envelope, place};
 use super::identity::{Occurrence, What};
 use super::kinds::{self, conversations};
 use super::members::Members as _;
-use super::sent::Texts;
+use super::texts::Texts;
 use super::time;
 use crate::body;
-use crate::draft::Time;
+use crate::kind::Time;
 use crate::{Draft, Item, ParseRefusal, Parsed, ParsedEvent, Reason, Tenants};
 
 /// Everything that is in a delivery.

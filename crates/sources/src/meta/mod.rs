@@ -8,7 +8,7 @@
 //! * `cut`: one delivery into items, each with what stood around it, as text
 //! * `delivery`: items into events, or into refusals of their own
 //! * `envelope`: what stood around an item, as its event has it
-//! * `sent`: the bytes of an item as they came
+//! * `sent`: the bytes of an item as they came, of the `texts` that cutting kept
 //! * `kinds`: each kind of event: its message, what it is about, when it happened, what it means
 //! * `identity` and `time`: which occurrence it is, and when it was
 
@@ -32,6 +32,7 @@ mod identity;
 mod kinds;
 mod members;
 mod sent;
+mod texts;
 mod time;
 
 const SIGNATURE: &str = "x-hub-signature-256";

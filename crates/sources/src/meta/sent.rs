@@ -8,23 +8,8 @@ use common::json::{self, Sent};
 use common::raw::v1::Delivery;
 
 use super::delivery;
+use super::texts::Texts;
 use crate::{Tenants, body};
-
-/// Keeps the texts of the items at some positions, each in its envelope.
-#[derive(Debug, Default)]
-pub(super) struct Texts {
-    wanted: BTreeSet<u32>,
-    texts: BTreeMap<u32, String>,
-}
-
-impl Texts {
-    /// Keeps the text of the item at this position, where it is wanted.
-    pub(super) fn keep(&mut self, position: u32, text: impl FnOnce() -> String) {
-        if self.wanted.contains(&position) {
-            self.texts.insert(position, text());
-        }
-    }
-}
 
 /// Whose it is does not matter for its bytes.
 struct Nobody;
@@ -38,9 +23,9 @@ impl Tenants for Nobody {
 /// The items at these positions.
 pub(super) fn items(delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<u32, Bytes> {
     let whole = || positions.iter().map(|position| (*position, delivery.body.clone())).collect();
-    let mut kept = Texts { wanted: positions.clone(), texts: BTreeMap::new() };
+    let mut texts = Texts::wanted(positions);
     let text = std::str::from_utf8(body::unmarked(&delivery.body)).unwrap_or_default();
-    match delivery::parse_text(delivery, &Nobody, text, Sent::new(), &mut kept) {
+    match delivery::parse_text(delivery, &Nobody, text, Sent::new(), &mut texts) {
         // A delivery of one item is that item in its envelope, as it was signed.
         Ok(parsed) | Err(parsed) if parsed.items.len() == 1 => return whole(),
         // Only a repaired text can be cut, and nobody sent that.
@@ -48,7 +33,7 @@ pub(super) fn items(delivery: &Delivery, positions: &BTreeSet<u32>) -> BTreeMap<
         // Something could not be cut, and is refused. The others are as they came.
         Ok(_) | Err(_) => {}
     }
-    kept.texts.into_iter().map(|(position, text)| (position, text.into())).collect()
+    texts.kept().into_iter().map(|(position, text)| (position, text.into())).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use common::time;
 use prost_types::Timestamp;
 
 use super::members::Members as _;
-use crate::draft::Time;
+use crate::kind::Time;
 
 /// The time of a change: `created_time`, or `edited_time` of an edit, in seconds.
 pub(super) fn of_change(value: &Object) -> Time {

@@ -1,13 +1,10 @@
 //! `weir topics`: the topics that Weir wants.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use serde::Serialize;
-
 use super::printed::Printed;
-use crate::settings::Settings;
-use crate::{catalogue, out, strimzi};
+use crate::topics::{Topic, all};
+use crate::{out, strimzi};
 
 /// List the topics that Weir needs, with their configuration
 ///
@@ -26,36 +23,6 @@ pub struct Topics {
     commands: bool,
     #[command(flatten)]
     config: super::ConfigFile,
-}
-
-/// A topic, as it is to be created.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Topic {
-    /// With the prefix.
-    pub name: String,
-    /// How many.
-    pub partitions: i32,
-    /// Copies of each partition.
-    pub replication_factor: i32,
-    /// Named as Kafka names it.
-    #[serde(serialize_with = "as_map")]
-    pub config: Vec<(&'static str, String)>,
-}
-
-fn as_map<S: serde::Serializer>(config: &[(&'static str, String)], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(config.iter().map(|(key, value)| (key, value)))
-}
-
-/// The topics of all services.
-pub fn all(settings: &Settings) -> Vec<Topic> {
-    let specs = catalogue::descriptions().flat_map(|description| description.needed());
-    let specs: BTreeMap<_, _> = specs.map(|spec| (spec.name.clone(), spec)).collect();
-    let topic = |(name, spec): (String, bus::TopicSpec)| {
-        let (partitions, config) = bus::shape(&settings.bus, &spec);
-        let name = format!("{}{name}", settings.bus.topic_prefix);
-        Topic { name, partitions, replication_factor: settings.bus.replication_factor, config }
-    };
-    specs.into_iter().map(topic).collect()
 }
 
 impl Topics {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::settings::Settings;
 
 #[test]
 fn a_topic_is_created_and_altered_by_commands() {

@@ -8,8 +8,8 @@ use common::github::v1::{self as proto, IssueInfo, PullRequestInfo, RepositoryIn
 use common::json::{self, Value};
 use common::time::{from_rfc3339, from_seconds};
 
-use crate::draft::Time;
-use crate::kind::Entry;
+use crate::entry::Entry;
+use crate::kind::Time;
 
 /// The key of a kind: a word, and the path of the id (see [`key`]).
 macro_rules! key {
@@ -23,7 +23,7 @@ macro_rules! key {
 /// The times of a kind: for each action the paths that may hold it, the best first (see [`time`]).
 macro_rules! times {
     ($($action:pat => $($path:literal)+,)+) => {
-        fn time(sent: &common::json::Object) -> crate::draft::Time {
+        fn time(sent: &common::json::Object) -> crate::kind::Time {
             super::time(sent, |action| match action {
                 $($action => &[$($path),+],)+
                 #[allow(unreachable_patterns, reason = "most kinds have a time for every action")]

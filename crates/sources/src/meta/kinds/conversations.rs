@@ -13,8 +13,7 @@ use common::meta::v1::{
 
 use super::{Entry, Parts, account, activity, build, entry, page_of, text, thing};
 use crate::ParsedEvent;
-use crate::draft::Time;
-use crate::kind::Kind;
+use crate::kind::{Kind, Time};
 use crate::meta::members::Members as _;
 use crate::meta::time;
 

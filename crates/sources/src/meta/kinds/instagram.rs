@@ -5,8 +5,7 @@ use common::instagram::v1::{self as instagram, Media, User};
 use common::json;
 
 use super::{Entry, account, activity, entry, page_of, text, thing};
-use crate::draft::Time;
-use crate::kind::Kind;
+use crate::kind::{Kind, Time};
 use crate::meta::members::Members as _;
 use crate::meta::time;
 

@@ -11,8 +11,7 @@ use common::raw::v1::Delivery;
 
 use super::members::Members as _;
 use super::time;
-use crate::draft::Time;
-use crate::kind::{self, Kind};
+use crate::kind::{Kind, Time};
 use crate::{Draft, ParsedEvent, Reason, Tenants, body};
 
 /// What an event is built from.
@@ -30,7 +29,7 @@ pub(super) struct Parts<'a> {
 type Build = fn(Parts<'_>) -> ParsedEvent;
 
 /// A kind of Meta's.
-pub(super) type Entry = kind::Entry<Build>;
+pub(super) type Entry = crate::entry::Entry<Build>;
 
 /// A kind whose event says what stood around it.
 trait Enveloped: Kind {

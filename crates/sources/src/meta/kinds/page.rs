@@ -5,8 +5,7 @@ use common::facebook::v1::{self as facebook, PostInfo, User};
 use common::json;
 
 use super::{Entry, account, activity, entry, page_of, same, text, thing};
-use crate::draft::Time;
-use crate::kind::Kind;
+use crate::kind::{Kind, Time};
 use crate::meta::members::Members as _;
 use crate::meta::time;
 
