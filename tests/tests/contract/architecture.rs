@@ -53,7 +53,7 @@ const TESTS: &[&str] = &["weir-tests", "weir-bench", "weir-faults", "weir-overlo
 /// What `common` and `sources` must not use: they are pure.
 const NOT_PURE: &[&str] = &["tokio", "axum", "hyper", "rdkafka", "sqlx", "redis", "tracing"];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -230,7 +230,7 @@ fn every_grpc_service_limits_its_messages() {
 }
 
 /// A file as it is called in the repository.
-fn named(file: &Path) -> String {
+pub(crate) fn named(file: &Path) -> String {
     file.strip_prefix(root()).unwrap().display().to_string()
 }
 
@@ -324,7 +324,7 @@ fn mains_only_load_run_and_report() {
     }
 }
 
-fn sources() -> Vec<PathBuf> {
+pub(crate) fn sources() -> Vec<PathBuf> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

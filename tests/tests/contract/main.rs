@@ -9,6 +9,7 @@
 
 mod architecture;
 mod breaking;
+mod catalogue;
 mod circles;
 mod readme;
 mod schemas;

@@ -1,0 +1,87 @@
+//! Whether the descriptions of the services say all that their code does: what is not said there has no topic, no right on
+//! Kafka and no line in any manifest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use weir::catalogue::{descriptions, jobs};
+
+use crate::architecture::{named, root, sources};
+
+const TOPICS: &str = "crates/common/src/topics.rs";
+
+/// The constants of the topics with their names.
+fn constants(text: &str) -> BTreeMap<&str, &str> {
+    let declared = text.lines().filter_map(|line| {
+        let (name, rest) = line.strip_prefix("pub const ")?.split_once(": Topic<")?;
+        let (_, rest) = rest.split_once("Topic::of(\"")?;
+        Some((name, rest.split_once('"')?.0))
+    });
+    declared.collect()
+}
+
+/// The constants of the topics that a file names, as `topics::LOADS` or `topics::{LOADS, raw}`.
+fn used_by(text: &str) -> BTreeSet<&str> {
+    let mut used = BTreeSet::new();
+    for (at, path) in text.match_indices("topics::") {
+        let rest = &text[at + path.len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap_or_default(),
+            None => rest.split(|letter: char| letter != '_' && !letter.is_alphanumeric()).next().unwrap_or_default(),
+        };
+        let names = names.split(',').map(str::trim);
+        used.extend(names.filter(|name| name.starts_with(|letter: char| letter.is_ascii_uppercase())));
+    }
+    used
+}
+
+#[test]
+fn constants_and_their_users_are_found() {
+    let text =
+        "pub const LOADS: Topic<LoadRequest> = Topic::of(\"loads\", WEEK);\nconst X: u8 = 0;\npub const fn event() {}";
+    assert_eq!(constants(text), BTreeMap::from([("LOADS", "loads")]));
+    let text = "use common::topics::{LOADS, STORMS,\n    raw};\nlet a = topics::ACTIVITIES.name(); topics::other(x)";
+    assert_eq!(used_by(text), BTreeSet::from(["ACTIVITIES", "LOADS", "STORMS"]));
+}
+
+#[test]
+fn every_topic_has_its_users() {
+    let text = std::fs::read_to_string(root().join(TOPICS)).unwrap();
+    let described: BTreeSet<_> =
+        descriptions().chain([jobs()]).flat_map(|one| one.topics).map(|one| one.topic.name).collect();
+    let constants = constants(&text);
+    assert!(constants.len() > 5, "{constants:?}");
+    let unused: Vec<_> = constants
+        .iter()
+        .filter(|(_, topic)| !described.contains(**topic))
+        .map(|(name, topic)| {
+            format!("{name} ({topic}): no service uses it: add TopicUse::of(&{name}, …) to its description")
+        })
+        .collect();
+    assert_eq!(unused, [""; 0]);
+}
+
+#[test]
+fn a_service_says_which_topics_it_uses() {
+    let text = std::fs::read_to_string(root().join(TOPICS)).unwrap();
+    let constants = constants(&text);
+    let mut unsaid = Vec::new();
+    for description in descriptions().filter(|one| !one.topics.is_empty()) {
+        let said: BTreeSet<_> = description.topics.iter().map(|one| one.topic.name.as_str()).collect();
+        let folder = format!("crates/{}/", description.name);
+        let files: Vec<_> = sources().into_iter().filter(|file| named(file).starts_with(&folder)).collect();
+        assert!(!files.is_empty(), "{folder} has no sources: a service has the name of its crate");
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for name in
+                used_by(&text).into_iter().filter(|name| constants.get(name).is_some_and(|topic| !said.contains(topic)))
+            {
+                unsaid.push(format!(
+                    "{}: it uses {name}, and the description of {} does not say so: add TopicUse::of(&{name}, …)",
+                    named(&file),
+                    description.name
+                ));
+            }
+        }
+    }
+    assert_eq!(unsaid, [""; 0]);
+}
