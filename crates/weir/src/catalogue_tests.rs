@@ -118,3 +118,20 @@ fn what_a_stage_refuses_can_be_replayed_and_what_weir_keeps_for_itself_cannot() 
         }
     }
 }
+
+#[test]
+fn a_service_with_a_database_or_a_lake_says_that_it_needs_it() {
+    let settings = Settings::load(None).unwrap();
+    for service in SERVICES {
+        let Description { name, runs, .. } = (service.description)();
+        let read = (service.settings)(&settings).unwrap();
+        for (section, values) in read.as_object().unwrap() {
+            if values.get("database").is_some() {
+                let said = runs.needs.iter().any(|need| matches!(need, Need::Database(of) if of == section));
+                assert!(said, "{name} reads {section}.database: add Need::Database(\"{section}\") to what it needs");
+            }
+        }
+        let lake = runs.needs.iter().any(|need| matches!(need, Need::Lake));
+        assert_eq!(read.get("lake").is_some(), lake, "{name}: Need::Lake, and the section [lake] of its settings");
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use common::catalogue::{Answer, Description};
 use weir::catalogue::{descriptions, jobs};
 
 use crate::architecture::{named, root, sources};
@@ -84,4 +85,26 @@ fn a_service_says_which_topics_it_uses() {
         }
     }
     assert_eq!(unsaid, [""; 0]);
+}
+
+/// Network policies, routes and scrapes are written from what a service says that it answers.
+#[test]
+fn a_service_that_answers_says_so() {
+    let mut wrong = Vec::new();
+    for Description { name, runs, .. } in descriptions() {
+        let folder = format!("crates/{name}/src/");
+        let files = sources().into_iter().filter(|file| named(file).starts_with(&folder));
+        let code: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+        let says = |is: fn(&Answer) -> bool| runs.answers.iter().any(is);
+        for (method, said, answer) in [
+            ("fn add_to(&self", says(|answer| matches!(answer, Answer::Grpc(_))), "Answer::Grpc(SERVICE_NAME)"),
+            ("fn pages(&self", says(|answer| matches!(answer, Answer::Pages)), "Answer::Pages"),
+            ("fn door(&self", says(|answer| matches!(answer, Answer::Public { .. })), "Answer::Public"),
+        ] {
+            if code.contains(method) != said {
+                wrong.push(format!("{name}: `{method}` in {folder} and {answer} in its description go together"));
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
 }
