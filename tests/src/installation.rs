@@ -166,7 +166,7 @@ impl Installation {
 
 /// The services through which deliveries pass, in the order of their way.
 pub fn pipeline() -> Vec<&'static str> {
-    let passes = |used| matches!(used, Use::Input | Use::Output);
+    let passes = |used| matches!(used, Use::Input | Use::Output | Use::Publish);
     let services = catalogue::descriptions().filter(|service| service.topics.iter().any(|topic| passes(topic.used)));
     services.map(|service| service.name).collect()
 }

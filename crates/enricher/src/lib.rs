@@ -8,7 +8,8 @@
 //!
 //! * [`settings`]: what can be set
 //! * [`fields`], [`derive`], [`steps`]: what is asked with, what the text tells, what others tell
-//! * `work`, `pipeline`: what is made of an activity, and of a batch of them; `item`: what the writer gets of each
+//! * `work`, `pipeline`: what is made of an activity, and of a batch of them; `item`: what the writer gets of each; `shared`:
+//!   what all lanes have in common
 //! * [`range`], [`files`], `writer`, `upload`: which offsets a load request covers, its files, its way
 //!
 //! [`Enricher::new`] opens what is local and never waits; [`Enricher::run`] waits for the log and the claims' store as

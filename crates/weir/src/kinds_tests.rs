@@ -48,7 +48,7 @@ const WITHOUT_RANGE: &[&str] = &[
     "simulation.rate",
 ];
 
-/// Those of any section that a crate checks which cannot know of kinds, by their last part.
+/// Settings of any section, by their last part, that have no kind and are checked where they are read.
 const OF_THEIR_OWN: &[(&str, &[&str])] = &[
     ("database", &["mysql://a/b", "a/b", "sqlite://", "postgres://u:p@h/x"]),
     // The consumer group of a service.

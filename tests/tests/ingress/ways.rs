@@ -46,6 +46,7 @@ async fn every_host_and_path_leads_where_it_should_and_nothing_else_does() {
     let processing = world.processings(1).await;
     let doors = world.doors(1).await;
     let health = world.health_check(&processing).await;
+    let others = world.others().await;
     world.register().await;
     let public = world.host("streaming").to_owned();
 
@@ -84,7 +85,7 @@ async fn every_host_and_path_leads_where_it_should_and_nothing_else_does() {
     assert!(status == 200 && page.contains("<html") && page.contains("Weir"), "{status}: {page}");
     // One delivery came through.
     assert_eq!(world.on_the_log().await, [1]);
-    drop((processing, doors, health));
+    drop((processing, doors, health, others));
 }
 
 /// TLS with HTTP/2 and HTTP/1.1, and behind a load balancer that speaks the PROXY protocol.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bus::Start;
+use common::catalogue::{Answer, Description, Need};
 use common::raw::v1::Delivery;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use http_body_util::Full;
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_yaml_ng::Value;
 use service::tls::{ClientTlsSettings, Dial};
 use service::{CallLimits, Channel};
+use weir::catalogue::descriptions;
 use weir_tests::certificates::Authority;
 use weir_tests::github;
 use weir_tests::installation::{DOOR, Installation};
@@ -52,8 +54,15 @@ impl World {
             .unwrap()
             .with("WEIR__BUS__KAFKA__SESSION_TIMEOUT_MS", "6000")
             .with("WEIR__BUS__CLAIMS__STORE", "redis")
-            .with("WEIR__BUS__CLAIMS__URL", redis::shared().unwrap().url())
-            .with("WEIR__REGISTRATIONS__DATABASE", postgres::shared().unwrap().database().unwrap());
+            .with("WEIR__BUS__CLAIMS__URL", redis::shared().unwrap().url());
+        let needs = descriptions().flat_map(|service| service.runs.needs);
+        let installation = needs.fold(installation, |installation, need| match need {
+            Need::Database(section) => installation.with(
+                &format!("WEIR__{}__DATABASE", section.to_uppercase()),
+                postgres::shared().unwrap().database().unwrap(),
+            ),
+            _ => installation,
+        });
         Self { proxy, authority, installation }
     }
 
@@ -83,6 +92,20 @@ impl World {
         let launch = launch.arg("--config").arg(config.display().to_string());
         let ports = [("health-check", "admin", ADMIN), ("health-check-grpc", "grpc", GRPC)];
         self.pods(1, launch, "health-check", &ports).await
+    }
+
+    /// One of each other service that answers gRPC.
+    pub(crate) async fn others(&self) -> Vec<Pods> {
+        let is_other = |service: &Description| {
+            let answers = service.runs.answers.iter().any(|answer| matches!(answer, Answer::Grpc(_)));
+            answers && !["processing", "health-check"].contains(&service.name)
+        };
+        let mut others = Vec::new();
+        for Description { name, .. } in descriptions().filter(is_other) {
+            let launch = self.installation.launch(name).unwrap();
+            others.push(self.pods(1, launch, name, &[(name, "grpc", GRPC)]).await);
+        }
+        others
     }
 
     async fn pods(&self, count: usize, launch: Launch, deployment: &str, ports: &[(&str, &str, &'static str)]) -> Pods {

@@ -3,11 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
 
-use bus::{TopicKind, TopicSpec};
 use rdkafka::ClientConfig;
 use weir::access::{Access, Resource, access};
+use weir::catalogue::{descriptions, jobs};
 use weir::settings::Settings;
 use weir_tests::certificates::{Authority, Certificate};
 use weir_tests::connect;
@@ -16,8 +15,11 @@ use weir_tests::process::Launch;
 use weir_tests::scratch::Scratch;
 
 pub(crate) const DOOR: &str = "WEIR__STREAMING__LISTEN";
-pub(crate) const SERVICES: [&str; 6] =
-    ["weir-streaming", "weir-processing", "weir-enricher", "weir-loader", "weir-health-check", "weir-jobs"];
+
+/// The principal of each service, and that of the jobs.
+pub(crate) fn principals() -> Vec<String> {
+    descriptions().chain([jobs()]).map(|service| format!("weir-{}", service.name)).collect()
+}
 
 /// The broker that these tests share. It ends with the process.
 pub(crate) struct World {
@@ -35,8 +37,8 @@ pub(crate) fn world() -> &'static World {
     static WORLD: OnceLock<World> = OnceLock::new();
     WORLD.get_or_init(|| {
         let authority = Authority::new("weir tests").unwrap();
-        let users = SERVICES.map(|name| (name, password(name)));
-        let users: Vec<_> = users.iter().map(|(name, password)| (*name, password.as_str())).collect();
+        let users: Vec<_> = principals().into_iter().map(|name| (password(&name), name)).collect();
+        let users: Vec<_> = users.iter().map(|(password, name)| (name.as_str(), password.as_str())).collect();
         let security = Some(Security::new(&authority, &users).unwrap());
         let kafka = Kafka::start(Options { security, ..Options::default() }).unwrap();
         World { kafka, authority, folder: Scratch::new("passwords").unwrap() }
@@ -96,11 +98,10 @@ impl World {
             table.iter().flat_map(|access| &access.rules).filter_map(|rule| topic(&rule.resource)).collect();
         names.sort_unstable();
         names.dedup();
-        let retention = Duration::from_secs(30 * 24 * 3600);
+        let described: Vec<_> = descriptions().flat_map(|service| service.topics).map(|one| one.topic).collect();
         let spec = |name: &&str| {
-            let name = name.strip_prefix(prefix).unwrap().to_owned();
-            let kind = if name == "registrations" { TopicKind::Compacted } else { TopicKind::Log { retention } };
-            TopicSpec { name, kind }
+            let name = name.strip_prefix(prefix).unwrap();
+            described.iter().find(|topic| topic.name == name).unwrap_or_else(|| panic!("{name}")).clone()
         };
         let scratch = Scratch::new("topics").unwrap();
         let mut own = connect::settings(&self.kafka, prefix, scratch.path()).unwrap();

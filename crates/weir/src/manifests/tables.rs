@@ -95,6 +95,9 @@ fn family(topic: &str) -> String {
     family.map_or_else(|| topic.to_owned(), |(family, _)| format!("<{family}>"))
 }
 
+/// Those outside of Weir.
+const SUBSCRIBERS: &str = "subscribers";
+
 /// Who writes and who reads which topics; those that differ only in source, platform or kind are one row.
 pub(super) fn topics(all: &[Description]) -> Vec<TopicRow> {
     let mut rows: Vec<TopicRow> = Vec::new();
@@ -106,8 +109,8 @@ pub(super) fn topics(all: &[Description]) -> Vec<TopicRow> {
                 rows.push(TopicRow { name, written_by: Vec::new(), read_by: Vec::new() });
                 rows.len() - 1
             });
-            if one.used == Use::Publish {
-                rows[at].read_by.push("subscribers");
+            if one.used == Use::Publish && !rows[at].read_by.contains(&SUBSCRIBERS) {
+                rows[at].read_by.push(SUBSCRIBERS);
             }
             let people = match one.used {
                 Use::Input | Use::LookUp => &mut rows[at].read_by,
