@@ -14,7 +14,7 @@ use common::identity::Id;
 use sha2::{Digest as _, Sha256};
 
 use crate::backend::Backend;
-pub use crate::clock::Clock;
+use crate::clock::Clock;
 use crate::settings::ClaimsStore;
 use crate::{Coordinates, Error};
 

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::consumer::Member;
+use super::member::Member;
 use crate::Error;
 use crate::culprit::{Mark, Watch};
 use crate::intake::TopicPartition;

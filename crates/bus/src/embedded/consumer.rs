@@ -1,17 +1,15 @@
 //! The thread of a group's member: it takes its partitions, reads while there is room, and commits what is done.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::groups::Seat;
-use super::store::{Limit, Topic};
-use super::writer::Change;
-use super::{Embedded, keys};
-use crate::culprit::Mark;
+use super::Embedded;
+use super::member::{Member, Mine};
+use super::store::Limit;
 use crate::intake::{Intake, TopicPartition};
 use crate::threads::thread;
 use crate::{Coordinates, Error};
@@ -40,18 +38,7 @@ pub(crate) fn start(
     let name = format!("weir-consume-{}", intake.group);
     thread(&name, move || {
         let seat = embedded.log.groups.join(&intake, &topics);
-        let mut member = Member {
-            embedded,
-            intake,
-            seat,
-            seen: u64::MAX,
-            mine: HashMap::new(),
-            undone: HashMap::new(),
-            committed_at: Instant::now(),
-            measured_at: None,
-            try_again: None,
-            turn: 0,
-        };
+        let mut member = Member::new(embedded, intake, seat);
         let left = member.run();
         let Member { embedded, intake, .. } = member;
         embedded.log.groups.leave(&intake.group, seat);
@@ -62,31 +49,6 @@ pub(crate) fn start(
         let _ = ended.send(left);
     })?;
     Ok(receiver)
-}
-
-pub(super) struct Member {
-    pub(super) embedded: Arc<Embedded>,
-    pub(super) intake: Arc<Intake>,
-    seat: Seat,
-    /// The group's version that was seen last.
-    seen: u64,
-    /// The partitions that this member has taken.
-    pub(super) mine: HashMap<TopicPartition, Mine>,
-    /// Positions that are to be committed.
-    undone: HashMap<TopicPartition, i64>,
-    committed_at: Instant,
-    measured_at: Option<Instant>,
-    /// When a commit of a trial that failed is tried again.
-    pub(super) try_again: Option<Instant>,
-    /// Which partition is read first.
-    turn: usize,
-}
-
-/// A partition that the member has.
-pub(super) struct Mine {
-    pub(super) topic: Arc<Topic>,
-    /// It has not begun: when to try.
-    pub(super) begin_at: Option<Instant>,
 }
 
 impl Member {
@@ -223,27 +185,6 @@ impl Member {
         }
     }
 
-    /// Commits positions and marks, and waits until they are durable.
-    pub(super) fn commit<'a>(
-        &mut self,
-        positions: impl IntoIterator<Item = (&'a TopicPartition, i64, Option<Mark>)>,
-    ) -> Result<(), Error> {
-        let mut puts = Vec::new();
-        for (place, position, mark) in positions {
-            let Some(mine) = self.mine.get(place) else { continue };
-            let partition = u32::try_from(place.1).unwrap_or_default();
-            let metadata = mark.map(|mark| mark.to_string()).unwrap_or_default();
-            let key = keys::group_key(&self.intake.group, mine.topic.row.number, partition);
-            puts.push((key, keys::committed(position, &metadata)));
-            // It would take the mark away, and stands further back.
-            self.undone.remove(place);
-        }
-        if puts.is_empty() {
-            return Ok(());
-        }
-        self.embedded.log.queue.change(Change { puts, ..Change::default() })
-    }
-
     /// Reads while there is room. True: there is more, and room for it.
     fn fill(&mut self) -> bool {
         // Always: what was read beyond the limits waits for this.
@@ -314,15 +255,6 @@ impl Member {
             self.mine.iter().filter(|(place, mine)| readable(place, mine)).map(|(place, _)| place.clone()).collect();
         places.sort();
         places
-    }
-
-    /// A partition stands still. It is told once.
-    pub(super) fn stop(&self, place: &TopicPartition, error: Error) {
-        let mut state = self.intake.lock();
-        if state.stopped.insert(place.clone(), error.clone()).is_none() {
-            tracing::error!(group = %self.intake.group, %error, "a partition is stalled");
-            self.intake.report(&mut state, error);
-        }
     }
 
     /// How far everything is behind.

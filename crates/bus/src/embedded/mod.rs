@@ -4,8 +4,8 @@
 //!   loss of power left half written
 //! * [`writer`]: the one thread that writes, with one fsync for all that is there; [`disk`]: whether there is room
 //! * [`producer`]: from a record to the writer; [`partitioner`]: the same partition for a key as with Kafka
-//! * [`consumer`]: the thread of a group's member; [`groups`]: who has which partition; [`trial`]: commits around
-//!   records that are tried one at a time
+//! * [`consumer`]: the thread of a group's [`member`]; [`begin`]: where its partitions begin; [`trial`]: commits around
+//!   records that are tried one at a time; [`groups`]: who has which partition
 //! * [`reader`]: reading without a group; [`topics`]: creating and checking topics; [`operate`]: what an operator decides
 //! * [`extent`]: from where to where partitions go, now and when the log was opened
 //! * [`keeper`]: removes what has had its time; [`marks`]: how far a partition went, and when
@@ -43,6 +43,7 @@ mod groups;
 mod keeper;
 mod keys;
 mod marks;
+mod member;
 pub(crate) mod operate;
 mod owner;
 mod partitioner;

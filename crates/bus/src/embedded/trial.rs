@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::consumer::Member;
+use super::member::Member;
 use crate::culprit::Mark;
 use crate::intake::TopicPartition;
 use crate::intake::trial::Step;
