@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use common::activity::v1::Activity;
+use common::event::EVENT_TYPES;
 use common::raw::v1::Delivery;
 use common::registration::v1::{Account, Registration, registration::Kind};
 use common::registrations::Registrations;
@@ -97,6 +98,43 @@ fn no_value_of_any_fixture_is_lost() {
             assert_eq!(leaves::missing(&sent, parsed.events()), [""; 0], "{}", sample.file.display());
         }
     }
+}
+
+/// Kinds that are older than the test below. Whoever adds a fixture takes its kind out of here; a new kind has one.
+const WITHOUT_FIXTURE: &[(&str, &str)] = &[
+    (
+        "facebook",
+        "address connection coupon experience group group_message interest link milestone note page \
+         photo_album picture platform_story profile question story tag",
+    ),
+    (
+        "github",
+        "check_suite commit_comment delete deployment discussion_comment installation_repositories label \
+         member membership merge_group milestone organization package page_build public \
+         pull_request_review_thread repository repository_dispatch team team_add workflow_dispatch",
+    ),
+    ("instagram", "message_edit opt_in pass_thread_control request_thread_control take_thread_control"),
+];
+
+/// What no fixture shows, nobody has looked at.
+#[test]
+fn every_kind_has_a_fixture() {
+    let mut shown = BTreeSet::new();
+    for sample in samples::all() {
+        shown.extend(sample.source.parse(&sample.delivery(), &tenants()).events().map(|event| event.topic.to_string()));
+    }
+    let known: BTreeSet<_> = WITHOUT_FIXTURE
+        .iter()
+        .flat_map(|(platform, kinds)| kinds.split_whitespace().map(move |kind| format!("events.{platform}.{kind}")))
+        .collect();
+    let without = EVENT_TYPES.iter().map(|event| event.topic.to_owned()).filter(|topic| !shown.contains(topic));
+    let without: BTreeSet<_> = without.collect();
+    let new: Vec<_> = (&without - &known)
+        .iter()
+        .map(|topic| format!("{topic}: add a delivery of it to the fixtures of its platform"))
+        .collect();
+    assert_eq!(new, [""; 0]);
+    assert_eq!(&known - &without, BTreeSet::new(), "these have a fixture now: take them out of WITHOUT_FIXTURE");
 }
 
 /// A golden file whose fixture is gone guards nothing, and a folder that belongs to no platform is never read.
