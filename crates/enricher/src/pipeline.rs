@@ -13,7 +13,7 @@ use std::sync::Arc;
 use bus::{Assignment, Incoming};
 use bytes::Bytes;
 use common::activity::v1::EnrichedActivity;
-use stage::{OutputEvent, Partition, Refusals, RefusedItem, Room, Stage};
+use stage::{COMES_AGAIN, OutputEvent, Partition, Refusals, RefusedItem, Room, Stage};
 use tokio::sync::mpsc;
 
 use crate::ACTIVITY;
@@ -22,9 +22,6 @@ use crate::item::{Item, Outcome, RecordPosition, place};
 use crate::shared::Shared;
 use crate::steps::Verdict;
 use crate::work::{self, Content, Head, Work, claimed};
-
-/// Why what was taken in has no end.
-const INTERRUPTED: &str = "interrupted";
 
 /// What is kept from batch to batch.
 #[derive(Debug)]
@@ -140,7 +137,7 @@ struct InEmission {
 impl Enriching {
     fn emission(&self, head: Head, content: Content, n: usize) -> stage::Work<InEmission> {
         let context = &head.context;
-        let taken = self.0.counts.take(&context.endpoint, context.received_at.as_ref(), 1, INTERRUPTED);
+        let taken = self.0.counts.take(&context.endpoint, context.received_at.as_ref(), 1, COMES_AGAIN);
         let (item, enriched) = match content {
             Content::Activity(enriched, _) => {
                 let record = head.record(&enriched);

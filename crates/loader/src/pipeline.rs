@@ -11,7 +11,7 @@ use common::load::v1::LoadRequest;
 use lake::Lake;
 use object_store::path::Path;
 use service::{HopCounts, trace};
-use stage::{Origin, RefusedRecord, Room, Stage};
+use stage::{COMES_AGAIN, Origin, RefusedRecord, Room, Stage};
 use tokio_util::sync::CancellationToken;
 
 use crate::ends::Found;
@@ -22,8 +22,6 @@ use crate::request::Request;
 use crate::table::{Error, Table};
 use crate::{LoaderSettings, STAGE};
 
-/// Why what was taken in has no end: it will be taken in again.
-const COMES_AGAIN: &str = "comes_again";
 /// Before a round that failed is tried again, at least.
 const RETRY: Duration = Duration::from_secs(1);
 

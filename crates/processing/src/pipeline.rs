@@ -17,16 +17,13 @@ use bus::{Bus, ConsumerState, Incoming};
 use bytes::Bytes;
 use control::registrations::upkeep::View;
 use service::{HopCounts, trace};
-use stage::{Outbox, Refusals, Room, Stage, Weight, Work, pace};
+use stage::{COMES_AGAIN, Outbox, Refusals, Room, Stage, Weight, Work, pace};
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Checks;
 use crate::parse::{self, Input};
 use crate::storm::{Storm, Weather};
 use crate::weight::{self, Limit};
-
-/// Why items are dropped whose record is left where it is, to be consumed again.
-const COMES_AGAIN: &str = "comes_again";
 
 /// The lane that works all the time is busy if it did something this short ago.
 const BUSY: Duration = Duration::from_secs(1);

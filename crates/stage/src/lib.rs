@@ -3,6 +3,7 @@
 
 mod claims;
 mod driver;
+mod ends;
 mod log;
 mod memory;
 mod opened;
@@ -27,6 +28,9 @@ pub use refused::RefusedRecord;
 pub use retention::Retention;
 
 use std::time::Duration;
+
+/// Why items are dropped whose record stays on the log: it is consumed again, and they are counted again.
+pub const COMES_AGAIN: &str = "comes_again";
 
 /// Before what is away is asked again.
 const RETRY: Duration = Duration::from_secs(1);

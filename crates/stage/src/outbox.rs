@@ -9,21 +9,19 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant, SystemTime};
 
-use bus::{Ack, Claim, Coordinates, Error, Prepared, Producer, Receipt, Rejection, Verdict, dead_letters};
+use bus::{Ack, Claim, Error, Prepared, Producer, Receipt, Rejection, Verdict};
 use common::reasons::{TOO_LARGE, UNKNOWN_TOPIC};
 use prost_types::Timestamp;
-use service::{Taken, What};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::StageClaims;
-use crate::output::{Item, Origin, Refusals, RefusedItem, Work};
+use crate::ends::{DUPLICATE, Letter, counted};
+use crate::output::{Item, Refusals, RefusedItem, Work};
 use crate::pace::Pace;
 use resent::Resent;
 use tally::Tally;
 
-/// Why an event is dropped that came before.
-const DUPLICATE: &str = "duplicate";
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 
 /// What the outputs of a stage go through.
@@ -185,7 +183,10 @@ impl Outbox {
         let last = items.iter().rposition(|item| matches!(item, Item::Event(_)));
         for (m, item) in items.into_iter().enumerate() {
             match item {
-                Item::Refused(refused) => letter.send(refused, ack.clone(), tally, &self.producer).await,
+                Item::Refused(refused) => {
+                    tally.refused(&origin.endpoint, refused.reason);
+                    letter.send(refused, ack.clone(), &self.producer).await;
+                }
                 Item::Event(_) if verdicts.next() == Some(&Verdict::Duplicate) => {
                     tally.dropped(&origin.endpoint, DUPLICATE);
                 }
@@ -251,57 +252,8 @@ impl Outbox {
     }
 }
 
-/// The same ack, which also counts what became of the items when all of it is durable. A record that fails takes
-/// `taken` with it: its items count as coming again.
-fn counted(ack: Ack, mut taken: Taken, sent: usize, duplicates: usize, letters: usize) -> Ack {
-    ack.watched(move |ended| {
-        if ended == bus::AckOutcome::Completed {
-            taken.end(What::SentOn, sent as u64);
-            taken.end(What::Dropped(DUPLICATE), duplicates as u64);
-            taken.end(What::DeadLettered, letters as u64);
-        }
-    })
-}
-
 /// From the door to the log, in seconds; a clock that is behind the door's makes it zero.
 fn age(received_at: Timestamp, now: SystemTime) -> f64 {
     let Ok(received_at) = SystemTime::try_from(received_at) else { return 0.0 };
     now.duration_since(received_at).unwrap_or_default().as_secs_f64()
-}
-
-/// What all dead letters of one record have in common.
-struct Letter<'a> {
-    stage: &'static str,
-    at: &'a Coordinates,
-    origin: &'a Origin,
-    traceparent: Option<String>,
-    attempts: u32,
-}
-
-impl Letter<'_> {
-    async fn send(&self, refused: RefusedItem, ack: Ack, tally: &mut Tally, producer: &Producer) {
-        tally.refused(&self.origin.endpoint, refused.reason);
-        if let Err(error) = producer.send_letter(self.letter(refused), ack).await {
-            tracing::warn!(at = %self.at, %error, "sending a dead letter failed: its record is read again");
-        }
-    }
-
-    fn letter(&self, refused: RefusedItem) -> dead_letters::Draft<'_> {
-        dead_letters::Draft {
-            stage: self.stage,
-            reason: refused.reason,
-            message: refused.message,
-            at: self.at,
-            index: refused.index,
-            source: &self.origin.source,
-            endpoint: &self.origin.endpoint,
-            tenant: &self.origin.tenant,
-            delivery_id: &self.origin.delivery_id,
-            payload: refused.payload,
-            content_type: refused.content_type,
-            failed_at: service::clock::timestamp(),
-            attempts: self.attempts,
-            traceparent: self.traceparent.clone(),
-        }
-    }
 }

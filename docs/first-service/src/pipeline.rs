@@ -10,14 +10,12 @@ use common::activity::v1::Activity;
 use common::event::v1::Context;
 use common::identity::Id;
 use service::{HopCounts, Taken, What, clock};
-use stage::{Origin, RefusedRecord, Room, Stage};
+use stage::{COMES_AGAIN, Origin, RefusedRecord, Room, Stage};
 
 use crate::STAGE;
 use crate::health::Checks;
 use crate::store::{Counted, Store};
 
-/// Why what was taken in has no end: its record comes again.
-const COMES_AGAIN: &str = "comes_again";
 const SECONDS_OF_A_DAY: i64 = 24 * 3600;
 /// Ids are kept for so many days. A record comes again later only if somebody sets the group's offset so far back.
 const DAYS: i64 = 30;

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use service::Taken;
 use tracing::Span;
 
-use super::{DUPLICATE, Emitted, Letter, Outbox, Tally, counted};
+use super::{Emitted, Outbox, Tally};
+use crate::ends::{DUPLICATE, Letter, counted};
 use crate::memory::Room;
 use crate::output::{Item, Origin, OutputEvent, RefusedItem, Work};
 
@@ -111,7 +112,8 @@ impl<T> Resent<T> {
         (0..duplicates).for_each(|_| tally.dropped(endpoint, DUPLICATE));
         let letter = Letter { stage: outbox.stage, at: &at, origin: &origin, traceparent, attempts };
         for item in refused {
-            letter.send(item, ack.clone(), tally, &outbox.producer).await;
+            tally.refused(endpoint, item.reason);
+            letter.send(item, ack.clone(), &outbox.producer).await;
         }
         Emitted { n, ack, sent: events, with }
     }
