@@ -12,6 +12,7 @@ use common::registrations::Registrations;
 use tonic::{Request, Response, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::failures::unavailable;
 use crate::registrations::upkeep::View;
 
 /// The look-up that is answered here.
@@ -48,10 +49,7 @@ impl EnrichmentService for Enrichment {
             return refuse("keys", format!("{} are too many: send at most {MOST_KEYS} in a request", keys.len()));
         }
         if !self.table.is_read() {
-            let pause = std::time::Duration::from_secs(1);
-            let details = ErrorDetails::with_retry_info(Some(pause));
-            let message = "the registrations have not been read yet: retry";
-            return Err(Status::with_error_details(tonic::Code::Unavailable, message, details));
+            return Err(unavailable("the registrations have not been read yet: retry"));
         }
         let answers = self.view.with(|registrations| keys.iter().map(|key| answer(key, registrations)).collect());
         Ok(Response::new(LookUpResponse { answers }))
