@@ -7,6 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::text::{code, line};
+
 /// What each crate may use of the workspace.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("common", &[]),
@@ -166,13 +168,11 @@ fn no_decision_hangs_on_the_text_of_an_error() {
         let (name, text) = (named(&file), std::fs::read_to_string(&file).unwrap());
         // A platform's messages and reasons are what it sent, and no errors.
         let texts = if name.starts_with("crates/sources/") { ERRORS } else { TEXTS };
-        let code: String = text.split("\nmod tests {").next().unwrap_or_default().to_owned();
-        let code = in_chains(&code);
-        for (at, _) in code.lines().enumerate().filter(|(_, line)| asks_a_text(line, texts)) {
+        for asked in asked(&code(&text), texts) {
             if ASKS_TEXTS.contains(&name.as_str()) {
                 asking.insert(name.clone());
             } else {
-                wrong.push(format!("{name}:{}: ask the kind of the error, not its text", at + 1));
+                wrong.push(format!("{name}:{}: ask the kind of the error, not its text", line(&text, asked)));
             }
         }
     }
@@ -185,51 +185,38 @@ fn no_decision_hangs_on_the_text_of_an_error() {
 const ERRORS: &[&str] = &["error", "err", "cause", "to_string"];
 const TEXTS: &[&str] = &["error", "err", "cause", "to_string", "reason", "message", "problem", "said"];
 
-/// Each chain of calls on the first of its lines; the others are empty, so that lines keep their numbers.
-fn in_chains(code: &str) -> String {
-    let (mut joined, mut empty) = (String::new(), 0);
-    for line in code.lines() {
-        if line.trim_start().starts_with('.') {
-            joined.push_str(line.trim_start());
-            empty += 1;
-        } else {
-            joined.push_str(&"\n".repeat(empty + 1));
-            joined.push_str(line);
-            empty = 0;
-        }
-    }
-    joined.split_off(1.min(joined.len()))
-}
-
-/// Whether a line looks into what is called like these. A text that was given another name before, or that is compared as a
+/// What is looked into, of all that is called like these. A text that was given another name before, or that is compared as a
 /// whole, is not seen.
-fn asks_a_text(line: &str, texts: &[&str]) -> bool {
+fn asked<'a>(words: &[&'a str], texts: &[&str]) -> Vec<&'a str> {
     const ASKS: &[&str] = &["contains", "starts_with", "ends_with", "strip_prefix", "find", "matches"];
-    ASKS.iter().any(|asks| {
-        line.match_indices(&format!(".{asks}(")).any(|(at, _)| {
-            let asked = line[..at].trim_end_matches("()");
-            let name =
-                asked.rsplit(|letter: char| letter != '_' && !letter.is_alphanumeric()).next().unwrap_or_default();
-            texts.contains(&name)
-        })
-    })
+    let asks = (0..words.len()).filter(|at| matches!(words[*at..], [".", asks, "(", ..] if ASKS.contains(&asks)));
+    let of = asks.filter_map(|at| words[..at].iter().rev().find(|word| !["(", ")"].contains(word)).copied());
+    of.filter(|word| texts.contains(word)).collect()
 }
 
 #[test]
 fn what_asks_a_text_is_seen() {
-    for line in [
+    let asked_in = |text| asked(&code(text), TEXTS).first().map(|word| line(text, word));
+    for text in [
         "if cause.contains(\"ertificate\") {",
         "error.to_string().starts_with(\"no\")",
         "status.message().find('x')",
         "Some(text) if self.problem.ends_with(END) =>",
     ] {
-        assert!(asks_a_text(line, TEXTS), "{line}");
+        assert_eq!(asked_in(text), Some(1), "{text}");
     }
-    let chain = "a();\nlet it = error\n    .to_string()\n    .contains(\"x\");\nb();";
-    assert_eq!(in_chains(chain), "a();\nlet it = error.to_string().contains(\"x\");\n\n\nb();");
-    assert!(!asks_a_text("message.starts_with('/')", ERRORS));
-    for line in ["reasons.contains(&reason)", "text.find(ends)", "error.is_locked()", "path.starts_with(\"/\")"] {
-        assert!(!asks_a_text(line, TEXTS), "{line}");
+    assert_eq!(asked_in("a();\nlet it = error // why\n    .to_string()\n    .contains(\"x\");\nb();"), Some(3));
+    assert_eq!(asked_in("#[cfg(test)]\nmod tests {\n}\nfn a() { error.to_string().contains(\"x\") }"), Some(4));
+    assert!(asked(&code("message.starts_with('/')"), ERRORS).is_empty());
+    for text in [
+        "reasons.contains(&reason)",
+        "text.find(ends)",
+        "error.is_locked()",
+        "path.starts_with(\"/\")",
+        "// error.contains(\"x\")",
+        "#[cfg(test)]\nmod tests {\n    fn a() { error.to_string().contains(\"x\") }\n}",
+    ] {
+        assert_eq!(asked_in(text), None, "{text}");
     }
 }
 

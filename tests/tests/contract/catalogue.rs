@@ -7,6 +7,7 @@ use common::catalogue::{Answer, Description};
 use weir::catalogue::{descriptions, jobs};
 
 use crate::architecture::{named, root, sources};
+use crate::text::{bracket, code};
 
 const TOPICS: &str = "crates/common/src/topics.rs";
 
@@ -23,22 +24,13 @@ fn constants(text: &str) -> BTreeMap<&str, &str> {
 /// The constants of the topics that the code of a file names, as `topics::LOADS` or `topics::{LOADS, raw}`. What its tests
 /// name counts for nothing.
 fn used_by(text: &str) -> BTreeSet<&str> {
-    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    let mut used = BTreeSet::new();
-    for (at, path) in text.match_indices("topics::") {
-        let line = text[..at].rsplit('\n').next().unwrap_or_default();
-        if line.contains("//") {
-            continue;
-        }
-        let rest = &text[at + path.len()..];
-        let names = match rest.strip_prefix('{') {
-            Some(list) => list.split('}').next().unwrap_or_default(),
-            None => rest.split(|letter: char| letter != '_' && !letter.is_alphanumeric()).next().unwrap_or_default(),
-        };
-        let names = names.split(',').map(str::trim);
-        used.extend(names.filter(|name| name.starts_with(|letter: char| letter.is_ascii_uppercase())));
-    }
-    used
+    let words = code(text);
+    let paths = (0..words.len()).filter_map(|at| words[at..].strip_prefix(&["topics", "::"]));
+    let names = paths.flat_map(|rest| match rest {
+        ["{", ..] => &rest[..bracket(rest)],
+        _ => &rest[..1],
+    });
+    names.copied().filter(|name| name.starts_with(|letter: char| letter.is_ascii_uppercase())).collect()
 }
 
 #[test]
@@ -47,8 +39,8 @@ fn constants_and_their_users_are_found() {
         "pub const LOADS: Topic<LoadRequest> = Topic::of(\"loads\", WEEK);\nconst X: u8 = 0;\npub const fn event() {}";
     assert_eq!(constants(text), BTreeMap::from([("LOADS", "loads")]));
     let text = "/// As [`topics::REGISTRATIONS`].\nuse common::topics::{LOADS, STORMS,\n    raw};\n\
-                let a = topics::ACTIVITIES.name(); topics::other(x)\n#[cfg(test)]\nmod tests {\n    use topics::DEAD_LETTERS;";
-    assert_eq!(used_by(text), BTreeSet::from(["ACTIVITIES", "LOADS", "STORMS"]));
+                let a = topics::ACTIVITIES.name(); topics::other(x)\n#[cfg(test)]\nmod tests {\n    use topics::DEAD_LETTERS;\n}\nfn b() { topics::ENRICHED }";
+    assert_eq!(used_by(text), BTreeSet::from(["ACTIVITIES", "ENRICHED", "LOADS", "STORMS"]));
 }
 
 #[test]

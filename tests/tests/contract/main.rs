@@ -13,4 +13,5 @@ mod catalogue;
 mod circles;
 mod readme;
 mod schemas;
+mod text;
 mod words;

@@ -1,10 +1,10 @@
 //! The words of a text in Rust: without comments, and without what is for tests alone. What a text in quotes says is one word.
 
 /// A module that is for tests alone, and has a file of its own.
-pub(super) struct ForTests {
-    pub(super) name: String,
+pub(crate) struct ForTests {
+    pub(crate) name: String,
     /// The file, where it is named.
-    pub(super) file: Option<String>,
+    pub(crate) file: Option<String>,
 }
 
 /// Words that begin an item, which no comma ends.
@@ -14,7 +14,7 @@ const ITEMS: &[&str] =
 const UNTIL_SEMICOLON: &[&str] = &["let", "static", "type", "use"];
 
 /// All words of a text; `::` is one.
-pub(super) fn words(text: &str) -> Vec<&str> {
+pub(crate) fn words(text: &str) -> Vec<&str> {
     let (mut words, mut rest) = (Vec::new(), text);
     while let Some(first) = rest.chars().next() {
         let (word, after) = rest.split_at(length(rest, first));
@@ -26,8 +26,19 @@ pub(super) fn words(text: &str) -> Vec<&str> {
     words
 }
 
+/// The words of a file that are not for tests alone.
+pub(crate) fn code(text: &str) -> Vec<&str> {
+    without_tests(&words(text)).0
+}
+
+/// The line of a text that a word of it stands on.
+pub(crate) fn line(text: &str, word: &str) -> usize {
+    let before = word.as_ptr() as usize - text.as_ptr() as usize;
+    text[..before].matches('\n').count() + 1
+}
+
 /// What remains without what is for tests alone, and which modules are.
-pub(super) fn without_tests<'a>(words: &[&'a str]) -> (Vec<&'a str>, Vec<ForTests>) {
+pub(crate) fn without_tests<'a>(words: &[&'a str]) -> (Vec<&'a str>, Vec<ForTests>) {
     let (mut kept, mut modules, mut rest) = (Vec::new(), Vec::new(), words);
     while let Some(first) = rest.first() {
         let (attributes, after) = rest.split_at(attributes(rest));
@@ -45,18 +56,18 @@ pub(super) fn without_tests<'a>(words: &[&'a str]) -> (Vec<&'a str>, Vec<ForTest
     (kept, modules)
 }
 
-pub(super) fn is_name(word: &str) -> bool {
+pub(crate) fn is_name(word: &str) -> bool {
     word.starts_with(|first: char| first.is_alphabetic() || first == '_')
         && word.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
 }
 
 /// What a text in quotes says.
-pub(super) fn said(word: &str) -> Option<&str> {
+pub(crate) fn said(word: &str) -> Option<&str> {
     word.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"')).map(|(said, _)| said)
 }
 
 /// How many words there are up to the end of the bracket that the first one opens.
-pub(super) fn bracket(words: &[&str]) -> usize {
+pub(crate) fn bracket(words: &[&str]) -> usize {
     let mut depth = 0;
     let ends = words.iter().position(|word| {
         match *word {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::text::{bracket, is_name, said};
+use crate::text::{bracket, is_name, said};
 
 /// What is known of a file.
 #[derive(Default)]

@@ -15,11 +15,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use code::Code;
-use text::{without_tests, words};
+
+use crate::text::{without_tests, words};
 
 mod cases;
 mod code;
-mod text;
 
 /// Methods that values of libraries have too. No name of up to four letters is looked for anyway.
 const KNOWN: &str = "assign clear clone close collect commit connect connect_lazy contains count create delivery entry \
