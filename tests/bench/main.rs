@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use weir_tests::page::Table;
 
 use crate::figures::Report;
 use crate::plan::Plan;
@@ -48,8 +49,8 @@ struct Arguments {
     /// Write all measurements as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write the table as Markdown; if the file has the lines `<!-- table -->` and `<!-- end of table -->`, between
-    /// them
+    /// Renew the table of this page, between the lines `<!-- table -->` and `<!-- end of table -->`; a page that does not
+    /// exist is made
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
     /// What cargo adds
@@ -68,14 +69,15 @@ fn main() -> anyhow::Result<()> {
         return say("nothing is measured without --bench: use `make bench`\n");
     }
     let arguments = Arguments::parse();
+    let page = arguments.markdown.as_deref().map(|page| Table::find(page, "table")).transpose()?;
     let report = measure(&arguments)?;
     say(&table::text(&report))?;
     if let Some(file) = &arguments.json {
         let json = serde_json::to_string_pretty(&report)?;
         std::fs::write(file, json + "\n").with_context(|| format!("cannot write {}", file.display()))?;
     }
-    if let Some(file) = &arguments.markdown {
-        table::write(file, &table::markdown(&report))?;
+    if let Some(page) = page {
+        page.renew(&table::text(&report))?;
     }
     Ok(())
 }

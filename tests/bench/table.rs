@@ -1,11 +1,6 @@
 //! What was measured, for people.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
-
-use anyhow::Context as _;
-use weir_tests::page;
 
 use crate::figures::{Contender, Figured, Report};
 
@@ -80,10 +75,4 @@ fn row(text: &mut String, contender: &Contender, sum: f64, mark: &str) {
         contender.peak_memory.map_or("–".to_owned(), |bytes| (bytes >> 20).to_string()),
         contender.server_cost().map_or("–".to_owned(), |cost| format!("{cost:.1}")),
     );
-}
-
-/// Writes the table: into a file that has the two lines between them, else as the whole file.
-pub(crate) fn write(path: &Path, table: &str) -> anyhow::Result<()> {
-    let renewed = page::renew(path, "table", &format!("\n{table}\n"));
-    renewed.or_else(|_| fs::write(path, table).with_context(|| format!("cannot write {}", path.display())))
 }

@@ -42,6 +42,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use weir_tests::environment::workspace;
+use weir_tests::page::Table;
 
 use crate::cases::Case;
 use crate::report::Line;
@@ -69,7 +70,8 @@ struct Arguments {
     /// List the cases
     #[arg(long)]
     list: bool,
-    /// File whose table is renewed, between its marks
+    /// Page whose table is renewed, between the lines `<!-- cases -->` and `<!-- end of cases -->`, or of `rounds`; a page
+    /// that does not exist is made
     #[arg(long)]
     markdown: Option<PathBuf>,
     /// Folder for the logs of the services, and after a loss also for the logs of the brokers and the raw topics.
@@ -151,6 +153,8 @@ fn main() -> ExitCode {
 
 async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     let began = Instant::now();
+    let name = if arguments.rounds.is_some() { "rounds" } else { "cases" };
+    let table = arguments.markdown.as_deref().map(|page| Table::find(page, name)).transpose()?;
     let around = Surroundings::start(arguments.log.clone()).await?;
     println!("three brokers, redis and postgresql started in {:.1} s", began.elapsed().as_secs_f64());
     let mut lines = Vec::new();
@@ -166,10 +170,10 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
             lines.push(line);
         }
     }
+    anyhow::ensure!(!lines.is_empty(), "nothing was run: give --rounds at least 1");
     report::summary(&lines, began.elapsed());
-    if let Some(path) = &arguments.markdown {
-        let name = if arguments.rounds.is_some() { "rounds" } else { "cases" };
-        report::markdown(&lines, name, path, began.elapsed())?;
+    if let Some(table) = table {
+        table.renew(&report::markdown(&lines, began.elapsed()))?;
     }
     Ok(lines)
 }

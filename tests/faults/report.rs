@@ -1,11 +1,7 @@
 //! What the runs came to, for people.
 
 use std::fmt::Write as _;
-use std::path::Path;
 use std::time::Duration;
-
-use anyhow::ensure;
-use weir_tests::page;
 
 use crate::load::Load;
 use crate::run::Report;
@@ -150,9 +146,7 @@ fn table(lines: &[Line]) -> String {
     text
 }
 
-/// Renews a table in a page: what stands between the marks of this name.
-pub(crate) fn markdown(lines: &[Line], name: &str, path: &Path, took: Duration) -> anyhow::Result<()> {
-    ensure!(!lines.is_empty(), "nothing was run");
-    let (table, minutes) = (table(lines), took.as_secs_f64() / 60.0);
-    page::renew(path, name, &format!("{table}\nIn {minutes:.0} minutes.\n"))
+/// The table for a page, with how long it took.
+pub(crate) fn markdown(lines: &[Line], took: Duration) -> String {
+    format!("{}\nIn {:.0} minutes.\n", table(lines), took.as_secs_f64() / 60.0)
 }

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use weir_tests::page::Table;
 
 /// Runs Weir's services on one broker, and sends them more than they can handle
 #[derive(Debug, Parser)]
@@ -32,7 +33,8 @@ struct Arguments {
     /// Run 60 s of overload, and judge all figures
     #[arg(long)]
     full: bool,
-    /// File whose table is renewed, between its marks
+    /// Page whose table is renewed, between the lines `<!-- overload -->` and `<!-- end of overload -->`; a page that does
+    /// not exist is made
     #[arg(long)]
     markdown: Option<PathBuf>,
     /// Folder for the logs of the services
@@ -83,17 +85,9 @@ impl Plan {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let began = Instant::now();
-    let ran = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run::run(Plan::of(arguments.full), arguments.logs.as_deref())));
-    let told = ran.and_then(|report| {
-        arguments.markdown.as_deref().map(|path| report.markdown(path)).transpose()?;
-        Ok(report.holds())
-    });
+    let ran = run(&arguments);
     println!("{:.0} s", began.elapsed().as_secs_f64());
-    match told {
+    match ran {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -101,4 +95,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether everything holds.
+fn run(arguments: &Arguments) -> anyhow::Result<bool> {
+    let table = arguments.markdown.as_deref().map(|page| Table::find(page, "overload")).transpose()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let report = runtime.block_on(run::run(Plan::of(arguments.full), arguments.logs.as_deref()))?;
+    if let Some(table) = table {
+        table.renew(&report.table())?;
+    }
+    Ok(report.holds())
 }

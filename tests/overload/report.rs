@@ -1,9 +1,6 @@
 //! What was measured beside what is demanded, for people.
 
 use std::fmt::Write as _;
-use std::path::Path;
-
-use weir_tests::page;
 
 /// One figure.
 #[derive(Debug)]
@@ -47,17 +44,13 @@ impl Report {
         self.rows.iter().all(|row| row.holds != Some(false))
     }
 
-    fn table(&self) -> String {
+    /// As Markdown.
+    pub(crate) fn table(&self) -> String {
         let mut text = String::from("| | measured | required | |\n|---|---|---|---|\n");
         for Row { what, found, demanded, holds } in &self.rows {
             let _ = writeln!(text, "| {what} | {found} | {demanded} | {} |", word(*holds));
         }
         text
-    }
-
-    /// Renews the table in a page.
-    pub(crate) fn markdown(&self, path: &Path) -> anyhow::Result<()> {
-        page::renew(path, "overload", &self.table())
     }
 }
 
