@@ -22,10 +22,20 @@ pub const ENDPOINT: &str = "endpoint";
 pub const SOURCE: &str = "source";
 /// The account at the platform.
 pub const ACCOUNT_ID: &str = "account_id";
+/// What it is called: `o/r`, the page's name.
+pub const ACCOUNT_NAME: &str = "account_name";
+/// What it is: `repository`, `page`, `organization`.
+pub const ACCOUNT_TYPE: &str = "account_type";
+/// Where it is.
+pub const ACCOUNT_URL: &str = "account_url";
 /// Full protobuf name of the event.
 pub const EVENT_TYPE: &str = "event_type";
 /// What was done, as `comment`.
 pub const VERB: &str = "verb";
+/// The platform's own word for that, as `labeled`.
+pub const ACTION: &str = "action";
+/// Where to look at it: the first address of object, target, thread and account.
+pub const URL: &str = "url";
 /// Who did it.
 pub const ACTOR_ID: &str = "actor_id";
 /// Their name.
@@ -48,6 +58,8 @@ pub const OBJECT_STATUS: &str = "object_status";
 pub const OBJECT_AUTHOR_ID: &str = "object_author_id";
 /// Their name.
 pub const OBJECT_AUTHOR_NAME: &str = "object_author_name";
+/// Their handle.
+pub const OBJECT_AUTHOR_HANDLE: &str = "object_author_handle";
 /// Where it was done.
 pub const TARGET_ID: &str = "target_id";
 /// What that is.
@@ -56,6 +68,44 @@ pub const TARGET_TYPE: &str = "target_type";
 pub const TARGET_URL: &str = "target_url";
 /// Its title.
 pub const TARGET_TITLE: &str = "target_title";
+/// Its status.
+pub const TARGET_STATUS: &str = "target_status";
+/// Who made it.
+pub const TARGET_AUTHOR_ID: &str = "target_author_id";
+/// Their name.
+pub const TARGET_AUTHOR_NAME: &str = "target_author_name";
+/// Their handle.
+pub const TARGET_AUTHOR_HANDLE: &str = "target_author_handle";
+/// What it was done with: the label set, the person assigned, the photo of a post.
+pub const INSTRUMENT_ID: &str = "instrument_id";
+/// What that is.
+pub const INSTRUMENT_TYPE: &str = "instrument_type";
+/// Where it is.
+pub const INSTRUMENT_URL: &str = "instrument_url";
+/// Its title.
+pub const INSTRUMENT_TITLE: &str = "instrument_title";
+/// The post, media, issue, pull request or discussion that it belongs to.
+pub const THREAD_ID: &str = "thread_id";
+/// What that is.
+pub const THREAD_TYPE: &str = "thread_type";
+/// Where it is.
+pub const THREAD_URL: &str = "thread_url";
+/// Its title.
+pub const THREAD_TITLE: &str = "thread_title";
+/// The number of the thread, else of the object, 64 bits.
+pub const NUMBER: &str = "number";
+/// The name of the workflow.
+pub const WORKFLOW: &str = "workflow";
+/// The run of it.
+pub const RUN_ID: &str = "run_id";
+/// Where that is.
+pub const RUN_URL: &str = "run_url";
+/// Which attempt of the run it is, from 1, 64 bits.
+pub const RUN_ATTEMPT: &str = "run_attempt";
+/// The branch.
+pub const BRANCH: &str = "branch";
+/// The hash of the commit.
+pub const COMMIT: &str = "commit";
 /// The text.
 pub const TEXT: &str = "text";
 /// The reaction.

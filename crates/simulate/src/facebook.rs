@@ -85,16 +85,12 @@ impl Scene<'_> {
             push_json(&mut json, text);
         }
         // A medium has an id of its own beside that of the post that shows it.
-        let mut object = id.to_string();
         match item {
             "photo" => put!(json, r#","photo_id":"{id}","link":"https://cdn.example/{id}.jpg""#),
             "video" => put!(json, r#","video_id":"{id}","link":"https://cdn.example/{id}.mp4""#),
             "share" => put!(json, r#","share_id":"{id}","link":"https://shop.example/shared/{id}""#),
-            "link" => {
-                json.push_str(r#","link":"https://shop.example/news?from=page&lang=en""#);
-                object = format!("{}_{id}", page.id);
-            }
-            _ => object = format!("{}_{id}", page.id),
+            "link" => json.push_str(r#","link":"https://shop.example/news?from=page&lang=en""#),
+            _ => {}
         }
         json.push_str("}}");
         let topic = match item {
@@ -105,7 +101,8 @@ impl Scene<'_> {
             _ => "events.facebook.status",
         };
         let meant = if item == "share" && meant == Verb::Post { Verb::Share } else { meant };
-        let key = format!("facebook/{item}/{}_{id}/{verb}/{time}", page.id);
+        let object = format!("{}_{id}", page.id);
+        let key = format!("facebook/{item}/{object}/{verb}/{time}");
         self.change(topic, key, json, time, activity(meant, &page.id, object, text))
     }
 

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use common::activity::v1::Verb;
+
+use crate::item::activity;
 use crate::meaning::Expected;
 use crate::platform::{DeliveryContent, Moment, Sender, World};
 use crate::signing::{Scheme, SecretForm};
@@ -50,7 +53,7 @@ impl World for Invoicing {
             account: "".into(),
             key: format!("standard_webhooks/{id}"),
             occurred_at_ms: Some(at.now_ms.div_euclid(1000) * 1000),
-            activities: Vec::new(),
+            activities: activity(Verb::Other, "", &*id, None),
         };
         let mut content =
             DeliveryContent { body: json, events: vec![Arc::new(expected)], ..DeliveryContent::default() };

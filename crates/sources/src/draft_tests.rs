@@ -24,6 +24,7 @@ fn draft(time: Time) -> Draft {
         subject: "42/issue/1".to_owned(),
         time,
         sent: Sent::new(),
+        frame: Frame::default(),
     }
 }
 
@@ -76,14 +77,20 @@ fn the_tenant_is_the_accounts_else_the_endpoints() {
 }
 
 #[test]
-fn an_unknown_kind_is_kept_whole_and_makes_no_activity() {
-    let draft = draft(Time::unreadable());
+fn an_unknown_kind_is_kept_whole_with_what_is_known_of_it() {
+    let mut draft = draft(Time::unreadable());
+    draft.frame.action = "made".to_owned();
+    draft.frame.account = Some(Object { id: "42".to_owned(), ..Object::default() });
     let event = draft.other(&delivery(), &Registrations::default(), "new", "{\"a\": 1}".to_owned(), "{}".to_owned());
     assert_eq!((event.topic.as_ref(), event.ce_type.as_str()), ("events.github.other", "weir.event.v1.Other"));
     let other = Other::decode(event.payload.as_slice()).unwrap();
     assert_eq!((other.kind.as_str(), other.json.as_str(), other.envelope.as_str()), ("new", "{\"a\": 1}", "{}"));
     assert_eq!(other.context.unwrap().time_quality(), TimeQuality::Absurd);
-    assert_eq!((event.activities.len(), event.occurred_at), (0, None));
+    let [activity] = &event.activities[..] else { panic!("{event:?}") };
+    assert_eq!((activity.verb(), activity.action.as_str(), event.occurred_at), (Verb::Other, "made", None));
+    assert_eq!(activity.object.as_ref().map(|object| object.r#type.as_str()), Some("new"));
+    assert_eq!(activity.account.as_ref().map(|account| account.id.as_str()), Some("42"));
+    assert_eq!((activity.event_type.as_str(), activity.ordinal), ("weir.event.v1.Other", 0));
 }
 
 #[test]
@@ -98,4 +105,23 @@ fn an_absurd_time_is_none_and_never_now() {
         let context = Star::decode(event.payload.as_slice()).unwrap().context.unwrap();
         assert_eq!((event.occurred_at, context.occurred_at, context.time_quality()), (None, None, quality));
     }
+}
+
+#[test]
+fn an_account_is_called_as_the_platform_does_or_as_it_is_registered() {
+    let named = |title: &str, registrations: &Registrations| {
+        let account = Object { title: title.to_owned(), ..Object::default() };
+        let frame = Frame { account: Some(account), ..Frame::default() };
+        let draft = Draft { frame, ..draft(Time::default()) };
+        let event = draft.other(&delivery(), registrations, "new", "{}".to_owned(), String::new());
+        event.activities[0].account.as_ref().unwrap().title.clone()
+    };
+    let mut registrations = Registrations::default();
+    let account = Account { endpoint: "gate".to_owned(), account_id: "42".to_owned() };
+    let metadata = [(crate::tenants::NAME.to_owned(), "Bakery".to_owned())].into();
+    let registration = Registration { kind: Some(Kind::Account(account)), metadata, ..Registration::default() };
+    registrations.apply("", Some(registration));
+    assert_eq!(named("", &registrations), "Bakery");
+    assert_eq!(named("The Bakery", &registrations), "The Bakery");
+    assert_eq!(named("", &Registrations::default()), "");
 }

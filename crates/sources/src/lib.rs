@@ -28,6 +28,7 @@ pub mod draft;
 pub mod entry;
 pub mod github;
 pub mod kind;
+mod members;
 pub mod meta;
 pub mod parsed;
 pub mod secrets;

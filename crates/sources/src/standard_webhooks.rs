@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use common::activity::v1::{Activity, Object, Verb};
 use common::event::Event as _;
 use common::json::{self, Value};
 use common::standard_webhooks::v1::Message;
@@ -16,6 +17,7 @@ use common::{identity::Id, raw::v1::Delivery};
 use http::HeaderMap;
 use secrecy::ExposeSecret as _;
 
+use crate::draft::Frame;
 use crate::kind::{Kind, Time};
 use crate::signature::{self, Algorithm, Encoding};
 use crate::{
@@ -140,6 +142,7 @@ impl Source for StandardWebhooks {
             subject: id.to_owned(),
             time: value.as_object().map_or_else(Time::default, Message::time),
             sent,
+            frame: Frame::default(),
         };
         let mut message = match value {
             Value::Object(object) => json::read_event(object, ""),
@@ -150,11 +153,22 @@ impl Source for StandardWebhooks {
     }
 }
 
+/// Only the sender knows what its types mean.
 impl Kind for Message {
     /// Where the payload is of the recommended shape. The timestamp of the header is the time of an attempt, not of what
     /// happened.
     fn time(sent: &json::Object) -> Time {
         Time::rfc3339(sent.get("timestamp"))
+    }
+
+    fn activities(&self) -> Vec<Activity> {
+        let object = Object { r#type: "message".to_owned(), id: self.message_id.clone(), ..Object::default() };
+        vec![Activity {
+            verb: Verb::Other.into(),
+            action: self.r#type.clone().unwrap_or_else(|| "message".to_owned()),
+            object: Some(object),
+            ..Activity::default()
+        }]
     }
 }
 

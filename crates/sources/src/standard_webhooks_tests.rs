@@ -190,18 +190,20 @@ fn the_id_of_the_message_is_its_identity() {
 
 #[test]
 fn any_json_value_is_a_message() {
-    for (body, payload, unknown) in [
-        (&b"null"[..], Some("null"), 0),
-        (b" [1.50, {\"b\":1,\"a\":2}] ", Some("[1.50,{\"a\":2,\"b\":1}]"), 0),
-        (b"{\"type\":\"a.b\",\"x\":1,\"y\":{\"z\":2}}", None, 2),
-        (b"{}", None, 0),
+    for (body, payload, unknown, action) in [
+        (&b"null"[..], Some("null"), 0, "message"),
+        (b" [1.50, {\"b\":1,\"a\":2}] ", Some("[1.50,{\"a\":2,\"b\":1}]"), 0, "message"),
+        (b"{\"type\":\"a.b\",\"x\":1,\"y\":{\"z\":2}}", None, 2, "a.b"),
+        (b"{}", None, 0, "message"),
     ] {
         let parsed = StandardWebhooks.parse(&delivery(Some("msg_1"), body), &Registrations::default());
         let event = parsed.events().next().unwrap();
         let message = Message::decode(event.payload.as_slice()).unwrap();
         assert_eq!((message.payload.as_deref(), message.unknown.len()), (payload, unknown));
         assert_eq!(message.message_id, "msg_1");
-        assert!(event.activities.is_empty());
+        let [activity] = &event.activities[..] else { panic!("{event:?}") };
+        assert_eq!((activity.verb(), activity.action.as_str()), (Verb::Other, action));
+        assert_eq!(activity.object.as_ref().map(|object| object.id.as_str()), Some("msg_1"));
     }
 }
 

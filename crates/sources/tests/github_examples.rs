@@ -4,9 +4,10 @@
 
 mod leaves;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use common::activity::v1::{Activity, Verb};
 use common::raw::v1::{Delivery, Header};
 use common::registrations::Registrations;
 use serde_json::Value;
@@ -50,7 +51,7 @@ fn no_value_of_any_example_is_lost() {
     let file = folder.join("github_webhooks/octokit_examples.jsonl");
     let lines = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut ids = std::collections::BTreeSet::new();
+    let mut ids = BTreeSet::new();
     for (number, line) in lines.lines().enumerate() {
         let example: Value = serde_json::from_str(line).unwrap();
         let kind = example["event"].as_str().unwrap();
@@ -65,15 +66,14 @@ fn no_value_of_any_example_is_lost() {
         let typed = !UNTYPED.contains(&kind);
         let topic = if typed { format!("events.github.{kind}") } else { "events.github.other".to_owned() };
         assert_eq!(event.topic, topic, "{name}");
-        let silent = !typed || kind == "ping";
-        assert_eq!(event.activities.is_empty(), silent, "{name}: {:?}", event.activities);
+        assert_eq!(event.activities.is_empty(), kind == "ping", "{name}: {:?}", event.activities);
         for activity in &event.activities {
             assert_ne!(activity.verb, 0, "{name}");
+            assert_eq!(activity.verb() == Verb::Other, !typed || kind == "watch", "{name}");
             let object = activity.object.as_ref().unwrap();
-            assert!(
-                !(object.r#type.is_empty() || object.id.is_empty() && object.title.is_empty()),
-                "{name}: {object:?}"
-            );
+            let named = !(object.id.is_empty() && object.title.is_empty());
+            assert!(!object.r#type.is_empty() && (named || !typed), "{name}: {object:?}");
+            says_what_and_where(&name, kind, &example["payload"], activity);
         }
         let key = sources::github::GitHub.ordering_key(&http::HeaderMap::new(), &delivery.body);
         assert_eq!(key.unwrap_or_default(), event.account_id, "{name}");
@@ -81,6 +81,64 @@ fn no_value_of_any_example_is_lost() {
         *counts.entry(event.topic.to_string()).or_default() += 1;
     }
     assert_eq!(counts.values().sum::<usize>(), 258, "{counts:#?}");
+}
+
+/// The platform's word, the account with its name and page, and what it was done with.
+fn says_what_and_where(name: &str, kind: &str, sent: &Value, activity: &Activity) {
+    let action = sent["action"].as_str().unwrap_or(kind);
+    assert!(activity.action == action || kind == "gollum", "{name}: {}", activity.action);
+    // Purchases, advisories and new users are nobody's that has a webhook.
+    let owned =
+        ["repository", "organization", "installation", "enterprise"].iter().any(|owner| !sent[*owner]["id"].is_null());
+    assert_eq!(activity.account.is_some(), owned, "{name}");
+    if let Some(account) = &activity.account {
+        let bare = account.r#type == "installation" && sent["installation"]["account"].is_null();
+        assert!(bare || !(account.title.is_empty() || account.url.is_empty()), "{name}: {account:?}");
+        assert_eq!(account.title, sent["repository"]["full_name"].as_str().unwrap_or(&account.title), "{name}");
+    }
+    let with =
+        ["label", "assignee", "requested_reviewer", "milestone"].iter().find(|member| sent[**member].is_object());
+    if let Some(member) = with.filter(|_| ["issues", "pull_request", "discussion"].contains(&kind)) {
+        let title = ["name", "login", "title"].iter().find_map(|of| sent[*member][*of].as_str()).unwrap();
+        assert_eq!(activity.instrument.as_ref().map(|with| with.title.as_str()), Some(title), "{name}");
+    }
+    if let Some(run) = sent["workflow_run"].as_object().filter(|_| kind == "workflow_run") {
+        let said = activity.run.as_ref().unwrap();
+        assert_eq!((said.workflow.as_str(), said.url.as_str()), (text(&run["name"]), text(&run["html_url"])), "{name}");
+        assert_eq!(activity.branch, text(&run["head_branch"]), "{name}");
+    }
+    let is_comment = kind.ends_with("comment");
+    assert!(!is_comment || activity.thread.is_some(), "{name}");
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+/// The address of a thing's page is the oracle: what has one page has one id.
+#[test]
+fn a_thing_has_one_id_in_all_examples() {
+    /// What has a page of its own. The examples call several repositories and users by one name.
+    const PAGES: &[&str] =
+        &["issue", "pull_request", "discussion", "milestone", "release", "review", "commit", "comment"];
+    let Some(folder) = test_data() else { return };
+    let lines = std::fs::read_to_string(folder.join("github_webhooks/octokit_examples.jsonl")).unwrap();
+    let mut ids: BTreeMap<[String; 3], BTreeSet<String>> = BTreeMap::new();
+    for (number, line) in lines.lines().enumerate() {
+        let example: Value = serde_json::from_str(line).unwrap();
+        let delivery = delivery(example["event"].as_str().unwrap(), number, &example["payload"]);
+        let parsed = sources::github::GitHub.parse(&delivery, &Registrations::default());
+        for event in parsed.events() {
+            let parts = event.activities.iter().flat_map(|of| [&of.object, &of.target, &of.instrument, &of.thread]);
+            for part in parts.flatten().filter(|part| !part.url.is_empty() && PAGES.contains(&part.r#type.as_str())) {
+                let page = [event.account_id.clone(), part.r#type.clone(), part.url.clone()];
+                ids.entry(page).or_default().insert(part.id.clone());
+            }
+        }
+    }
+    assert!(ids.len() > 20, "{}", ids.len());
+    ids.retain(|_, ids| ids.len() > 1);
+    assert!(ids.is_empty(), "{ids:#?}");
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn every_field_of_instagram_in_each_shape() {
 }
 
 #[test]
-fn what_is_not_known_is_kept_whole_without_an_activity() {
+fn what_is_not_known_is_kept_whole_with_one_activity() {
     let entry = |entry: Value| json!({"object": "page", "entry": [entry]});
     let cases = [
         (changes(&[json!({"field": "parking"})]), "facebook", "parking"),
@@ -235,7 +235,9 @@ fn what_is_not_known_is_kept_whole_without_an_activity() {
         assert_eq!((events.len(), parsed.items.len()), (1, 1), "{body}: {parsed:?}");
         assert_eq!(events[0].topic, format!("events.{platform}.other"), "{body}");
         assert_eq!(events[0].platform, platform, "{body}");
-        assert_eq!(events[0].activities, [], "{body}");
+        let [activity] = &events[0].activities[..] else { panic!("{body}: {events:?}") };
+        let object = activity.object.as_ref().unwrap();
+        assert_eq!((activity.verb(), object.r#type.as_str()), (Verb::Other, kind), "{body}");
         let decoded = leaves::decode(events[0]);
         assert_eq!(decoded.get_field_by_name("kind").unwrap().as_str(), Some(kind), "{body}");
         assert_eq!(leaves::missing(&body, events), [""; 0], "{body}");

@@ -7,6 +7,7 @@ mod leaves;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use common::activity::v1::Verb;
 use common::raw::v1::Delivery;
 use common::registrations::Registrations;
 use serde_json::Value;
@@ -38,12 +39,23 @@ fn no_value_of_any_delivery_is_lost() {
             assert_eq!(leaves::missing(&sent, events.iter().copied()), [""; 0], "{name}");
             for event in &events {
                 let is_other = event.topic.ends_with(".other");
-                assert_eq!(event.activities.is_empty(), is_other, "{name}: {:?}", event.activities);
+                assert!(!event.activities.is_empty(), "{name}");
                 if event.platform == "whatsapp" {
                     assert_eq!(event.topic, "events.whatsapp.other", "{name}");
                 }
                 for activity in &event.activities {
                     assert_ne!(activity.verb, 0, "{name}");
+                    assert_eq!(activity.verb() == Verb::Other, is_other, "{name}");
+                    assert!(!activity.action.is_empty(), "{name}");
+                    let account = activity.account.as_ref().unwrap();
+                    assert_eq!((account.r#type.as_str(), &account.id), ("page", &event.account_id), "{name}");
+                    let of_post = ["comment", "post", "photo", "video", "status", "reaction", "like"];
+                    let told = activity.event_type.starts_with("weir.facebook")
+                        && value(&sent).is_some_and(|value| {
+                            of_post.contains(&value["item"].as_str().unwrap_or_default())
+                                && value["post_id"].is_string()
+                        });
+                    assert!(!told || activity.thread.is_some(), "{name}: {activity:?}");
                 }
                 *topics.entry(event.topic.to_string()).or_default() += 1;
             }
@@ -70,6 +82,11 @@ fn check_paths(name: &str, sent: &Value, event: &ParsedEvent) {
     let item = ["changes", "messaging", "standby"].iter().find_map(|list| entry[*list].get(0)).unwrap();
     let value = item.get("value").unwrap_or(item);
     assert_eq!(leaves::missing_paths(value, event), [], "{name}");
+}
+
+/// The value of the first change.
+fn value(sent: &Value) -> Option<&Value> {
+    sent["entry"][0]["changes"].get(0)?.get("value")
 }
 
 fn delivery(body: Vec<u8>) -> Delivery {

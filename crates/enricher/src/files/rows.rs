@@ -11,12 +11,12 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use bus::Coordinates;
-use common::activity::v1::{Activity, Actor, EnrichedActivity, Object};
+use common::activity::v1::{Activity, Actor, EnrichedActivity, Object, Run};
 use common::event::v1::{Context, TimeQuality};
 use lake::columns;
 use prost_types::Timestamp;
 
-use crate::fields;
+use crate::fields::{self, account, actor, author, instrument, object, target, target_author, thread};
 
 /// A row: an activity and where it stands.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub struct Row {
 enum Column {
     Text(fn(&Row) -> Cow<'_, str>),
     Int(fn(&Row) -> i32),
-    Long(fn(&Row) -> i64),
+    Long(fn(&Row) -> Option<i64>),
     Flag(fn(&Row) -> bool),
     Time(fn(&Row) -> Option<&Timestamp>),
     Texts(fn(&Row) -> &[String]),
@@ -54,23 +54,48 @@ const COLUMNS: &[(&str, Column)] = &[
     (columns::ENDPOINT, Text(|row| row.context(|context| &context.endpoint))),
     (columns::SOURCE, Text(|row| row.context(|context| &context.source))),
     (columns::ACCOUNT_ID, Text(|row| row.context(|context| &context.account_id))),
+    (columns::ACCOUNT_NAME, Text(|row| row.part(account, |account| &account.title))),
+    (columns::ACCOUNT_TYPE, Text(|row| row.part(account, |account| &account.r#type))),
+    (columns::ACCOUNT_URL, Text(|row| row.part(account, |account| &account.url))),
     (columns::EVENT_TYPE, Text(|row| row.activity(|activity| &activity.event_type))),
     (columns::VERB, Text(|row| row.enriched.activity.as_ref().map_or(Cow::Borrowed(""), fields::verb))),
-    (columns::ACTOR_ID, Text(|row| row.actor(|actor| &actor.id))),
-    (columns::ACTOR_NAME, Text(|row| row.actor(|actor| &actor.name))),
-    (columns::ACTOR_HANDLE, Text(|row| row.actor(|actor| &actor.handle))),
-    (columns::ACTOR_TYPE, Text(|row| row.actor(|actor| &actor.r#type))),
-    (columns::OBJECT_ID, Text(|row| row.object(|object| &object.id))),
-    (columns::OBJECT_TYPE, Text(|row| row.object(|object| &object.r#type))),
-    (columns::OBJECT_URL, Text(|row| row.object(|object| &object.url))),
-    (columns::OBJECT_TITLE, Text(|row| row.object(|object| &object.title))),
-    (columns::OBJECT_STATUS, Text(|row| row.object(|object| &object.status))),
-    (columns::OBJECT_AUTHOR_ID, Text(|row| row.author(|author| &author.id))),
-    (columns::OBJECT_AUTHOR_NAME, Text(|row| row.author(|author| &author.name))),
-    (columns::TARGET_ID, Text(|row| row.target(|target| &target.id))),
-    (columns::TARGET_TYPE, Text(|row| row.target(|target| &target.r#type))),
-    (columns::TARGET_URL, Text(|row| row.target(|target| &target.url))),
-    (columns::TARGET_TITLE, Text(|row| row.target(|target| &target.title))),
+    (columns::ACTION, Text(|row| row.activity(|activity| &activity.action))),
+    (columns::URL, Text(|row| row.enriched.activity.as_ref().map_or("", fields::url).into())),
+    (columns::ACTOR_ID, Text(|row| row.actor(actor, |actor| &actor.id))),
+    (columns::ACTOR_NAME, Text(|row| row.actor(actor, |actor| &actor.name))),
+    (columns::ACTOR_HANDLE, Text(|row| row.actor(actor, |actor| &actor.handle))),
+    (columns::ACTOR_TYPE, Text(|row| row.actor(actor, |actor| &actor.r#type))),
+    (columns::OBJECT_ID, Text(|row| row.part(object, |object| &object.id))),
+    (columns::OBJECT_TYPE, Text(|row| row.part(object, |object| &object.r#type))),
+    (columns::OBJECT_URL, Text(|row| row.part(object, |object| &object.url))),
+    (columns::OBJECT_TITLE, Text(|row| row.part(object, |object| &object.title))),
+    (columns::OBJECT_STATUS, Text(|row| row.part(object, |object| &object.status))),
+    (columns::OBJECT_AUTHOR_ID, Text(|row| row.actor(author, |author| &author.id))),
+    (columns::OBJECT_AUTHOR_NAME, Text(|row| row.actor(author, |author| &author.name))),
+    (columns::OBJECT_AUTHOR_HANDLE, Text(|row| row.actor(author, |author| &author.handle))),
+    (columns::TARGET_ID, Text(|row| row.part(target, |target| &target.id))),
+    (columns::TARGET_TYPE, Text(|row| row.part(target, |target| &target.r#type))),
+    (columns::TARGET_URL, Text(|row| row.part(target, |target| &target.url))),
+    (columns::TARGET_TITLE, Text(|row| row.part(target, |target| &target.title))),
+    (columns::TARGET_STATUS, Text(|row| row.part(target, |target| &target.status))),
+    (columns::TARGET_AUTHOR_ID, Text(|row| row.actor(target_author, |author| &author.id))),
+    (columns::TARGET_AUTHOR_NAME, Text(|row| row.actor(target_author, |author| &author.name))),
+    (columns::TARGET_AUTHOR_HANDLE, Text(|row| row.actor(target_author, |author| &author.handle))),
+    (columns::INSTRUMENT_ID, Text(|row| row.part(instrument, |instrument| &instrument.id))),
+    (columns::INSTRUMENT_TYPE, Text(|row| row.part(instrument, |instrument| &instrument.r#type))),
+    (columns::INSTRUMENT_URL, Text(|row| row.part(instrument, |instrument| &instrument.url))),
+    (columns::INSTRUMENT_TITLE, Text(|row| row.part(instrument, |instrument| &instrument.title))),
+    (columns::THREAD_ID, Text(|row| row.part(thread, |thread| &thread.id))),
+    (columns::THREAD_TYPE, Text(|row| row.part(thread, |thread| &thread.r#type))),
+    (columns::THREAD_URL, Text(|row| row.part(thread, |thread| &thread.url))),
+    (columns::THREAD_TITLE, Text(|row| row.part(thread, |thread| &thread.title))),
+    (columns::NUMBER, Long(|row| row.enriched.activity.as_ref().and_then(fields::number))),
+    (columns::WORKFLOW, Text(|row| row.run(|run| &run.workflow))),
+    (columns::RUN_ID, Text(|row| row.run(|run| &run.id))),
+    (columns::RUN_URL, Text(|row| row.run(|run| &run.url))),
+    (columns::RUN_ATTEMPT, Long(|row| row.enriched.activity.as_ref()?.run.as_ref()?.attempt)),
+    (columns::BRANCH, Text(|row| row.activity(|activity| &activity.branch))),
+    (columns::COMMIT, Text(|row| row.activity(|activity| &activity.commit))),
     (columns::TEXT, Text(|row| row.maybe(|activity| activity.text.as_deref()))),
     (columns::REACTION, Text(|row| row.maybe(|activity| activity.reaction.as_deref()))),
     (columns::LINKS, Texts(|row| &row.enriched.links)),
@@ -88,7 +113,7 @@ const COLUMNS: &[(&str, Column)] = &[
     (columns::WEIR_LOG, Text(|row| (&*row.at.log).into())),
     (columns::WEIR_TOPIC, Text(|row| (&*row.at.topic).into())),
     (columns::WEIR_PARTITION, Int(|row| row.at.partition)),
-    (columns::WEIR_OFFSET, Long(|row| row.at.offset)),
+    (columns::WEIR_OFFSET, Long(|row| Some(row.at.offset))),
 ];
 
 /// The schema of the files. The partition column is not in it.
@@ -111,28 +136,17 @@ impl Row {
         context.map_or("", |context| of(context)).into()
     }
 
-    fn actor(&self, of: fn(&Actor) -> &String) -> Cow<'_, str> {
-        self.enriched
-            .activity
-            .as_ref()
-            .and_then(|activity| activity.actor.as_ref())
-            .map_or("", |actor| of(actor))
-            .into()
+    fn actor(&self, whose: fn(&Activity) -> Option<&Actor>, of: fn(&Actor) -> &String) -> Cow<'_, str> {
+        self.enriched.activity.as_ref().and_then(whose).map_or("", |actor| of(actor)).into()
     }
 
-    fn object(&self, of: fn(&Object) -> &String) -> Cow<'_, str> {
-        let object = self.enriched.activity.as_ref().and_then(|activity| activity.object.as_ref());
-        object.map_or("", |object| of(object)).into()
+    fn part(&self, which: fn(&Activity) -> Option<&Object>, of: fn(&Object) -> &String) -> Cow<'_, str> {
+        self.enriched.activity.as_ref().and_then(which).map_or("", |object| of(object)).into()
     }
 
-    fn author(&self, of: fn(&Actor) -> &String) -> Cow<'_, str> {
-        let object = self.enriched.activity.as_ref().and_then(|activity| activity.object.as_ref());
-        object.and_then(|object| object.author.as_ref()).map_or("", |author| of(author)).into()
-    }
-
-    fn target(&self, of: fn(&Object) -> &String) -> Cow<'_, str> {
-        let target = self.enriched.activity.as_ref().and_then(|activity| activity.target.as_ref());
-        target.map_or("", |target| of(target)).into()
+    fn run(&self, of: fn(&Run) -> &String) -> Cow<'_, str> {
+        let run = self.enriched.activity.as_ref().and_then(|activity| activity.run.as_ref());
+        run.map_or("", |run| of(run)).into()
     }
 }
 
@@ -193,7 +207,7 @@ fn array(column: Column, rows: &[Row]) -> Result<ArrayRef, ArrowError> {
             Arc::new(StringArray::from_iter(texts))
         }
         Int(of) => Arc::new(Int32Array::from_iter_values(rows.iter().map(of))),
-        Long(of) => Arc::new(Int64Array::from_iter_values(rows.iter().map(of))),
+        Long(of) => Arc::new(Int64Array::from_iter(rows.iter().map(of))),
         Flag(of) => Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(of(row))))),
         Time(of) => {
             let times = rows.iter().map(|row| of(row).and_then(micros));

@@ -12,6 +12,14 @@ pub(in crate::files) fn row(offset: i64) -> Row {
         title: "Title".into(),
         status: "open".into(),
         author: Some(actor("8")),
+        number: None,
+    };
+    let named = |r#type: &str, title: &str| Object {
+        r#type: r#type.into(),
+        id: format!("{title} id"),
+        url: format!("https://example.org/{title}"),
+        title: title.into(),
+        ..Object::default()
     };
     let received = Timestamp { seconds: 1_772_366_400, nanos: 123_456_789 };
     let context = Context {
@@ -39,6 +47,13 @@ pub(in crate::files) fn row(offset: i64) -> Row {
         reaction: Some("like".into()),
         links: vec!["https://example.org".into()],
         occurred_at: Some(received),
+        action: "add".into(),
+        account: Some(named("page", "Bakery")),
+        instrument: Some(named("photo", "Bread")),
+        thread: Some(Object { number: Some(42), ..named("post", "News") }),
+        run: Some(Run { workflow: "CI".into(), id: "5".into(), url: "https://example.org/5".into(), attempt: Some(2) }),
+        branch: "main".into(),
+        commit: "c0ffee".into(),
     };
     Row {
         enriched: EnrichedActivity {
@@ -77,7 +92,7 @@ fn every_column_is_filled_from_its_field() {
         ("source", "facebook"),
         ("account_id", "7"),
         ("event_type", "weir.facebook.v1.Comment"),
-        ("verb", "post"),
+        ("verb", "comment"),
         ("actor_id", "9"),
         ("actor_name", "Ann"),
         ("actor_handle", "ann"),
@@ -86,7 +101,30 @@ fn every_column_is_filled_from_its_field() {
         ("object_status", "open"),
         ("object_author_id", "8"),
         ("object_author_name", "Ann"),
+        ("object_author_handle", "ann"),
         ("target_id", "7_0"),
+        ("target_status", "open"),
+        ("target_author_id", "8"),
+        ("target_author_name", "Ann"),
+        ("target_author_handle", "ann"),
+        ("action", "add"),
+        ("url", "https://example.org/1"),
+        ("account_name", "Bakery"),
+        ("account_type", "page"),
+        ("account_url", "https://example.org/Bakery"),
+        ("instrument_id", "Bread id"),
+        ("instrument_type", "photo"),
+        ("instrument_url", "https://example.org/Bread"),
+        ("instrument_title", "Bread"),
+        ("thread_id", "News id"),
+        ("thread_type", "post"),
+        ("thread_url", "https://example.org/News"),
+        ("thread_title", "News"),
+        ("workflow", "CI"),
+        ("run_id", "5"),
+        ("run_url", "https://example.org/5"),
+        ("branch", "main"),
+        ("commit", "c0ffee"),
         ("text", "text"),
         ("reaction", "like"),
         ("language", "eng"),
@@ -96,13 +134,16 @@ fn every_column_is_filled_from_its_field() {
         ("weir_log", "log"),
         ("weir_topic", "activities"),
     ] {
-        let value = if name == "verb" { "comment" } else { value };
         assert_eq!(text(name), value, "{name}");
     }
     let ints = |name: &str| batch.column_by_name(name).unwrap().as_primitive::<Int32Type>().values().to_vec();
     assert_eq!((ints("ordinal"), ints("weir_partition")), (vec![1, 0], vec![3, 3]));
     let offsets = batch.column_by_name("weir_offset").unwrap().as_primitive::<Int64Type>();
     assert_eq!(offsets.values(), &[41, 42]);
+    for (name, value) in [("number", 42), ("run_attempt", 2)] {
+        let numbers = batch.column_by_name(name).unwrap().as_primitive::<Int64Type>();
+        assert_eq!((numbers.value(0), numbers.is_null(1)), (value, true), "{name}");
+    }
     for name in ["occurred_at", "received_at", "enriched_at"] {
         let times = batch.column_by_name(name).unwrap().as_primitive::<TimestampMicrosecondType>();
         assert_eq!((times.value(0), times.is_null(1)), (1_772_366_400_123_456, true), "{name}");

@@ -191,7 +191,7 @@ impl GitHubScene<'_> {
             key: format!("push/{after}"),
             occurred: true,
             verb: Verb::Push,
-            object: "refs/heads/main".to_owned(),
+            object: format!("{}:refs/heads/main", self.repository.id),
             text: Some(message.to_owned()),
         }
     }
@@ -232,9 +232,14 @@ impl GitHubScene<'_> {
             key: format!("issues/{}/{action}", issue_id(issue.id)),
             occurred: true,
             verb,
-            object: issue_id(issue.id).to_string(),
+            object: self.numbered(issue),
             text: (action == "opened").then(|| body_of(issue).to_owned()),
         }
+    }
+
+    /// The id of an issue or pull request in an activity.
+    fn numbered(&self, issue: Issue) -> String {
+        format!("{}#{}", self.repository.id, shown_number(issue.id))
     }
 
     fn push_issue(&self, json: &mut String, issue: Issue, closed: bool) {

@@ -72,7 +72,7 @@ impl GitHubScene<'_> {
             key,
             occurred: true,
             verb,
-            object: id.to_string(),
+            object: self.numbered(pull),
             text: (action == "opened").then(|| body_of(pull).to_owned()),
         }
     }

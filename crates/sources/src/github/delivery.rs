@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use crate::body::{text_of, unmarked};
 
 /// Whose a delivery is: the id of the first of these members that is there.
-const OWNERS: [&str; 4] = ["repository", "organization", "installation", "enterprise"];
+pub(super) const OWNERS: [&str; 4] = ["repository", "organization", "installation", "enterprise"];
 
 /// The JSON of a body. A webhook's content type is a form unless its owner chose JSON, and then the JSON is
 /// the form's field `payload`. Told apart by the body itself, because a form cannot begin like an object:

@@ -1,6 +1,7 @@
 //! GitHub's webhooks: one event in each delivery.
 //!
 //! * `delivery`: form or JSON, whose it is
+//! * `frame`: what all activities of a delivery say, whatever its kind
 //! * `kinds`: each kind of event: its message, what it is about, when it happened, what it means
 
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,7 @@ use crate::signature::{self, Algorithm, Encoding};
 use crate::{Descriptor, Draft, Item, Parsed, Reason, Secrets, Source, Tenants, Traits, VerifyError, body};
 
 mod delivery;
+mod frame;
 mod kinds;
 
 const PLATFORM: &str = "github";
@@ -111,6 +113,7 @@ impl Source for GitHub {
             account_id,
             time: kind.map_or_else(Time::default, |kind| (kind.time)(&object)),
             sent,
+            frame: frame::frame(&object, name, kind.is_some()),
         };
         let event = match kind {
             Some(kind) => (kind.build)(draft, delivery, tenants, object),

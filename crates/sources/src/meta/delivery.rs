@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 
 use super::cut::{self, Around, Delivery, Entry, List, Writer};
 use super::envelope::{envelope, place};
+use super::frame::frame;
 use super::identity::{Occurrence, What};
 use super::kinds::{self, conversations};
-use super::members::Members as _;
 use super::texts::Texts;
 use super::time;
 use crate::body;
 use crate::kind::Time;
+use crate::members::Members as _;
 use crate::{Draft, Item, ParseRefusal, Parsed, ParsedEvent, Reason, Tenants};
 
 /// Everything that is in a delivery.
@@ -216,8 +217,9 @@ impl<'a> Parser<'a> {
             (List::ChangedFields, Value::String(field)) => {
                 let value = Value::String(field);
                 let occurrence = Occurrence { field: "changed_fields", what: What::Value(&value), own_time: false };
-                let draft = self.draft(entry, &occurrence, Time::default(), None);
-                let kind = format!("changed_fields/{}", body::text_of(&value).unwrap_or_default());
+                let field = value.as_str().unwrap_or_default();
+                let draft = self.draft(entry, &occurrence, Time::default(), None, (field, None));
+                let kind = format!("changed_fields/{field}");
                 Ok(self.other(draft, around, kind, text))
             }
             (list, value) => Err((
@@ -255,7 +257,9 @@ impl<'a> Parser<'a> {
             _ => What::Change(&change),
         };
         let occurrence = Occurrence { field: &field, what, own_time: time::tells_apart(&time) };
-        let draft = self.draft(entry, &occurrence, time, subject);
+        let value = change.get("value").and_then(Value::as_object);
+        let action = value.and_then(|value| value.str("verb")).unwrap_or(&field);
+        let draft = self.draft(entry, &occurrence, time, subject, (action, value));
         Ok(match (kind, change.remove("value")) {
             (Some(kind), Some(Value::Object(value))) => self.typed(draft, around, kind, value, Some(field), &change),
             (_, value) => {
@@ -271,18 +275,16 @@ impl<'a> Parser<'a> {
         // All kinds of conversations have the same, and so have items of no known kind.
         let time = time::of_message(&item);
         let subject = conversations::subject(&item, &entry.account);
+        let named = |key: &&String| !matches!(key.as_str(), "sender" | "recipient" | "timestamp");
+        let (kind, named) = (kinds::of_message(self.platform, &item), item.keys().find(named).cloned());
+        let name = kind.and_then(|kind| kind.names.first().copied()).or(named.as_deref()).unwrap_or(field).to_owned();
         let value = Value::Object(item);
         let occurrence = Occurrence { field, what: What::Value(&value), own_time: time::tells_apart(&time) };
-        let draft = self.draft(entry, &occurrence, time, subject);
-        let Value::Object(item) = value else {
-            // What was put in two lines above.
-            return self.other(draft, around, field.to_owned(), text);
-        };
-        match kinds::of_message(self.platform, &item) {
-            Some(kind) => self.typed(draft, around, kind, item, None, &Object::new()),
-            None => {
-                let named = |key: &&String| !matches!(key.as_str(), "sender" | "recipient" | "timestamp");
-                let kind = item.keys().find(named).map_or_else(|| field.to_owned(), |key| format!("{field}/{key}"));
+        let draft = self.draft(entry, &occurrence, time, subject, (&name, value.as_object()));
+        match (kind, value) {
+            (Some(kind), Value::Object(item)) => self.typed(draft, around, kind, item, None, &Object::new()),
+            _ => {
+                let kind = named.map_or_else(|| field.to_owned(), |name| format!("{field}/{name}"));
                 self.other(draft, around, kind, text)
             }
         }
@@ -299,7 +301,7 @@ impl<'a> Parser<'a> {
         };
         // The entry's time is within the value here, with all else.
         let occurrence = Occurrence { field: "entry", what: What::Value(&value), own_time: true };
-        let draft = self.draft(&entry, &occurrence, Time::default(), None);
+        let draft = self.draft(&entry, &occurrence, Time::default(), None, ("entry", None));
         let mut envelope = Writer::new();
         if let Some(object) = around.object {
             envelope.raw("object", object.get());
@@ -311,7 +313,15 @@ impl<'a> Parser<'a> {
         self.items.push(Item::Event(event));
     }
 
-    fn draft(&self, entry: &Entry<'a>, occurrence: &Occurrence<'_>, time: Time, subject: Option<String>) -> Draft {
+    /// `action` is what the platform calls what was done, with what was sent about it.
+    fn draft(
+        &self,
+        entry: &Entry<'a>,
+        occurrence: &Occurrence<'_>,
+        time: Time,
+        subject: Option<String>,
+        (action, value): (&str, Option<&Object>),
+    ) -> Draft {
         let (tenant, sent_at) = (&self.delivery.tenant, entry.time.map(RawValue::get));
         let mut id = occurrence.id(self.platform, tenant, &entry.account, sent_at);
         if !self.sent.is_empty() {
@@ -328,6 +338,7 @@ impl<'a> Parser<'a> {
             subject: subject.unwrap_or_else(|| entry.account.clone()),
             time,
             sent: self.sent.clone(),
+            frame: frame(self.platform, &entry.account, action, value),
         }
     }
 

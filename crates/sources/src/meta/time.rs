@@ -4,8 +4,8 @@ use common::json::{Object, Value};
 use common::time;
 use prost_types::Timestamp;
 
-use super::members::Members as _;
 use crate::kind::Time;
+use crate::members::Members as _;
 
 /// The time of a change: `created_time`, or `edited_time` of an edit, in seconds.
 pub(super) fn of_change(value: &Object) -> Time {

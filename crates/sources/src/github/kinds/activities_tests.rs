@@ -1,3 +1,4 @@
+use common::activity::v1::{Actor, Run};
 use common::raw::v1::{Delivery, Header};
 use common::registrations::Registrations;
 
@@ -15,7 +16,7 @@ fn activities(kind: &str, body: &str) -> Vec<Activity> {
     };
     let parsed = GitHub.parse(&delivery, &Registrations::default());
     let event = parsed.events().next().unwrap_or_else(|| panic!("{kind}: {parsed:?}"));
-    assert_ne!(event.topic, "events.github.other");
+    assert_eq!(event.topic == "events.github.other", named(kind).is_none());
     event.activities.clone()
 }
 
@@ -56,7 +57,7 @@ fn verbs_of_actions() {
         ("public", "", "repository", Verb::Update),
         ("star", "created", "repository", Verb::Follow),
         ("star", "deleted", "repository", Verb::Unfollow),
-        ("watch", "started", "repository", Verb::Follow),
+        ("watch", "started", "repository", Verb::Other),
         ("fork", "", "repository", Verb::Share),
         ("package", "published", "package", Verb::Post),
         ("member", "removed", "member", Verb::Update),
@@ -180,4 +181,140 @@ fn an_actor_has_what_is_known() {
         json::read(serde_json::from_str(r#"{"id":1,"type":"Organization"}"#).unwrap(), "", &mut Default::default());
     let expected = Actor { id: "1".to_owned(), r#type: "organization".to_owned(), ..Actor::default() };
     assert_eq!(actor(&user), expected);
+}
+
+/// What of one activity is asked, as `type:id`.
+fn part(part: &Option<Object>) -> String {
+    part.as_ref().map_or(String::new(), |part| format!("{}:{}", part.r#type, part.id))
+}
+
+#[test]
+fn what_it_was_done_with() {
+    let cases = [
+        ("issues", "labeled", r#""issue":{"id":1},"label":{"id":7}"#, "label:7"),
+        ("issues", "unassigned", r#""issue":{"id":1},"assignee":{"id":7}"#, "user:7"),
+        ("issues", "milestoned", r#""issue":{"id":1},"milestone":{"id":7}"#, "milestone:7"),
+        ("issues", "locked", r#""issue":{"id":1}"#, ""),
+        ("discussion", "labeled", r#""discussion":{"id":1},"label":{"id":7}"#, "label:7"),
+        ("discussion", "answered", r#""discussion":{"id":1},"answer":{"id":7}"#, "comment:7"),
+        ("pull_request", "labeled", r#""pull_request":{"id":1},"label":{"id":7}"#, "label:7"),
+        ("pull_request", "assigned", r#""pull_request":{"id":1},"assignee":{"id":7}"#, "user:7"),
+        ("pull_request", "milestoned", r#""pull_request":{"id":1},"milestone":{"id":7}"#, "milestone:7"),
+        ("pull_request", "review_requested", r#""pull_request":{"id":1},"requested_reviewer":{"id":7}"#, "user:7"),
+        ("pull_request", "review_requested", r#""pull_request":{"id":1},"requested_team":{"id":7}"#, "team:7"),
+        ("check_run", "completed", r#""check_run":{"id":1,"app":{"id":7}}"#, "app:7"),
+        ("package", "published", r#""package":{"id":1,"package_version":{"id":7}}"#, "package_version:7"),
+        ("release", "published", r#""release":{"id":1,"tag_name":"v1"}"#, "tag:refs/tags/v1"),
+        (
+            "installation_repositories",
+            "removed",
+            r#""installation":{"id":1},"repositories_removed":[{"id":7}]"#,
+            "repository:7",
+        ),
+        (
+            "installation_repositories",
+            "added",
+            r#""installation":{"id":1},"repositories_added":[{"id":7},{"id":8}]"#,
+            "",
+        ),
+    ];
+    for (kind, action, members, instrument) in cases {
+        let activity = &activities(kind, &format!(r#"{{"action":"{action}",{members}}}"#))[0];
+        assert_eq!((part(&activity.instrument).as_str(), activity.action.as_str()), (instrument, action), "{kind}");
+    }
+}
+
+#[test]
+fn one_thing_has_one_id() {
+    let object = |kind: &str, body: &str| part(&activities(kind, body)[0].object);
+    let thread = |kind: &str, body: &str| part(&activities(kind, body)[0].thread);
+    let pull_request = r#"{"pull_request":{"id":70,"number":7},"repository":{"id":5}"#;
+    assert_eq!(object("pull_request", &format!("{pull_request}}}")), "pull_request:5#7");
+    assert_eq!(thread("pull_request", &format!("{pull_request}}}")), "pull_request:5#7");
+    assert_eq!(thread("pull_request_review", &format!(r#"{pull_request},"review":{{"id":1}}}}"#)), "pull_request:5#7");
+    let comment = r#"{"issue":{"id":71,"number":7,"pull_request":{}},"comment":{"id":1},"repository":{"id":5}}"#;
+    assert_eq!(thread("issue_comment", comment), "pull_request:5#7");
+    assert_eq!(object("issues", r#"{"issue":{"id":72,"number":8},"repository":{"id":5}}"#), "issue:5#8");
+    assert_eq!(object("create", r#"{"ref":"v1","ref_type":"tag","repository":{"id":5}}"#), "tag:5:refs/tags/v1");
+    assert_eq!(
+        object("delete", r#"{"ref":"a/b","ref_type":"branch","repository":{"id":5}}"#),
+        "branch:5:refs/heads/a/b"
+    );
+    assert_eq!(object("push", r#"{"ref":"refs/tags/v1","repository":{"id":5}}"#), "tag:5:refs/tags/v1");
+    assert_eq!(object("gollum", r#"{"pages":[{"page_name":"Home"}],"repository":{"id":5}}"#), "wiki_page:5:wiki/Home");
+}
+
+#[test]
+fn a_reply_is_to_what_it_answers_and_in_the_thread_of_its_root() {
+    let of = |kind: &str, body: &str| {
+        let activity = activities(kind, body).remove(0);
+        (part(&activity.target), part(&activity.thread))
+    };
+    let said = |target: &str, thread: &str| (target.to_owned(), thread.to_owned());
+    let reply = r#"{"comment":{"id":3,"parent_id":2},"discussion":{"id":1}}"#;
+    assert_eq!(of("discussion_comment", reply), said("comment:2", "discussion:1"));
+    let reply = r#"{"comment":{"id":3,"in_reply_to_id":2},"pull_request":{"id":1}}"#;
+    assert_eq!(of("pull_request_review_comment", reply), said("review_comment:2", "pull_request:1"));
+    let first = r#"{"comment":{"id":2},"pull_request":{"id":1}}"#;
+    assert_eq!(of("pull_request_review_comment", first), said("pull_request:1", "pull_request:1"));
+}
+
+#[test]
+fn which_run_of_which_workflow_on_which_branch() {
+    let place = r#""repository":{"id":5,"full_name":"o/r","html_url":"https://github.com/o/r"}"#;
+    let run =
+        r#""workflow_run":{"id":9,"name":"CI","run_attempt":2,"html_url":"u","head_branch":"main","head_sha":"abc"}"#;
+    let of_run = activities("workflow_run", &format!(r#"{{"action":"completed",{run},{place}}}"#)).remove(0);
+    let job = r#""workflow_job":{"id":8,"run_id":9,"workflow_name":"CI","run_attempt":2,"head_branch":"main","head_sha":"abc"}"#;
+    let of_job = activities("workflow_job", &format!(r#"{{"action":"completed",{job},{place}}}"#)).remove(0);
+    let mut run = Run { workflow: "CI".to_owned(), id: "9".to_owned(), url: "u".to_owned(), attempt: Some(2) };
+    assert_eq!((of_run.branch.as_str(), of_run.commit.as_str(), of_run.run), ("main", "abc", Some(run.clone())));
+    run.url = "https://github.com/o/r/actions/runs/9".to_owned();
+    assert_eq!((of_job.branch.as_str(), of_job.commit.as_str(), of_job.run), ("main", "abc", Some(run)));
+    let pull_request = r#"{"pull_request":{"id":1,"head":{"ref":"topic","sha":"abc"},"base":{"ref":"main"}}}"#;
+    let of = &activities("pull_request", pull_request)[0];
+    assert_eq!((of.branch.as_str(), of.commit.as_str()), ("topic", "abc"));
+}
+
+#[test]
+fn whose_it_is_whatever_the_kind() {
+    let sender = r#""sender":{"login":"mia","html_url":"https://github.com/mia"}"#;
+    let cases = [
+        (
+            r#""repository":{"id":5,"full_name":"o/r","html_url":"https://github.com/o/r"},"organization":{"id":6,"login":"o"}"#,
+            ("repository:5", "o/r", "https://github.com/o/r"),
+        ),
+        (r#""organization":{"id":6,"login":"o"}"#, ("organization:6", "o", "https://github.com/o")),
+        (r#""installation":{"id":7,"account":{"login":"o"},"html_url":"u"}"#, ("installation:7", "o", "u")),
+        (r#""enterprise":{"id":8,"slug":"corp","html_url":"u"}"#, ("enterprise:8", "corp", "u")),
+    ];
+    for (members, (account, name, url)) in cases {
+        let body = format!(r#"{{"action":"created",{sender},{members}}}"#);
+        let all: Vec<_> = ["star", "sponsorship"].iter().flat_map(|kind| activities(kind, &body)).collect();
+        assert!(!all.is_empty());
+        for activity in all {
+            let found = activity.account.as_ref().unwrap();
+            assert_eq!((part(&activity.account).as_str(), &*found.title, &*found.url), (account, name, url));
+            assert_eq!(activity.action, "created");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_is_an_activity_all_the_same() {
+    let body =
+        r#"{"action":"created","sponsorship":{"node_id":"S_1","created_at":"x"},"sender":{"id":1,"login":"mia"}}"#;
+    let all = activities("sponsorship", body);
+    let [other] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((other.verb(), other.action.as_str()), (Verb::Other, "created"));
+    assert_eq!(part(&other.object), "sponsorship:S_1");
+    assert_eq!(other.actor.as_ref().unwrap().handle, "mia");
+    // The only member that can be meant.
+    let alert =
+        r#"{"action":"dismissed","alert":{"number":4,"html_url":"u","state":"dismissed"},"repository":{"id":5}}"#;
+    let other = activities("future_alert", alert).remove(0);
+    let object = other.object.unwrap();
+    assert_eq!((object.r#type.as_str(), object.number, object.status.as_str()), ("future_alert", Some(4), "dismissed"));
+    // A kind that has no action is its own.
+    assert_eq!(activities("future", "{}")[0].action, "future");
 }

@@ -1,9 +1,10 @@
 //! The work of machines: workflows, checks, deployments. Status is the conclusion once there is one.
 
-use common::activity::v1::{Activity, Object, Verb};
+use common::activity::v1::{Activity, Object, Run, Verb};
 use common::github::v1 as proto;
 
-use super::{activity, actor, said, text, words};
+use super::objects::{actor, app, branch, commit, named, page, thing};
+use super::{activity, said, text, words};
 use crate::kind::Kind;
 
 /// How far it is, or how it ended.
@@ -13,12 +14,22 @@ fn state(status: Option<&String>, conclusion: Option<&String>) -> String {
 
 fn run(run: &proto::WorkflowRunInfo) -> Object {
     Object {
-        r#type: "workflow_run".to_owned(),
-        id: text(run.id.as_ref()),
         url: text(run.html_url.as_ref()),
         title: text(run.display_title.as_ref().or(run.name.as_ref())),
         status: state(run.status.as_ref(), run.conclusion.as_ref()),
         author: run.actor.as_ref().map(actor),
+        number: run.run_number,
+        ..thing("workflow_run", run.id.as_ref())
+    }
+}
+
+fn work(run: &proto::WorkflowRunInfo, workflow: &Option<proto::WorkflowInfo>) -> Run {
+    let named = workflow.as_ref().and_then(|workflow| workflow.name.as_ref());
+    Run {
+        workflow: text(run.name.as_ref().or(named)),
+        id: text(run.id.as_ref()),
+        url: text(run.html_url.as_ref()),
+        attempt: run.run_attempt,
     }
 }
 
@@ -39,7 +50,13 @@ impl Kind for proto::WorkflowRun {
             _ => Verb::Update,
         };
         let message = about.head_commit.as_ref().and_then(|commit| commit.message.as_ref());
-        vec![Activity { text: words(message), ..activity(&self.sender, &self.repository, verb, run(about)) }]
+        vec![Activity {
+            text: words(message),
+            run: Some(work(about, &self.workflow)),
+            branch: text(about.head_branch.as_ref()),
+            commit: text(about.head_sha.as_ref()),
+            ..activity(&self.sender, &self.repository, verb, run(about))
+        }]
     }
 }
 
@@ -55,42 +72,47 @@ impl Kind for proto::WorkflowJob {
     fn activities(&self) -> Vec<Activity> {
         let Some(job) = &self.workflow_job else { return Vec::new() };
         let object = Object {
-            r#type: "workflow_job".to_owned(),
-            id: text(job.id.as_ref()),
             url: text(job.html_url.as_ref()),
             title: text(job.name.as_ref()),
             status: state(job.status.as_ref(), job.conclusion.as_ref()),
-            author: None,
+            ..thing("workflow_job", job.id.as_ref())
         };
         let verb = match said(&self.action) {
             "queued" | "waiting" | "in_progress" => Verb::Start,
             "completed" => Verb::Complete,
             _ => Verb::Update,
         };
-        let target = Object {
-            r#type: "workflow_run".to_owned(),
+        let run = Run {
+            workflow: text(job.workflow_name.as_ref()),
             id: text(job.run_id.as_ref()),
-            title: text(job.workflow_name.as_ref()),
-            ..Object::default()
+            url: job
+                .run_id
+                .as_ref()
+                .map_or_else(String::new, |id| page(&self.repository, &format!("actions/runs/{id}"))),
+            attempt: job.run_attempt,
         };
-        vec![Activity { target: Some(target), ..activity(&self.sender, &self.repository, verb, object) }]
+        let target =
+            Object { url: run.url.clone(), title: run.workflow.clone(), ..thing("workflow_run", Some(&run.id)) };
+        vec![Activity {
+            target: Some(target),
+            run: Some(run),
+            branch: text(job.head_branch.as_ref()),
+            commit: text(job.head_sha.as_ref()),
+            ..activity(&self.sender, &self.repository, verb, object)
+        }]
     }
 }
 
 impl Kind for proto::WorkflowDispatch {
     fn activities(&self) -> Vec<Activity> {
-        let object = Object {
-            r#type: "workflow".to_owned(),
-            id: text(self.workflow.as_ref()),
-            title: text(self.workflow.as_ref()),
-            ..Object::default()
-        };
-        vec![activity(&self.sender, &self.repository, Verb::Start, object)]
+        let file = text(self.workflow.as_ref());
+        let object = Object { title: file.clone(), ..thing("workflow", Some(&named(&self.repository, &file))) };
+        vec![Activity {
+            run: Some(Run { workflow: file, ..Run::default() }),
+            branch: self.r#ref.as_deref().and_then(branch).unwrap_or_default().to_owned(),
+            ..activity(&self.sender, &self.repository, Verb::Start, object)
+        }]
     }
-}
-
-fn commit(sha: Option<&String>) -> Option<Object> {
-    sha.map(|sha| Object { r#type: "commit".to_owned(), id: sha.clone(), ..Object::default() })
 }
 
 impl Kind for proto::CheckRun {
@@ -104,12 +126,10 @@ impl Kind for proto::CheckRun {
     fn activities(&self) -> Vec<Activity> {
         let Some(check) = &self.check_run else { return Vec::new() };
         let object = Object {
-            r#type: "check_run".to_owned(),
-            id: text(check.id.as_ref()),
             url: text(check.html_url.as_ref()),
             title: text(check.name.as_ref()),
             status: state(check.status.as_ref(), check.conclusion.as_ref()),
-            author: None,
+            ..thing("check_run", check.id.as_ref())
         };
         let verb = match said(&self.action) {
             // An app may make a check when it is done with it.
@@ -120,8 +140,11 @@ impl Kind for proto::CheckRun {
         };
         let summary = check.output.as_ref().and_then(|output| output.title.as_ref().or(output.summary.as_ref()));
         vec![Activity {
-            target: commit(check.head_sha.as_ref()),
+            target: commit(&self.repository, check.head_sha.as_ref(), None),
+            instrument: check.app.as_ref().map(app),
             text: words(summary),
+            branch: text(check.check_suite.as_ref().and_then(|suite| suite.head_branch.as_ref())),
+            commit: text(check.head_sha.as_ref()),
             ..activity(&self.sender, &self.repository, verb, object)
         }]
     }
@@ -137,12 +160,12 @@ impl Kind for proto::CheckSuite {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(suite) = &self.check_suite else { return Vec::new() };
+        let commit = |message| commit(&self.repository, suite.head_sha.as_ref(), message);
         let object = Object {
-            r#type: "check_suite".to_owned(),
-            id: text(suite.id.as_ref()),
+            url: commit(None).map_or_else(String::new, |commit| commit.url + "/checks"),
             title: text(suite.app.as_ref().and_then(|app| app.name.as_ref())),
             status: state(suite.status.as_ref(), suite.conclusion.as_ref()),
-            ..Object::default()
+            ..thing("check_suite", suite.id.as_ref())
         };
         let verb = match said(&self.action) {
             "requested" | "rerequested" => Verb::Start,
@@ -150,7 +173,10 @@ impl Kind for proto::CheckSuite {
             _ => Verb::Update,
         };
         vec![Activity {
-            target: commit(suite.head_sha.as_ref()),
+            target: commit(suite.head_commit.as_ref().and_then(|commit| commit.message.as_ref())),
+            instrument: suite.app.as_ref().map(app),
+            branch: text(suite.head_branch.as_ref()),
+            commit: text(suite.head_sha.as_ref()),
             ..activity(&self.sender, &self.repository, verb, object)
         }]
     }
@@ -158,13 +184,19 @@ impl Kind for proto::CheckSuite {
 
 fn deployment(deployment: &proto::DeploymentInfo, status: &str) -> Object {
     Object {
-        r#type: "deployment".to_owned(),
-        id: text(deployment.id.as_ref()),
         title: text(deployment.environment.as_ref()),
         status: status.to_owned(),
         author: deployment.creator.as_ref().map(actor),
-        ..Object::default()
+        ..thing("deployment", deployment.id.as_ref())
     }
+}
+
+/// The branch of a deployment: what was named for it, where that is neither the commit nor a tag by its full name. A tag by
+/// its short name cannot be told from a branch.
+fn deployed_branch(deployment: &proto::DeploymentInfo) -> String {
+    let named = deployment.r#ref.as_deref().filter(|named| Some(*named) != deployment.sha.as_deref());
+    let named = named.filter(|named| !named.starts_with("refs/tags/")).unwrap_or_default();
+    branch(named).unwrap_or(named).to_owned()
 }
 
 impl Kind for proto::Deployment {
@@ -176,10 +208,14 @@ impl Kind for proto::Deployment {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(about) = &self.deployment else { return Vec::new() };
-        let verb = if said(&self.action) == "created" { Verb::Start } else { Verb::Update };
+        // An event of before there were actions has none, and tells of a new deployment.
+        let verb = if matches!(said(&self.action), "created" | "") { Verb::Start } else { Verb::Update };
         vec![Activity {
-            target: commit(about.sha.as_ref()),
+            target: commit(&self.repository, about.sha.as_ref(), None),
             text: words(about.description.as_ref()),
+            run: self.workflow_run.as_ref().map(|run| work(run, &self.workflow)),
+            branch: deployed_branch(about),
+            commit: text(about.sha.as_ref()),
             ..activity(&self.sender, &self.repository, verb, deployment(about, ""))
         }]
     }
@@ -203,8 +239,11 @@ impl Kind for proto::DeploymentStatus {
         let mut object = deployment(about, state);
         object.url = text(status.environment_url.as_ref().or(status.target_url.as_ref()));
         vec![Activity {
-            target: commit(about.sha.as_ref()),
+            target: commit(&self.repository, about.sha.as_ref(), None),
             text: words(status.description.as_ref()),
+            run: self.workflow_run.as_ref().map(|run| work(run, &self.workflow)),
+            branch: deployed_branch(about),
+            commit: text(about.sha.as_ref()),
             ..activity(&self.sender, &self.repository, verb, object)
         }]
     }
@@ -217,13 +256,12 @@ impl Kind for proto::PageBuild {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(build) = &self.build else { return Vec::new() };
-        let object = Object {
-            r#type: "page_build".to_owned(),
-            id: text(self.id.as_ref()),
-            status: text(build.status.as_ref()),
-            ..Object::default()
-        };
+        let object = Object { status: text(build.status.as_ref()), ..thing("page_build", self.id.as_ref()) };
         let message = build.error.as_ref().and_then(|error| error.message.as_ref());
-        vec![Activity { text: words(message), ..activity(&self.sender, &self.repository, Verb::Complete, object) }]
+        vec![Activity {
+            text: words(message),
+            commit: text(build.commit.as_ref()),
+            ..activity(&self.sender, &self.repository, Verb::Complete, object)
+        }]
     }
 }

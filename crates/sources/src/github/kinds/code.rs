@@ -4,13 +4,9 @@ use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1 as proto;
 use common::json;
 
-use super::{activity, actor, comment_verb, said, text, words, written};
+use super::objects::{actor, branch, commit, git_ref, named, thing};
+use super::{activity, comment_verb, said, text, within, words, written};
 use crate::kind::Kind;
-
-fn commit(id: Option<&String>, url: Option<&String>, message: Option<&String>) -> Object {
-    let title = message.and_then(|message| message.lines().next()).unwrap_or_default();
-    Object { r#type: "commit".to_owned(), id: text(id), url: text(url), title: title.to_owned(), ..Object::default() }
-}
 
 impl Kind for proto::Push {
     key!("ref", "ref");
@@ -22,23 +18,18 @@ impl Kind for proto::Push {
     /// One activity: the branch or tag now stands at another commit. Its words are the last commit's message,
     /// its links all commits.
     fn activities(&self) -> Vec<Activity> {
-        let full = text(self.r#ref.as_ref());
-        let (kind, name) = match (full.strip_prefix("refs/heads/"), full.strip_prefix("refs/tags/")) {
-            (Some(branch), _) => ("branch", branch),
-            (None, Some(tag)) => ("tag", tag),
-            (None, None) => ("ref", full.as_str()),
-        };
+        let full = self.r#ref.as_deref().unwrap_or_default();
         let deleted = self.deleted == Some(true);
         let object = Object {
-            r#type: kind.to_owned(),
-            title: name.to_owned(),
             url: text(self.compare.as_ref()),
-            status: if deleted { "deleted".to_owned() } else { text(self.after.as_ref()) },
-            id: full,
-            author: None,
+            status: if deleted { "deleted" } else { "" }.to_owned(),
+            ..git_ref(&self.repository, full)
         };
         let verb = if deleted { Verb::Delete } else { Verb::Push };
         let mut pushed = activity(&self.sender, &self.repository, verb, object);
+        pushed.branch = branch(full).unwrap_or_default().to_owned();
+        // Where it stood before it was deleted is no commit that it is at.
+        pushed.commit = text(self.after.as_ref().filter(|_| !deleted));
         pushed.actor = pushed.actor.or_else(|| self.pusher.as_ref().map(actor));
         pushed.text = words(self.head_commit.as_ref().and_then(|commit| commit.message.as_ref()));
         pushed.links = self.commits.iter().filter_map(|commit| commit.url.clone()).collect();
@@ -46,24 +37,41 @@ impl Kind for proto::Push {
     }
 }
 
-fn git_ref(kind: Option<&String>, name: Option<&String>) -> Object {
-    Object { r#type: text(kind), id: text(name), title: text(name), ..Object::default() }
+/// The full name of a branch or tag, as pushes send it, where only its short name is sent.
+fn full_name(kind: &str, name: &str) -> Option<String> {
+    match kind {
+        "branch" => Some(format!("refs/heads/{name}")),
+        "tag" => Some(format!("refs/tags/{name}")),
+        _ => None,
+    }
 }
 
-/// The full name of a branch or tag, as pushes send it, where only its short name is sent.
-fn full_ref(sent: &json::Object, account: &str) -> Option<String> {
-    let name = sent.get("ref")?.as_str()?;
-    let folder = match sent.get("ref_type")?.as_str()? {
-        "branch" => "heads",
-        "tag" => "tags",
-        _ => return None,
+/// The key of what is sent by its short name.
+fn ref_key(sent: &json::Object, account: &str) -> Option<String> {
+    let full = full_name(sent.get("ref_type")?.as_str()?, sent.get("ref")?.as_str()?)?;
+    Some(format!("{account}/ref/{full}"))
+}
+
+/// A branch or tag that was made or deleted.
+fn to_ref(
+    sender: &Option<proto::UserInfo>,
+    place: &Option<proto::RepositoryInfo>,
+    verb: Verb,
+    (kind, name): (&Option<String>, &Option<String>),
+) -> Vec<Activity> {
+    let (kind, name) = (said(kind), said(name));
+    let status = if verb == Verb::Delete { "deleted" } else { "" }.to_owned();
+    let object = match full_name(kind, name) {
+        Some(full) => git_ref(place, &full),
+        None => Object { title: name.to_owned(), ..thing(kind, Some(&named(place, name))) },
     };
-    Some(format!("{account}/ref/refs/{folder}/{name}"))
+    let branch = if kind == "branch" { name.to_owned() } else { String::new() };
+    vec![Activity { branch, ..activity(sender, place, verb, Object { status, ..object }) }]
 }
 
 impl Kind for proto::Create {
     fn subject(sent: &json::Object, account: &str) -> Option<String> {
-        full_ref(sent, account)
+        ref_key(sent, account)
     }
 
     times! {
@@ -71,13 +79,13 @@ impl Kind for proto::Create {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        vec![activity(&self.sender, &self.repository, Verb::Post, git_ref(self.ref_type.as_ref(), self.r#ref.as_ref()))]
+        to_ref(&self.sender, &self.repository, Verb::Post, (&self.ref_type, &self.r#ref))
     }
 }
 
 impl Kind for proto::Delete {
     fn subject(sent: &json::Object, account: &str) -> Option<String> {
-        full_ref(sent, account)
+        ref_key(sent, account)
     }
 
     times! {
@@ -85,12 +93,7 @@ impl Kind for proto::Delete {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        vec![activity(
-            &self.sender,
-            &self.repository,
-            Verb::Delete,
-            git_ref(self.ref_type.as_ref(), self.r#ref.as_ref()),
-        )]
+        to_ref(&self.sender, &self.repository, Verb::Delete, (&self.ref_type, &self.r#ref))
     }
 }
 
@@ -105,18 +108,15 @@ impl Kind for proto::CommitComment {
     fn activities(&self) -> Vec<Activity> {
         let Some(comment) = &self.comment else { return Vec::new() };
         let object = Object {
-            r#type: "comment".to_owned(),
-            id: text(comment.id.as_ref()),
             url: text(comment.html_url.as_ref()),
             author: comment.user.as_ref().map(actor),
-            ..Object::default()
+            ..thing("comment", comment.id.as_ref())
         };
         let verb = comment_verb(said(&self.action));
-        let target = commit(comment.commit_id.as_ref(), None, None);
         vec![Activity {
-            target: Some(target),
             text: written(verb, comment.body.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, object)
+            commit: text(comment.commit_id.as_ref()),
+            ..within(&self.sender, verb, object, None, commit(&self.repository, comment.commit_id.as_ref(), None))
         }]
     }
 }
@@ -130,20 +130,19 @@ impl Kind for proto::Status {
 
     fn activities(&self) -> Vec<Activity> {
         let object = Object {
-            r#type: "status".to_owned(),
-            id: text(self.id.as_ref()),
             url: text(self.target_url.as_ref()),
             title: text(self.status_context.as_ref()),
             status: text(self.state.as_ref()),
-            author: None,
+            ..thing("status", self.id.as_ref())
         };
         let verb = if self.state.as_deref() == Some("pending") { Verb::Start } else { Verb::Complete };
-        let (url, message) = self.commit.as_ref().map_or((None, None), |commit| {
-            (commit.html_url.as_ref(), commit.commit.as_ref().and_then(|git| git.message.as_ref()))
-        });
+        let message = self.commit.as_ref().and_then(|commit| commit.commit.as_ref()?.message.as_ref());
         vec![Activity {
-            target: Some(commit(self.sha.as_ref(), url, message)),
+            target: commit(&self.repository, self.sha.as_ref(), message),
             text: words(self.description.as_ref()),
+            // The branches that have the commit at their end: where there are several, none of them is the one.
+            branch: text(self.branches.first().filter(|_| self.branches.len() == 1).and_then(|one| one.name.as_ref())),
+            commit: text(self.sha.as_ref()),
             ..activity(&self.sender, &self.repository, verb, object)
         }]
     }
@@ -154,14 +153,17 @@ impl Kind for proto::Gollum {
     fn activities(&self) -> Vec<Activity> {
         let page = |page: &proto::WikiPage| {
             let verb = if page.action.as_deref() == Some("created") { Verb::Post } else { Verb::Edit };
+            let id = page.page_name.as_ref().map(|name| named(&self.repository, &format!("wiki/{name}")));
             let object = Object {
-                r#type: "wiki_page".to_owned(),
-                id: text(page.page_name.as_ref()),
                 url: text(page.html_url.as_ref()),
                 title: text(page.title.as_ref()),
-                ..Object::default()
+                ..thing("wiki_page", id.as_ref())
             };
-            Activity { text: words(page.summary.as_ref()), ..activity(&self.sender, &self.repository, verb, object) }
+            Activity {
+                action: text(page.action.as_ref()),
+                text: words(page.summary.as_ref()),
+                ..activity(&self.sender, &self.repository, verb, object)
+            }
         };
         self.pages.iter().map(page).collect()
     }
@@ -174,18 +176,22 @@ impl Kind for proto::MergeGroup {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(group) = &self.merge_group else { return Vec::new() };
-        let (verb, status) = match self.action.as_deref() {
-            Some("checks_requested") => (Verb::Start, "checks_requested".to_owned()),
-            Some("destroyed") => (Verb::Complete, text(self.reason.as_ref())),
-            other => (Verb::Update, other.unwrap_or_default().to_owned()),
+        let verb = match self.action.as_deref() {
+            Some("checks_requested") => Verb::Start,
+            Some("destroyed") => Verb::Complete,
+            _ => Verb::Update,
         };
         let object = Object {
-            r#type: "merge_group".to_owned(),
-            id: text(group.head_sha.as_ref()),
             title: text(group.head_ref.as_ref()),
-            status,
-            ..Object::default()
+            // How it ended: merged, invalidated or dequeued.
+            status: text(self.reason.as_ref()),
+            ..thing("merge_group", group.head_sha.as_ref())
         };
-        vec![activity(&self.sender, &self.repository, verb, object)]
+        vec![Activity {
+            // What the group is to be merged into: its own branch is made for its checks.
+            branch: group.base_ref.as_deref().and_then(branch).unwrap_or_default().to_owned(),
+            commit: text(group.head_sha.as_ref()),
+            ..activity(&self.sender, &self.repository, verb, object)
+        }]
     }
 }

@@ -3,7 +3,8 @@
 use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1 as proto;
 
-use super::{activity, actor, comment_verb, issue, matter_verb, said, text, thing_verb, written};
+use super::objects::{actor, issue, label, milestone, person, thing};
+use super::{about, activity, comment_verb, matter_verb, said, text, thing_verb, within, written};
 use crate::kind::Kind;
 
 impl Kind for proto::Issues {
@@ -16,11 +17,13 @@ impl Kind for proto::Issues {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        let Some(about) = &self.issue else { return Vec::new() };
+        let Some(sent) = &self.issue else { return Vec::new() };
         let verb = matter_verb(said(&self.action));
+        let whom = || self.assignee.as_ref().map(person);
         vec![Activity {
-            text: written(verb, about.body.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, issue(about))
+            instrument: self.label.as_ref().map(label).or_else(whom).or_else(|| self.milestone.as_ref().map(milestone)),
+            text: written(verb, sent.body.as_ref()),
+            ..about(&self.sender, &self.repository, verb, issue(sent, &self.repository))
         }]
     }
 }
@@ -36,17 +39,15 @@ impl Kind for proto::IssueComment {
     fn activities(&self) -> Vec<Activity> {
         let Some(comment) = &self.comment else { return Vec::new() };
         let object = Object {
-            r#type: "comment".to_owned(),
-            id: text(comment.id.as_ref()),
             url: text(comment.html_url.as_ref()),
             author: comment.user.as_ref().map(actor),
-            ..Object::default()
+            ..thing("comment", comment.id.as_ref())
         };
         let verb = comment_verb(said(&self.action));
+        let thread = self.issue.as_ref().map(|sent| issue(sent, &self.repository));
         vec![Activity {
-            target: self.issue.as_ref().map(issue),
             text: written(verb, comment.body.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, object)
+            ..within(&self.sender, verb, object, None, thread)
         }]
     }
 }
@@ -55,17 +56,11 @@ impl Kind for proto::Label {
     key!("label", "label.id");
 
     fn activities(&self) -> Vec<Activity> {
-        let Some(label) = &self.label else { return Vec::new() };
-        let object = Object {
-            r#type: "label".to_owned(),
-            id: text(label.id.as_ref()),
-            title: text(label.name.as_ref()),
-            ..Object::default()
-        };
+        let Some(sent) = &self.label else { return Vec::new() };
         let verb = thing_verb(said(&self.action));
         vec![Activity {
-            text: written(verb, label.description.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, object)
+            text: written(verb, sent.description.as_ref()),
+            ..activity(&self.sender, &self.repository, verb, label(sent))
         }]
     }
 }
@@ -80,35 +75,35 @@ impl Kind for proto::Milestone {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        let Some(milestone) = &self.milestone else { return Vec::new() };
-        let object = Object {
-            r#type: "milestone".to_owned(),
-            id: text(milestone.id.as_ref()),
-            url: text(milestone.html_url.as_ref()),
-            title: text(milestone.title.as_ref()),
-            status: text(milestone.state.as_ref()),
-            author: milestone.creator.as_ref().map(actor),
-        };
+        let Some(sent) = &self.milestone else { return Vec::new() };
         let verb = match said(&self.action) {
             "opened" => Verb::Reopen,
             "closed" => Verb::Close,
             other => thing_verb(other),
         };
         vec![Activity {
-            text: written(verb, milestone.description.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, object)
+            text: written(verb, sent.description.as_ref()),
+            ..activity(&self.sender, &self.repository, verb, milestone(sent))
         }]
     }
 }
 
 fn discussion(discussion: &proto::DiscussionInfo) -> Object {
     Object {
-        r#type: "discussion".to_owned(),
-        id: text(discussion.id.as_ref()),
         url: text(discussion.html_url.as_ref()),
         title: text(discussion.title.as_ref()),
         status: text(discussion.state.as_ref()),
         author: discussion.user.as_ref().map(actor),
+        number: discussion.number,
+        ..thing("discussion", discussion.id.as_ref())
+    }
+}
+
+fn discussion_comment(comment: &proto::DiscussionCommentInfo) -> Object {
+    Object {
+        url: text(comment.html_url.as_ref()),
+        author: comment.user.as_ref().map(actor),
+        ..thing("comment", comment.id.as_ref())
     }
 }
 
@@ -122,11 +117,13 @@ impl Kind for proto::Discussion {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        let Some(about) = &self.discussion else { return Vec::new() };
+        let Some(sent) = &self.discussion else { return Vec::new() };
         let verb = matter_verb(said(&self.action));
+        let answer = || self.answer.as_ref().or(self.old_answer.as_ref()).map(discussion_comment);
         vec![Activity {
-            text: written(verb, about.body.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, discussion(about))
+            instrument: self.label.as_ref().map(label).or_else(answer),
+            text: written(verb, sent.body.as_ref()),
+            ..about(&self.sender, &self.repository, verb, discussion(sent))
         }]
     }
 }
@@ -141,18 +138,12 @@ impl Kind for proto::DiscussionComment {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(comment) = &self.comment else { return Vec::new() };
-        let object = Object {
-            r#type: "comment".to_owned(),
-            id: text(comment.id.as_ref()),
-            url: text(comment.html_url.as_ref()),
-            author: comment.user.as_ref().map(actor),
-            ..Object::default()
-        };
         let verb = comment_verb(said(&self.action));
+        let parent = comment.parent_id.as_ref().map(|id| thing("comment", Some(id)));
+        let thread = self.discussion.as_ref().map(discussion);
         vec![Activity {
-            target: self.discussion.as_ref().map(discussion),
             text: written(verb, comment.body.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, object)
+            ..within(&self.sender, verb, discussion_comment(comment), parent, thread)
         }]
     }
 }

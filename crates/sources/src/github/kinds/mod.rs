@@ -3,11 +3,12 @@
 //! The sender is the actor; what an action means is told by one table for each kind, and an action that is not in it is
 //! an update: GitHub adds some every year. An event without the object that it should be about makes no activity.
 
-use common::activity::v1::{Activity, Actor, Object, Verb};
-use common::github::v1::{self as proto, IssueInfo, PullRequestInfo, RepositoryInfo, TeamInfo, UserInfo};
+use common::activity::v1::{Activity, Object, Verb};
+use common::github::v1::{self as proto, RepositoryInfo, UserInfo};
 use common::json::{self, Value};
 use common::time::{from_rfc3339, from_seconds};
 
+use self::objects::{actor, repository};
 use crate::entry::Entry;
 use crate::kind::Time;
 
@@ -36,6 +37,7 @@ macro_rules! times {
 mod ci;
 mod code;
 mod issues;
+mod objects;
 mod pull_requests;
 mod repository;
 
@@ -106,6 +108,22 @@ fn activity(sender: &Option<UserInfo>, place: &Option<RepositoryInfo>, verb: Ver
     }
 }
 
+/// The same of what has a conversation of its own: an issue, a pull request, a discussion.
+fn about(sender: &Option<UserInfo>, place: &Option<RepositoryInfo>, verb: Verb, object: Object) -> Activity {
+    Activity { thread: Some(object.clone()), ..activity(sender, place, verb, object) }
+}
+
+/// The same of what is said in the conversation about it, to its root or to something else that was said.
+fn within(
+    sender: &Option<UserInfo>,
+    verb: Verb,
+    object: Object,
+    answered: Option<Object>,
+    thread: Option<Object>,
+) -> Activity {
+    Activity { target: answered.or_else(|| thread.clone()), thread, ..activity(sender, &None, verb, object) }
+}
+
 /// An action, empty where there is none.
 fn said(action: &Option<String>) -> &str {
     action.as_deref().unwrap_or_default()
@@ -118,74 +136,6 @@ fn words(text: Option<&String>) -> Option<String> {
 
 fn text(text: Option<&String>) -> String {
     text.cloned().unwrap_or_default()
-}
-
-fn actor(user: &UserInfo) -> Actor {
-    Actor {
-        id: text(user.id.as_ref()),
-        name: text(user.name.as_ref()),
-        handle: text(user.login.as_ref()),
-        r#type: text(user.r#type.as_ref()).to_lowercase(),
-    }
-}
-
-/// A person as the object of what is done to them.
-fn person(user: &UserInfo, status: &str) -> Object {
-    let actor = actor(user);
-    Object {
-        r#type: "user".to_owned(),
-        id: actor.id,
-        url: text(user.html_url.as_ref()),
-        title: actor.handle,
-        status: status.to_owned(),
-        author: None,
-    }
-}
-
-fn repository(repository: &RepositoryInfo) -> Object {
-    Object {
-        r#type: "repository".to_owned(),
-        id: text(repository.id.as_ref()),
-        url: text(repository.html_url.as_ref()),
-        title: text(repository.full_name.as_ref().or(repository.name.as_ref())),
-        status: String::new(),
-        author: None,
-    }
-}
-
-fn team(team: &TeamInfo) -> Object {
-    Object {
-        r#type: "team".to_owned(),
-        id: text(team.id.as_ref()),
-        url: text(team.html_url.as_ref()),
-        title: text(team.name.as_ref()),
-        status: String::new(),
-        author: None,
-    }
-}
-
-/// An issue; a pull request where it is one.
-fn issue(issue: &IssueInfo) -> Object {
-    Object {
-        r#type: if issue.pull_request.is_some() { "pull_request" } else { "issue" }.to_owned(),
-        id: text(issue.id.as_ref()),
-        url: text(issue.html_url.as_ref()),
-        title: text(issue.title.as_ref()),
-        status: text(issue.state.as_ref()),
-        author: issue.user.as_ref().map(actor),
-    }
-}
-
-fn pull_request(pull_request: &PullRequestInfo) -> Object {
-    let merged = pull_request.merged == Some(true) || pull_request.merged_at.is_some();
-    Object {
-        r#type: "pull_request".to_owned(),
-        id: text(pull_request.id.as_ref()),
-        url: text(pull_request.html_url.as_ref()),
-        title: text(pull_request.title.as_ref()),
-        status: if merged { "merged".to_owned() } else { text(pull_request.state.as_ref()) },
-        author: pull_request.user.as_ref().map(actor),
-    }
 }
 
 /// The verb of what is done to a comment.

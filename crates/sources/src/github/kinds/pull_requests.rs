@@ -1,10 +1,31 @@
 //! Pull requests and their reviews.
 
 use common::activity::v1::{Activity, Object, Verb};
-use common::github::v1 as proto;
+use common::github::v1::{self as proto, PullRequestInfo, UserInfo};
 
-use super::{activity, actor, comment_verb, matter_verb, pull_request, said, text, written};
+use super::objects::{In, actor, label, milestone, person, pull_request, team, thing};
+use super::{about, comment_verb, matter_verb, said, text, within, written};
 use crate::kind::Kind;
+
+/// The branch with the commits, and the last of them.
+fn head(sent: &PullRequestInfo) -> (String, String) {
+    let head = sent.head.as_ref();
+    (text(head.and_then(|head| head.r#ref.as_ref())), text(head.and_then(|head| head.sha.as_ref())))
+}
+
+/// What is said about a pull request, or to something else that was said about it.
+fn reviewed(
+    sender: &Option<UserInfo>,
+    place: In<'_>,
+    sent: &Option<PullRequestInfo>,
+    verb: Verb,
+    object: Object,
+    answered: Option<Object>,
+) -> Activity {
+    let (branch, commit) = sent.as_ref().map(head).unwrap_or_default();
+    let thread = sent.as_ref().map(|sent| pull_request(sent, place));
+    Activity { branch, commit, ..within(sender, verb, object, answered, thread) }
+}
 
 impl Kind for proto::PullRequest {
     key!("issue", "pull_request.number");
@@ -16,16 +37,23 @@ impl Kind for proto::PullRequest {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        let Some(about) = &self.pull_request else { return Vec::new() };
-        let object = pull_request(about);
+        let Some(sent) = &self.pull_request else { return Vec::new() };
+        let object = pull_request(sent, &self.repository);
         let verb = match said(&self.action) {
             "closed" if object.status == "merged" => Verb::Merge,
             "synchronize" => Verb::Push,
             other => matter_verb(other),
         };
+        let whom = [&self.requested_reviewer, &self.assignee].into_iter().flatten().next().map(person);
+        let team = || self.requested_team.as_ref().map(team);
+        let what = || self.label.as_ref().map(label).or_else(|| self.milestone.as_ref().map(milestone));
+        let (branch, commit) = head(sent);
         vec![Activity {
-            text: written(verb, about.body.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, object)
+            instrument: whom.or_else(team).or_else(what),
+            text: written(verb, sent.body.as_ref()),
+            branch,
+            commit,
+            ..about(&self.sender, &self.repository, verb, object)
         }]
     }
 }
@@ -41,22 +69,22 @@ impl Kind for proto::PullRequestReview {
     fn activities(&self) -> Vec<Activity> {
         let Some(review) = &self.review else { return Vec::new() };
         let object = Object {
-            r#type: "review".to_owned(),
-            id: text(review.id.as_ref()),
             url: text(review.html_url.as_ref()),
             status: text(review.state.as_ref()),
             author: review.user.as_ref().map(actor),
-            ..Object::default()
+            ..thing("review", review.id.as_ref())
         };
         let verb = match said(&self.action) {
             "submitted" => Verb::Review,
             "edited" => Verb::Edit,
             _ => Verb::Update,
         };
+        let said = reviewed(&self.sender, &self.repository, &self.pull_request, verb, object, None);
         vec![Activity {
-            target: self.pull_request.as_ref().map(pull_request),
             text: written(verb, review.body.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, object)
+            // What was reviewed may not be the last commit any more.
+            commit: review.commit_id.clone().unwrap_or(said.commit),
+            ..said
         }]
     }
 }
@@ -72,18 +100,18 @@ impl Kind for proto::PullRequestReviewComment {
     fn activities(&self) -> Vec<Activity> {
         let Some(comment) = &self.comment else { return Vec::new() };
         let object = Object {
-            r#type: "review_comment".to_owned(),
-            id: text(comment.id.as_ref()),
             url: text(comment.html_url.as_ref()),
             title: text(comment.path.as_ref()),
             author: comment.user.as_ref().map(actor),
-            ..Object::default()
+            ..thing("review_comment", comment.id.as_ref())
         };
         let verb = comment_verb(said(&self.action));
+        let answered = comment.in_reply_to_id.as_ref().map(|id| thing("review_comment", Some(id)));
+        let said = reviewed(&self.sender, &self.repository, &self.pull_request, verb, object, answered);
         vec![Activity {
-            target: self.pull_request.as_ref().map(pull_request),
             text: written(verb, comment.body.as_ref()),
-            ..activity(&self.sender, &self.repository, verb, object)
+            commit: comment.commit_id.clone().unwrap_or(said.commit),
+            ..said
         }]
     }
 }
@@ -99,21 +127,17 @@ impl Kind for proto::PullRequestReviewThread {
         let Some(thread) = &self.thread else { return Vec::new() };
         let first = thread.comments.first();
         let object = Object {
-            r#type: "review_thread".to_owned(),
-            id: text(thread.node_id.as_ref()),
             url: text(first.and_then(|comment| comment.html_url.as_ref())),
             title: text(first.and_then(|comment| comment.path.as_ref())),
             status: said(&self.action).to_owned(),
             author: first.and_then(|comment| comment.user.as_ref()).map(actor),
+            ..thing("review_thread", thread.node_id.as_ref())
         };
         let verb = match said(&self.action) {
             "resolved" => Verb::Close,
             "unresolved" => Verb::Reopen,
             _ => Verb::Update,
         };
-        vec![Activity {
-            target: self.pull_request.as_ref().map(pull_request),
-            ..activity(&self.sender, &self.repository, verb, object)
-        }]
+        vec![reviewed(&self.sender, &self.repository, &self.pull_request, verb, object, None)]
     }
 }

@@ -3,20 +3,24 @@
 use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1 as proto;
 
-use super::{activity, actor, person, repository, said, team, text, thing_verb, words, written};
+use super::objects::{actor, git_ref, organization, person, repository, team, thing};
+use super::{activity, said, text, thing_verb, words, written};
 use crate::kind::Kind;
 
 /// A webhook that is set up is nobody's doing in the repository.
 impl Kind for proto::Ping {}
 
 /// What is done to the repository itself has no other target.
-fn to_repository(
-    sender: &Option<proto::UserInfo>,
-    about: &Option<proto::RepositoryInfo>,
-    verb: Verb,
-    status: &str,
-) -> Vec<Activity> {
+fn to_repository(sender: &Option<proto::UserInfo>, about: &Option<proto::RepositoryInfo>, verb: Verb) -> Vec<Activity> {
     let Some(about) = about else { return Vec::new() };
+    let status = match (verb, about.archived, &about.visibility, about.private) {
+        (Verb::Delete, ..) => "deleted",
+        (_, Some(true), ..) => "archived",
+        (.., Some(visibility), _) => visibility,
+        (.., None, Some(true)) => "private",
+        (.., None, Some(false)) => "public",
+        (.., None, None) => "",
+    };
     let object = Object { status: status.to_owned(), ..repository(about) };
     vec![activity(sender, &None, verb, object)]
 }
@@ -28,12 +32,7 @@ impl Kind for proto::Repository {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        let status = match said(&self.action) {
-            action @ ("archived" | "unarchived" | "privatized" | "publicized" | "renamed" | "transferred"
-            | "deleted") => action,
-            _ => "",
-        };
-        to_repository(&self.sender, &self.repository, thing_verb(said(&self.action)), status)
+        to_repository(&self.sender, &self.repository, thing_verb(said(&self.action)))
     }
 }
 
@@ -43,7 +42,7 @@ impl Kind for proto::Public {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        to_repository(&self.sender, &self.repository, Verb::Update, "publicized")
+        to_repository(&self.sender, &self.repository, Verb::Update)
     }
 }
 
@@ -54,7 +53,7 @@ impl Kind for proto::Fork {
 
     /// The repository is passed on; the fork is where to.
     fn activities(&self) -> Vec<Activity> {
-        let mut shared = to_repository(&self.sender, &self.repository, Verb::Share, "");
+        let mut shared = to_repository(&self.sender, &self.repository, Verb::Share);
         for activity in &mut shared {
             activity.target = self.forkee.as_ref().map(repository);
         }
@@ -69,25 +68,25 @@ impl Kind for proto::Star {
 
     fn activities(&self) -> Vec<Activity> {
         let verb = if said(&self.action) == "deleted" { Verb::Unfollow } else { Verb::Follow };
-        to_repository(&self.sender, &self.repository, verb, "")
+        to_repository(&self.sender, &self.repository, verb)
     }
 }
 
 impl Kind for proto::Watch {
-    /// GitHub sends a star as `star` and, to those that ask for it, as `watch` too: two events, two activities.
+    /// GitHub sends a star as `star` and, to those that ask for it, as `watch` too, which it never takes back: who counts
+    /// followers counts each star once.
     fn activities(&self) -> Vec<Activity> {
-        to_repository(&self.sender, &self.repository, Verb::Follow, "")
+        to_repository(&self.sender, &self.repository, Verb::Other)
     }
 }
 
 impl Kind for proto::RepositoryDispatch {
     fn activities(&self) -> Vec<Activity> {
-        let object = Object {
-            r#type: "repository_dispatch".to_owned(),
-            title: said(&self.action).to_owned(),
-            ..Object::default()
-        };
-        vec![activity(&self.sender, &self.repository, Verb::Start, object)]
+        let object = Object { title: said(&self.action).to_owned(), ..thing("repository_dispatch", None) };
+        vec![Activity {
+            branch: text(self.branch.as_ref()),
+            ..activity(&self.sender, &self.repository, Verb::Start, object)
+        }]
     }
 }
 
@@ -109,13 +108,13 @@ impl Kind for proto::Release {
             _ => "released",
         };
         let object = Object {
-            r#type: "release".to_owned(),
-            id: text(release.id.as_ref()),
             url: text(release.html_url.as_ref()),
             title: text(release.name.as_ref().filter(|name| !name.is_empty()).or(release.tag_name.as_ref())),
             status: status.to_owned(),
             author: release.author.as_ref().map(actor),
+            ..thing("release", release.id.as_ref())
         };
+        let tag = release.tag_name.as_ref().map(|tag| git_ref(&self.repository, &format!("refs/tags/{tag}")));
         let verb = match said(&self.action) {
             "published" => Verb::Post,
             "edited" => Verb::Edit,
@@ -123,6 +122,7 @@ impl Kind for proto::Release {
             _ => Verb::Update,
         };
         vec![Activity {
+            instrument: tag,
             text: written(verb, release.body.as_ref()),
             ..activity(&self.sender, &self.repository, verb, object)
         }]
@@ -141,16 +141,24 @@ impl Kind for proto::Package {
         let Some(package) = &self.package else { return Vec::new() };
         let version = package.package_version.as_ref();
         let object = Object {
-            r#type: "package".to_owned(),
-            id: text(package.id.as_ref()),
             url: text(package.html_url.as_ref()),
             title: text(package.name.as_ref()),
-            status: text(version.and_then(|version| version.version.as_ref())),
             author: package.owner.as_ref().map(actor),
+            ..thing("package", package.id.as_ref())
         };
         let verb = if said(&self.action) == "published" { Verb::Post } else { Verb::Update };
         let summary = version.and_then(|version| version.summary.as_ref()).or(package.description.as_ref());
-        vec![Activity { text: words(summary), ..activity(&self.sender, &self.repository, verb, object) }]
+        let published = |version: &proto::PackageVersion| Object {
+            url: text(version.html_url.as_ref()),
+            title: text(version.version.as_ref().or(version.name.as_ref())),
+            author: version.author.as_ref().map(actor),
+            ..thing("package_version", version.id.as_ref())
+        };
+        vec![Activity {
+            instrument: version.map(published),
+            text: words(summary),
+            ..activity(&self.sender, &self.repository, verb, object)
+        }]
     }
 }
 
@@ -159,7 +167,7 @@ impl Kind for proto::Member {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(member) = &self.member else { return Vec::new() };
-        vec![activity(&self.sender, &self.repository, Verb::Update, person(member, said(&self.action)))]
+        vec![activity(&self.sender, &self.repository, Verb::Update, person(member))]
     }
 }
 
@@ -168,22 +176,16 @@ impl Kind for proto::Membership {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(member) = &self.member else { return Vec::new() };
-        let object = person(member, said(&self.action));
         vec![Activity {
             target: self.team.as_ref().map(team),
-            ..activity(&self.sender, &self.repository, Verb::Update, object)
+            ..activity(&self.sender, &self.repository, Verb::Update, person(member))
         }]
     }
 }
 
-fn organization(organization: &proto::OrganizationInfo) -> Object {
-    Object {
-        r#type: "organization".to_owned(),
-        id: text(organization.id.as_ref()),
-        url: text(organization.html_url.as_ref()),
-        title: text(organization.login.as_ref()),
-        ..Object::default()
-    }
+/// What is gone is, and of the rest its action says what was done to it.
+fn gone(action: &Option<String>) -> String {
+    if said(action) == "deleted" { "deleted".to_owned() } else { String::new() }
 }
 
 impl Kind for proto::Organization {
@@ -191,9 +193,9 @@ impl Kind for proto::Organization {
         let Some(about) = &self.organization else { return Vec::new() };
         let member = self.membership.as_ref().and_then(|membership| membership.user.as_ref());
         let (verb, object, target) = match member {
-            Some(member) => (Verb::Update, person(member, said(&self.action)), Some(organization(about))),
+            Some(member) => (Verb::Update, person(member), Some(organization(about))),
             None => {
-                let object = Object { status: said(&self.action).to_owned(), ..organization(about) };
+                let object = Object { status: gone(&self.action), ..organization(about) };
                 (thing_verb(said(&self.action)), object, None)
             }
         };
@@ -206,7 +208,7 @@ impl Kind for proto::Team {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(about) = &self.team else { return Vec::new() };
-        let object = Object { status: said(&self.action).to_owned(), ..team(about) };
+        let object = Object { status: gone(&self.action), ..team(about) };
         let target = self.repository.as_ref().map(repository).or_else(|| self.organization.as_ref().map(organization));
         vec![Activity { target, ..activity(&self.sender, &self.repository, thing_verb(said(&self.action)), object) }]
     }
@@ -224,24 +226,34 @@ impl Kind for proto::TeamAdd {
 /// What is done to an app's installation: the account that it is installed in is the target.
 fn to_installation(
     sender: &Option<proto::UserInfo>,
-    action: &str,
+    action: &Option<String>,
     verb: Verb,
     installation: &Option<proto::InstallationInfo>,
 ) -> Vec<Activity> {
     let Some(installation) = installation else { return Vec::new() };
+    let status = match said(action) {
+        "deleted" => "deleted",
+        _ if installation.suspended_at.is_some() => "suspended",
+        _ => "active",
+    };
     let object = Object {
-        r#type: "installation".to_owned(),
-        id: text(installation.id.as_ref()),
         url: text(installation.html_url.as_ref()),
         title: text(installation.app_slug.as_ref()),
-        status: action.to_owned(),
-        author: None,
+        status: status.to_owned(),
+        ..thing("installation", installation.id.as_ref())
     };
     let target = installation.account.as_ref().map(|account| {
         let kind = actor(account).r#type;
-        Object { r#type: if kind.is_empty() { "user".to_owned() } else { kind }, ..person(account, "") }
+        Object { r#type: if kind.is_empty() { "user".to_owned() } else { kind }, ..person(account) }
     });
     vec![Activity { target, ..activity(sender, &None, verb, object) }]
+}
+
+/// The repository, where it is one.
+fn only(repositories: &[proto::RepositoryRef]) -> Option<Object> {
+    let [one] = repositories else { return None };
+    let title = text(one.full_name.as_ref().or(one.name.as_ref()));
+    Some(Object { title, ..thing("repository", one.id.as_ref()) })
 }
 
 impl Kind for proto::Installation {
@@ -253,7 +265,7 @@ impl Kind for proto::Installation {
 
     fn activities(&self) -> Vec<Activity> {
         let verb = if said(&self.action) == "created" { Verb::OptIn } else { thing_verb(said(&self.action)) };
-        to_installation(&self.sender, said(&self.action), verb, &self.installation)
+        to_installation(&self.sender, &self.action, verb, &self.installation)
     }
 }
 
@@ -263,6 +275,10 @@ impl Kind for proto::InstallationRepositories {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        to_installation(&self.sender, said(&self.action), Verb::Update, &self.installation)
+        let mut changed = to_installation(&self.sender, &self.action, Verb::Update, &self.installation);
+        for activity in &mut changed {
+            activity.instrument = only(&self.repositories_added).or_else(|| only(&self.repositories_removed));
+        }
+        changed
     }
 }

@@ -7,14 +7,14 @@ use common::facebook::v1::{
 use common::instagram::v1 as instagram;
 use common::json::{self, Value};
 use common::meta::v1::{
-    MessageContent, MessageEditContent, OptInContent, Party, PostbackContent, ReactionContent, ReadReceipt,
-    ReferralInfo,
+    Attachment, AttachmentPayload, MessageContent, MessageEditContent, OptInContent, Party, PostbackContent,
+    ReactionContent, ReadReceipt, ReferralInfo, ThreadControl,
 };
 
 use super::{Entry, Parts, account, activity, build, entry, page_of, text, thing};
 use crate::ParsedEvent;
 use crate::kind::{Kind, Time};
-use crate::meta::members::Members as _;
+use crate::members::Members as _;
 use crate::meta::time;
 
 /// The most activities that one receipt makes; what it names beyond is in the event only.
@@ -38,7 +38,7 @@ macro_rules! kind {
 
             fn activities(&self) -> Vec<Activity> {
                 let (sender, recipient) = (self.sender.as_ref(), self.recipient.as_ref());
-                let item = Item { name: $name, account: account(&self.context), sender, recipient };
+                let item = Item { account: account(&self.context), sender, recipient };
                 $activities(&item $(, &self.$content)?)
             }
         }
@@ -66,9 +66,10 @@ kinds! {
     ["payment"] => payment(payment): facebook::Payment;
     ["checkout_update"] => checkout(checkout_update): facebook::CheckoutUpdate;
     ["app_roles"] => app_roles(): facebook::AppRoles;
-    ["pass_thread_control"] => thread_control(): facebook::PassThreadControl, instagram::PassThreadControl;
-    ["take_thread_control"] => thread_control(): facebook::TakeThreadControl, instagram::TakeThreadControl;
-    ["request_thread_control"] => thread_control(): facebook::RequestThreadControl, instagram::RequestThreadControl;
+    ["pass_thread_control"] => pass(pass_thread_control): facebook::PassThreadControl, instagram::PassThreadControl;
+    ["take_thread_control"] => take(take_thread_control): facebook::TakeThreadControl, instagram::TakeThreadControl;
+    ["request_thread_control"] => request(request_thread_control):
+        facebook::RequestThreadControl, instagram::RequestThreadControl;
     ["account_linking"] => account_linking(account_linking): facebook::AccountLinking;
     ["policy_enforcement", POLICY] => policy(policy_enforcement): facebook::PolicyEnforcement;
 }
@@ -126,8 +127,6 @@ pub(in crate::meta) fn subject(item: &json::Object, account: &str) -> Option<Str
 
 /// What an item says of whom, whatever its kind.
 struct Item<'a> {
-    /// The member that it is told by.
-    name: &'static str,
     account: &'a str,
     sender: Option<&'a Party>,
     recipient: Option<&'a Party>,
@@ -145,6 +144,15 @@ impl Item<'_> {
         });
         let target = self.recipient.and_then(id).map(|id| thing(r#type(id), Some(id)));
         Activity { actor, target, ..activity(verb, object) }
+    }
+
+    /// What an app did with the conversation, whose person is the target.
+    fn of_app(&self, app: Option<&str>, verb: Verb) -> Activity {
+        let others = |id: &&str| *id != self.account;
+        let person = [self.sender, self.recipient].into_iter().flatten().filter_map(id).find(others);
+        let actor = app.map(|id| Actor { id: id.to_owned(), r#type: "app".to_owned(), ..Actor::default() });
+        let target = person.map(|id| thing("user", Some(id)));
+        Activity { actor, target, ..activity(verb, thing("conversation", None)) }
     }
 }
 
@@ -171,11 +179,29 @@ fn message(item: &Item<'_>, message: &Option<MessageContent>) -> Vec<Activity> {
         actor.r#type = "page".to_owned();
     }
     said.text = text(&message.text).map(str::to_owned);
+    said.instrument = message.attachments.first().map(attached);
+    said.thread = message.reply_to.as_ref().and_then(|answered| {
+        let story = answered.story.as_ref()?;
+        Some(Object { url: text(&story.url).unwrap_or_default().to_owned(), ..thing("story", text(&story.id)) })
+    });
     for attachment in &message.attachments {
         let file = attachment.payload.as_ref().and_then(|payload| text(&payload.url));
         said.links.extend(text(&attachment.url).into_iter().chain(file).map(str::to_owned));
     }
     vec![said]
+}
+
+/// A file, link or template, by what it is: image, audio, template, …
+fn attached(attachment: &Attachment) -> Object {
+    let payload = attachment.payload.as_ref();
+    let of = |field: fn(&AttachmentPayload) -> &Option<String>| payload.and_then(|payload| text(field(payload)));
+    let sent = |own: Option<&str>, below: Option<&str>| owned(own.or(below));
+    Object {
+        url: sent(text(&attachment.url), of(|payload| &payload.url)),
+        title: sent(text(&attachment.title), of(|payload| &payload.title)),
+        id: sent(text(&attachment.id), of(|payload| &payload.id).or(of(|payload| &payload.sticker_id))),
+        ..thing(text(&attachment.r#type).unwrap_or("attachment"), None)
+    }
 }
 
 /// A message as it is after an edit.
@@ -209,7 +235,8 @@ fn reaction(item: &Item<'_>, content: &Option<ReactionContent>) -> Vec<Activity>
     let verb = if of(content, |content| &content.action) == Some("unreact") { Verb::Unreact } else { Verb::React };
     let reaction = of(content, |content| &content.reaction).or(of(content, |content| &content.emoji));
     let object = thing("message", of(content, |content| &content.mid));
-    vec![Activity { reaction: reaction.map(str::to_owned), ..item.said(verb, object) }]
+    let action = owned(of(content, |content| &content.action));
+    vec![Activity { action, reaction: reaction.map(str::to_owned), ..item.said(verb, object) }]
 }
 
 /// A consent.
@@ -244,9 +271,23 @@ fn app_roles(item: &Item<'_>) -> Vec<Activity> {
     vec![item.said(Verb::Update, thing("app_roles", None))]
 }
 
-/// A conversation that changes from one app to another. It is the app that acts, for the account.
-fn thread_control(item: &Item<'_>) -> Vec<Activity> {
-    vec![item.said(Verb::Update, Object { status: item.name.to_owned(), ..thing("conversation", None) })]
+/// An app gives a conversation to another one. The item's sender is the person, who has nothing to do with it.
+fn pass(item: &Item<'_>, control: &Option<ThreadControl>) -> Vec<Activity> {
+    let instrument = of(control, |control| &control.new_owner_app_id).map(|app| thing("app", Some(app)));
+    let giver = of(control, |control| &control.previous_owner_app_id);
+    vec![Activity { instrument, ..item.of_app(giver, Verb::Update) }]
+}
+
+/// An app takes a conversation from another one.
+fn take(item: &Item<'_>, control: &Option<ThreadControl>) -> Vec<Activity> {
+    let instrument = of(control, |control| &control.previous_owner_app_id).map(|app| thing("app", Some(app)));
+    let taker = of(control, |control| &control.new_owner_app_id);
+    vec![Activity { instrument, ..item.of_app(taker, Verb::Update) }]
+}
+
+/// An app asks for a conversation.
+fn request(item: &Item<'_>, control: &Option<ThreadControl>) -> Vec<Activity> {
+    vec![item.of_app(of(control, |control| &control.requested_owner_app_id), Verb::Update)]
 }
 
 /// A person's account at the business.

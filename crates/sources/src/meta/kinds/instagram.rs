@@ -6,7 +6,7 @@ use common::json;
 
 use super::{Entry, account, activity, entry, page_of, text, thing};
 use crate::kind::{Kind, Time};
-use crate::meta::members::Members as _;
+use crate::members::Members as _;
 use crate::meta::time;
 
 /// Message, field, and the function that says what it means.
@@ -51,6 +51,7 @@ macro_rules! comment {
             Activity {
                 actor: comment.from.as_ref().and_then(|from| actor(from, account)),
                 target: parent.or_else(|| media(&comment.media, &comment.media_id)),
+                thread: media(&comment.media, &comment.media_id),
                 text: text(&comment.text).map(str::to_owned),
                 ..activity(verb, thing("comment", text(&comment.id).or(text(&comment.comment_id))))
             }
@@ -77,6 +78,7 @@ fn mention(mention: &instagram::Mention, account: &str) -> Activity {
     Activity {
         actor: mention.from.as_ref().and_then(|from| actor(from, account)),
         target: Some(page_of(account)),
+        thread: media(&None, &mention.media_id),
         text: text(&mention.text).map(str::to_owned),
         ..activity(Verb::Mention, object)
     }
@@ -85,7 +87,8 @@ fn mention(mention: &instagram::Mention, account: &str) -> Activity {
 /// How a story went: nobody did anything, but the story's numbers are there.
 fn insights(insights: &instagram::StoryInsights, account: &str) -> Activity {
     let story = thing("story", text(&insights.media_id));
-    Activity { target: Some(page_of(account)), ..activity(Verb::Update, story) }
+    let thread = media(&None, &insights.media_id);
+    Activity { target: Some(page_of(account)), thread, ..activity(Verb::Update, story) }
 }
 
 fn media(media: &Option<Media>, id: &Option<String>) -> Option<Object> {

@@ -9,9 +9,9 @@ use common::json::{self, Value};
 use common::meta::v1::Envelope;
 use common::raw::v1::Delivery;
 
-use super::members::Members as _;
 use super::time;
 use crate::kind::{Kind, Time};
+use crate::members::Members as _;
 use crate::{Draft, ParsedEvent, Reason, Tenants, body};
 
 /// What an event is built from.

@@ -6,7 +6,7 @@ use common::json;
 
 use super::{Entry, account, activity, entry, page_of, same, text, thing};
 use crate::kind::{Kind, Time};
-use crate::meta::members::Members as _;
+use crate::members::Members as _;
 use crate::meta::time;
 
 /// A change of `feed`, `mention` or `ratings`, whatever its kind. A member that the kind has no field for is absent.
@@ -188,7 +188,9 @@ impl Kind for facebook::Leadgen {
     fn activities(&self) -> Vec<Activity> {
         let form = text(&self.form_id).map(|form| thing("form", Some(form)));
         let target = form.unwrap_or_else(|| page_of(account(&self.context)));
-        vec![Activity { target: Some(target), ..activity(Verb::Open, thing("lead", text(&self.leadgen_id))) }]
+        let ad = text(&self.ad_id).map(|ad| thing("ad", Some(ad)));
+        let lead = thing("lead", text(&self.leadgen_id));
+        vec![Activity { target: Some(target), instrument: ad, ..activity(Verb::Open, lead) }]
     }
 }
 
@@ -240,6 +242,8 @@ impl Change<'_> {
         Activity {
             actor: self.actor(),
             target,
+            instrument: self.id.filter(|id| *id != object.id).map(|id| thing(self.name, Some(id))),
+            thread: self.root(),
             text: words.map(str::to_owned),
             reaction,
             links: self.links(),
@@ -250,6 +254,8 @@ impl Change<'_> {
     fn verb(&self) -> Verb {
         match self.verb.unwrap_or_default() {
             "add" => self.add,
+            // Another reaction in place of the one before.
+            "edit" | "edited" | "update" if self.add == Verb::React => Verb::React,
             "edit" | "edited" | "update" => Verb::Edit,
             "remove" | "delete" if self.add == Verb::React => Verb::Unreact,
             "remove" | "delete" => Verb::Delete,
@@ -304,6 +310,18 @@ impl Change<'_> {
         Some(Object { url, ..thing("post", Some(id)) })
     }
 
+    /// What others answer and react to. A rating has a post too, and is told by its own id everywhere.
+    fn answered(&self) -> Option<Object> {
+        self.rating().or_else(|| self.post())
+    }
+
+    /// The root of what it belongs to: what is answered, or what was posted without a post.
+    fn root(&self) -> Option<Object> {
+        let is_root = matches!(self.add, Verb::Post | Verb::Rate);
+        let posted = || self.id.filter(|_| is_root).map(|id| thing(self.name, Some(id)));
+        if self.add == Verb::Rate { posted() } else { self.answered().or_else(|| self.media()).or_else(posted) }
+    }
+
     fn comment(&self) -> Option<Object> {
         self.comment_id.map(|id| thing("comment", Some(id)))
     }
@@ -317,19 +335,19 @@ impl Change<'_> {
         let post = self.post();
         let post_id = post.as_ref().map(|post| post.id.as_str());
         let parent = self.parent_id.filter(|parent| Some(*parent) != post_id);
-        match (parent, post) {
+        match (parent, self.answered()) {
             (Some(parent), Some(_)) => Some(thing("comment", Some(parent))),
             (Some(parent), None) => Some(thing("post", Some(parent))),
-            (None, post) => post.or_else(|| self.rating()),
+            (None, answered) => answered,
         }
     }
 
     /// What a reaction was given to, and on what that is.
     fn reacted_to(&self) -> (Object, Option<Object>) {
-        match (self.comment(), self.post()) {
-            (Some(comment), post) => (comment, post.or_else(|| self.rating())),
-            (None, Some(post)) => (post, Some(self.page())),
-            (None, None) => match self.media().or_else(|| self.rating()) {
+        match (self.comment(), self.answered()) {
+            (Some(comment), answered) => (comment, answered),
+            (None, Some(answered)) => (answered, Some(self.page())),
+            (None, None) => match self.media() {
                 Some(object) => (object, Some(self.page())),
                 None => (self.page(), None),
             },
@@ -343,12 +361,11 @@ impl Change<'_> {
         media.into_iter().find_map(|(r#type, id)| Some(thing(r#type, Some(id?))))
     }
 
+    /// What is posted is told by its post: a photo or video has an id too, which is not sent of each change.
     fn thing(&self) -> (Object, Option<Object>) {
+        let post = self.post().filter(|_| self.add != Verb::Rate);
         let title = self.title.unwrap_or_default().to_owned();
-        match (self.id, self.post()) {
-            (Some(id), post) => (Object { title, ..thing(self.name, Some(id)) }, post.or_else(|| Some(self.page()))),
-            (None, Some(post)) => (Object { r#type: self.name.to_owned(), title, ..post }, Some(self.page())),
-            (None, None) => (Object { title, ..thing(self.name, None) }, Some(self.page())),
-        }
+        let thing = post.unwrap_or_else(|| thing("", self.id));
+        (Object { r#type: self.name.to_owned(), title, ..thing }, Some(self.page()))
     }
 }

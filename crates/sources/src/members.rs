@@ -1,11 +1,11 @@
-//! Members of a JSON object, as Meta sends them: ids as strings or numbers, anything may be null.
+//! Members of a JSON object, as platforms send them: ids as strings or numbers, anything may be null.
 
 use common::json::{Object, Value};
 
 use crate::body::text_of;
 
 /// Looks for members of an object.
-pub(super) trait Members {
+pub(crate) trait Members {
     /// A member as text.
     fn text(&self, name: &str) -> Option<String>;
     /// The first of several members that is there, as text.

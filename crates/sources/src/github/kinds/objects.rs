@@ -1,0 +1,156 @@
+//! The things that GitHub's activities are about.
+//!
+//! A thing has one id, whatever event it occurs in. An issue or pull request has another id of GitHub's in an event of its
+//! own than in one of a comment, so that it is told by its repository and number; a branch, a tag and a page of a wiki have
+//! none, and are told by their repository and name.
+
+use common::activity::v1::{Actor, Object};
+use common::github::v1::{
+    AppInfo, IssueInfo, LabelInfo, MilestoneInfo, OrganizationInfo, PullRequestInfo, RepositoryInfo, TeamInfo, UserInfo,
+};
+
+use super::text;
+
+/// The repository that something is in.
+pub(super) type In<'a> = &'a Option<RepositoryInfo>;
+
+pub(super) fn actor(user: &UserInfo) -> Actor {
+    Actor {
+        id: text(user.id.as_ref()),
+        name: text(user.name.as_ref()),
+        handle: text(user.login.as_ref()),
+        r#type: text(user.r#type.as_ref()).to_lowercase(),
+    }
+}
+
+/// A thing of that type with that id.
+pub(super) fn thing(r#type: &str, id: Option<&String>) -> Object {
+    Object { r#type: r#type.to_owned(), id: text(id), ..Object::default() }
+}
+
+/// A person as the object of what is done to them.
+pub(super) fn person(user: &UserInfo) -> Object {
+    Object {
+        url: text(user.html_url.as_ref()),
+        title: text(user.login.as_ref().or(user.name.as_ref())),
+        ..thing("user", user.id.as_ref())
+    }
+}
+
+pub(super) fn repository(repository: &RepositoryInfo) -> Object {
+    Object {
+        url: text(repository.html_url.as_ref()),
+        title: text(repository.full_name.as_ref().or(repository.name.as_ref())),
+        ..thing("repository", repository.id.as_ref())
+    }
+}
+
+pub(super) fn organization(organization: &OrganizationInfo) -> Object {
+    Object {
+        url: text(organization.html_url.as_ref()),
+        title: text(organization.login.as_ref()),
+        ..thing("organization", organization.id.as_ref())
+    }
+}
+
+pub(super) fn team(team: &TeamInfo) -> Object {
+    Object { url: text(team.html_url.as_ref()), title: text(team.name.as_ref()), ..thing("team", team.id.as_ref()) }
+}
+
+pub(super) fn app(app: &AppInfo) -> Object {
+    Object { url: text(app.html_url.as_ref()), title: text(app.name.as_ref()), ..thing("app", app.id.as_ref()) }
+}
+
+pub(super) fn label(label: &LabelInfo) -> Object {
+    Object { title: text(label.name.as_ref()), ..thing("label", label.id.as_ref()) }
+}
+
+pub(super) fn milestone(milestone: &MilestoneInfo) -> Object {
+    Object {
+        url: text(milestone.html_url.as_ref()),
+        title: text(milestone.title.as_ref()),
+        status: text(milestone.state.as_ref()),
+        author: milestone.creator.as_ref().map(actor),
+        number: milestone.number,
+        ..thing("milestone", milestone.id.as_ref())
+    }
+}
+
+/// An issue; a pull request where it is one.
+pub(super) fn issue(issue: &IssueInfo, place: In<'_>) -> Object {
+    let merged = issue.pull_request.as_ref().is_some_and(|pull_request| pull_request.merged_at.is_some());
+    Object {
+        r#type: if issue.pull_request.is_some() { "pull_request" } else { "issue" }.to_owned(),
+        id: numbered(place, issue.number, issue.id.as_ref()),
+        url: text(issue.html_url.as_ref()),
+        title: text(issue.title.as_ref()),
+        status: if merged { "merged".to_owned() } else { text(issue.state.as_ref()) },
+        author: issue.user.as_ref().map(actor),
+        number: issue.number,
+    }
+}
+
+pub(super) fn pull_request(pull_request: &PullRequestInfo, place: In<'_>) -> Object {
+    let merged = pull_request.merged == Some(true) || pull_request.merged_at.is_some();
+    Object {
+        r#type: "pull_request".to_owned(),
+        id: numbered(place, pull_request.number, pull_request.id.as_ref()),
+        url: text(pull_request.html_url.as_ref()),
+        title: text(pull_request.title.as_ref()),
+        status: if merged { "merged".to_owned() } else { text(pull_request.state.as_ref()) },
+        author: pull_request.user.as_ref().map(actor),
+        number: pull_request.number,
+    }
+}
+
+/// The id of what is told by its number: `1296269#42`.
+fn numbered(place: In<'_>, number: Option<i64>, own: Option<&String>) -> String {
+    match (id(place), number) {
+        (Some(repository), Some(number)) => format!("{repository}#{number}"),
+        _ => text(own),
+    }
+}
+
+/// The id of what is told by its name: `1296269:refs/heads/main`.
+pub(super) fn named(place: In<'_>, name: &str) -> String {
+    match id(place) {
+        Some(repository) if !name.is_empty() => format!("{repository}:{name}"),
+        _ => name.to_owned(),
+    }
+}
+
+fn id<'a>(place: In<'a>) -> Option<&'a String> {
+    place.as_ref()?.id.as_ref()
+}
+
+/// A page of the repository's.
+pub(super) fn page(place: In<'_>, path: &str) -> String {
+    let page = place.as_ref().and_then(|repository| repository.html_url.as_ref());
+    page.map_or_else(String::new, |page| format!("{page}/{path}"))
+}
+
+/// A commit, whose title is the first line of its message.
+pub(super) fn commit(place: In<'_>, hash: Option<&String>, message: Option<&String>) -> Option<Object> {
+    let hash = hash?;
+    Some(Object {
+        url: page(place, &format!("commit/{hash}")),
+        title: message.and_then(|message| message.lines().next()).unwrap_or_default().to_owned(),
+        ..thing("commit", Some(hash))
+    })
+}
+
+/// A branch or tag by its full name, `refs/heads/main`; what is neither is a ref.
+pub(super) fn git_ref(place: In<'_>, full: &str) -> Object {
+    let (r#type, name) = match (branch(full), full.strip_prefix("refs/tags/")) {
+        (Some(branch), _) => ("branch", branch),
+        (None, Some(tag)) => ("tag", tag),
+        (None, None) => ("ref", full),
+    };
+    let url = if r#type == "ref" { String::new() } else { page(place, &format!("tree/{name}")) };
+    Object { url, title: name.to_owned(), ..thing(r#type, Some(&named(place, full))) }
+}
+
+/// The name of the branch, where a full name is one's.
+pub(super) fn branch(full: &str) -> Option<&str> {
+    full.strip_prefix("refs/heads/")
+}
