@@ -11,7 +11,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::de::DeserializeOwned;
 use serde_yaml_ng::Value;
 
-use crate::{arrows, gateway, jobs, kafka, scale, schema};
+use crate::{arrows, cluster, gateway, jobs, kafka, scale, schema};
 
 /// Secrets that whoever installs Weir makes: docs/kubernetes.md says how.
 const SECRETS_OF_THE_OPERATOR: &[&str] = &["weir-sealing-key", "weir-lake", "weir-postgres"];
@@ -51,6 +51,7 @@ pub(crate) fn all(documents: &[Value]) -> Vec<String> {
     gateway::check(documents, &mut problems);
     gateway::idle(documents, &mut problems);
     kafka::check(documents, &mut problems);
+    cluster::check(documents, &mut problems);
     arrows::check(documents, &mut problems);
     for service in of_kind(documents, "Service") {
         service_targets(service, documents, &mut problems);

@@ -48,9 +48,9 @@ pub(crate) fn grpc_services() -> BTreeSet<String> {
 
 /// Sets what stands at a path like `spec.template.spec.containers.0.image`; `null` removes it.
 fn set(document: &mut Value, path: &str, value: Value) {
-    let (parents, last) = path.rsplit_once('.').unwrap();
+    let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
     let mut at = document;
-    for segment in parents.split('.') {
+    for segment in parents.split('.').filter(|segment| !segment.is_empty()) {
         at = match segment.parse::<usize>() {
             Ok(index) => &mut at[index],
             Err(_) => &mut at[segment],
@@ -259,6 +259,8 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ),
     ("ConfigMap", "weir-jobs-", "data.WEIR__BUS__DATA_DR", "x", "conservation: its settings are refused"),
     ("KafkaUser", "weir-jobs", "metadata.name", "jobs", "there is no KafkaUser weir-jobs"),
+    ("ConfigMap", "weir-lake-", "immutable", "null", "immutable must be true"),
+    ("ConfigMap", "weir-dashboard", "immutable", "true", "could not be applied"),
     ("PodDisruptionBudget", "streaming", "spec.selector.matchLabels.app", "x", "selects nothing"),
 ];
 

@@ -11,6 +11,7 @@
 
 mod arrows;
 mod check;
+mod cluster;
 mod compose;
 mod fixtures;
 mod gateway;

@@ -1,0 +1,39 @@
+//! What only a real cluster shows, and no schema: each of these was applied without a word, and did harm later.
+
+use serde_yaml_ng::Value;
+
+use crate::check::{name, of_kind};
+
+pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
+    immutable(documents, problems);
+}
+
+/// Kustomize gives a map whose content is in its name such an ending, of these letters.
+fn is_named_by_content(name: &str) -> bool {
+    const LETTERS: &str = "2456789bcdfghkmt";
+    let ending = name.rsplit_once('-').map_or("", |(_, ending)| ending);
+    ending.len() == 10 && ending.chars().all(|letter| LETTERS.contains(letter))
+}
+
+/// Whoever edits settings in place changes them under pods that do not read them again. An overlay or a component that
+/// merges into a map loses what the base said of it.
+fn immutable(documents: &[Value], problems: &mut Vec<String>) {
+    for map in of_kind(documents, "ConfigMap") {
+        let (name, is_immutable) = (name(map), map["immutable"] == true);
+        if is_named_by_content(&name) && !is_immutable {
+            problems.push(format!("ConfigMap {name}: immutable must be true, also where it is merged"));
+        }
+        if !is_named_by_content(&name) && is_immutable {
+            problems.push(format!("ConfigMap {name}: keeps its name, so its next version could not be applied"));
+        }
+    }
+}
+
+#[test]
+fn a_name_tells_whether_the_content_is_in_it() {
+    let table =
+        [("weir-bt9h8m2mt4", true), ("weir-dashboard", false), ("weir", false), ("weir-enricher-t548mh8c5b", true)];
+    for (name, is) in table {
+        assert_eq!(is_named_by_content(name), is, "{name}");
+    }
+}
