@@ -2,10 +2,23 @@
 
 use serde_yaml_ng::Value;
 
-use crate::check::{name, of_kind};
+use crate::check::{list, name, of_kind, template, text, workloads};
 
 pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
     immutable(documents, problems);
+    for workload in workloads(documents) {
+        let containers = list(&template(workload)["spec"]["containers"]);
+        containers.for_each(|container| unprotected(&name(workload), &container["args"], problems));
+    }
+}
+
+/// Whether Valkey refuses other machines depends on how its image was built: the arguments say it.
+pub(crate) fn unprotected(what: &str, arguments: &Value, problems: &mut Vec<String>) {
+    let said: Vec<String> = list(arguments).map(text).collect();
+    let is_said = said.windows(2).any(|two| two == ["--protected-mode", "no"]);
+    if said.first().is_some_and(|program| program == "valkey-server") && !is_said {
+        problems.push(format!("{what}: without --protected-mode no, some images refuse every other pod"));
+    }
 }
 
 /// Kustomize gives a map whose content is in its name such an ending, of these letters.

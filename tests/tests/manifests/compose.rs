@@ -86,6 +86,15 @@ fn every_published_port_is_on_loopback() {
     }
 }
 
+#[test]
+fn valkey_takes_whoever_is_in_its_network() {
+    let mut problems = Vec::new();
+    for (name, service) in compose()["services"].as_mapping().unwrap() {
+        crate::cluster::unprotected(name.as_str().unwrap(), &service["command"], &mut problems);
+    }
+    assert_eq!(problems, [""; 0]);
+}
+
 /// Whoever may read its secrets: their owner on the host, for Docker changes neither owner nor mode.
 #[test]
 fn every_program_runs_as_the_owner_of_its_secrets() {

@@ -261,6 +261,7 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("KafkaUser", "weir-jobs", "metadata.name", "jobs", "there is no KafkaUser weir-jobs"),
     ("ConfigMap", "weir-lake-", "immutable", "null", "immutable must be true"),
     ("ConfigMap", "weir-dashboard", "immutable", "true", "could not be applied"),
+    ("StatefulSet", "valkey", "spec.template.spec.containers.0.args.10", "\"yes\"", "without --protected-mode no"),
     ("PodDisruptionBudget", "streaming", "spec.selector.matchLabels.app", "x", "selects nothing"),
 ];
 
