@@ -241,6 +241,21 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("CronJob", "compact", "spec.concurrencyPolicy", "Allow", "concurrencyPolicy must be Forbid"),
     ("CronJob", "compact", "spec.schedule", "\"@daily\"", "must have five fields"),
     ("CronJob", "compact", "spec.timeZone", "null", "timeZone must be Etc/UTC"),
+    ("CronJob", "compact", "spec.jobTemplate.spec.backoffLimit", "2", "backoffLimit must be 4 or more"),
+    (
+        "CronJob",
+        "compact",
+        "spec.jobTemplate.spec.podFailurePolicy.rules.0.action",
+        "Count",
+        "a pod that is evicted must not count",
+    ),
+    (
+        "CronJob",
+        "compact",
+        "spec.jobTemplate.spec.podFailurePolicy.rules.1.onExitCodes.values.0",
+        "1",
+        "are refused the next time too",
+    ),
     ("CronJob", "vacuum", "spec.jobTemplate.spec.activeDeadlineSeconds", "null", "it may hang for ever"),
     ("CronJob", "vacuum", "spec.jobTemplate.spec.template.spec.restartPolicy", "OnFailure", "must be Never"),
     (
