@@ -6,6 +6,7 @@ use crate::check::{list, name, of_kind, template, text, workloads};
 
 pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
     immutable(documents, problems);
+    namespaces(documents, problems);
     for workload in workloads(documents) {
         let containers = list(&template(workload)["spec"]["containers"]);
         containers.for_each(|container| unprotected(&name(workload), &container["args"], problems));
@@ -38,6 +39,24 @@ fn immutable(documents: &[Value], problems: &mut Vec<String>) {
         }
         if !is_named_by_content(&name) && is_immutable {
             problems.push(format!("ConfigMap {name}: keeps its name, so its next version could not be applied"));
+        }
+    }
+}
+
+/// What is enforced stays as it was tried, whatever the cluster is raised to; what a newer version would refuse is told.
+fn namespaces(documents: &[Value], problems: &mut Vec<String>) {
+    for namespace in of_kind(documents, "Namespace") {
+        let said = |label: &str| text(&namespace["metadata"]["labels"][format!("pod-security.kubernetes.io/{label}")]);
+        let is_pinned = said("enforce-version").strip_prefix("v1.").is_some_and(|minor| minor.parse::<u8>().is_ok());
+        let is_told = ["warn-version", "audit-version"].iter().all(|label| said(label) == "latest");
+        if ["enforce", "warn", "audit"].iter().any(|label| said(label) != "restricted") {
+            problems.push(format!("Namespace {}: enforce, warn and audit must be restricted", name(namespace)));
+        }
+        if !is_pinned || !is_told {
+            problems.push(format!(
+                "Namespace {}: enforce-version must be one version, and those of warn and audit latest",
+                name(namespace)
+            ));
         }
     }
 }

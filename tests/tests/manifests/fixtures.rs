@@ -277,6 +277,20 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("ConfigMap", "weir-lake-", "immutable", "null", "immutable must be true"),
     ("ConfigMap", "weir-dashboard", "immutable", "true", "could not be applied"),
     ("StatefulSet", "valkey", "spec.template.spec.containers.0.args.10", "\"yes\"", "without --protected-mode no"),
+    (
+        "Namespace",
+        "weir",
+        "metadata.labels",
+        "{pod-security.kubernetes.io/enforce: restricted}",
+        "enforce, warn and audit must be restricted",
+    ),
+    (
+        "Namespace",
+        "weir",
+        "metadata.labels",
+        "{pod-security.kubernetes.io/enforce: restricted}",
+        "enforce-version must be one version",
+    ),
     ("PodDisruptionBudget", "streaming", "spec.selector.matchLabels.app", "x", "selects nothing"),
 ];
 
