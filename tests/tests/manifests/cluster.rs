@@ -7,6 +7,7 @@ use crate::check::{list, name, of_kind, template, text, workloads};
 pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
     immutable(documents, problems);
     namespaces(documents, problems);
+    sized(documents, problems);
     for workload in workloads(documents) {
         let containers = list(&template(workload)["spec"]["containers"]);
         containers.for_each(|container| unprotected(&name(workload), &container["args"], problems));
@@ -57,6 +58,27 @@ fn namespaces(documents: &[Value], problems: &mut Vec<String>) {
                 "Namespace {}: enforce-version must be one version, and those of warn and audit latest",
                 name(namespace)
             ));
+        }
+    }
+}
+
+/// A quota on requests or on memory refuses pods that do not say them: those that operators make for us too.
+fn sized(documents: &[Value], problems: &mut Vec<String>) {
+    let pods: [(&str, &[&str]); 4] = [
+        ("Kafka", &["spec.entityOperator.topicOperator", "spec.entityOperator.userOperator"]),
+        ("KafkaNodePool", &["spec"]),
+        ("Cluster", &["spec"]),
+        ("OpenTelemetryCollector", &["spec"]),
+    ];
+    for (kind, places) in pods {
+        for document in of_kind(documents, kind) {
+            for place in places {
+                let resources = &place.split('.').fold(document, |at, key| &at[key])["resources"];
+                let missing = [("requests", "cpu"), ("requests", "memory"), ("limits", "memory")];
+                for (what, of) in missing.iter().filter(|(what, of)| resources[*what][*of].is_null()) {
+                    problems.push(format!("{kind} {}: {place}.resources.{what}.{of} is missing", name(document)));
+                }
+            }
         }
     }
 }

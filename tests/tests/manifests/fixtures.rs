@@ -291,6 +291,14 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
         "{pod-security.kubernetes.io/enforce: restricted}",
         "enforce-version must be one version",
     ),
+    (
+        "Kafka",
+        "kafka",
+        "spec.entityOperator.userOperator",
+        "{}",
+        "spec.entityOperator.userOperator.resources.limits.memory is missing",
+    ),
+    ("Cluster", "postgres", "spec.resources.requests.cpu", "null", "spec.resources.requests.cpu is missing"),
     ("PodDisruptionBudget", "streaming", "spec.selector.matchLabels.app", "x", "selects nothing"),
 ];
 
