@@ -16,6 +16,9 @@ type Arrow = (&'static str, &'static str, u16);
 fn arrows() -> BTreeSet<Arrow> {
     let all: Vec<Description> = catalogue::descriptions().collect();
     let mut arrows = beside(&catalogue::jobs());
+    // Operators' commands ask what the jobs ask, and health-check.
+    arrows.extend(beside(&Description { name: "tools", ..catalogue::jobs() }));
+    arrows.insert(("tools", "health-check", 9090));
     for one in &all {
         arrows.extend(beside(one));
         arrows.insert(("monitoring", one.name, 8081));
@@ -91,7 +94,7 @@ fn parties(documents: &[Value]) -> Vec<Party> {
         let pod = pods.find(|labels| labels[NAME] == name).and_then(Value::as_mapping);
         pod.into_iter().flatten().map(|(key, value)| (text(key), text(value))).collect::<Labels>()
     };
-    let services = catalogue::descriptions().map(|one| one.name).chain(["jobs", "valkey"]);
+    let services = catalogue::descriptions().map(|one| one.name).chain(["jobs", "tools", "valkey"]);
     let mut parties: Vec<Party> = services.map(|name| pod(name, named(name))).collect();
     let processing = named("processing");
     parties.extend([

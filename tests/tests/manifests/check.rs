@@ -38,7 +38,9 @@ pub(crate) fn all(documents: &[Value]) -> Vec<String> {
         }
         pod_security(&name, pod, found);
         references(&name, pod, workload, documents, found);
-        if workload["kind"] == "Deployment" {
+        if workload["kind"] == "Deployment" && name == "tools" {
+            cluster::tools(pod, documents, found);
+        } else if workload["kind"] == "Deployment" {
             probes_and_grace(&name, pod, found);
             environment(&name, pod, documents, found);
         }
@@ -271,7 +273,7 @@ fn environment(deployment: &str, pod: &Value, documents: &[Value], problems: &mu
 
 /// What a pod is given as environment.
 pub(crate) fn variables(pod: &Value, documents: &[Value]) -> Vec<(String, String)> {
-    let mut environment = Vec::new();
+    let mut environment: Vec<(String, String)> = Vec::new();
     for source in list(&pod["containers"]).flat_map(|container| list(&container["envFrom"])) {
         let map = text(&source["configMapRef"]["name"]);
         for document in of_kind(documents, "ConfigMap").filter(|document| name(document) == map) {
@@ -279,6 +281,12 @@ pub(crate) fn variables(pod: &Value, documents: &[Value]) -> Vec<(String, String
                 environment.extend(data.iter().map(|(key, value)| (text(key), text(value))));
             }
         }
+    }
+    // What a container says itself overrides what it takes from maps.
+    for variable in list(&pod["containers"]).flat_map(|container| list(&container["env"])) {
+        let key = text(&variable["name"]);
+        environment.retain(|(other, _)| *other != key);
+        environment.push((key, text(&variable["value"])));
     }
     environment
 }

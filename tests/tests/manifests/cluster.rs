@@ -2,15 +2,48 @@
 
 use serde_yaml_ng::Value;
 
-use crate::check::{list, name, of_kind, template, text, workloads};
+use crate::check::{list, name, of_kind, template, text, variables, workloads};
 
 pub(crate) fn check(documents: &[Value], problems: &mut Vec<String>) {
     immutable(documents, problems);
+    operated(documents, problems);
     namespaces(documents, problems);
     sized(documents, problems);
     for workload in workloads(documents) {
         let containers = list(&template(workload)["spec"]["containers"]);
         containers.for_each(|container| unprotected(&name(workload), &container["args"], problems));
+    }
+}
+
+/// Where there are services there is a pod in which operators run `weir`: a plain `kubectl run` is refused in this namespace,
+/// and nobody outside reaches Kafka.
+fn operated(documents: &[Value], problems: &mut Vec<String>) {
+    if of_kind(documents, "Deployment").all(|deployment| name(deployment) != "tools") {
+        problems.push("Deployment tools: is not there, so nobody can run weir in the cluster".to_owned());
+    }
+}
+
+/// It waits, with settings that `weir` takes, and asks processing where a command speaks gRPC.
+pub(crate) fn tools(pod: &Value, documents: &[Value], problems: &mut Vec<String>) {
+    for container in list(&pod["containers"]) {
+        let arguments: Vec<_> = list(&container["args"]).map(text).collect();
+        let is_taken = weir::cmd::check_arguments(arguments.iter().map(String::as_str)).is_ok();
+        if !is_taken || arguments != ["wait"] {
+            problems.push(format!("Deployment tools: must run `weir wait`, and not {arguments:?}"));
+        }
+    }
+    let variables = variables(pod, documents);
+    let asked = variables.iter().find(|(key, _)| key == "WEIR__GRPC__LISTEN").map_or("", |(_, value)| value.as_str());
+    let is_there = asked.split_once(':').is_some_and(|(host, port)| {
+        of_kind(documents, "Service").filter(|service| name(service) == host).any(|service| {
+            list(&service["spec"]["ports"]).any(|one| one["port"].as_u64().is_some_and(|one| one.to_string() == port))
+        })
+    });
+    if !is_there {
+        problems.push(format!("Deployment tools: no Service is at {asked:?}, where its commands ask"));
+    }
+    if let Err(error) = crate::fixtures::load("weir", variables, None) {
+        problems.push(format!("Deployment tools: its settings are refused: {error}"));
     }
 }
 

@@ -299,6 +299,18 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
         "spec.entityOperator.userOperator.resources.limits.memory is missing",
     ),
     ("Cluster", "postgres", "spec.resources.requests.cpu", "null", "spec.resources.requests.cpu is missing"),
+    ("Deployment", "tools", "metadata.name", "tool", "nobody can run weir in the cluster"),
+    ("Deployment", "tools", "spec.template.spec.containers.0.args.0", "sleep", "must run `weir wait`"),
+    ("Deployment", "tools", "spec.template.spec.containers.0.env.0.value", "processes:9090", "no Service is at"),
+    ("ConfigMap", "weir-tools-", "data.WEIR__BUS__DATA_DR", "x", "Deployment tools: its settings are refused"),
+    ("KafkaUser", "weir-tools", "metadata.name", "tool", "there is no KafkaUser weir-tools"),
+    (
+        "NetworkPolicy",
+        "tools-to-health-check-out",
+        "spec.egress.0.ports.0.port",
+        "admin",
+        "tools to health-check on port 9090 is an arrow",
+    ),
     ("PodDisruptionBudget", "streaming", "spec.selector.matchLabels.app", "x", "selects nothing"),
 ];
 

@@ -64,6 +64,7 @@ fn every_command_teaches() {
             "weir settings",
             "weir settings schema",
             "weir settings reference",
+            "weir wait",
         ]
     );
     for (name, text) in &all {

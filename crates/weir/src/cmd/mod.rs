@@ -34,6 +34,7 @@ pub mod trace;
 pub mod up;
 mod up_log;
 mod up_simulation;
+mod wait;
 
 /// A command that was interrupted and is in the same write each time it is looked at is stuck.
 const STUCK: u32 = 3;
@@ -77,6 +78,7 @@ enum Command {
     Acls(acls::Acls),
     Manifests(manifests::Manifests),
     Settings(settings::SettingsCommand),
+    Wait(wait::Wait),
 }
 
 /// Whether `weir` takes these arguments: for manifests and schedulers, whose tests want to know before they run it.
@@ -111,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Acls(acls) => run(|_| acls.run()),
         Command::Manifests(manifests) => run(|_| manifests.run()),
         Command::Settings(settings) => run(|_| settings.run()),
+        Command::Wait(_) => run(wait::run),
     }
 }
 
