@@ -21,6 +21,7 @@ mod kafka;
 mod render;
 mod scale;
 mod schema;
+mod small;
 mod written;
 
 #[test]
@@ -40,7 +41,7 @@ fn every_way_in_is_sound() {
     }
 }
 
-/// What stands in the way of a plain `kubectl apply`: the local overlay needs nothing installed before.
+/// What stands in the way of a plain `kubectl apply`: the local overlay needs no kind of resource that must be installed before.
 #[test]
 fn the_local_overlay_needs_no_operator() {
     let all = render::overlay("local");
