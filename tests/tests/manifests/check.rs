@@ -71,7 +71,7 @@ pub(crate) fn all(documents: &[Value]) -> Vec<String> {
 }
 
 /// Every field is one that the API knows: a misspelt one is not silently dropped.
-fn strict(document: &Value, problems: &mut Vec<String>) {
+pub(crate) fn strict(document: &Value, problems: &mut Vec<String>) {
     fn parse<T: DeserializeOwned>(document: &Value) -> Vec<String> {
         let mut ignored = Vec::new();
         let parsed: Result<T, _> =
@@ -91,6 +91,7 @@ fn strict(document: &Value, problems: &mut Vec<String>) {
         ("v1", "Secret") => parse::<v1::Secret>(document),
         ("v1", "Service") => parse::<v1::Service>(document),
         ("v1", "ConfigMap") => parse::<v1::ConfigMap>(document),
+        ("v1", "LimitRange") => parse::<v1::LimitRange>(document),
         ("v1", "Namespace") => parse::<v1::Namespace>(document),
         ("networking.k8s.io/v1", "Ingress") => parse::<Ingress>(document),
         ("policy/v1", "PodDisruptionBudget") => parse::<PodDisruptionBudget>(document),

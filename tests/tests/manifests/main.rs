@@ -18,6 +18,7 @@ mod gateway;
 mod images;
 mod jobs;
 mod kafka;
+mod page;
 mod render;
 mod scale;
 mod schema;
