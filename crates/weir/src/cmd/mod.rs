@@ -34,7 +34,7 @@ pub mod trace;
 pub mod up;
 mod up_log;
 mod up_simulation;
-mod wait;
+pub mod wait;
 
 /// A command that was interrupted and is in the same write each time it is looked at is stuck.
 const STUCK: u32 = 3;
