@@ -21,6 +21,16 @@ fn operated(documents: &[Value], problems: &mut Vec<String>) {
     if of_kind(documents, "Deployment").all(|deployment| name(deployment) != "tools") {
         problems.push("Deployment tools: is not there, so nobody can run weir in the cluster".to_owned());
     }
+    for user in of_kind(documents, "KafkaUser").filter(|user| name(user) == "weir-tools") {
+        let operations = list(&user["spec"]["authorization"]["acls"]).flat_map(|acl| list(&acl["operations"]));
+        let more: Vec<_> = operations
+            .map(text)
+            .filter(|one| !["Read", "Describe", "DescribeConfigs"].contains(&one.as_str()))
+            .collect();
+        if !more.is_empty() {
+            problems.push(format!("KafkaUser weir-tools: looks and sets offsets, and may {more:?} too"));
+        }
+    }
 }
 
 /// It waits, with settings that `weir` takes, and asks processing where a command speaks gRPC.

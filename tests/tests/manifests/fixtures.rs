@@ -303,6 +303,7 @@ const BROKEN: &[(&str, &str, &str, &str, &str)] = &[
     ("Deployment", "tools", "spec.template.spec.containers.0.args.0", "sleep", "must run `weir wait`"),
     ("Deployment", "tools", "spec.template.spec.containers.0.env.0.value", "processes:9090", "no Service is at"),
     ("ConfigMap", "weir-tools-", "data.WEIR__BUS__DATA_DR", "x", "Deployment tools: its settings are refused"),
+    ("KafkaUser", "weir-tools", "spec.authorization.acls.0.operations", "[Read, Write]", "may [\"Write\"] too"),
     ("KafkaUser", "weir-tools", "metadata.name", "tool", "there is no KafkaUser weir-tools"),
     (
         "NetworkPolicy",
