@@ -5,8 +5,8 @@
 //!
 //! * what has no field goes to the `unknown` map, under its JSON Pointer, as JSON text;
 //! * what does not fit its field goes there too, and the field stays absent;
-//! * what fits but would not print as it was sent (`1` in a bool, a number with trailing zeros) is
-//!   in the field *and* in the map.
+//! * what fits but would not print as it was sent (`1` in a bool, a number with trailing zeros, a time that is a number) is
+//!   in the field *and* in the map; an empty list is in the map, since a field without items is the same as none.
 //!
 //! So every leaf that was sent can be found again, and no input is refused for a member's type.
 
@@ -16,11 +16,13 @@ pub use serde_json::Value;
 
 use crate::event::Event;
 
+mod number;
 mod parse;
 pub(crate) mod reader;
 mod repair;
 mod scan;
 
+pub use number::{by_value, canonical_by_value};
 pub use parse::parse;
 pub use reader::{FromJson, Object, Reader};
 pub use repair::{Repaired, Sent, repair};
@@ -42,7 +44,8 @@ pub fn read_event<E: Event>(object: Object, path: &str) -> E {
     event
 }
 
-/// The JSON text of `value` with sorted members and numbers as they were sent, without white space.
+/// The JSON text of `value` with sorted members and numbers as they were sent, without white space. For comparing, see
+/// [`canonical_by_value`].
 pub fn canonical(value: &Value) -> String {
     // A value with string keys always has a JSON text: `Display` is the infallible form of `to_string`.
     value.to_string()

@@ -18,6 +18,41 @@ fn what_has_a_field_is_typed_and_the_rest_is_kept() {
 }
 
 #[test]
+fn a_time_that_is_a_number_fills_its_field_and_is_kept_as_sent() {
+    for (sent, nanos) in [("1667507170", 0), ("1667507170.5", 500_000_000), (r#""1667507170""#, 0)] {
+        let event: Message = read_event(object(&format!("{{\"timestamp\":{sent}}}")), "");
+        let at = prost_types::Timestamp { seconds: 1_667_507_170, nanos };
+        assert_eq!(event.timestamp, Some(at), "{sent}");
+        assert_eq!(event.unknown["/timestamp"], sent);
+    }
+    let event: Message = read_event(object(r#"{"timestamp":"soon"}"#), "");
+    assert_eq!((event.timestamp, event.unknown["/timestamp"].as_str()), (None, r#""soon""#));
+}
+
+#[test]
+fn a_list_with_nothing_in_it_is_not_the_same_as_none() {
+    fn kept(json: &str) -> BTreeMap<String, String> {
+        let mut unknown = BTreeMap::new();
+        let mut reader = Reader { unknown: &mut unknown, path: "/a".to_owned() };
+        let value = || serde_json::from_str::<Value>(json).unwrap();
+        reader.strings("s", value(), &mut Vec::new());
+        reader.int64s("i", value(), &mut Vec::new());
+        reader.messages::<Message>("m", value(), &mut Vec::new());
+        unknown
+    }
+    let empty = ["/a/i", "/a/m", "/a/s"].map(|path| (path.to_owned(), "[]".to_owned()));
+    assert_eq!(kept("[]"), BTreeMap::from(empty));
+    // An item that has no place says by its path that there was a list, and an object that it was there.
+    assert_eq!(kept("[[]]").len(), 3);
+    assert_eq!(kept("[[]]")["/a/m/0"], "[]");
+    let mut list: Vec<Message> = Vec::new();
+    let mut unknown = BTreeMap::new();
+    let value = serde_json::from_str("[{}]").unwrap();
+    Reader { unknown: &mut unknown, path: String::new() }.messages("m", value, &mut list);
+    assert_eq!((list.len(), unknown.len()), (1, 0));
+}
+
+#[test]
 fn what_does_not_fit_or_would_print_differently_is_kept_as_sent() {
     let event: Message = read_event(object(r#"{"type":{"a":1},"timestamp":"2022-11-03T20:26:10.0+00:00"}"#), "/value");
     assert_eq!(event.r#type, None);

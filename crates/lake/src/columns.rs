@@ -124,7 +124,7 @@ pub const ATTRIBUTES: &str = "attributes";
 pub const PARTIAL: &str = "partial";
 /// When it happened; UTC, microseconds.
 pub const OCCURRED_AT: &str = "occurred_at";
-/// How far `occurred_at` can be believed.
+/// Where `occurred_at` comes from: `sent`, `reported`, `missing`, `absurd` or `unreadable`.
 pub const TIME_QUALITY: &str = "time_quality";
 /// When the door took the delivery in; UTC, microseconds.
 pub const RECEIVED_AT: &str = "received_at";

@@ -55,8 +55,8 @@ impl Scene<'_> {
         let id = self.counter.next();
         let item = ["status", "status", "photo", "video", "link", "share"][self.rng.usize(..6)];
         let text = POSTS[self.rng.usize(..POSTS.len())];
-        self.account.posts.push(Post { id, item, edited: false });
-        self.post_change(item, id, "add", Verb::Post, Some(text))
+        self.account.posts.push(Post { id, item, created: self.now_ms.div_euclid(1000), edited: false });
+        self.post_change(item, id, "add", Verb::Post, Some(text), self.seconds())
     }
 
     fn post_edited(&mut self) -> Option<Item> {
@@ -64,19 +64,20 @@ impl Scene<'_> {
         if std::mem::replace(&mut post.edited, true) {
             return None;
         }
-        let (item, id) = (post.item, post.id);
+        let Post { id, item, created, .. } = *post;
         let text = format!("{} (corrected)", POSTS[self.rng.usize(..POSTS.len())]);
-        Some(self.post_change(item, id, "edited", Verb::Edit, Some(&text)))
+        // Facebook says of an edit when the post was made, and nothing of when it was edited.
+        let edit = self.post_change(item, id, "edited", Verb::Edit, Some(&text), created);
+        Some(edit.without_time(self.seconds()))
     }
 
     fn post_removed(&mut self) -> Option<Item> {
         let Post { id, item, .. } = self.account.posts.take(self.rng)?;
-        Some(self.post_change(item, id, "remove", Verb::Delete, None))
+        Some(self.post_change(item, id, "remove", Verb::Delete, None, self.seconds()))
     }
 
-    fn post_change(&self, item: &'static str, id: u64, verb: &str, meant: Verb, text: Option<&str>) -> Item {
+    fn post_change(&self, item: &'static str, id: u64, verb: &str, meant: Verb, text: Option<&str>, time: i64) -> Item {
         let page = &self.account.page;
-        let time = self.seconds();
         let mut json = String::with_capacity(384);
         put!(json, r#"{{"field":"feed","value":{{"item":"{item}","verb":"{verb}","post_id":"{}_{id}","#, page.id);
         put!(json, r#""from":{{"id":"{}","name":"{}"}},"created_time":{time}"#, page.id, page.name);

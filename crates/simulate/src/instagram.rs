@@ -91,7 +91,7 @@ impl Scene<'_> {
         self.value("events.instagram.story_insights", "story_insights", key, &value, activities)
     }
 
-    /// A field of the account, in `changes` or flat. It does not say itself when it happened.
+    /// A field of the account, in `changes` or flat. It does not say itself when it happened: that is when it is sent.
     fn value(
         &mut self,
         topic: &'static str,
@@ -105,8 +105,9 @@ impl Scene<'_> {
         } else {
             (Form::Change, format!(r#"{{"field":"{field}","value":{value}}}"#))
         };
-        let expected = expected(&self.account.page, topic, key, None, activities);
-        Item { form, entry_time: self.seconds(), has_time: false, json, expected }
+        let sent_at = self.seconds();
+        let expected = expected(&self.account.page, topic, key, Some(sent_at * 1000), activities);
+        Item { form, entry_time: sent_at, has_time: false, json, expected }
     }
 }
 

@@ -38,6 +38,15 @@ pub(super) struct Item {
     pub(super) expected: Arc<Expected>,
 }
 
+impl Item {
+    /// The same, if it does not say when it happened: then that is when it is sent, in seconds.
+    pub(super) fn without_time(self, sent_at: i64) -> Self {
+        let occurred_at_ms = Some(sent_at * 1000);
+        let expected = Arc::new(Expected { occurred_at_ms, ..Expected::clone(&self.expected) });
+        Self { entry_time: sent_at, has_time: false, expected, ..self }
+    }
+}
+
 /// An item and the account it belongs to.
 #[derive(Debug, Clone)]
 pub(super) struct Posted {

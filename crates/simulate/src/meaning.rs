@@ -44,7 +44,7 @@ pub struct Expected {
     /// Names this event and no other, made of what the platform sent and not of Weir's id:
     /// see [`natural_key`](crate::key::natural_key) for the same from a typed event.
     pub key: String,
-    /// When it happened, milliseconds since 1970; absent where the platform does not say.
+    /// When it happened, or else was sent, milliseconds since 1970; absent where the platform says neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub occurred_at_ms: Option<i64>,
     /// The activities, in their order. Empty where the event is nobody's doing.

@@ -59,6 +59,8 @@ pub(super) struct Post {
     pub(super) id: u64,
     /// Its item: status, photo, video, link, share.
     pub(super) item: &'static str,
+    /// When it was made, in seconds.
+    pub(super) created: i64,
     pub(super) edited: bool,
 }
 

@@ -113,7 +113,7 @@ impl Draft {
 
     fn context(&self, delivery: &Delivery, tenants: &dyn Tenants) -> Context {
         let received_at = delivery.received_at.unwrap_or_default();
-        let (occurred_at, time_quality) = time::judge(self.time.sent, self.time.time, &received_at);
+        let (occurred_at, time_quality) = time::judge(&self.time.sent, self.time.reported, &received_at);
         let tenant = tenants.tenant_of(&delivery.endpoint, &self.account_id).unwrap_or(&delivery.tenant);
         Context {
             event_id: self.id.to_string(),

@@ -1,5 +1,6 @@
 use common::event::v1::TimeQuality;
 use common::github::v1::{Gollum, Star, WikiPage};
+use common::json::Value;
 use common::registration::v1::{Account, Registration, registration::Kind};
 use common::registrations::Registrations;
 
@@ -28,6 +29,14 @@ fn draft(time: Time) -> Draft {
     }
 }
 
+fn at_time(time: prost_types::Timestamp) -> Time {
+    Time { sent: vec![Some(time)], reported: None }
+}
+
+fn unreadable() -> Time {
+    Time { sent: vec![None], reported: None }
+}
+
 fn registered(endpoint: &str, account_id: &str) -> Registrations {
     let account = Account { endpoint: endpoint.to_owned(), account_id: account_id.to_owned() };
     let registration =
@@ -42,7 +51,7 @@ fn activities_get_ids_ordinals_context_and_time() {
     let at = time::from_seconds(1_767_599_000);
     let second = WikiPage { summary: Some("second".to_owned()), ..WikiPage::default() };
     let two = Gollum { pages: vec![WikiPage::default(), second], ..Gollum::default() };
-    let event = draft(Time::at(at)).typed(&delivery(), &Registrations::default(), two);
+    let event = draft(at_time(at)).typed(&delivery(), &Registrations::default(), two);
     let id = "07".repeat(16);
     let gollum = Gollum::decode(event.payload.as_slice()).unwrap();
     let context = gollum.context.unwrap();
@@ -78,14 +87,14 @@ fn the_tenant_is_the_accounts_else_the_endpoints() {
 
 #[test]
 fn an_unknown_kind_is_kept_whole_with_what_is_known_of_it() {
-    let mut draft = draft(Time::unreadable());
+    let mut draft = draft(unreadable());
     draft.frame.action = "made".to_owned();
     draft.frame.account = Some(Object { id: "42".to_owned(), ..Object::default() });
     let event = draft.other(&delivery(), &Registrations::default(), "new", "{\"a\": 1}".to_owned(), "{}".to_owned());
     assert_eq!((event.topic.as_ref(), event.ce_type.as_str()), ("events.github.other", "weir.event.v1.Other"));
     let other = Other::decode(event.payload.as_slice()).unwrap();
     assert_eq!((other.kind.as_str(), other.json.as_str(), other.envelope.as_str()), ("new", "{\"a\": 1}", "{}"));
-    assert_eq!(other.context.unwrap().time_quality(), TimeQuality::Absurd);
+    assert_eq!(other.context.unwrap().time_quality(), TimeQuality::Unreadable);
     let [activity] = &event.activities[..] else { panic!("{event:?}") };
     assert_eq!((activity.verb(), activity.action.as_str(), event.occurred_at), (Verb::Other, "made", None));
     assert_eq!(activity.object.as_ref().map(|object| object.r#type.as_str()), Some("new"));
@@ -97,9 +106,9 @@ fn an_unknown_kind_is_kept_whole_with_what_is_known_of_it() {
 fn an_absurd_time_is_none_and_never_now() {
     for (time, quality) in [
         (Time::default(), TimeQuality::Missing),
-        (Time::unreadable(), TimeQuality::Absurd),
-        (Time::at(time::from_seconds(0)), TimeQuality::Absurd),
-        (Time::at(time::from_seconds(1_767_600_000 + 90_000)), TimeQuality::Absurd),
+        (unreadable(), TimeQuality::Unreadable),
+        (at_time(time::from_seconds(0)), TimeQuality::Absurd),
+        (at_time(time::from_seconds(1_767_600_000 + 90_000)), TimeQuality::Absurd),
     ] {
         let event = draft(time).typed(&delivery(), &Registrations::default(), Star::default());
         let context = Star::decode(event.payload.as_slice()).unwrap().context.unwrap();
@@ -124,4 +133,16 @@ fn an_account_is_called_as_the_platform_does_or_as_it_is_registered() {
     assert_eq!(named("", &registrations), "Bakery");
     assert_eq!(named("The Bakery", &registrations), "The Bakery");
     assert_eq!(named("", &Registrations::default()), "");
+}
+
+#[test]
+fn the_time_of_sending_stands_in_and_says_so() {
+    let sent = Value::from(1_767_599_999);
+    for time in [Time::default(), unreadable(), at_time(time::from_seconds(0))] {
+        let event = draft(time.reported(Some(&sent))).typed(&delivery(), &Registrations::default(), Star::default());
+        let context = Star::decode(event.payload.as_slice()).unwrap().context.unwrap();
+        let at = Some(time::from_seconds(1_767_599_999));
+        assert_eq!((event.occurred_at, context.occurred_at, context.time_quality()), (at, at, TimeQuality::Reported));
+    }
+    assert_eq!(Time::default().reported(Some(&Value::Null)), Time::default());
 }

@@ -35,30 +35,28 @@ pub trait Kind: common::event::Event {
 /// When an event happened, as far as the platform says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Time {
-    /// Whether the platform sent anything as the time.
-    pub sent: bool,
-    /// What could be read of it.
-    pub time: Option<Timestamp>,
+    /// What the platform sent as the time of what happened, the best first: `None` for what could not be read.
+    pub sent: Vec<Option<Timestamp>>,
+    /// When the platform sent the delivery, where it says that: it stands in where none of `sent` can be.
+    pub reported: Option<Option<Timestamp>>,
 }
 
 impl Time {
-    /// The platform said this.
-    pub fn at(time: Timestamp) -> Self {
-        Self { sent: true, time: Some(time) }
+    /// What the platform said in these members, the best first. Those that are missing or null say nothing.
+    pub fn of<'a>(members: impl IntoIterator<Item = Option<&'a Value>>) -> Self {
+        let said = members.into_iter().flatten().filter(|value| !value.is_null());
+        Self { sent: said.map(time::read).collect(), reported: None }
     }
 
-    /// What the platform said in a member that holds a time in RFC 3339. Where it is missing or null, nothing.
-    pub fn rfc3339(sent: Option<&Value>) -> Self {
-        match sent {
-            None | Some(Value::Null) => Self::default(),
-            Some(Value::String(text)) => time::from_rfc3339(text).map_or_else(Self::unreadable, Self::at),
-            Some(_) => Self::unreadable(),
-        }
+    /// This, in a delivery that was sent at the time that `reported` says.
+    #[must_use]
+    pub fn reported(self, reported: Option<&Value>) -> Self {
+        Self { reported: reported.filter(|value| !value.is_null()).map(time::read), ..self }
     }
 
-    /// The platform said something that is not a time.
-    pub fn unreadable() -> Self {
-        Self { sent: true, time: None }
+    /// Whether it tells this occurrence from others of the same words. A time before 2000 stands for "unknown".
+    pub fn tells_apart(&self) -> bool {
+        self.sent.iter().flatten().any(time::is_plausible)
     }
 }
 

@@ -132,6 +132,7 @@ impl Source for StandardWebhooks {
             let message = format!("the header {ID} is missing: the message has no identity");
             return Parsed::refused(Reason::MissingHeader, message, &delivery.body);
         };
+        let attempt = body::kept_header(delivery, TIMESTAMP).map(Value::from);
         let draft = Draft {
             platform: PLATFORM,
             // The id is signed and names one message, whatever attempt this is.
@@ -140,7 +141,7 @@ impl Source for StandardWebhooks {
             // A sender is one account: the endpoint.
             account_id: String::new(),
             subject: id.to_owned(),
-            time: value.as_object().map_or_else(Time::default, Message::time),
+            time: value.as_object().map_or_else(Time::default, Message::time).reported(attempt.as_ref()),
             sent,
             frame: Frame::default(),
         };
@@ -155,10 +156,10 @@ impl Source for StandardWebhooks {
 
 /// Only the sender knows what its types mean.
 impl Kind for Message {
-    /// Where the payload is of the recommended shape. The timestamp of the header is the time of an attempt, not of what
+    /// Where the payload is of the recommended shape. The timestamp of the header is that of an attempt, not of what
     /// happened.
     fn time(sent: &json::Object) -> Time {
-        Time::rfc3339(sent.get("timestamp"))
+        Time::of([sent.get("timestamp")])
     }
 
     fn activities(&self) -> Vec<Activity> {

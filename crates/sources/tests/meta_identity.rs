@@ -6,11 +6,12 @@ mod meta_delivery;
 
 use std::collections::BTreeSet;
 
+use common::event::v1::{Context, TimeQuality};
 use common::identity::Id;
 use common::registrations::Registrations;
 use meta_delivery::{changes, delivery, like, parse};
 use serde_json::{Value, json};
-use sources::{Parsed, Source as _, Tenants};
+use sources::{Item, Parsed, Source as _, Tenants};
 
 const T: i64 = 1_717_420_800;
 
@@ -113,4 +114,82 @@ fn a_message_and_the_same_on_standby_are_told_apart() {
     let body = |list: &str, time: i64| json!({"object": "page", "entry": [{"id": "1", "time": time, list: [item]}]});
     assert_eq!(ids_of(&body("messaging", T)), ids_of(&body("messaging", T + 1)));
     assert_ne!(ids_of(&body("messaging", T)), ids_of(&body("standby", T)));
+}
+
+/// A change of a thing that was made at `T`, sent `after` seconds later.
+fn done(item: &str, verb: &str, created: i64, words: &str, after: i64) -> Value {
+    let value = json!({
+        "item": item, "verb": verb, "post_id": "108204610000417_7710", "comment_id": "7710_1", "message": words,
+        "created_time": created,
+    });
+    json!({"object": "page", "entry": [{"id": "1", "time": T + after, "changes": [{"field": "feed", "value": value}]}]})
+}
+
+fn one(body: &Value) -> (Id, Context) {
+    let mut delivery = delivery(body.to_string());
+    delivery.received_at = Some("2024-06-06T00:00:00Z".parse().unwrap());
+    let parsed = sources::meta::Meta.parse(&delivery, &Registrations::default());
+    let [Item::Event(event)] = &parsed.items[..] else { panic!("{parsed:?}") };
+    let context = event.activities[0].context.clone().unwrap();
+    assert_eq!(event.occurred_at, context.occurred_at);
+    assert_eq!(event.activities[0].occurred_at, context.occurred_at);
+    (event.id, context)
+}
+
+#[test]
+fn an_edit_that_takes_an_edit_back_is_no_repeat_of_what_was_before() {
+    for item in ["post", "status", "photo", "video", "share", "album", "reaction"] {
+        for steps in [
+            [("edited", "A"), ("edited", "B"), ("edited", "A")],
+            [("hide", ""), ("unhide", ""), ("hide", "")],
+            [("edit", "love"), ("edit", "wow"), ("edit", "love")],
+        ] {
+            // All three have the one time of its making.
+            let all = (1..).zip(steps).map(|(n, (verb, words))| one(&done(item, verb, T, words, n * 60)));
+            let (ids, contexts): (BTreeSet<_>, Vec<_>) = all.unzip();
+            assert_eq!(ids.len(), 3, "{item} {steps:?}");
+            for (n, context) in (1..).zip(contexts) {
+                assert_eq!(context.occurred_at.unwrap().seconds, T + n * 60, "{item} {steps:?}");
+                assert_eq!(context.time_quality(), TimeQuality::Reported);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_its_own_time_is_one_event_whenever_it_is_sent() {
+    for (item, verb) in [
+        ("post", "add"),
+        ("photo", "remove"),
+        ("reaction", "remove"),
+        ("comment", "add"),
+        ("comment", "edited"),
+        ("comment", "hide"),
+        ("comment", "unhide"),
+        ("comment", "remove"),
+    ] {
+        let (first, context) = one(&done(item, verb, T, "A", 1));
+        assert_eq!(context.occurred_at.unwrap().seconds, T, "{item} {verb}");
+        assert_eq!(context.time_quality(), TimeQuality::Sent);
+        // Meta sends it again after 36 hours at the latest.
+        for after in [11, 3600, 36 * 3600] {
+            assert_eq!(one(&done(item, verb, T, "A", after)).0, first, "{item} {verb} {after}");
+        }
+        // The same words at another time are another occurrence.
+        assert_ne!(one(&done(item, verb, T + 1, "A", 1)).0, first, "{item} {verb}");
+        // What is older cannot be of this occurrence.
+        let (late, context) = one(&done(item, verb, T, "A", 36 * 3600 + 1));
+        assert_ne!(late, first, "{item} {verb}");
+        assert_eq!(context.occurred_at.unwrap().seconds, T + 36 * 3600 + 1, "{item} {verb}");
+        assert_eq!(context.time_quality(), TimeQuality::Reported);
+    }
+}
+
+#[test]
+fn an_absurd_time_is_no_time_of_its_own() {
+    for created in [0, 1, 946_684_799, -5] {
+        let (id, context) = one(&done("post", "add", created, "A", 5));
+        assert_ne!(id, one(&done("post", "add", created, "A", 6)).0);
+        assert_eq!((context.occurred_at.unwrap().seconds, context.time_quality()), (T + 5, TimeQuality::Reported));
+    }
 }

@@ -8,19 +8,24 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use common::activity::v1::Verb;
+use common::event::v1::Context;
 use common::raw::v1::Delivery;
 use common::registrations::Registrations;
 use serde_json::Value;
 use sources::{ParsedEvent, Source as _};
 
-#[test]
-fn no_value_of_any_delivery_is_lost() {
-    #[allow(clippy::disallowed_methods, reason = "a test is told where its data is by the environment")]
+#[allow(clippy::disallowed_methods, reason = "a test is told where its data is by the environment")]
+fn test_data() -> Option<PathBuf> {
     let Ok(folder) = std::env::var("WEIR_TEST_DATA") else {
         println!("skipped: WEIR_TEST_DATA is not set");
-        return;
+        return None;
     };
-    let root = PathBuf::from(folder).join("meta_webhooks");
+    Some(PathBuf::from(folder).join("meta_webhooks"))
+}
+
+#[test]
+fn no_value_of_any_delivery_is_lost() {
+    let Some(root) = test_data() else { return };
     let mut topics: BTreeMap<String, usize> = BTreeMap::new();
     let mut deliveries = 0;
     for folder in ["instagram", "webhooks", "whatsapp"] {
@@ -71,6 +76,58 @@ fn no_value_of_any_delivery_is_lost() {
     // What is of a kind that Weir knows is typed; the rest is of users, permissions and unknown fields.
     assert_eq!(topics.get("events.facebook.other"), Some(&11), "{topics:#?}");
     assert_eq!(topics.get("events.instagram.other"), None, "{topics:#?}");
+}
+
+/// Of what the real deliveries say `created_time` of: by the time of sending beside it, as far as that is theirs too.
+#[test]
+fn the_time_is_that_of_this_occurrence() {
+    let Some(root) = test_data() else { return };
+    let mut qualities: BTreeMap<String, usize> = BTreeMap::new();
+    let mut of = BTreeMap::new();
+    for folder in ["instagram", "webhooks", "whatsapp"] {
+        for file in std::fs::read_dir(root.join(folder)).unwrap() {
+            let file = file.unwrap().path();
+            let delivery = delivery(std::fs::read(&file).unwrap());
+            for event in sources::meta::Meta.parse(&delivery, &Registrations::default()).events() {
+                let message = leaves::decode(event);
+                let context = message.get_field_by_name("context").unwrap();
+                let context: Context = context.as_message().unwrap().transcode_to().unwrap();
+                let quality = context.time_quality().as_str_name().trim_start_matches("TIME_QUALITY_").to_owned();
+                let name = file.file_stem().unwrap().to_str().unwrap().to_owned();
+                let time = context.occurred_at.map(|time| time.seconds);
+                *qualities.entry(quality.clone()).or_default() += 1;
+                of.insert(name, (time, quality));
+            }
+        }
+    }
+    // Whatever Meta sent has a time.
+    let all: Vec<_> = qualities.iter().map(|(quality, count)| (quality.as_str(), *count)).collect();
+    assert_eq!(all, [("REPORTED", 36), ("SENT", 79)]);
+    for (name, time, quality) in [
+        // Both are of one photo.
+        ("feed-photo-add-message", 1_448_555_796, "SENT"),
+        ("feed-photo-remove-25", 1_448_555_879, "SENT"),
+        // All three are of one comment.
+        ("feed-comment-edited-25", 1_448_555_737, "SENT"),
+        ("feed-comment-edited-with-video", 1_448_555_737, "SENT"),
+        ("feed-comment-unhide", 1_467_894_562, "SENT"),
+        ("feed-like-remove-25", 1_450_701_322, "SENT"),
+        ("feed-event-add", 1_502_232_487, "SENT"),
+        ("leadgen", 1_485_964_825, "SENT"),
+        // `created_time` is hours, minutes and seconds before it was sent: of the making.
+        ("feed-video-hide", 1_549_034_772, "REPORTED"),
+        ("feed-photo-edited", 1_467_890_039, "REPORTED"),
+        ("feed-status-edited-photos", 1_451_949_440, "REPORTED"),
+        ("ratings-reaction-edit", 1_489_617_899, "REPORTED"),
+        ("unknown-change-value", 1_452_107_389, "REPORTED"),
+        // There is none.
+        ("feed-post-hide", 1_467_890_409, "REPORTED"),
+        ("wh-mentions", 1_519_399_310, "REPORTED"),
+        ("messaging-delivery-basic", 1_458_668_856, "REPORTED"),
+        ("user-email", 1_505_485_762, "REPORTED"),
+    ] {
+        assert_eq!(of[name], (Some(time), quality.to_owned()), "{name}");
+    }
 }
 
 /// Of a delivery with one event: each leaf of its value stands under the path it was sent under.

@@ -90,15 +90,13 @@ impl Reader<'_> {
         self.unknown(key, value);
     }
 
-    /// A time in the form of RFC 3339.
+    /// A time in any form that platforms send ([`time::read`]).
     pub fn timestamp(&mut self, key: &str, value: Value, field: &mut Option<prost_types::Timestamp>) {
-        if let Value::String(text) = &value {
-            *field = time::from_rfc3339(text);
-            if field.as_ref().is_some_and(|time| time.to_string() == *text) {
-                return;
-            }
+        *field = time::read(&value);
+        let printed = field.as_ref().map(ToString::to_string);
+        if printed.is_none() || value.as_str() != printed.as_deref() {
+            self.unknown(key, value);
         }
-        self.unknown(key, value);
     }
 
     /// An object with a schema.
@@ -152,6 +150,8 @@ impl Reader<'_> {
         mut take: impl FnMut(&mut Self, &str, Value, &mut Vec<T>),
     ) {
         match value {
+            // A field cannot say that a list was there and had nothing in it.
+            Value::Array(items) if items.is_empty() => self.unknown(key, Value::Array(items)),
             Value::Array(items) => self.below(key, |reader| {
                 for (index, item) in items.into_iter().enumerate() {
                     take(reader, &index.to_string(), item, field);

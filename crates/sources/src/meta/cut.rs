@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use common::json::Value;
 use serde_json::value::RawValue;
 
-use super::account;
+use super::{account, time};
 use crate::body::string;
 
 /// Members of an object by name, each as its text. The last of a name counts.
@@ -99,6 +99,8 @@ pub(super) struct Entry<'a> {
     id: &'a RawValue,
     /// When it was sent, where that is short and not null.
     pub(super) time: Option<&'a RawValue>,
+    /// What that says.
+    pub(super) sent_at: Option<Value>,
     uid: Option<&'a RawValue>,
     /// All else.
     rest: Texts<'a>,
@@ -111,12 +113,12 @@ impl<'a> Entry<'a> {
         let account = account::of_entry(id)?;
         let time = take_short(&mut members, "time");
         let uid = take_short(&mut members, "uid");
-        Some(Self { account, id, time, uid, rest: members })
+        Some(Self { account, id, time, sent_at: time::of_entry(time), uid, rest: members })
     }
 
     /// Whether there is something in it beside its head.
     pub(super) fn has_more(&self) -> bool {
-        self.rest.values().any(|value| !matches!(value.get(), "null" | "[]" | "{}"))
+        self.rest.values().any(|value| !is_blank(value.get()))
     }
 
     /// What stood around the next item.
@@ -173,6 +175,12 @@ impl Around<'_> {
 /// The members of an object; `None` where it is none.
 pub(super) fn members(text: &str) -> Option<Texts<'_>> {
     serde_json::from_str(text).ok()
+}
+
+/// Whether a JSON text says nothing: null, or a list or an object with nothing in it.
+pub(super) fn is_blank(text: &str) -> bool {
+    let within = text.strip_prefix(['[', '{']).and_then(|text| text.strip_suffix([']', '}']));
+    text == "null" || within.is_some_and(|within| within.trim_ascii().is_empty())
 }
 
 /// A whole entry within an object that a `Writer` wrote of what stood around it.

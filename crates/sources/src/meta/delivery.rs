@@ -146,8 +146,9 @@ impl<'a> Parser<'a> {
         let mut lists = Vec::new();
         for list in List::LISTS {
             match members.get(list.name()).map(|text| text.get()) {
-                // Null stays among the rest.
-                None | Some("null") => {}
+                None => {}
+                // What holds no items stays among the rest.
+                Some(text) if text.starts_with(['[', 'n']) && cut::is_blank(text) => {}
                 Some(text) => {
                     members.remove(list.name());
                     lists.push((list, text));
@@ -252,11 +253,15 @@ impl<'a> Parser<'a> {
             (None, Some(value)) => kinds::of_other(self.platform, value),
             (_, None) => (None, Time::default()),
         };
+        let time = match change.get("value").and_then(Value::as_object) {
+            Some(value) => time::within_redelivery(time, value, entry.sent_at.as_ref()),
+            None => time,
+        };
         let what = match change.get("value") {
             Some(value) if change.len() == 1 => What::Value(value),
             _ => What::Change(&change),
         };
-        let occurrence = Occurrence { field: &field, what, own_time: time::tells_apart(&time) };
+        let occurrence = Occurrence { field: &field, what, own_time: time.tells_apart() };
         let value = change.get("value").and_then(Value::as_object);
         let action = value.and_then(|value| value.str("verb")).unwrap_or(&field);
         let draft = self.draft(entry, &occurrence, time, subject, (action, value));
@@ -279,7 +284,7 @@ impl<'a> Parser<'a> {
         let (kind, named) = (kinds::of_message(self.platform, &item), item.keys().find(named).cloned());
         let name = kind.and_then(|kind| kind.names.first().copied()).or(named.as_deref()).unwrap_or(field).to_owned();
         let value = Value::Object(item);
-        let occurrence = Occurrence { field, what: What::Value(&value), own_time: time::tells_apart(&time) };
+        let occurrence = Occurrence { field, what: What::Value(&value), own_time: time.tells_apart() };
         let draft = self.draft(entry, &occurrence, time, subject, (&name, value.as_object()));
         match (kind, value) {
             (Some(kind), Value::Object(item)) => self.typed(draft, around, kind, item, None, &Object::new()),
@@ -336,7 +341,7 @@ impl<'a> Parser<'a> {
             index: self.index(),
             account_id: entry.account.clone(),
             subject: subject.unwrap_or_else(|| entry.account.clone()),
-            time,
+            time: time.reported(entry.sent_at.as_ref()),
             sent: self.sent.clone(),
             frame: frame(self.platform, &entry.account, action, value),
         }

@@ -1,7 +1,7 @@
 //! Which occurrence an event is. Meta sends no delivery id, and redelivers for 36 hours, in other batches.
 
 use common::identity::Id;
-use common::json::{Object, Value, canonical};
+use common::json::{Object, Value, by_value, canonical_by_value};
 
 /// What enters an event's identity beside the platform, the endpoint's tenant and the account.
 #[derive(Debug)]
@@ -28,14 +28,15 @@ impl Occurrence<'_> {
     /// its own: else a redelivery would be another event.
     pub(super) fn id(&self, platform: &str, tenant: &str, account: &str, sent: Option<&str>) -> Id {
         let text = match self.what {
-            What::Value(value) => canonical(value),
+            What::Value(value) => canonical_by_value(value),
             What::Change(change) => change.iter().fold(String::from("change"), |text, (key, value)| {
                 // Both are JSON texts, so that no two changes make one text.
-                text + "\n" + &Value::from(key.as_str()).to_string() + &canonical(value)
+                text + "\n" + &Value::from(key.as_str()).to_string() + &canonical_by_value(value)
             }),
         };
+        let sent = sent.filter(|_| !self.own_time).map(by_value);
         let mut parts = vec![account.as_bytes(), self.field.as_bytes(), text.as_bytes()];
-        parts.extend(sent.filter(|_| !self.own_time).map(str::as_bytes));
+        parts.extend(sent.as_deref().map(str::as_bytes));
         Id::of(platform, tenant, &parts)
     }
 }

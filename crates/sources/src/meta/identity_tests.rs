@@ -48,7 +48,18 @@ fn each_field_is_told_from_the_others() {
     assert_ne!(one, id("facebook", "globex", "12", "feed"));
     assert_ne!(one, id("facebook", "acme", "1", "2feed"));
     assert_ne!(one, id("facebook", "acme", "12", "mention"));
-    // A number that is sent differently is not known to be the same.
+    // A text that is a number is not known to be the same.
     assert_ne!(of_value(r#"{"a":1}"#, true, None), of_value(r#"{"a":"1"}"#, true, None));
-    assert_ne!(of_value(r#"{"a":1}"#, true, None), of_value(r#"{"a":1.0}"#, true, None));
+}
+
+#[test]
+fn a_number_is_one_however_it_is_written() {
+    let of = |number: &str| of_value(&format!("{{\"a\":[{{\"b\":{number}}}]}}"), true, None);
+    for (one, same, other) in [("1e-5", "1e-05", "1e-6"), ("0.00001", "1.0E-5", "0.0001"), ("1", "1.0", "1.1")] {
+        assert_eq!(of(one), of(same), "{one}");
+        assert_ne!(of(one), of(other), "{one}");
+    }
+    // Of the time of sending too.
+    assert_eq!(of_value("{}", false, Some("5")), of_value("{}", false, Some("5.0")));
+    assert_ne!(of_value("{}", false, Some("5")), of_value("{}", false, Some("\"5\"")));
 }

@@ -2,54 +2,56 @@
 
 use common::json::{Object, Value};
 use common::time;
-use prost_types::Timestamp;
+use serde_json::value::RawValue;
 
+use crate::body;
 use crate::kind::Time;
 use crate::members::Members as _;
 
-/// The time of a change: `created_time`, or `edited_time` of an edit, in seconds.
+/// For so long Meta sends a delivery again, in seconds.
+const REDELIVERY: i64 = 36 * 3600;
+
+/// The time of a change: `edited_time` of an edit, or `created_time` where that is the time of this occurrence.
 pub(super) fn of_change(value: &Object) -> Time {
     let is_edit = matches!(value.str("verb"), Some("edit" | "edited" | "update"));
-    let edited = value.get("edited_time").filter(|_| is_edit).map(|sent| read(sent, time::from_seconds));
-    match edited {
-        Some(time) if tells_apart(&time) => time,
-        _ => member(value, "created_time", time::from_seconds),
-    }
+    let edited = value.get("edited_time").filter(|_| is_edit);
+    Time::of([edited, value.get("created_time").filter(|_| names_the_occurrence(value))])
 }
 
-/// The time of an item of `messaging` or `standby`: `timestamp`, in milliseconds.
+/// Whether `created_time` is when this happened, and not when that was made to which it happened.
+///
+/// What is added is made by it, and real deliveries have the time of going in it too, of what is removed. Of what
+/// is edited, hidden or shown they have the time at which the post, the video or the reaction was made. A comment alone
+/// has a new one with whatever happens to it. What other verbs mean by it nobody knows: in doubt two events stay two.
+fn names_the_occurrence(value: &Object) -> bool {
+    let is_comment = || value.str("item").is_some_and(|item| item.eq_ignore_ascii_case("comment"));
+    matches!(value.str("verb"), None | Some("add" | "remove" | "delete")) || is_comment()
+}
+
+/// The time of an item of `messaging` or `standby`: `timestamp`.
 pub(super) fn of_message(item: &Object) -> Time {
-    member(item, "timestamp", time::from_millis)
+    Time::of([item.get("timestamp")])
 }
 
-/// The time of a change of WhatsApp: the `timestamp` of what is in it, in seconds.
+/// The time of a change of WhatsApp: the `timestamp` of what is in it.
 pub(super) fn of_whatsapp(value: &Object) -> Time {
     let first = |list: &&str| value.list(list).first()?.as_object();
     let inner = ["messages", "statuses", "groups", "message_echoes", "user_id_update"].iter().find_map(first);
-    match inner.map(|inner| member(inner, "timestamp", time::from_seconds)) {
-        Some(time) if time.sent => time,
-        _ => member(value, "timestamp", time::from_seconds),
+    Time::of([inner.and_then(|inner| inner.get("timestamp")), value.get("timestamp")])
+}
+
+/// The time of a change without what cannot be its time: a `created_time` of before all that may still be delivered at the
+/// time of sending is of something else, whatever the verb.
+pub(super) fn within_redelivery(mut time: Time, value: &Object, sent_at: Option<&Value>) -> Time {
+    if let Some(sent_at) = sent_at.and_then(time::read).filter(|_| value.contains_key("created_time")) {
+        time.sent.retain(|time| time.is_none_or(|time| time.seconds >= sent_at.seconds.saturating_sub(REDELIVERY)));
     }
+    time
 }
 
-/// Whether a time tells this occurrence from others of the same words, so that the time of sending need not enter the
-/// identity. 0 and below stand for "unknown".
-pub(super) fn tells_apart(time: &Time) -> bool {
-    time.time.as_ref().is_some_and(|time| time.seconds > 0)
-}
-
-fn member(object: &Object, name: &str, from: fn(i64) -> Timestamp) -> Time {
-    object.get(name).map_or_else(Time::default, |sent| read(sent, from))
-}
-
-fn read(sent: &Value, from: fn(i64) -> Timestamp) -> Time {
-    let time = match sent {
-        Value::Null => return Time::default(),
-        Value::Number(number) => number.as_i64().map(from),
-        Value::String(text) => text.parse().ok().map(from).or_else(|| time::from_rfc3339(text)),
-        _ => None,
-    };
-    time.map_or_else(Time::unreadable, Time::at)
+/// When an entry was sent, in seconds, or in milliseconds with conversations.
+pub(super) fn of_entry(time: Option<&RawValue>) -> Option<Value> {
+    time.and_then(|time| body::value(time.get().as_bytes()).ok())
 }
 
 #[cfg(test)]

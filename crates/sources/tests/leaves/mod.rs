@@ -12,26 +12,27 @@ use sources::ParsedEvent;
 /// Leaf values by their text, each with how often it is there.
 pub(crate) type Leaves = BTreeMap<String, usize>;
 
-/// The text of a leaf; `None` for lists and objects.
+/// The text of a leaf: a scalar, or a list or an object that is empty. `None` for other lists and objects.
 pub(crate) fn text(value: &Value) -> Option<String> {
     match value {
         Value::Null => Some("null".to_owned()),
         Value::Bool(boolean) => Some(boolean.to_string()),
         Value::Number(number) => Some(number.to_string()),
         Value::String(string) => Some(string.clone()),
-        Value::Array(_) | Value::Object(_) => None,
+        Value::Array(items) => items.is_empty().then(|| "[]".to_owned()),
+        Value::Object(members) => members.is_empty().then(|| "{}".to_owned()),
     }
 }
 
 /// Every leaf of `value` with its JSON Pointer, below `path`.
 pub(crate) fn paths(path: &str, value: &Value, found: &mut Vec<(String, String)>) {
     match value {
-        Value::Array(items) => {
+        Value::Array(items) if !items.is_empty() => {
             for (index, item) in items.iter().enumerate() {
                 paths(&format!("{path}/{index}"), item, found);
             }
         }
-        Value::Object(members) => {
+        Value::Object(members) if !members.is_empty() => {
             for (key, item) in members {
                 paths(&format!("{path}/{}", key.replace('~', "~0").replace('/', "~1")), item, found);
             }
@@ -138,6 +139,10 @@ fn paths_of_value(path: &str, value: &prost_reflect::Value, found: &mut Vec<(Str
             message.transcode_to::<prost_types::Timestamp>().unwrap().to_string()
         }
         Typed::Message(message) => {
+            // What is there and has no field set: an empty object, or one of which nothing fits.
+            if message.fields().next().is_none() {
+                found.push((path.to_owned(), "{}".to_owned()));
+            }
             for (field, value) in message.fields() {
                 paths_of_value(&format!("{path}/{}", key_of(&field)), value, found);
             }

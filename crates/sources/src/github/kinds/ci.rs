@@ -38,7 +38,7 @@ impl Kind for proto::WorkflowRun {
 
     times! {
         // A run is made once; each of its attempts starts.
-        "requested" => "workflow_run.run_started_at" "workflow_run.created_at",
+        "requested" => "workflow_run.run_started_at" "workflow_run.created_at" "workflow_run.updated_at",
         _ => "workflow_run.updated_at",
     }
 
@@ -154,7 +154,7 @@ impl Kind for proto::CheckSuite {
     key!("commit", "check_suite.head_sha");
 
     times! {
-        "requested" => "check_suite.created_at",
+        "requested" => "check_suite.created_at" "check_suite.updated_at",
         _ => "check_suite.updated_at",
     }
 
@@ -203,7 +203,7 @@ impl Kind for proto::Deployment {
     key!("deployment", "deployment.id");
 
     times! {
-        _ => "deployment.created_at",
+        _ => "deployment.created_at" "deployment.updated_at",
     }
 
     fn activities(&self) -> Vec<Activity> {
@@ -225,7 +225,7 @@ impl Kind for proto::DeploymentStatus {
     key!("deployment", "deployment.id");
 
     times! {
-        _ => "deployment_status.created_at",
+        _ => "deployment_status.created_at" "deployment_status.updated_at",
     }
 
     fn activities(&self) -> Vec<Activity> {

@@ -101,7 +101,7 @@ impl Kind for proto::CommitComment {
     key!("commit", "comment.commit_id");
 
     times! {
-        "created" => "comment.created_at",
+        "created" => "comment.created_at" "comment.updated_at",
         _ => "comment.updated_at",
     }
 

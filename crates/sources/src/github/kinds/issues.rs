@@ -11,7 +11,7 @@ impl Kind for proto::Issues {
     key!("issue", "issue.number");
 
     times! {
-        "opened" => "issue.created_at",
+        "opened" => "issue.created_at" "issue.updated_at",
         "closed" => "issue.closed_at" "issue.updated_at",
         _ => "issue.updated_at",
     }
@@ -32,7 +32,7 @@ impl Kind for proto::IssueComment {
     key!("issue", "issue.number");
 
     times! {
-        "created" => "comment.created_at",
+        "created" => "comment.created_at" "comment.updated_at",
         _ => "comment.updated_at",
     }
 
@@ -69,7 +69,7 @@ impl Kind for proto::Milestone {
     key!("milestone", "milestone.number");
 
     times! {
-        "created" => "milestone.created_at",
+        "created" => "milestone.created_at" "milestone.updated_at",
         "closed" => "milestone.closed_at" "milestone.updated_at",
         _ => "milestone.updated_at",
     }
@@ -111,7 +111,7 @@ impl Kind for proto::Discussion {
     key!("discussion", "discussion.number");
 
     times! {
-        "created" => "discussion.created_at",
+        "created" => "discussion.created_at" "discussion.updated_at",
         "answered" => "discussion.answer_chosen_at" "discussion.updated_at",
         _ => "discussion.updated_at",
     }
@@ -132,7 +132,7 @@ impl Kind for proto::DiscussionComment {
     key!("discussion", "discussion.number");
 
     times! {
-        "created" => "comment.created_at",
+        "created" => "comment.created_at" "comment.updated_at",
         _ => "comment.updated_at",
     }
 

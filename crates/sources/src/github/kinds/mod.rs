@@ -6,7 +6,6 @@
 use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1::{self as proto, RepositoryInfo, UserInfo};
 use common::json::{self, Value};
-use common::time::{from_rfc3339, from_seconds};
 
 use self::objects::{actor, repository};
 use crate::entry::Entry;
@@ -72,7 +71,7 @@ fn key(sent: &json::Object, account: &str, what: &str, path: &str) -> Option<Str
     }
 }
 
-/// When it happened: the first of these members that is there, by the action. Where the payload has no time that belongs
+/// When it happened: what stands in these members, the best first, by the action. Where the payload has no time that belongs
 /// to what was done, it is missing: the time at which a comment was last changed is not the time at which it was deleted.
 fn time(sent: &json::Object, places: fn(&str) -> &'static [&'static str]) -> Time {
     let places: &[&str] = match sent.get("action").and_then(Value::as_str).unwrap_or_default() {
@@ -80,14 +79,7 @@ fn time(sent: &json::Object, places: fn(&str) -> &'static [&'static str]) -> Tim
         "deleted" | "removed" => &[],
         action => places(action),
     };
-    // RFC 3339, or seconds since 1970.
-    let time = match places.iter().find_map(|path| at(sent, path)) {
-        None => return Time::default(),
-        Some(Value::String(text)) => from_rfc3339(text),
-        Some(Value::Number(number)) => number.as_i64().map(from_seconds),
-        Some(_) => None,
-    };
-    time.map_or_else(Time::unreadable, Time::at)
+    Time::of(places.iter().map(|path| at(sent, path)))
 }
 
 /// A member by its path; `None` where it is null.

@@ -31,7 +31,7 @@ impl Kind for proto::PullRequest {
     key!("issue", "pull_request.number");
 
     times! {
-        "opened" => "pull_request.created_at",
+        "opened" => "pull_request.created_at" "pull_request.updated_at",
         "closed" => "pull_request.merged_at" "pull_request.closed_at" "pull_request.updated_at",
         _ => "pull_request.updated_at",
     }
@@ -62,7 +62,7 @@ impl Kind for proto::PullRequestReview {
     key!("issue", "pull_request.number");
 
     times! {
-        "submitted" => "review.submitted_at",
+        "submitted" => "review.submitted_at" "pull_request.updated_at",
         _ => "review.updated_at" "pull_request.updated_at",
     }
 
@@ -93,7 +93,7 @@ impl Kind for proto::PullRequestReviewComment {
     key!("issue", "pull_request.number");
 
     times! {
-        "created" => "comment.created_at",
+        "created" => "comment.created_at" "comment.updated_at",
         _ => "comment.updated_at",
     }
 

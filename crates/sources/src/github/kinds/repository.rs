@@ -27,7 +27,7 @@ fn to_repository(sender: &Option<proto::UserInfo>, about: &Option<proto::Reposit
 
 impl Kind for proto::Repository {
     times! {
-        "created" => "repository.created_at",
+        "created" => "repository.created_at" "repository.updated_at",
         _ => "repository.updated_at",
     }
 
@@ -258,7 +258,7 @@ fn only(repositories: &[proto::RepositoryRef]) -> Option<Object> {
 
 impl Kind for proto::Installation {
     times! {
-        "created" => "installation.created_at",
+        "created" => "installation.created_at" "installation.updated_at",
         "suspend" => "installation.suspended_at" "installation.updated_at",
         _ => "installation.updated_at",
     }

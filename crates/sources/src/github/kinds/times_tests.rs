@@ -1,8 +1,18 @@
 use super::*;
 
-fn time_of(kind: &str, json: &str) -> (bool, Option<String>) {
+use common::event::v1::TimeQuality;
+
+/// Of an event that is delivered in 2026.
+fn judged(kind: &str, json: &str) -> (Option<String>, TimeQuality) {
     let time = (named(kind).unwrap().time)(&serde_json::from_str(json).unwrap());
-    (time.sent, time.time.map(|time| time.to_string()))
+    let (time, quality) = common::time::judge(&time.sent, time.reported, &common::time::from_seconds(1_790_000_000));
+    (time.map(|time| time.to_string()), quality)
+}
+
+/// Whether anything was sent as the time, and what could be read of it.
+fn time_of(kind: &str, json: &str) -> (bool, Option<String>) {
+    let (time, quality) = judged(kind, json);
+    (quality != TimeQuality::Missing, time)
 }
 
 #[test]
@@ -26,8 +36,39 @@ fn numbers_are_seconds_and_the_second_best_is_taken_where_the_best_is_null() {
 
 #[test]
 fn what_is_not_a_time_is_sent_but_unreadable() {
-    for value in ["\"soon\"", "\"\"", "1.5", "1e99", "true", "[]", "{}"] {
-        assert_eq!(time_of("fork", &format!("{{\"forkee\":{{\"created_at\":{value}}}}}")), (true, None), "{value}");
+    for (value, quality) in [
+        ("\"soon\"", TimeQuality::Unreadable),
+        ("\"\"", TimeQuality::Unreadable),
+        ("1e99", TimeQuality::Unreadable),
+        ("true", TimeQuality::Unreadable),
+        ("[]", TimeQuality::Unreadable),
+        ("{}", TimeQuality::Unreadable),
+        ("1.5", TimeQuality::Absurd),
+        ("\"0001-01-01T00:00:00Z\"", TimeQuality::Absurd),
+        ("null", TimeQuality::Missing),
+    ] {
+        let json = format!("{{\"forkee\":{{\"created_at\":{value}}}}}");
+        assert_eq!(judged("fork", &json), (None, quality), "{value}");
+    }
+}
+
+#[test]
+fn an_absurd_time_does_not_hide_a_good_one() {
+    for (kind, what, action, best) in [
+        ("issues", "issue", "opened", "created_at"),
+        ("issues", "issue", "closed", "closed_at"),
+        ("pull_request", "pull_request", "closed", "merged_at"),
+        ("issue_comment", "comment", "created", "created_at"),
+        ("workflow_run", "workflow_run", "requested", "run_started_at"),
+        ("discussion", "discussion", "answered", "answer_chosen_at"),
+        ("installation", "installation", "suspend", "suspended_at"),
+    ] {
+        for bad in ["\"0001-01-01T00:00:00Z\"", "0", "\"soon\"", "\"9999-12-31T23:59:59Z\""] {
+            let times = format!("\"{best}\":{bad},\"updated_at\":\"2026-01-02T00:00:00Z\"");
+            let json = format!("{{\"action\":\"{action}\",\"{what}\":{{{times}}}}}");
+            let good = (Some("2026-01-02T00:00:00Z".to_owned()), TimeQuality::Sent);
+            assert_eq!(judged(kind, &json), good, "{kind} {action} {bad}");
+        }
     }
 }
 
