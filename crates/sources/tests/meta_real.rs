@@ -15,6 +15,7 @@ use serde_json::Value;
 use sources::{ParsedEvent, Source as _};
 
 #[allow(clippy::disallowed_methods, reason = "a test is told where its data is by the environment")]
+#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn test_data() -> Option<PathBuf> {
     let Ok(folder) = std::env::var("WEIR_TEST_DATA") else {
         println!("skipped: WEIR_TEST_DATA is not set");

@@ -25,6 +25,8 @@ pub fn canonical_by_value(value: &Value) -> String {
 
 fn write(value: &Value, text: &mut String) {
     match value {
+        // Most are whole, and in the one form already.
+        Value::Number(number) if number.as_i64().is_some_and(|whole| whole != 0) => text.push_str(number.as_str()),
         Value::Number(number) => text.push_str(&by_value(number.as_str())),
         Value::Array(items) => {
             text.push('[');
