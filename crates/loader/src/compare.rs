@@ -140,19 +140,17 @@ impl Comparison {
 async fn files(lake: &Lake, name: &str) -> Result<Days, Error> {
     let table = Table::open(lake, name).await?;
     let mut days = Days::new();
-    for file in table.snapshot()?.log_data().iter() {
-        let day = file.partition_values_map().remove(columns::DAY).flatten().unwrap_or_default();
-        let bytes = u64::try_from(file.size()).unwrap_or(0);
-        let input = Input { path: table.path_of(&file.path()), bytes };
-        let rows = match file.num_records() {
-            Some(rows) => rows as u64,
+    for file in table.files().await? {
+        let input = Input { path: table.path_of(&file.path), bytes: file.bytes };
+        let rows = match file.rows {
+            Some(rows) => rows,
             // Another writer left no statistics.
-            None => Footer::read(&lake.store(), &input.path, bytes)
+            None => Footer::read(&lake.store(), &input.path, file.bytes)
                 .await
                 .map_err(|error| Error::File { table: name.to_owned(), error })?
                 .rows(),
         };
-        days.entry(day).or_default().push((input, rows));
+        days.entry(file.day().to_owned()).or_default().push((input, rows));
     }
     Ok(days)
 }

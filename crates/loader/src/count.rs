@@ -33,20 +33,18 @@ async fn of(lake: &Lake, name: &str) -> Result<Count, Error> {
     let table = Table::open(lake, name).await?;
     let mut count = Count { version: table.version().unwrap_or(0), ..Count::default() };
     let mut days: BTreeMap<String, u64> = BTreeMap::new();
-    for file in table.snapshot()?.log_data().iter() {
-        let rows = match file.num_records() {
-            Some(rows) => rows as u64,
+    for file in table.files().await? {
+        let rows = match file.rows {
+            Some(rows) => rows,
             // Another writer left no statistics.
             None => {
-                let bytes = u64::try_from(file.size()).unwrap_or(0);
-                let footer = Footer::read(&lake.store(), &table.path_of(&file.path()), bytes).await;
+                let footer = Footer::read(&lake.store(), &table.path_of(&file.path), file.bytes).await;
                 footer.map_err(|error| Error::File { table: name.to_owned(), error })?.rows()
             }
         };
         count.rows += rows;
         count.files += 1;
-        let day = file.partition_values_map().remove(lake::columns::DAY).flatten().unwrap_or_default();
-        *days.entry(day).or_default() += rows;
+        *days.entry(file.day().to_owned()).or_default() += rows;
     }
     count.days = days.into_iter().collect();
     Ok(count)

@@ -45,11 +45,10 @@ pub async fn find(
 async fn of(lake: &Lake, name: &str, column: &str, value: &str, day: Option<&str>) -> Result<Vec<Value>, Error> {
     let table = Table::open(lake, name).await?;
     let mut files = Vec::new();
-    for file in table.snapshot()?.log_data().iter() {
-        let of_day = file.partition_values_map().remove(lake::columns::DAY).flatten().unwrap_or_default();
+    for file in table.files().await? {
+        let of_day = file.day().to_owned();
         if day.is_none_or(|day| day == of_day) {
-            let bytes = u64::try_from(file.size()).unwrap_or(0);
-            files.push((of_day, Input { path: table.path_of(&file.path()), bytes }));
+            files.push((of_day, Input { path: table.path_of(&file.path), bytes: file.bytes }));
         }
     }
     files.sort_by(|(a, _), (b, _)| b.cmp(a));

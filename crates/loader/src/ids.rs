@@ -42,11 +42,9 @@ impl Ids {
         // A day in the table is that of the acceptance.
         let [first, last] = [received.0, received.1.saturating_sub(1)].map(day);
         let mut files = Vec::new();
-        for file in table.snapshot()?.log_data().iter() {
-            let day = file.partition_values_map().remove(columns::DAY).flatten().unwrap_or_default();
-            if (first.as_str()..=last.as_str()).contains(&day.as_str()) {
-                let bytes = u64::try_from(file.size()).unwrap_or(0);
-                files.push(Input { path: table.path_of(&file.path()), bytes });
+        for file in table.files().await? {
+            if (first.as_str()..=last.as_str()).contains(&file.day()) {
+                files.push(Input { path: table.path_of(&file.path), bytes: file.bytes });
             }
         }
         Ok(Self { name: name.to_owned(), store: lake.store(), files: files.into_iter(), received, open: None })

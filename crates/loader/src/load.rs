@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{Ack, Bus};
+use futures_util::{StreamExt as _, stream};
+use object_store::ObjectStore;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt as _};
 use service::{Taken, What};
 use tracing::Span;
 
@@ -19,6 +20,7 @@ use crate::request::Request;
 use crate::schema;
 use crate::table::{Commit, Error, Outcome, Table};
 
+mod merge;
 mod plan;
 
 use plan::{Bad, Part, Planned};
@@ -55,8 +57,8 @@ pub(crate) struct Loading {
     pub(crate) ends: Ends,
     /// What lies beyond the ends of its partitions.
     pub(crate) beyond: Beyond,
-    /// The version at which the last checkpoint was due.
-    pub(crate) checkpointed: Option<u64>,
+    /// The version at which a checkpoint was last tried.
+    pub(crate) checkpoint_tried: Option<u64>,
 }
 
 /// How a round ended.
@@ -75,7 +77,7 @@ pub(crate) struct Round {
 impl Loading {
     pub(crate) fn of(table: Table, bus: &Bus) -> Self {
         let (queue, begins, beyond) = (Vec::new(), BTreeMap::new(), Beyond::new());
-        Self { table, queue, begins, ends: Ends::of(bus), beyond, checkpointed: None }
+        Self { table, queue, begins, ends: Ends::of(bus), beyond, checkpoint_tried: None }
     }
 
     /// Commits what can be committed, and acknowledges it.
@@ -105,8 +107,8 @@ impl Loading {
                 Planned::Ready(plan) => plan,
                 Planned::Nothing => return Ok(self.settle(decisions, &[], Round::default())),
                 Planned::Bad(bad) => {
-                    self.remove(store, &bad.made).await;
-                    self.exclude(bad);
+                    let made = self.exclude(bad);
+                    self.remove(store, made).await;
                     // Another loader may have loaded it meanwhile, and removed what it replaced.
                     self.table.refresh().await?;
                     continue;
@@ -130,7 +132,8 @@ impl Loading {
                 if let Err(error) = self.table.refresh().await {
                     tracing::debug!(%error, "reading the table after a commit failed, retrying in the next round");
                 }
-                self.remove(store, &plan.replaced).await;
+                self.remove(store, plan.merged).await;
+                self.remove_unless_used(store, &plan.replaced).await;
                 let rows = plan.parts.iter().map(|part| part.rows).sum();
                 let round = Round { version: Some(version), requests: plan.parts.len(), rows, received: plan.received };
                 return Ok(self.settle(decisions, &plan.parts, round));
@@ -138,7 +141,7 @@ impl Loading {
             tracing::info!(table = self.table.name, version, "the commit is not in the table, retrying");
             if matches!(outcome, Outcome::Taken) {
                 // Whereas a commit of which nobody knows may yet come to be, and needs its files.
-                self.remove(store, &plan.made).await;
+                self.remove(store, plan.made).await;
             }
             self.table.refresh().await?;
         }
@@ -146,9 +149,12 @@ impl Loading {
     }
 
     /// Writes a checkpoint where one is due: others commit as well, so that no version may be counted on.
-    pub(crate) async fn checkpoint(&mut self, version: u64, (every, keep): (u64, u64)) -> Result<(), Error> {
-        let due = version / every;
-        if self.checkpointed.replace(due).is_some_and(|before| before < due) {
+    pub(crate) async fn checkpoint(&mut self, (every, keep): (u64, u64)) -> Result<(), Error> {
+        let Some(version) = self.table.version() else { return Ok(()) };
+        // One that failed is not tried again with each commit.
+        let tried = self.checkpoint_tried.is_some_and(|tried| version.saturating_sub(tried) < every);
+        if !tried && log::due(version, self.table.checkpointed(), every, keep) {
+            self.checkpoint_tried = Some(version);
             log::checkpoint(&self.table, keep).await?;
         }
         Ok(())
@@ -317,8 +323,8 @@ impl Loading {
         empty.collect()
     }
 
-    /// Its request waits, or goes in without it if that is accepted.
-    fn exclude(&mut self, bad: Bad) {
+    /// Its request waits, or goes in without it if that is accepted. The files that were made by then.
+    fn exclude(&mut self, bad: Bad) -> Vec<Path> {
         let waiting = &mut self.queue[bad.n];
         match &mut waiting.check {
             FileCheck::Usable(files) if waiting.accepted => {
@@ -331,6 +337,7 @@ impl Loading {
             }
             check => *check = FileCheck::Unusable(bad.problem),
         }
+        bad.made
     }
 
     /// Counts and acknowledges what is loaded, and leaves what waits.
@@ -359,16 +366,22 @@ impl Loading {
     }
 
     /// Removes files that nothing needs any more. What is left here is for the vacuum.
-    async fn remove(&self, store: &Arc<dyn ObjectStore>, paths: &[Path]) {
+    async fn remove(&self, store: &Arc<dyn ObjectStore>, paths: Vec<Path>) {
+        let mut removing = store.delete_stream(stream::iter(paths.into_iter().map(Ok)).boxed());
+        while let Some(removed) = removing.next().await {
+            if let Err(error) = removed {
+                tracing::debug!(%error, "deleting an unneeded file failed, it is left to the vacuum");
+            }
+        }
+    }
+
+    /// Removes files that may be part of the table: a request can name one that another has loaded.
+    async fn remove_unless_used(&self, store: &Arc<dyn ObjectStore>, paths: &[Path]) {
         if paths.is_empty() {
             return;
         }
-        let Ok(snapshot) = self.table.snapshot() else { return };
-        let in_use: BTreeSet<Path> = snapshot.log_data().iter().map(|file| self.table.path_of(&file.path())).collect();
-        for path in paths.iter().filter(|path| !in_use.contains(path)) {
-            if let Err(error) = store.delete(path).await {
-                tracing::debug!(%error, %path, "deleting an unneeded file failed, it is left to the vacuum");
-            }
-        }
+        let Ok(files) = self.table.files().await else { return };
+        let used: BTreeSet<Path> = files.iter().map(|file| self.table.path_of(&file.path)).collect();
+        self.remove(store, paths.iter().filter(|path| !used.contains(path)).cloned().collect()).await;
     }
 }

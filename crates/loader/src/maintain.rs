@@ -21,18 +21,32 @@ pub async fn tables(lake: &LakeSettings) -> anyhow::Result<Vec<String>> {
 }
 
 pub(crate) async fn listed(lake: &Lake) -> anyhow::Result<Vec<String>> {
-    let folders = lake.store().list_with_delimiter(None).await;
-    let folders = folders.with_context(|| format!("cannot list {}", lake.root()))?;
     let mut tables = Vec::new();
-    for folder in folders.common_prefixes {
-        let Some(name) = folder.filename().filter(|name| !name.starts_with(['.', '_'])) else { continue };
-        match Table::open(lake, name).await {
-            Ok(_) => tables.push(name.to_owned()),
+    for name in folders(lake).await? {
+        match Table::open(lake, &name).await {
+            Ok(_) => tables.push(name),
             // A folder of something else.
             Err(Error::NoTable { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    tables.sort_unstable();
     Ok(tables)
 }
+
+/// What may be tables, in their order.
+pub(crate) async fn folders(lake: &Lake) -> anyhow::Result<Vec<String>> {
+    let folders = lake.store().list_with_delimiter(None).await;
+    let folders = folders.with_context(|| format!("cannot list {}", lake.root()))?.common_prefixes;
+    let mut names: Vec<String> = folders
+        .iter()
+        .filter_map(|folder| folder.filename())
+        .filter(|name| !name.starts_with(['.', '_']))
+        .map(ToOwned::to_owned)
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[cfg(test)]
+#[path = "maintain/cost_tests.rs"]
+mod cost_tests;

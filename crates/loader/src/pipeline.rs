@@ -178,7 +178,7 @@ impl Pipeline {
                     if let Some(version) = round.version {
                         self.loaded = Instant::now();
                         told(&loading.table.name, version, &round, &self.counts, started);
-                        if let Err(error) = loading.checkpoint(version, log).await {
+                        if let Err(error) = loading.checkpoint(log).await {
                             self.checks.upkeep(Err(format!("writing a checkpoint failed: {error}")));
                         }
                     }

@@ -1,5 +1,7 @@
 //! When tables are compacted and vacuumed.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -10,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 use crate::LoaderSettings;
 use crate::clock::now_ms;
 use crate::health::Checks;
-use crate::maintain::{compact, listed, vacuum};
+use crate::maintain::compact::Compactor;
+use crate::maintain::{Compacted, folders, listed, vacuum};
 use crate::pipeline::Wanted;
+use crate::table::Error;
 
 /// After the start, so that a process that starts again and again does not begin with it each time.
 const FIRST: Duration = Duration::from_secs(300);
@@ -41,24 +45,44 @@ impl Schedule {
         };
         let mut compact = ticks(self.settings.compact.interval_ms);
         let mut vacuum = ticks(self.settings.vacuum.interval_ms);
+        let mut compactors = BTreeMap::new();
         loop {
             let outcome = tokio::select! {
-                _ = compact.tick() => self.compact().await,
+                _ = compact.tick() => self.compact(&mut compactors).await,
                 _ = vacuum.tick() => self.vacuum().await,
             };
             self.checks.upkeep(outcome);
         }
     }
 
-    async fn compact(&self) -> Result<String, String> {
+    /// Compacts every table. What is known of them stays from one run to the next.
+    async fn compact(&self, known: &mut BTreeMap<String, Compactor>) -> Result<String, String> {
         let (mut before, mut after) = (0, 0);
-        for table in listed(&self.lake).await.map_err(|error| format!("{error:#}"))? {
-            let done = compact::run(&self.lake, &table, &self.settings.compact, now_ms()).await;
-            let done = done.map_err(|error| format!("compaction failed: {error}"))?;
-            (before, after) = (before + done.files_before, after + done.files_after);
+        let names = folders(&self.lake).await.map_err(|error| format!("{error:#}"))?;
+        known.retain(|name, _| names.contains(name));
+        for name in names {
+            match self.compact_one(&name, known).await {
+                Ok(done) => (before, after) = (before + done.files_before, after + done.files_after),
+                // A folder of something else.
+                Err(Error::NoTable { .. }) => drop(known.remove(&name)),
+                Err(error) => {
+                    known.remove(&name);
+                    return Err(format!("compaction failed: {error}"));
+                }
+            }
         }
-        tracing::info!(before, after, "compacted");
+        if before > 0 {
+            tracing::info!(before, after, "compacted");
+        }
         Ok(format!("compaction merged {before} files into {after}"))
+    }
+
+    async fn compact_one(&self, name: &str, known: &mut BTreeMap<String, Compactor>) -> Result<Compacted, Error> {
+        let compactor = match known.entry(name.to_owned()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Compactor::open(&self.lake, name, &self.settings.compact).await?),
+        };
+        compactor.run(now_ms()).await
     }
 
     async fn vacuum(&self) -> Result<String, String> {

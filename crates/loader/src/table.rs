@@ -2,80 +2,44 @@
 //!
 //! A commit is made for exactly the state it was decided on: if anybody else committed meanwhile, its version is taken,
 //! and everything is decided anew. So no rule of conflicts is needed, and none can be wrong.
+//!
+//! What is known of a table is brought up to date by reading the commits that came since, each once. So a commit takes as
+//! much when the table has a hundred thousand files as when it has one. Its files are listed only for who asks for them.
+
+mod entry;
+mod error;
+mod protocol;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use deltalake_core::kernel::transaction::{CommitData, PROTOCOL, TransactionError};
+use delta_kernel::{Engine, Snapshot as LogSnapshot};
+use deltalake_core::kernel::transaction::{CommitData, TransactionError};
 use deltalake_core::kernel::{
-    Action, EagerSnapshot, Metadata, MetadataExt as _, Protocol, StructType, TombstoneView, Transaction, new_metadata,
+    Action, Metadata, MetadataExt as _, Protocol, Snapshot, StructType, Transaction, Version, new_metadata,
 };
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
-use deltalake_core::protocol::{DeltaOperation, SaveMode, checkpoints};
-use deltalake_core::{DeltaResult, DeltaTable, DeltaTableError};
-use futures_util::stream::BoxStream;
+use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::{DeltaTable, DeltaTableError};
+use futures_util::TryStreamExt as _;
 use lake::Lake;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt as _};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
+
+use entry::Entry;
+pub(crate) use entry::{Change, TableFile};
+pub use error::Error;
 
 /// The field of a commit's information by which a loader knows its own commits.
 const COMMIT_ID: &str = "weirCommit";
 /// How long the log remembers removed files: [`LONGEST_RETENTION`](crate::maintain::vacuum::LONGEST_RETENTION).
 const KEEPS_REMOVED: &str = "interval 30 days";
-
-/// What can go wrong with a table.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
-    /// The table cannot be read or written.
-    #[error("table {table}: {error}")]
-    Table {
-        /// Which table.
-        table: String,
-        /// As the Delta library told it.
-        #[source]
-        error: Box<DeltaTableError>,
-    },
-    /// There is no such table.
-    #[error("there is no table {table} in the lake at {root}: nothing was loaded yet, or lake.root is wrong")]
-    NoTable {
-        /// Which table.
-        table: String,
-        /// As `lake.root` names it.
-        root: String,
-    },
-    /// The table asks for something that is not supported.
-    #[error("table {table} cannot be written: {problem}")]
-    Unsupported {
-        /// Which table.
-        table: String,
-        /// What it asks for.
-        problem: String,
-    },
-    /// The log cannot be asked where its partitions end.
-    #[error("table {table}: nothing is loaded until the log reports the ends of its partitions: {error}")]
-    Log {
-        /// Which table.
-        table: String,
-        /// As the bus told it.
-        #[source]
-        error: bus::Error,
-    },
-    /// A file of it cannot be used.
-    #[error("table {table}: {error}")]
-    File {
-        /// Which table.
-        table: String,
-        /// Which file, and why.
-        #[source]
-        error: crate::FileError,
-    },
-}
 
 /// How an attempt to commit ended.
 #[derive(Debug)]
@@ -107,6 +71,32 @@ impl Commit {
     }
 }
 
+/// What a look at the log found.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// What became of files in the commits since the last look, in their order.
+    Since(Vec<Change>),
+    /// The table was read as a whole: nothing of before counts.
+    Anew,
+}
+
+/// What a table says of its newest checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) struct Checkpoint {
+    pub(crate) version: u64,
+    /// Files, removed files and versions of applications in it.
+    #[serde(rename = "size")]
+    pub(crate) actions: u64,
+}
+
+/// A table that exists, as it was at the last look.
+struct State {
+    version: u64,
+    /// Of the version at which its columns were last changed, or later: without its files.
+    defined: Snapshot,
+    checkpoint: Option<Checkpoint>,
+}
+
 /// A table, which may not exist yet.
 pub(crate) struct Table {
     pub(crate) name: String,
@@ -114,10 +104,9 @@ pub(crate) struct Table {
     pub(crate) path: Path,
     pub(crate) store: Arc<dyn ObjectStore>,
     log: LogStoreRef,
-    state: Option<DeltaTable>,
-    /// What was read of applications, as of `known_at`.
+    state: Option<State>,
+    /// What was asked of applications, as of the state.
     applications: HashMap<String, Option<i64>>,
-    known_at: u64,
 }
 
 impl std::fmt::Debug for Table {
@@ -138,16 +127,7 @@ impl Table {
         let prefixed = Arc::new(PrefixStore::new(store.clone(), path.clone()));
         let log = default_logstore(prefixed, store.clone(), &location, &StorageConfig::default());
         let root = lake.root().to_owned();
-        Ok(Self {
-            name: name.to_owned(),
-            root,
-            path,
-            store,
-            log,
-            state: None,
-            applications: HashMap::new(),
-            known_at: 0,
-        })
+        Ok(Self { name: name.to_owned(), root, path, store, log, state: None, applications: HashMap::new() })
     }
 
     /// Opens a table that has to be there.
@@ -167,28 +147,62 @@ impl Table {
         Error::Table { table: self.name.clone(), error: Box::new(error.into()) }
     }
 
+    fn none(&self) -> Error {
+        Error::NoTable { table: self.name.clone(), root: self.root.clone() }
+    }
+
     /// Reads what was committed since the last look. A table that is not there is no error.
-    pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
-        match &mut self.state {
-            Some(state) => {
-                let updated = state.update_state().await;
-                if let Err(error) = updated {
-                    // A state that could not be brought up to date is not gone on with.
-                    self.state = None;
-                    return Err(self.error(error));
-                }
-            }
-            None => {
-                if !self.exists().await? {
-                    return Ok(());
-                }
-                let mut state = DeltaTable::new(self.log.clone());
-                state.load().await.map_err(|error| self.error(error))?;
-                self.state = Some(state);
-                self.applications.clear();
+    pub(crate) async fn refresh(&mut self) -> Result<News, Error> {
+        if let Some(changes) = self.follow().await? {
+            return Ok(News::Since(changes));
+        }
+        self.state = None;
+        self.applications.clear();
+        if self.exists().await? {
+            let defined = Snapshot::try_new(self.log.as_ref(), None).await.map_err(|error| self.error(error))?;
+            let (version, checkpoint) = (defined.version(), self.last_checkpoint().await?);
+            self.state = Some(State { version, defined, checkpoint });
+        }
+        Ok(News::Anew)
+    }
+
+    /// Reads commit after commit; what became of files. None: that does not do, and the table has to be read as a whole.
+    async fn follow(&mut self) -> Result<Option<Vec<Change>>, Error> {
+        let Some(begin) = self.version() else { return Ok(None) };
+        let (mut version, mut changes) = (begin, Vec::new());
+        while let Some(bytes) = self.entry(version + 1).await? {
+            let Some(entry) = Entry::read(&bytes).filter(|entry| !entry.redefines) else { return Ok(None) };
+            version += 1;
+            changes.extend(entry.changes);
+            let versions = entry.transactions.into_iter().map(|set| (set.app_id, Some(set.version)));
+            self.applications.extend(versions);
+            if let Some(state) = &mut self.state {
+                state.version = version;
             }
         }
-        self.catch_up().await
+        // Nothing after a version is the end of the log, unless it was removed: with the table, or behind a checkpoint.
+        if version == begin && self.committed_at_ms(version).await?.is_none() {
+            return Ok(None);
+        }
+        let checkpoint = self.last_checkpoint().await?;
+        if let Some(state) = &mut self.state {
+            state.checkpoint = checkpoint;
+        }
+        Ok(checkpoint.is_none_or(|checkpoint| checkpoint.version <= version).then_some(changes))
+    }
+
+    async fn entry(&self, version: u64) -> Result<Option<bytes::Bytes>, Error> {
+        self.log.read_commit_entry(version).await.map_err(|error| self.error(error))
+    }
+
+    async fn last_checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        let hint = match self.store.get(&self.path_of("_delta_log/_last_checkpoint")).await {
+            Ok(hint) => hint.bytes().await.map_err(|error| self.error(error))?,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(self.error(error)),
+        };
+        // It is a hint: one that cannot be read is none.
+        Ok(serde_json::from_slice(&hint).ok())
     }
 
     /// Whether there is a table. Lists its log only where neither a checkpoint nor the first commit is there: that takes the
@@ -204,64 +218,65 @@ impl Table {
         self.log.is_delta_table_location().await.map_err(|error| self.error(error))
     }
 
-    /// Brings what is known of applications up to the version of the state.
-    async fn catch_up(&mut self) -> Result<(), Error> {
-        let Some(version) = self.version() else { return Ok(()) };
-        while self.known_at < version && !self.applications.is_empty() {
-            let next = self.known_at + 1;
-            match self.log.read_commit_entry(next).await.map_err(|error| self.error(error))? {
-                Some(entry) => self.apply(&entry),
-                // Cleaned up since: everything is asked for again.
-                None => self.applications.clear(),
-            }
-            self.known_at = next;
-        }
-        self.known_at = version;
-        Ok(())
-    }
-
-    fn apply(&mut self, entry: &[u8]) {
-        for line in entry.split(|byte| *byte == b'\n') {
-            let Ok(Value::Object(mut action)) = serde_json::from_slice(line) else { continue };
-            let Some(transaction) = action.remove("txn") else { continue };
-            if let Ok(transaction) = serde_json::from_value::<Transaction>(transaction) {
-                self.applications.insert(transaction.app_id, Some(transaction.version));
-            }
-        }
-    }
-
     /// The table's version; none where it does not exist.
     pub(crate) fn version(&self) -> Option<u64> {
-        self.state.as_ref().and_then(DeltaTable::version)
+        self.state.as_ref().map(|state| state.version)
     }
 
-    pub(crate) fn snapshot(&self) -> Result<&EagerSnapshot, Error> {
-        match &self.state {
-            Some(state) => Ok(state.snapshot().map_err(|error| self.error(error))?.snapshot()),
-            None => Err(Error::NoTable { table: self.name.clone(), root: self.root.clone() }),
-        }
+    /// Its columns and settings.
+    pub(crate) fn snapshot(&self) -> Result<&Snapshot, Error> {
+        self.state.as_ref().map(|state| &state.defined).ok_or_else(|| self.none())
     }
 
-    /// The files that were removed from the table and not yet forgotten.
-    pub(crate) fn tombstones(&self) -> Result<BoxStream<'_, DeltaResult<TombstoneView>>, Error> {
-        match &self.state {
-            Some(state) => Ok(state.snapshot().map_err(|error| self.error(error))?.all_tombstones(&self.log)),
-            None => Err(Error::NoTable { table: self.name.clone(), root: self.root.clone() }),
-        }
+    /// Its newest checkpoint.
+    pub(crate) fn checkpointed(&self) -> Option<Checkpoint> {
+        self.state.as_ref()?.checkpoint
+    }
+
+    /// All files of the version that was last read: takes the longer, the more there are.
+    pub(crate) async fn files(&self) -> Result<Vec<TableFile>, Error> {
+        let version = self.version().ok_or_else(|| self.none())?;
+        let snapshot = Snapshot::try_new(self.log.as_ref(), Some(version)).await.map_err(|error| self.error(error))?;
+        let files = snapshot.file_views(self.log.as_ref(), None).map_ok(TableFile::from);
+        files.try_collect().await.map_err(|error| self.error(error))
+    }
+
+    /// The files that were removed from the table and not yet forgotten, and when that was, milliseconds since 1970.
+    pub(crate) async fn removed(&self) -> Result<Vec<(String, Option<i64>)>, Error> {
+        let version = self.version().ok_or_else(|| self.none())?;
+        let mut table = DeltaTable::new(self.log.clone());
+        table.load_version(version).await.map_err(|error| self.error(error))?;
+        let state = table.snapshot().map_err(|error| self.error(error))?;
+        let removed = state.all_tombstones(&self.log);
+        let removed = removed.map_ok(|removed| (removed.path().into_owned(), removed.deletion_timestamp()));
+        removed.try_collect().await.map_err(|error| self.error(error))
     }
 
     /// The version of an application in the state that was last read.
     pub(crate) async fn application(&mut self, application: &str) -> Result<Option<i64>, Error> {
-        if self.state.is_none() {
-            return Ok(None);
-        }
+        let Some(version) = self.version() else { return Ok(None) };
         if let Some(known) = self.applications.get(application) {
             return Ok(*known);
         }
-        let version = self.snapshot()?.transaction_version(&self.log, application).await;
-        let version = version.map_err(|error| self.error(error))?;
-        self.applications.insert(application.to_owned(), version);
-        Ok(version)
+        let name = application.to_owned();
+        let found = self.in_log(version, move |log, engine| log.get_app_id_version(&name, engine)).await?;
+        self.applications.insert(application.to_owned(), found);
+        Ok(found)
+    }
+
+    /// Does something that reads the log of a version.
+    async fn in_log<T: Send + 'static>(
+        &self,
+        version: Version,
+        work: impl FnOnce(&Arc<LogSnapshot>, &dyn Engine) -> delta_kernel::DeltaResult<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (engine, root) = (self.log.engine(None), self.log.root_url().clone());
+        let work = tokio::task::spawn_blocking(move || {
+            let log = LogSnapshot::builder_for(root).at_version(version).build(engine.as_ref())?;
+            work(&log, engine.as_ref())
+        });
+        let done = work.await.map_err(|error| self.error(DeltaTableError::generic(error.to_string())))?;
+        done.map_err(|error| self.error(error))
     }
 
     /// When a version was committed, milliseconds since 1970, as the store says; none where its commit is gone.
@@ -285,10 +300,9 @@ impl Table {
         let mut info = commit.info.clone();
         info.insert(COMMIT_ID.to_owned(), Value::String(commit.id.clone()));
         let data = CommitData::new(commit.actions.clone(), commit.operation.clone(), info, Vec::new());
-        if self.state.is_some() {
-            PROTOCOL
-                .can_commit(self.snapshot()?, &data.actions, &data.operation)
-                .map_err(|error| Error::Unsupported { table: self.name.clone(), problem: error.to_string() })?;
+        if let Some(state) = &self.state {
+            protocol::writable(state.defined.protocol())
+                .map_err(|problem| Error::Unsupported { table: self.name.clone(), problem })?;
         }
         let bytes = data.get_bytes().map_err(|error| self.error(error))?;
         let put = self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), Uuid::new_v4());
@@ -303,8 +317,7 @@ impl Table {
 
     /// Whether what stands at this version is this commit. A store may have written what it said it had not.
     pub(crate) async fn is_ours(&self, version: u64, commit: &Commit) -> Result<bool, Error> {
-        let entry = self.log.read_commit_entry(version).await.map_err(|error| self.error(error))?;
-        let Some(entry) = entry else { return Ok(false) };
+        let Some(entry) = self.entry(version).await? else { return Ok(false) };
         let first = entry.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let info: Value = serde_json::from_slice(first).unwrap_or_default();
         Ok(info["commitInfo"][COMMIT_ID] == Value::String(commit.id.clone()))
@@ -345,8 +358,8 @@ impl Table {
 
     /// Writes a checkpoint of the state that was last read. False: there is no table.
     pub(crate) async fn checkpoint(&self) -> Result<bool, Error> {
-        let Some(state) = &self.state else { return Ok(false) };
-        checkpoints::create_checkpoint(state, None).await.map_err(|error| self.error(error))?;
+        let Some(version) = self.version() else { return Ok(false) };
+        self.in_log(version, |log, engine| log.checkpoint(engine, None).map(drop)).await?;
         Ok(true)
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 mod beyond;
+mod cost;
 mod exactly_once;
 mod faults;
 mod files;

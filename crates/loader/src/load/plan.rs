@@ -9,6 +9,7 @@ use object_store::path::Path;
 use serde_json::{Value, json};
 
 use super::Loading;
+use super::merge::{Adding, Failed, merge};
 use crate::clock::now_ms;
 use crate::decide::Decision;
 use crate::files::{FileCheck, add, trim};
@@ -30,8 +31,10 @@ pub(super) struct Plan {
     pub(super) received: Option<(i64, i64)>,
     /// Files that were written for this commit.
     pub(super) made: Vec<Path>,
-    /// Files whose place they take.
+    /// Files whose place they take, and that the table may have all the same.
     pub(super) replaced: Vec<Path>,
+    /// Files that were merged, and are not part of the table.
+    pub(super) merged: Vec<Path>,
 }
 
 /// What there is to commit.
@@ -53,7 +56,7 @@ pub(super) struct Bad {
 impl Loading {
     /// Makes the commit.
     pub(super) async fn plan(&self, decisions: &[Decision], store: &Arc<dyn ObjectStore>) -> Result<Planned, Error> {
-        let mut adds = Vec::new();
+        let mut adding = Vec::new();
         let (mut parts, mut made, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
         let (mut versions, mut requests) = (BTreeMap::new(), Vec::new());
         let (mut schemas, mut received) = (Vec::new(), None);
@@ -98,7 +101,7 @@ impl Loading {
                     received = Some((bounds.min.min(min), bounds.max.max(max)));
                 }
                 schemas.push(Arc::clone(&footer.schema));
-                adds.push(Action::Add(add(&file, &footer)));
+                adding.push(Adding { from: (n, *number), file, footer, kept: waiting.accepted });
             }
             let version = versions.entry(Arc::clone(&request.application)).or_insert(request.range.to);
             *version = request.range.to.max(*version);
@@ -108,6 +111,15 @@ impl Loading {
         if parts.is_empty() {
             return Ok(Planned::Nothing);
         }
+        let merged = match merge(store, &self.table, adding).await {
+            Ok(merged) => merged,
+            Err(Failed::Store(error)) => return Err(error),
+            Err(Failed::Bad { from: (n, number), problem, made: written }) => {
+                made.extend(written);
+                return Ok(Planned::Bad(Bad { n, number, problem, made }));
+            }
+        };
+        made.extend(merged.made);
         let misfit = |problem: String| Error::Unsupported { table: self.table.name.clone(), problem };
         let files = schemas.iter().map(Arc::as_ref);
         let mut partitions = self.queue[parts[0].n].request.partition_columns.clone();
@@ -122,7 +134,7 @@ impl Loading {
             partitions = with_files.map_or(partitions, |request| request.partition_columns.clone());
             self.table.creating(&schema::first(&partitions, files).map_err(misfit)?, &partitions)?
         };
-        actions.extend(adds);
+        actions.extend(merged.files.iter().map(|(file, footer)| Action::Add(add(file, footer))));
         let now = now_ms();
         let transactions = versions.iter().map(|(application, version)| {
             Action::Txn(Transaction::new_with_last_update(application, *version, Some(now)))
@@ -130,6 +142,6 @@ impl Loading {
         actions.extend(transactions);
         let mut commit = Commit::append(actions, &partitions);
         commit.info = HashMap::from([("weirRequests".to_owned(), Value::Array(requests))]);
-        Ok(Planned::Ready(Box::new(Plan { commit, parts, received, made, replaced })))
+        Ok(Planned::Ready(Box::new(Plan { commit, parts, received, made, replaced, merged: merged.merged })))
     }
 }

@@ -9,13 +9,16 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore as _};
 
 use crate::FileError;
-use crate::table::{Error, Table};
+use crate::table::{Checkpoint, Error, Table};
 
 /// So long before the newest commit nothing is removed: whoever has just read the log reads on in it.
 const READERS_MS: i64 = 3_600_000;
 /// The most files that one run removes: what is left is for the next one, and nobody waits for long.
 const AT_ONCE: usize = 20_000;
 const NAME: usize = 20;
+/// How much of a checkpoint each commit may cost. To write one, all of the last is read and written again: so a large one
+/// is written after more commits, and a commit costs the same whatever the table has.
+const ACTIONS_PER_COMMIT: u64 = 500;
 
 /// A file of a table's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +49,13 @@ impl Entry {
             path: object.location,
         })
     }
+}
+
+/// Whether a checkpoint is due at this version, `every` commits or as many more as the last one is large: but before the
+/// log has so many commits that it could be cleaned.
+pub(crate) fn due(version: u64, last: Option<Checkpoint>, every: u64, keep: u64) -> bool {
+    let (at, actions) = last.map_or((0, 0), |last| (last.version, last.actions));
+    version.saturating_sub(at) >= (actions / ACTIONS_PER_COMMIT).min(keep).max(every)
 }
 
 /// Writes a checkpoint of the state that was last read, and removes what the log no longer needs: all but `keep`

@@ -91,12 +91,10 @@ async fn believed(table: &Table, now_ms: i64) -> Result<i64, Error> {
 
 /// The files that the table has, and those that it had so short a time ago that somebody may still read them.
 async fn kept(table: &Table, before_ms: i64) -> Result<BTreeSet<Path>, Error> {
-    let snapshot = table.snapshot()?;
-    let mut kept: BTreeSet<Path> = snapshot.log_data().iter().map(|file| table.path_of(&file.path())).collect();
-    let mut removed = table.tombstones()?;
-    while let Some(removed) = removed.try_next().await.map_err(|error| table.error(error))? {
-        if removed.deletion_timestamp().is_none_or(|at| at >= before_ms) {
-            kept.insert(table.path_of(&removed.path()));
+    let mut kept: BTreeSet<Path> = table.files().await?.iter().map(|file| table.path_of(&file.path)).collect();
+    for (path, at_ms) in table.removed().await? {
+        if at_ms.is_none_or(|at_ms| at_ms >= before_ms) {
+            kept.insert(table.path_of(&path));
         }
     }
     Ok(kept)

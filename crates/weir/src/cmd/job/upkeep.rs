@@ -11,10 +11,10 @@ use crate::cmd::ConfigFile;
 use crate::out::count;
 use crate::settings::Settings;
 
-/// Compact the small files of past days into large ones
+/// Compact small files into large ones
 ///
-/// Compacts days that ended longer ago than loader.compact.after_ms. The rows stay the same, and the table can be read
-/// and loaded meanwhile.
+/// Compacts all small files of days that ended longer ago than loader.compact.after_ms, and those of later days where many
+/// are alike. The rows stay the same, and the table can be read and loaded meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir job compact

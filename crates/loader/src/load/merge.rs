@@ -1,0 +1,125 @@
+//! Small files that go in with one commit become one file first: a partition has one for each flush of the enricher, and
+//! the table would have as many. Those that were merged never get into the table, so its log need not remember them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::path::Path;
+use uuid::Uuid;
+
+use crate::FileError;
+use crate::footer::Footer;
+use crate::request::File;
+use crate::rewrite::{self, Input};
+use crate::table::{Error, Table};
+
+/// A larger file goes in as it is: what it takes to read it once more is not worth it.
+const SMALL: u64 = 1 << 20;
+/// As large as a merged file gets.
+const MERGED: u64 = 32 << 20;
+
+/// A file that is to go in.
+#[derive(Debug, Clone)]
+pub(super) struct Adding {
+    /// Which request and which of its files it is.
+    pub(super) from: (usize, usize),
+    pub(super) file: File,
+    pub(super) footer: Footer,
+    /// It may be in the table already, under this path: it goes in as it is.
+    pub(super) kept: bool,
+}
+
+/// What goes in instead.
+#[derive(Debug, Default)]
+pub(super) struct Merged {
+    pub(super) files: Vec<(File, Footer)>,
+    /// Files that were written.
+    pub(super) made: Vec<Path>,
+    /// Files whose rows are in those.
+    pub(super) merged: Vec<Path>,
+}
+
+/// Why it was not done.
+pub(super) enum Failed {
+    /// The store: all of it is tried again.
+    Store(Error),
+    /// One file of a request cannot be read. Beside it what was written by then.
+    Bad { from: (usize, usize), problem: String, made: Vec<Path> },
+}
+
+/// Merges what is small, of one partition of the table and with the same columns.
+pub(super) async fn merge(store: &Arc<dyn ObjectStore>, table: &Table, adding: Vec<Adding>) -> Result<Merged, Failed> {
+    let mut done = Merged::default();
+    for mut group in groups(adding) {
+        if group.len() < 2 {
+            done.files.extend(group.pop().map(|one| (one.file, one.footer)));
+            continue;
+        }
+        match one(store, table, &group).await {
+            Ok((file, footer)) => {
+                done.made.push(table.path_of(&file.path));
+                done.merged.extend(group.iter().map(|adding| table.path_of(&adding.file.path)));
+                done.files.push((file, footer));
+            }
+            Err(error) => {
+                return Err(match culprit(table, &group, &error) {
+                    Some(from) => Failed::Bad { from, problem: error.to_string(), made: done.made },
+                    None => Failed::Store(Error::File { table: table.name.clone(), error }),
+                });
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Files that go into one, each group in the order of its files.
+fn groups(adding: Vec<Adding>) -> Vec<Vec<Adding>> {
+    let (mut groups, mut alone) = (Vec::<Vec<Adding>>::new(), Vec::new());
+    let mut open: BTreeMap<BTreeMap<String, String>, Vec<usize>> = BTreeMap::new();
+    for one in adding {
+        if one.kept || one.file.bytes > SMALL {
+            alone.push(vec![one]);
+            continue;
+        }
+        let open = open.entry(one.file.partition.clone()).or_default();
+        let fits = |group: &Vec<Adding>| {
+            let bytes: u64 = group.iter().map(|other| other.file.bytes).sum();
+            let alike = group.iter().all(|other| other.footer.schema == one.footer.schema);
+            alike && bytes + one.file.bytes <= MERGED
+        };
+        match open.iter().copied().find(|n| groups.get(*n).is_some_and(fits)).and_then(|n| groups.get_mut(n)) {
+            Some(group) => group.push(one),
+            None => {
+                open.push(groups.len());
+                groups.push(vec![one]);
+            }
+        }
+    }
+    groups.extend(alone);
+    groups
+}
+
+async fn one(store: &Arc<dyn ObjectStore>, table: &Table, group: &[Adding]) -> Result<(File, Footer), FileError> {
+    let Some(Adding { file: first, footer, .. }) = group.first() else {
+        return Err(FileError::unusable(&table.path, "there is nothing to merge"));
+    };
+    let input = |adding: &Adding| Input { path: table.path_of(&adding.file.path), bytes: adding.file.bytes };
+    let inputs: Vec<Input> = group.iter().map(input).collect();
+    let folder = first.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let path = format!("{folder}{}.parquet", Uuid::new_v4());
+    let to = table.path_of(&path);
+    let output = rewrite::write(store, &inputs, &footer.schema, &to, None).await?;
+    let rows = output.footer.rows();
+    let expected: u64 = group.iter().map(|adding| adding.footer.rows()).sum();
+    if rows != expected {
+        return Err(FileError::unusable(&to, format!("it has {rows} rows, but what it merges has {expected}")));
+    }
+    Ok((File { path, bytes: output.bytes, rows, partition: first.partition.clone() }, output.footer))
+}
+
+/// The file of a request that the merge failed on.
+fn culprit(table: &Table, group: &[Adding], error: &FileError) -> Option<(usize, usize)> {
+    let (FileError::Missing(path) | FileError::Unusable { path, .. }) = error else { return None };
+    group.iter().find(|adding| table.path_of(&adding.file.path) == *path).map(|adding| adding.from)
+}
