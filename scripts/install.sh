@@ -92,7 +92,9 @@ look() { # WHAT
 }
 
 # What reads the lake's tables as others do, and a store that speaks S3: tests/src/python.rs.
-python_packages=(deltalake==1.6.6 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5)
+# The last four are what analysts read tables with.
+python_packages=(deltalake==1.6.6 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5
+    pandas==3.1.1 pyarrow==26.0.1 duckdb==2.0.1 polars==2.1.0)
 
 make_python() { # into target/python, once for each list of packages
     local folder made

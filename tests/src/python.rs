@@ -36,6 +36,9 @@ count = len(next(iter(columns.values()))) if columns else 0
 print(json.dumps([{name: values[n] for name, values in columns.items()} for n in range(count)], default=str))
 ";
 
+/// Reads a table with every reader and every filter that it is given; prints what each found, as JSON.
+pub const READERS: &str = include_str!("python/readers.py");
+
 /// The interpreter with the packages.
 ///
 /// # Errors
@@ -54,13 +57,19 @@ pub fn interpreter() -> anyhow::Result<PathBuf> {
 /// The interpreter is missing, or the table cannot be read; then with what it said.
 pub fn query_table(location: &str, query: &str, options: &[(&str, &str)]) -> anyhow::Result<String> {
     let options: String = options.iter().map(|(key, value)| format!("{key:?}:{value:?}")).collect::<Vec<_>>().join(",");
-    let output = child::command(interpreter()?)
-        .args(["-c", QUERY, location, query, &format!("{{{options}}}")])
-        .stdin(Stdio::null())
-        .output()
-        .context("start Python")?;
+    script(QUERY, &[location, query, &format!("{{{options}}}")]).with_context(|| format!("{query} at {location}"))
+}
+
+/// What a script prints.
+///
+/// # Errors
+/// The interpreter is missing, or the script fails; then with what it said.
+pub fn script(script: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = child::command(interpreter()?);
+    command.args(["-c", script]).args(arguments).stdin(Stdio::null());
+    let output = command.output().context("start Python")?;
     if !output.status.success() {
-        bail!("{query} at {location}: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8(output.stdout)?)
 }

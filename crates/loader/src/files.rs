@@ -97,14 +97,15 @@ pub(crate) async fn trim(
     Ok((File { path, bytes: output.bytes, rows, partition: file.partition.clone() }, output.footer))
 }
 
-pub(crate) fn add(file: &File, footer: &Footer) -> Add {
+/// `columns` are those of the table, without those of its partitions.
+pub(crate) fn add<'a>(file: &File, footer: &Footer, columns: impl IntoIterator<Item = &'a str>) -> Add {
     Add {
         path: file.path.clone(),
         partition_values: file.partition.iter().map(|(column, value)| (column.clone(), Some(value.clone()))).collect(),
         size: i64::try_from(file.bytes).unwrap_or(i64::MAX),
         modification_time: now_ms(),
         data_change: true,
-        stats: Some(footer.statistics()),
+        stats: Some(footer.statistics(columns)),
         ..Add::default()
     }
 }

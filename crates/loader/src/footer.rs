@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deltalake_core::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use deltalake_core::arrow::datatypes::SchemaRef;
 use deltalake_core::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use deltalake_core::parquet::arrow::parquet_to_arrow_schema;
 use deltalake_core::parquet::errors::ParquetError;
@@ -10,9 +10,10 @@ use deltalake_core::parquet::file::metadata::ParquetMetaData;
 use deltalake_core::parquet::file::statistics::Statistics;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
-use serde_json::{Map, Value, json};
 
 use crate::reader::FileReader;
+
+mod statistics;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -141,36 +142,5 @@ impl Footer {
             });
         }
         all.map(|all| Bounds { nulls: all.nulls + only_nulls, ..all })
-    }
-
-    /// The statistics for the table's log: rows, and smallest, largest and number of nulls of the columns of whole
-    /// numbers, days and times. Texts are left out: they would make the log larger than it is worth.
-    pub(crate) fn statistics(&self) -> String {
-        let (mut min, mut max, mut nulls) = (Map::new(), Map::new(), Map::new());
-        for field in self.schema.fields() {
-            let Some(write) = written_as(field.data_type()) else { continue };
-            let Some(bounds) = self.bounds(field.name()) else { continue };
-            min.insert(field.name().clone(), write(bounds.min, false));
-            max.insert(field.name().clone(), write(bounds.max, true));
-            nulls.insert(field.name().clone(), bounds.nulls.into());
-        }
-        json!({ "numRecords": self.rows(), "minValues": min, "maxValues": max, "nullCount": nulls }).to_string()
-    }
-}
-
-/// How the value of a column is written in the table's log; times have milliseconds there, so the largest is rounded up.
-fn written_as(data_type: &DataType) -> Option<fn(i64, bool) -> Value> {
-    match data_type {
-        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Some(|value, _| value.into()),
-        DataType::Date32 => Some(|days, _| {
-            let midnight = prost_types::Timestamp { seconds: days * 86_400, nanos: 0 }.to_string();
-            midnight.get(..10).unwrap_or_default().into()
-        }),
-        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => Some(|micros, largest| {
-            let millis = micros.div_euclid(1000) + i64::from(largest && micros.rem_euclid(1000) != 0);
-            let nanos = i32::try_from(millis.rem_euclid(1000)).unwrap_or(0) * 1_000_000;
-            prost_types::Timestamp { seconds: millis.div_euclid(1000), nanos }.to_string().into()
-        }),
-        _ => None,
     }
 }

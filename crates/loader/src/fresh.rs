@@ -90,7 +90,9 @@ impl Fresh {
         let first = schema::first(&partitions, schemas.iter().map(Arc::as_ref))
             .map_err(|problem| Error::Unsupported { table: table.name.clone(), problem })?;
         let mut actions = table.creating(&first, &partitions)?;
-        actions.extend(files.iter().map(|(file, footer)| Action::Add(add(file, footer))));
+        actions.extend(
+            files.iter().map(|(file, footer)| Action::Add(add(file, footer, schema::in_files(&first, &partitions)))),
+        );
         let commit = Commit::append(actions, &partitions);
         let (version, outcome) = table.commit(&commit, LIMIT).await?;
         let committed = matches!(outcome, Outcome::Committed) || table.is_ours(version, &commit).await?;

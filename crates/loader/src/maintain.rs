@@ -7,6 +7,7 @@ use crate::table::{Error, Table};
 
 pub mod compact;
 pub(crate) mod log;
+pub(crate) mod statistics;
 pub mod vacuum;
 
 pub use compact::{Compacted, compact};

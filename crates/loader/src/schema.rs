@@ -58,6 +58,28 @@ pub(crate) fn first<'a>(
     Ok(grown(&partitions, partition_columns, files)?.unwrap_or(partitions))
 }
 
+/// The names of the columns that are in the files.
+pub(crate) fn in_files<'a>(columns: &'a StructType, partition_columns: &'a [String]) -> impl Iterator<Item = &'a str> {
+    columns.fields().map(|field| field.name().as_str()).filter(|name| !partition_columns.iter().any(|one| one == name))
+}
+
+/// The columns by which engines may pass over files: of each, every file's smallest and largest value is told.
+pub(crate) fn skipped_by(columns: &StructType, partition_columns: &[String]) -> Vec<String> {
+    let told = [
+        DataType::STRING,
+        DataType::BYTE,
+        DataType::SHORT,
+        DataType::INTEGER,
+        DataType::LONG,
+        DataType::DATE,
+        DataType::TIMESTAMP,
+    ];
+    let is_told = |name: &&str| columns.field(name).is_some_and(|field| told.contains(field.data_type()));
+    // Another name would have to be quoted, and not every engine reads that.
+    let is_plain = |name: &&str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    in_files(columns, partition_columns).filter(is_told).filter(is_plain).map(ToOwned::to_owned).collect()
+}
+
 /// Names that every engine can say.
 fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.contains([' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=']) {

@@ -17,7 +17,8 @@ use std::time::Duration;
 use delta_kernel::{Engine, Snapshot as LogSnapshot};
 use deltalake_core::kernel::transaction::{CommitData, TransactionError};
 use deltalake_core::kernel::{
-    Action, Metadata, MetadataExt as _, Protocol, Snapshot, StructType, Transaction, Version, new_metadata,
+    Action, Add, LogicalFileView, Metadata, MetadataExt as _, Protocol, Snapshot, StructType, Transaction, Version,
+    new_metadata,
 };
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
@@ -32,6 +33,8 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
+use crate::maintain::statistics;
+use crate::schema;
 use entry::Entry;
 pub(crate) use entry::{Change, TableFile};
 pub use error::Error;
@@ -233,11 +236,26 @@ impl Table {
         self.state.as_ref()?.checkpoint
     }
 
+    /// What is set of the table under this name.
+    pub(crate) fn setting(&self, name: &str) -> Result<Option<String>, Error> {
+        Ok(self.snapshot()?.metadata().configuration().get(name).cloned())
+    }
+
     /// All files of the version that was last read: takes the longer, the more there are.
     pub(crate) async fn files(&self) -> Result<Vec<TableFile>, Error> {
+        self.files_as(TableFile::from).await
+    }
+
+    /// The same as they stand in the log.
+    pub(crate) async fn adds(&self) -> Result<Vec<Add>, Error> {
+        #[expect(deprecated, reason = "they are written to the log again, and few of them")]
+        self.files_as(|file| file.add_action()).await
+    }
+
+    async fn files_as<T>(&self, read: impl Fn(LogicalFileView) -> T) -> Result<Vec<T>, Error> {
         let version = self.version().ok_or_else(|| self.none())?;
         let snapshot = Snapshot::try_new(self.log.as_ref(), Some(version)).await.map_err(|error| self.error(error))?;
-        let files = snapshot.file_views(self.log.as_ref(), None).map_ok(TableFile::from);
+        let files = snapshot.file_views(self.log.as_ref(), None).map_ok(read);
         files.try_collect().await.map_err(|error| self.error(error))
     }
 
@@ -341,7 +359,9 @@ impl Table {
     pub(crate) fn creating(&self, columns: &StructType, partition_columns: &[String]) -> Result<Vec<Action>, Error> {
         let protocol: Protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
             .map_err(|error| self.error(DeltaTableError::generic(error.to_string())))?;
-        let settings = [("delta.deletedFileRetentionDuration", KEEPS_REMOVED)];
+        let skipped_by = schema::skipped_by(columns, partition_columns).join(",");
+        let settings =
+            [("delta.deletedFileRetentionDuration", KEEPS_REMOVED), (statistics::COLUMNS, skipped_by.as_str())];
         let metadata = new_metadata(columns, partition_columns, settings).map_err(|error| self.error(error))?;
         Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
     }

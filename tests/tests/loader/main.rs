@@ -16,5 +16,6 @@ mod held;
 mod looks;
 mod place;
 mod process;
+mod readers;
 mod shape;
 mod upkeep;

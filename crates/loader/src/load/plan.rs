@@ -123,18 +123,22 @@ impl Loading {
         let misfit = |problem: String| Error::Unsupported { table: self.table.name.clone(), problem };
         let files = schemas.iter().map(Arc::as_ref);
         let mut partitions = self.queue[parts[0].n].request.partition_columns.clone();
-        let mut actions = if self.table.version().is_some() {
+        let (mut actions, columns) = if self.table.version().is_some() {
             partitions = self.table.partition_columns()?;
             let columns = self.table.snapshot()?.schema();
-            let grown = schema::grown(&columns, &partitions, files).map_err(misfit)?;
-            grown.map(|columns| self.table.growing(&columns)).transpose()?.into_iter().collect()
+            match schema::grown(&columns, &partitions, files).map_err(misfit)? {
+                Some(grown) => (vec![self.table.growing(&grown)?], grown),
+                None => (Vec::new(), columns.as_ref().clone()),
+            }
         } else {
             let with_files =
                 parts.iter().map(|part| &self.queue[part.n].request).find(|request| !request.files.is_empty());
             partitions = with_files.map_or(partitions, |request| request.partition_columns.clone());
-            self.table.creating(&schema::first(&partitions, files).map_err(misfit)?, &partitions)?
+            let columns = schema::first(&partitions, files).map_err(misfit)?;
+            (self.table.creating(&columns, &partitions)?, columns)
         };
-        actions.extend(merged.files.iter().map(|(file, footer)| Action::Add(add(file, footer))));
+        let columns = || schema::in_files(&columns, &partitions);
+        actions.extend(merged.files.iter().map(|(file, footer)| Action::Add(add(file, footer, columns()))));
         let now = now_ms();
         let transactions = versions.iter().map(|(application, version)| {
             Action::Txn(Transaction::new_with_last_update(application, *version, Some(now)))

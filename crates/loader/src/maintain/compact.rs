@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::clock::now_ms;
 use crate::files::add;
+use crate::maintain::statistics;
 use crate::request::File;
 use crate::rewrite::{self, Input};
 use crate::table::{Change, Commit, Error, News, Outcome, Table};
@@ -74,6 +75,10 @@ impl Compactor {
     /// Merges what there is to merge.
     pub(crate) async fn run(&mut self, now_ms: i64) -> Result<Compacted, Error> {
         self.refresh().await?;
+        if statistics::are_due(&self.table)? {
+            statistics::complete(&mut self.table).await?;
+            self.learn(News::Anew).await?;
+        }
         let last_closed = last_closed(now_ms.saturating_sub(self.after_ms));
         let mut compacted = Compacted::default();
         for group in groups(self.small.values(), self.target, &last_closed) {
@@ -145,7 +150,7 @@ impl Compactor {
             return Err(failed(FileError::unusable(&to, problem)));
         }
         let file = File { path, bytes: output.bytes, rows, partition: first.partition.clone() };
-        let mut add = add(&file, &output.footer);
+        let mut add = add(&file, &output.footer, columns.fields().iter().map(|field| field.name().as_str()));
         add.data_change = false;
         let mut actions: Vec<Action> = group.iter().map(|file| Action::Remove(remove(file))).collect();
         actions.push(Action::Add(add));

@@ -150,7 +150,7 @@ async fn load(store: &Arc<dyn ObjectStore>, table: &mut Table, n: i64) {
         None => table.creating(&schema::first(&partitions, [&*footer.schema]).unwrap(), &partitions).unwrap(),
     };
     let partition = [("day".to_owned(), "2026-03-01".to_owned())].into();
-    actions.push(Action::Add(add(&File { path, bytes: size, rows: 20, partition }, &footer)));
+    actions.push(Action::Add(add(&File { path, bytes: size, rows: 20, partition }, &footer, ["id", "weir_offset"])));
     actions.push(Action::Txn(Transaction::new("weir/log/topic/1/0", n)));
     let (_, outcome) = table.commit(&Commit::append(actions, &partitions), Duration::from_secs(60)).await.unwrap();
     assert!(matches!(outcome, Outcome::Committed), "{outcome:?}");

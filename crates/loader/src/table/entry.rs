@@ -1,6 +1,6 @@
 //! What one commit of a table's log says, as far as the loader has to know it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deltalake_core::kernel::{Add, LogicalFileView, Remove, Transaction};
 use serde::Deserialize;
@@ -65,6 +65,13 @@ pub(crate) enum Change {
     Added(TableFile),
     /// By its path.
     Removed(String),
+}
+
+impl Change {
+    /// Whether one of these files is gone.
+    pub(crate) fn removes(&self, paths: &BTreeSet<String>) -> bool {
+        matches!(self, Self::Removed(path) if paths.contains(path))
+    }
 }
 
 /// What a commit says.
