@@ -1,9 +1,14 @@
-//! The table of activities: its name and its columns. Columns only grow; none is renamed or changes its type.
+//! The table of activities: its name, its format and its columns. Columns only grow; none is renamed or changes its type.
 
 /// The table.
 pub const ACTIVITIES: &str = "activities";
 
-/// The partition column: the UTC day of `received_at`, as `2026-03-01`. It stands in the table's log, not in the files.
+/// The format of tables that are made now. It goes up when a column changes its type, which is never done to a table that
+/// exists unless an operator asks for it. Format 1 had `day` as a text.
+pub const FORMAT: u32 = 2;
+
+/// The partition column: the UTC day of `received_at`, a date. It stands in the table's log, as `2026-03-01`, and not in
+/// the files.
 pub const DAY: &str = "day";
 /// The partition columns, in their order.
 pub const PARTITION_COLUMNS: &[&str] = &[DAY];

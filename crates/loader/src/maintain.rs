@@ -6,11 +6,13 @@ use lake::{Lake, LakeSettings};
 use crate::table::{Error, Table};
 
 pub mod compact;
+pub(crate) mod format;
 pub(crate) mod log;
 pub(crate) mod statistics;
 pub mod vacuum;
 
 pub use compact::{Compacted, compact};
+pub use format::upgrade;
 pub use vacuum::{Vacuumed, vacuum};
 
 /// The tables of a lake, in their order.

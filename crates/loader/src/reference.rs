@@ -6,7 +6,7 @@ use common::registration::v1::Registration;
 use common::registration::v1::registration::Kind;
 use common::time::to_millis;
 use deltalake_core::arrow::array::{
-    ArrayRef, MapBuilder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray, UInt64Array,
+    ArrayRef, Int64Array, MapBuilder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray,
 };
 use deltalake_core::arrow::error::ArrowError;
 use deltalake_core::parquet::arrow::ArrowWriter;
@@ -70,7 +70,8 @@ fn batch(registrations: &[Registration]) -> Result<RecordBatch, ArrowError> {
         }
         metadata.append(true)?;
     }
-    let revisions = UInt64Array::from_iter_values(registrations.iter().map(|registration| registration.revision));
+    // Not unsigned: some engines have no such numbers.
+    let revisions = registrations.iter().map(|registration| i64::try_from(registration.revision).unwrap_or(i64::MAX));
     let columns: [(&str, ArrayRef, bool); 10] = [
         ("id", text(|one| Some(&one.id)), false),
         ("kind", text(|one| one.kind.as_ref().map(kind)), true),
@@ -78,7 +79,7 @@ fn batch(registrations: &[Registration]) -> Result<RecordBatch, ArrowError> {
         ("endpoint", text(endpoint), true),
         ("source", text(source), true),
         ("account_id", text(account), true),
-        ("revision", Arc::new(revisions), false),
+        ("revision", Arc::new(Int64Array::from_iter_values(revisions)), false),
         ("created_at", time(|one| one.created_at.as_ref().map(to_millis)), true),
         ("updated_at", time(|one| one.updated_at.as_ref().map(to_millis)), true),
         ("metadata", Arc::new(metadata.finish()), false),

@@ -57,12 +57,15 @@ impl Schedule {
 
     /// Compacts every table. What is known of them stays from one run to the next.
     async fn compact(&self, known: &mut BTreeMap<String, Compactor>) -> Result<String, String> {
-        let (mut before, mut after) = (0, 0);
+        let (mut before, mut after, mut told) = (0, 0, String::new());
         let names = folders(&self.lake).await.map_err(|error| format!("{error:#}"))?;
         known.retain(|name, _| names.contains(name));
         for name in names {
             match self.compact_one(&name, known).await {
-                Ok(done) => (before, after) = (before + done.files_before, after + done.files_after),
+                Ok((done, of_table)) => {
+                    (before, after) = (before + done.files_before, after + done.files_after);
+                    told.extend(of_table.map(|of_table| format!("; {of_table}")));
+                }
                 // A folder of something else.
                 Err(Error::NoTable { .. }) => drop(known.remove(&name)),
                 Err(error) => {
@@ -74,15 +77,27 @@ impl Schedule {
         if before > 0 {
             tracing::info!(before, after, "compacted");
         }
-        Ok(format!("compaction merged {before} files into {after}"))
+        Ok(format!("compaction merged {before} files into {after}{told}"))
     }
 
-    async fn compact_one(&self, name: &str, known: &mut BTreeMap<String, Compactor>) -> Result<Compacted, Error> {
+    /// What was merged, and what an operator has to know of the table.
+    async fn compact_one(
+        &self,
+        name: &str,
+        known: &mut BTreeMap<String, Compactor>,
+    ) -> Result<(Compacted, Option<String>), Error> {
         let compactor = match known.entry(name.to_owned()) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Compactor::open(&self.lake, name, &self.settings.compact).await?),
+            Entry::Vacant(entry) => {
+                let compactor = Compactor::open(&self.lake, name, &self.settings.compact).await?;
+                if let Some(told) = compactor.told()? {
+                    tracing::warn!("{told}");
+                }
+                entry.insert(compactor)
+            }
         };
-        compactor.run(now_ms()).await
+        let done = compactor.run(now_ms()).await?;
+        Ok((done, compactor.told()?))
     }
 
     async fn vacuum(&self) -> Result<String, String> {

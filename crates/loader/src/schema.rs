@@ -48,12 +48,17 @@ pub(crate) fn grown<'a>(
     StructType::try_new(columns).map(Some).map_err(|error| error.to_string())
 }
 
-/// The columns of a table that is yet to be made: those of its partitions, which are texts, then those of its files.
+/// What a partition column is in a table that is yet to be made.
+pub(crate) fn partition_type(name: &str) -> DataType {
+    if name == lake::columns::DAY { DataType::DATE } else { DataType::STRING }
+}
+
+/// The columns of a table that is yet to be made: those of its partitions, then those of its files.
 pub(crate) fn first<'a>(
     partition_columns: &[String],
     files: impl IntoIterator<Item = &'a Schema>,
 ) -> Result<StructType, String> {
-    let partitions = partition_columns.iter().map(|name| StructField::nullable(name, DataType::STRING));
+    let partitions = partition_columns.iter().map(|name| StructField::nullable(name, partition_type(name)));
     let partitions = StructType::try_new(partitions).map_err(|error| error.to_string())?;
     Ok(grown(&partitions, partition_columns, files)?.unwrap_or(partitions))
 }

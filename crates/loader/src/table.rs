@@ -33,7 +33,7 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use crate::maintain::statistics;
+use crate::maintain::{format, statistics};
 use crate::schema;
 use entry::Entry;
 pub(crate) use entry::{Change, TableFile};
@@ -237,8 +237,8 @@ impl Table {
     }
 
     /// What is set of the table under this name.
-    pub(crate) fn setting(&self, name: &str) -> Result<Option<String>, Error> {
-        Ok(self.snapshot()?.metadata().configuration().get(name).cloned())
+    pub(crate) fn setting(&self, name: &str) -> Result<Option<&str>, Error> {
+        Ok(self.snapshot()?.metadata().configuration().get(name).map(String::as_str))
     }
 
     /// All files of the version that was last read: takes the longer, the more there are.
@@ -320,6 +320,7 @@ impl Table {
         let data = CommitData::new(commit.actions.clone(), commit.operation.clone(), info, Vec::new());
         if let Some(state) = &self.state {
             protocol::writable(state.defined.protocol())
+                .and_then(|()| format::known(state.defined.metadata()))
                 .map_err(|problem| Error::Unsupported { table: self.name.clone(), problem })?;
         }
         let bytes = data.get_bytes().map_err(|error| self.error(error))?;
@@ -360,8 +361,11 @@ impl Table {
         let protocol: Protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
             .map_err(|error| self.error(DeltaTableError::generic(error.to_string())))?;
         let skipped_by = schema::skipped_by(columns, partition_columns).join(",");
-        let settings =
-            [("delta.deletedFileRetentionDuration", KEEPS_REMOVED), (statistics::COLUMNS, skipped_by.as_str())];
+        let settings = [
+            ("delta.deletedFileRetentionDuration".to_owned(), KEEPS_REMOVED.to_owned()),
+            (statistics::COLUMNS.to_owned(), skipped_by),
+            (format::SETTING.to_owned(), lake::columns::FORMAT.to_string()),
+        ];
         let metadata = new_metadata(columns, partition_columns, settings).map_err(|error| self.error(error))?;
         Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
     }

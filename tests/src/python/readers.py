@@ -1,5 +1,6 @@
 """Reads one table with every reader and every filter; prints what each found."""
 import json, sys
+from datetime import date
 import duckdb, polars, pyarrow.dataset as ds
 from deltalake import DeltaTable, QueryBuilder
 
@@ -10,7 +11,10 @@ def pyarrow_filter(filters):
     """A filter as these readers take it: conditions, or whether a column is null."""
     if filters and filters[0][1] == "is null":
         return ds.field(filters[0][0]).is_null()
-    return [tuple(condition) for condition in filters] if filters else None
+    return [
+        (column, operator, date.fromisoformat(value) if column == "day" else value)
+        for column, operator, value in filters
+    ] or None
 
 
 def readers(table, sql, filters):
@@ -18,8 +22,9 @@ def readers(table, sql, filters):
     conditions = pyarrow_filter(filters)
     yield "to_pandas", lambda: len(table.to_pandas(filters=conditions))
     yield "to_pyarrow_table", lambda: table.to_pyarrow_table(filters=conditions).num_rows
-    dataset = table.to_pyarrow_dataset()
-    yield "duckdb", lambda: duckdb.sql(f"select count(*) from dataset{where_sql}").fetchone()[0]
+    connection = duckdb.connect()
+    connection.register("activities", table.to_pyarrow_dataset())
+    yield "duckdb", lambda: connection.sql(f"select count(*) from activities{where_sql}").fetchone()[0]
     for name, options in [("polars", {}), ("polars with pyarrow", {"use_pyarrow": True})]:
         lazy = polars.scan_delta(where, **options)
         yield name, lambda lazy=lazy: (lazy.filter(polars.sql_expr(sql)) if sql else lazy).collect().height

@@ -12,6 +12,7 @@ mod cost;
 mod exactly_once;
 mod faults;
 mod files;
+mod format;
 mod held;
 mod looks;
 mod place;

@@ -78,6 +78,7 @@ fn cases() -> Vec<(&'static str, String, Value, u64)> {
         ("flag", "partial = true".into(), json!([["partial", "=", true]]), 5),
         ("no flag", "partial is null".into(), json!([["partial", "is null"]]), 10),
         ("no links", "links is null".into(), json!([["links", "is null"]]), 10),
+        ("day", "day >= date '2026-03-02'".into(), json!([["day", ">=", "2026-03-02"]]), 10),
         ("offsets", "weir_offset >= 15".into(), json!([["weir_offset", ">=", 15]]), 5),
     ]
 }

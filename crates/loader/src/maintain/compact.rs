@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::clock::now_ms;
 use crate::files::add;
-use crate::maintain::statistics;
+use crate::maintain::{format, statistics};
 use crate::request::File;
 use crate::rewrite::{self, Input};
 use crate::table::{Change, Commit, Error, News, Outcome, Table};
@@ -89,6 +89,11 @@ impl Compactor {
             }
         }
         Ok(compacted)
+    }
+
+    /// What an operator has to know of the table.
+    pub(crate) fn told(&self) -> Result<Option<String>, Error> {
+        format::told(&self.table)
     }
 
     async fn refresh(&mut self) -> Result<(), Error> {

@@ -29,7 +29,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Whether the table does not yet name all columns that it could.
 pub(crate) fn are_due(table: &Table) -> Result<bool, Error> {
-    Ok(table.setting(COLUMNS)?.as_deref() != Some(wanted(table)?.join(",").as_str()))
+    Ok(table.setting(COLUMNS)? != Some(wanted(table)?.join(",").as_str()))
 }
 
 fn wanted(table: &Table) -> Result<Vec<String>, Error> {

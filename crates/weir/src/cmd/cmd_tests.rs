@@ -55,6 +55,7 @@ fn every_command_teaches() {
             "weir job",
             "weir job compact",
             "weir job vacuum",
+            "weir job upgrade",
             "weir job export-reference",
             "weir job conservation",
             "weir health",

@@ -34,6 +34,7 @@ pub struct Job {
 enum Kind {
     Compact(upkeep::Compact),
     Vacuum(upkeep::Vacuum),
+    Upgrade(upkeep::Upgrade),
     ExportReference(reference::ExportReference),
     Conservation(conservation::Conservation),
 }
@@ -44,6 +45,7 @@ impl Job {
             match self.job {
                 Kind::Compact(job) => job.run().await,
                 Kind::Vacuum(job) => job.run().await,
+                Kind::Upgrade(job) => job.run().await,
                 Kind::ExportReference(job) => job.run().await,
                 Kind::Conservation(job) => job.run().await,
             }

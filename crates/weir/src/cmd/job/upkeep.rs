@@ -39,6 +39,18 @@ pub(super) struct Vacuum {
     tables: Tables,
 }
 
+/// Bring tables of an earlier format to the present one
+///
+/// In format 1 the column day is a text, in format 2 a date. One commit changes a table, and no file is written. Tables are
+/// loaded in either format. Queries that compare day with a text must be changed first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  weir job upgrade --table activities")]
+pub(super) struct Upgrade {
+    #[command(flatten)]
+    tables: Tables,
+}
+
 /// Which tables are meant.
 #[derive(Debug, clap::Args)]
 struct Tables {
@@ -102,6 +114,22 @@ impl Vacuum {
         }
         let object = json!({ "dry_run": self.dry_run, "tables": done });
         say(self.tables.json, &object, none(&words, &settings).as_str());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Upgrade {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let settings = self.tables.config.load()?;
+        let (mut words, mut done) = (String::new(), Vec::new());
+        for table in self.tables.of(&settings).await? {
+            let upgraded = loader::maintain::upgrade(&settings.lake, &table).await;
+            let upgraded = upgraded.with_context(|| format!("upgrading {table}"))?;
+            let what = if upgraded { "upgraded: day is a date now" } else { "has the present format" };
+            words += &format!("{table}   {what}\n");
+            done.push(json!({ "table": table, "upgraded": upgraded }));
+        }
+        say(self.tables.json, &json!({ "tables": done }), none(&words, &settings).as_str());
         Ok(ExitCode::SUCCESS)
     }
 }
