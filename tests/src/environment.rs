@@ -21,8 +21,8 @@ pub fn find_program(name: &str, folders: &[PathBuf]) -> Option<PathBuf> {
     folders.iter().map(|folder| folder.join(name)).chain(on_path).find(|candidate| candidate.is_file())
 }
 
-/// The names of the variables with which somebody configures Weir in this shell.
+/// The names of the variables with which somebody configures Weir in this shell, or these tests: Weir warns of the latter.
 #[expect(clippy::disallowed_methods, reason = "this is the one place of the harness that reads the environment")]
 pub(crate) fn inherited_settings() -> Vec<String> {
-    std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("WEIR__")).collect()
+    std::env::vars().map(|(name, _)| name).filter(|name| name.starts_with("WEIR_")).collect()
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::lifecycle::{EXIT_BAD_SETTINGS, EXIT_FAILED, End, supervise};
-use crate::settings::check_files;
+use crate::settings::{check_files, is_ours, unread};
 use crate::signals::Signals;
 use crate::{Host, Settings, SettingsError, descriptors, escape, load, print, telemetry};
 
@@ -35,6 +35,9 @@ pub struct Flags {
     /// Print the settings in effect, with secrets hidden, and exit
     #[arg(long, conflicts_with = "check_config")]
     pub print_config: bool,
+    /// Variables by name and value that stand over those of the environment: what other flags of a command set.
+    #[arg(skip)]
+    pub over: Vec<(String, String)>,
 }
 
 #[derive(Debug, clap::Parser)]
@@ -120,12 +123,14 @@ pub fn environment() -> Vec<(String, String)> {
         .map(|(name, value): (OsString, OsString)| {
             (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
         })
-        .filter(|(name, _)| name.starts_with("WEIR__"))
+        .filter(|(name, _)| is_ours(name))
         .collect()
 }
 
 fn load_by<S: Settings>(defaults: &[&str], flags: &Flags) -> Result<S, SettingsError> {
-    load(defaults, flags.config.as_deref(), environment())
+    let is_over = |name: &String| flags.over.iter().any(|(over, _)| over == name);
+    let kept = environment().into_iter().filter(|(name, _)| !is_over(name));
+    load(defaults, flags.config.as_deref(), kept.chain(flags.over.iter().cloned()))
 }
 
 fn start<S: Settings, Fut: Future<Output = anyhow::Result<()>>>(
@@ -139,6 +144,9 @@ fn start<S: Settings, Fut: Future<Output = anyhow::Result<()>>>(
     let entered = runtime.enter();
     let telemetry = telemetry::init(name, &host_settings.telemetry)?;
     tracing::info!(service = name, version = env!("CARGO_PKG_VERSION"), open_files, "starting");
+    for variable in unread(environment()) {
+        tracing::warn!(variable, "this environment variable is not read: a setting is written WEIR__SECTION__KEY");
+    }
 
     let host = Host::new(name, &host_settings);
     let deadline = Duration::from_millis(host_settings.shutdown.deadline_ms);

@@ -9,6 +9,7 @@ mod load;
 mod reference;
 mod secret;
 mod sections;
+mod stray;
 mod tree;
 
 pub use common::kinds::{Problem, Problems};
@@ -23,6 +24,7 @@ pub use sections::{
     AdminSettings, DataSettings, GrpcSettings, HostSettings, LogFormat, SecretsSettings, ShutdownSettings,
     TelemetrySettings, check_listen,
 };
+pub(crate) use stray::{is_ours, unread};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

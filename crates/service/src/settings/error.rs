@@ -224,7 +224,7 @@ fn suggest(section: &str, name: &str, known: &[&str]) -> String {
 }
 
 /// How many letters have to be added, removed or replaced to get from one to the other.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {

@@ -7,7 +7,8 @@ use std::path::Path;
 use super::error::{Error, What};
 use super::fault::{Fault, SettingsError};
 use super::kinds;
-use super::layers::{DEFAULTS, Layers};
+use super::layers::{DEFAULTS, Layers, VARIABLE};
+use super::stray;
 use super::tree::Node;
 use super::{Problem, Settings};
 
@@ -19,7 +20,8 @@ const MAX_FAULTS: usize = 50;
 const DATA_DIR: [&str; 2] = ["data", "dir"];
 
 /// Loads settings: `defaults` (TOML texts), then `file`, then `WEIR__SECTION__KEY` of `env`. Where a default has
-/// `{data.dir}` in it, there stands what `[data] dir` is in the end.
+/// `{data.dir}` in it, there stands what `[data] dir` is in the end. A variable with the words of a setting and other
+/// underscores is refused, since whoever set it would be left with the default.
 ///
 /// # Errors
 /// Every problem that can be told, each with its key, where it was set, and the fix.
@@ -40,6 +42,8 @@ pub fn load<S: Settings>(
             Err(fault) => layers.faults.push(fault),
         }
     }
+    let env: Vec<(String, String)> = env.into_iter().collect();
+    layers.faults.extend(env.iter().filter_map(|(variable, _)| stray::fault(variable, &fallback)));
     layers.add_environment(env);
     let mut tree = merge(&layers)?;
     if let Some(dir) = tree.text(&DATA_DIR).or(fallback.text(&DATA_DIR)).map(str::to_owned) {
@@ -63,11 +67,13 @@ pub fn load<S: Settings>(
             Err(error) => error,
         };
         let path = error.path();
-        let repair = match error.what {
-            What::Unknown(_) => None,
-            What::Missing | What::Type { .. } | What::Value { .. } => fallback.get(&path).cloned(),
-        };
-        let fault = error.into_fault();
+        let is_unknown = matches!(error.what, What::Unknown(_));
+        let repair = if is_unknown { None } else { fallback.get(&path).cloned() };
+        let mut fault = error.into_fault();
+        let variable = fault.origin.as_deref().and_then(|origin| origin.strip_prefix(VARIABLE)).filter(|_| is_unknown);
+        if let Some(right) = variable.and_then(|variable| stray::right_name(variable, &fallback)) {
+            fault.fix = format!("did you mean {right}?");
+        }
         if !faults.iter().any(|known| known.key == fault.key) {
             faults.push(fault);
         }
@@ -152,6 +158,10 @@ mod errors_tests;
 #[cfg(test)]
 #[path = "names_tests.rs"]
 mod names_tests;
+
+#[cfg(test)]
+#[path = "stray_tests.rs"]
+mod stray_tests;
 
 #[cfg(test)]
 #[path = "told_tests.rs"]

@@ -90,6 +90,15 @@ impl Node {
         }
     }
 
+    /// The keys of everything that is no table.
+    pub(super) fn leaves(&self) -> Vec<Vec<String>> {
+        let Kind::Table(table) = &self.kind else { return vec![Vec::new()] };
+        let inside = table
+            .iter()
+            .flat_map(|(key, node)| node.leaves().into_iter().map(move |path| [&[key.clone()][..], &path].concat()));
+        inside.collect()
+    }
+
     /// Puts the data directory where a default, and nobody else, has its place for it.
     pub(super) fn place(&mut self, dir: &str) {
         match &mut self.kind {
