@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::few::{NAMED, few};
 pub use common::topics::{TopicKind, TopicSpec};
 
 use crate::Settings;
@@ -22,33 +23,42 @@ pub struct TopicProblem {
     pub problem: String,
     /// Whether the service is not ready while it stands.
     pub blocks: bool,
+    /// Whether there is no such topic.
+    pub missing: bool,
     /// Whether records are removed before their time while it stands: who reads them must not wait until it is mended.
     pub expires: bool,
 }
 
 impl TopicProblem {
-    /// All of them in one text, the topics with the same problem together.
+    /// All of them in one text of a bounded length: the topics with the same problem together, those that are missing
+    /// first. `weir topics --check` tells each.
     pub fn text(problems: &[TopicProblem]) -> String {
+        let mut told = Vec::new();
+        let missing: Vec<&TopicProblem> = problems.iter().filter(|problem| problem.missing).collect();
+        match missing.as_slice() {
+            [] => {}
+            [one] => told.push(format!("topic {} is {}", one.topic, one.problem)),
+            [first, ..] => {
+                let named: Vec<&str> = missing.iter().take(NAMED).map(|problem| &*problem.topic).collect();
+                let (count, first_ones) = (missing.len(), if missing.len() > NAMED { "the first three: " } else { "" });
+                told.push(format!("{count} topics are {}; {first_ones}{}", first.problem, named.join(", ")));
+            }
+        }
         let mut grouped: Vec<(&str, Vec<&str>)> = Vec::new();
-        for TopicProblem { topic, problem, .. } in problems {
+        for TopicProblem { topic, problem, .. } in problems.iter().filter(|problem| !problem.missing) {
             match grouped.iter_mut().find(|(known, _)| known == problem) {
                 Some((_, topics)) => topics.push(topic),
                 None => grouped.push((problem, vec![topic])),
             }
         }
-        let told = grouped.iter().map(|(problem, topics)| {
-            let named = topics[..topics.len().min(NAMED)].join(", ");
-            match topics.len().saturating_sub(NAMED) {
-                0 => format!("{named}: {problem}"),
-                more => format!("{named} and {more} more: {problem}"),
-            }
-        });
-        told.collect::<Vec<_>>().join("; ")
+        let kinds = grouped.len();
+        told.extend(grouped.iter().take(NAMED).map(|(problem, topics)| format!("{}: {problem}", few(topics, ", "))));
+        if kinds > NAMED {
+            told.push(format!("and {} more problems: `weir topics --check` lists all", kinds - NAMED));
+        }
+        told.join("; ")
     }
 }
-
-/// How many topics with the same problem are named.
-const NAMED: usize = 3;
 
 /// What a topic keeps of its records, whether they were read or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,23 +116,17 @@ pub fn shape(settings: &Settings, spec: &TopicSpec) -> (i32, Vec<(&'static str, 
 
 /// A topic that is not there, and is not to be created by Weir.
 pub(crate) fn missing(settings: &Settings, spec: &TopicSpec) -> TopicProblem {
-    let (partitions, config) = shape(settings, spec);
-    let config: Vec<_> = config.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let wanted = format!(
-        "{partitions} partitions, replication factor {} and {}",
-        settings.replication_factor,
-        config.join(", ")
-    );
     // Kafka hides what a principal may not describe.
-    let (absent, allow) = if settings.kafka.security_protocol == "plaintext" {
-        ("does not exist", "")
+    let hidden = if settings.kafka.security_protocol == "plaintext" {
+        ""
     } else {
-        ("does not exist, or this service may not see it", ", or grant the rights that `weir acls` prints")
+        ", or hidden from this service (`weir acls` prints the rights that it needs)"
     };
     TopicProblem {
         topic: settings.full_name(&spec.name),
-        problem: format!("{absent}: create it with {wanted}, or set bus.create_topics{allow}"),
+        problem: format!("missing{hidden}: run `weir topics --create`, or apply what `weir topics --commands` prints"),
         blocks: true,
+        missing: true,
         expires: false,
     }
 }
@@ -135,6 +139,7 @@ pub(crate) fn hidden(settings: &Settings, spec: &TopicSpec, reason: &str) -> Top
             "its configuration cannot be read ({reason}) and is not checked: grant DescribeConfigs, `weir acls` prints how"
         ),
         blocks: false,
+        missing: false,
         expires: false,
     }
 }
@@ -149,7 +154,8 @@ pub(crate) fn check(
 ) -> Vec<TopicProblem> {
     let mut problems = Vec::new();
     let mut problem = |problem: String, blocks: bool| {
-        problems.push(TopicProblem { topic: settings.full_name(&spec.name), problem, blocks, expires: false });
+        let topic = settings.full_name(&spec.name);
+        problems.push(TopicProblem { topic, problem, blocks, missing: false, expires: false });
     };
     let number = |key: &str| value(key).and_then(|value| value.parse::<i64>().ok());
 

@@ -126,9 +126,44 @@ fn topics_with_the_same_problem_are_told_together() {
         topic: topic.to_owned(),
         problem: problem.to_owned(),
         blocks: true,
+        missing: false,
         expires: true,
     };
     let problems = [problem("a", "x"), problem("b", "y"), problem("c", "x"), problem("d", "x"), problem("e", "x")];
-    assert_eq!(TopicProblem::text(&problems), "a, c, d and 1 more: x; b: y");
+    assert_eq!(TopicProblem::text(&problems), "a, c, d, and 1 more: x; b: y");
     assert_eq!(TopicProblem::text(&[]), "");
+}
+
+#[test]
+fn what_is_missing_is_told_by_its_count_and_with_one_command() {
+    let settings = settings(3);
+    let absent = |count: usize| -> Vec<TopicProblem> {
+        let spec = |n: usize| {
+            let kind = if n % 2 == 0 { LOG } else { TopicKind::Log { retention: WEEK * 2 } };
+            TopicSpec { name: format!("events.facebook.kind_{n:03}"), kind }
+        };
+        (1..=count).map(|n| missing(&settings, &spec(n))).collect()
+    };
+    let run = "missing: run `weir topics --create`, or apply what `weir topics --commands` prints";
+    assert_eq!(TopicProblem::text(&absent(1)), format!("topic events.facebook.kind_001 is {run}"));
+    let names = "events.facebook.kind_001, events.facebook.kind_002";
+    assert_eq!(TopicProblem::text(&absent(2)), format!("2 topics are {run}; {names}"));
+    assert_eq!(
+        TopicProblem::text(&absent(124)),
+        format!("124 topics are {run}; the first three: {names}, events.facebook.kind_003")
+    );
+}
+
+#[test]
+fn a_text_is_short_however_many_topics_have_whatever_problems() {
+    let problem = |n: usize| TopicProblem {
+        topic: format!("events.facebook.kind_{n:03}"),
+        problem: format!("keeps its records for {n} ms: raise retention.ms to 604800000"),
+        blocks: true,
+        missing: false,
+        expires: true,
+    };
+    let text = TopicProblem::text(&(1..=660).map(problem).collect::<Vec<_>>());
+    assert!(text.len() < 500, "{} bytes: {text}", text.len());
+    assert!(text.ends_with("and 657 more problems: `weir topics --check` lists all"), "{text}");
 }

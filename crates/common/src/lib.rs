@@ -8,6 +8,7 @@
 //! * [`topics`]: names, and which message each carries
 //! * [`time`]: platforms' times, and what to think of them
 //! * [`backoff`]: how long to wait before something is tried again
+//! * [`few`]: lists in messages, which have a bounded length
 //! * [`reasons`]: why something becomes a dead letter
 //! * [`catalogue`]: what a service is, as data
 //! * [`registrations`]: the registrations as the services look them up
@@ -31,6 +32,7 @@ pub use generated::weir::*;
 pub mod backoff;
 pub mod catalogue;
 pub mod event;
+pub mod few;
 pub mod identity;
 pub mod json;
 pub mod kinds;

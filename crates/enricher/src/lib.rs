@@ -149,7 +149,7 @@ impl Enricher {
             },
             steps,
             checks: self.checks.clone(),
-            counts: opened.host.counts().hop(STAGE),
+            counts: opened.counts.clone(),
         });
         let (every, after) = (opened.every, opened.after.clone());
         let (checks, watched, seen) = (self.checks, Arc::clone(&shared), state.clone());

@@ -127,6 +127,49 @@ fn a_log_that_is_away_is_told_once() {
 }
 
 #[test]
+fn missing_topics_are_told_once_for_each_stage_and_what_waits_for_them_is_not() {
+    let missing = |n| format!("{n} topics are missing: run `weir topics --create`");
+    let mut digest = digest("weir", "laptop:1", &[]);
+    digest.checks = vec![
+        check("processing_claims", State::Unknown, "not checked yet"),
+        check("processing_registrations", State::Unknown, "the registrations topic has not been read"),
+        check("processing_topics", State::Failing, &missing(120)),
+        check("registrations_published", State::Unknown, "topic registrations does not exist"),
+        check("streaming_registrations", State::Failing, "the topic registrations is not read to its end yet"),
+        check("streaming_topics", State::Failing, &missing(9)),
+    ];
+    for (hop, taken_in) in [("processing", 0), ("streaming", 9)] {
+        digest.counts.push(Count { hop: hop.to_owned(), taken_in, ..Count::default() });
+    }
+    let mut model = Model::new(watched(&[("weir", 1)]), LIMITS).in_order(&["streaming", "processing"]);
+    tell(&mut model, vec![("weir", "this process", Ok(digest))], 0);
+    let view = model.view(at(0));
+    let told = view.problems.iter().map(|problem| (problem.hops.join(", "), problem.found.clone()));
+    let expected = [("streaming", missing(9)), ("processing", missing(120))];
+    assert_eq!(told.collect::<Vec<_>>(), expected.map(|(hop, found)| (hop.to_owned(), found)));
+    assert!(view.problems.iter().all(|problem| problem.advice.contains("weir topics --check")));
+}
+
+#[test]
+fn no_advice_names_a_setting_that_removes_what_is_registered() {
+    // The cause may be any: only the message of the check knows whether a person has to decide that.
+    let mut digest = digest("processing", "work:1", &[]);
+    digest.checks.push(check("registrations_published", State::Failing, "topic registrations does not exist"));
+    let view = told(&[("processing", 1)], vec![("processing", "a", Ok(digest))]).view(at(0));
+    assert_eq!(view.problems.len(), 1);
+    assert!(!view.problems[0].advice.contains("allow_removals"), "{:?}", view.problems);
+}
+
+#[test]
+fn what_many_say_is_told_by_the_first_and_their_count() {
+    let answers: Vec<(String, String)> =
+        (0..50).map(|n| ("work".to_owned(), format!("http://10.0.0.{n}:9090"))).collect();
+    let refused = answers.iter().map(|(service, at)| (&**service, &**at, refused())).collect();
+    let view = told(&[("work", 50)], refused).view(at(0));
+    assert!(view.problems[0].found.ends_with("http://10.0.0.2:9090: connection refused; and 47 more"), "{view:?}");
+}
+
+#[test]
 fn what_two_instances_say_is_said_once() {
     let bad = |instance| {
         let mut digest = digest("processing", instance, &[]);

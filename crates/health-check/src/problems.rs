@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
+use common::few::few;
 use common::health::v1::{Action, Check, Digest, Hop, State};
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
@@ -52,7 +53,7 @@ impl fmt::Display for Problem {
         }
         write!(f, ": {}: {} ({}", self.hops.join(", "), self.found, self.check)?;
         if !self.instances.is_empty() {
-            write!(f, " on {}", self.instances.join(", "))?;
+            write!(f, " on {}", few(&self.instances, ", "))?;
         }
         if let Some(since) = self.since {
             write!(f, ", since {since}")?;
@@ -76,18 +77,20 @@ pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Thres
     };
     if asked && hop.instances < hop.expected {
         let mut found = format!("{} of {} instances answer", hop.instances, hop.expected);
-        for (address, error) in &stage.silent {
-            found.push_str(&format!("; {address}: {error}"));
+        if !stage.silent.is_empty() {
+            let silent = stage.silent.iter().map(|(address, error)| format!("{address}: {error}"));
+            found.push_str(&format!("; {}", few(silent, "; ")));
         }
         problems.push(own(State::Failing, Action::Page, "instances", found, INSTANCES));
     }
-    let mut log_away = false;
+    let (mut log_away, mut no_topics) = (false, false);
     for (digest, _) in &stage.live {
         let hops = hops_of(digest);
         let mut blocked = false;
         for check in digest.checks.iter().filter(|check| is_about(check, &stage.hop, &hops)) {
             let state = check.state();
             log_away |= state == State::Failing && is_log(&check.name);
+            no_topics |= state == State::Failing && check.name.ends_with("_topics");
             blocked |= check.gates_readiness && !matches!(state, State::Ok | State::Warning);
             if state != State::Ok {
                 problems.push(of_check(check, &stage.hop, digest));
@@ -99,6 +102,10 @@ pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Thres
             problem.instances = vec![digest.instance.clone()];
             problems.push(problem);
         }
+    }
+    if no_topics {
+        // What waits for them is not known, and is told once they are there.
+        problems.retain(|problem| problem.state != State::Unknown && !waits_for_topics(&problem.check));
     }
     if log_away {
         // With the log away everything waits: told once is enough.
@@ -172,6 +179,10 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
     *problems = once;
 }
 
+fn waits_for_topics(check: &str) -> bool {
+    ["_registrations", "_published", "_progress"].iter().any(|end| check.ends_with(end))
+}
+
 fn is_log(check: &str) -> bool {
     check.ends_with("_log") || check.ends_with("_kafka")
 }
@@ -199,7 +210,11 @@ fn advice(check: &str) -> &'static str {
             "Check the log: the brokers (setting bus.kafka.brokers), or the disk of the embedded log. The stage resumes by \
              itself when the log answers.",
         ),
-        ("_topics", "Create or alter the topics as the message says. The service checks them again by itself."),
+        (
+            "_topics",
+            "Create or alter the topics as the message says. weir topics --check lists all of them. The service checks them \
+             again by itself.",
+        ),
         (
             "_claims",
             "Check that the claims' store (Redis, Valkey) answers. Until then the stage emits nothing; nothing is lost.",
@@ -259,8 +274,8 @@ fn advice(check: &str) -> &'static str {
         ("_database", "Check that the database answers. The settings of the service say where it is."),
         (
             "_published",
-            "Processing changed nothing. Configure the right database. If the database is right, set \
-             registrations.allow_removals for one start.",
+            "The message says why topic and database were not compared, or what they differ in. Processing changed nothing, \
+             and compares them again by itself.",
         ),
         (
             "_registrations",

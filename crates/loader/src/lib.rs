@@ -172,7 +172,7 @@ impl Loader {
             lake: self.lake,
             producer: opened.producer.clone(),
             checks: self.checks,
-            counts: opened.host.counts().hop(STAGE),
+            counts: opened.counts.clone(),
             wanted,
             consumer: state,
             tables: BTreeMap::new(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bus::{Bus, ConsumerState};
+use common::few::few;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use stage::{ClaimChecks, LogChecks, Progress, Retention};
 
@@ -61,7 +62,7 @@ impl Checks {
                  read it",
                 ratio * 100.0,
                 endpoints.len(),
-                endpoints.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", "),
+                few(endpoints, ", "),
             )),
         }
     }

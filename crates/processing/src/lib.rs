@@ -182,7 +182,7 @@ impl Lanes {
             view: self.view.clone(),
             storm: Mutex::new(storm::Storm::new(settings.storm.limits())),
             checks: self.checks.clone(),
-            counts: opened.host.counts().hop(STAGE),
+            counts: opened.counts.clone(),
             started: Instant::now(),
             worked: Mutex::new(None),
             limit: settings.limit(),

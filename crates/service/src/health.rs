@@ -10,6 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Counts, clock};
 
+/// The bytes of a message, at most.
+const MAX_MESSAGE: usize = 1024;
+/// How one ends that was longer. The log has all of it, where the state changed.
+const CUT: &str = " … (cut; see the log)";
+
 /// What a check is, apart from its result.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckSpec {
@@ -237,7 +242,7 @@ impl CheckHandle {
                 entry.since = now;
                 entry.state = state;
             }
-            entry.message.clone_from(&message);
+            entry.message = bounded(&message);
             entry.value = entry.next_value.take();
         });
         // Once for each change, so that a check that runs every second does not fill the log.
@@ -249,6 +254,16 @@ impl CheckHandle {
             (Some(_), _) => tracing::info!(check = self.name, message, "check unknown"),
         }
     }
+}
+
+/// A message goes into every digest, and onto a page that somebody reads on a phone: what is longer is cut. Who has a list
+/// to tell tells its first and its count ([`common::few`]), and does not come here.
+fn bounded(message: &str) -> String {
+    if message.len() <= MAX_MESSAGE {
+        return message.to_owned();
+    }
+    let end = message.floor_char_boundary(MAX_MESSAGE - CUT.len());
+    format!("{}{CUT}", message.get(..end).unwrap_or_default())
 }
 
 pub(crate) fn instance() -> String {

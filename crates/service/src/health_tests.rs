@@ -83,6 +83,23 @@ fn the_digest_has_everything() {
 }
 
 #[test]
+fn a_message_is_never_longer_than_a_phone_shows() {
+    let health = health();
+    let bus = health.check(spec("bus", true));
+    let message = |health: &Health| health.digest().checks[0].message.clone();
+    let fits = "x".repeat(1024);
+    bus.fail(&fits);
+    assert_eq!(message(&health), fits);
+    for long in ["x".repeat(24 * 1024), "ü".repeat(1000), format!("x{}", "€".repeat(500))] {
+        bus.fail(&long);
+        let told = message(&health);
+        assert!(told.len() <= 1024 && told.len() > 1000, "{}", told.len());
+        let start = told.strip_suffix(" … (cut; see the log)").unwrap();
+        assert!(long.starts_with(start));
+    }
+}
+
+#[test]
 fn a_name_is_one_check() {
     let health = health();
     let first = health.check(spec("bus", true));

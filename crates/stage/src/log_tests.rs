@@ -11,6 +11,7 @@ fn a_stage_is_not_ready_without_its_topics() {
         topic: topic.into(),
         problem: problem.into(),
         blocks,
+        missing: false,
         expires: false,
     };
     let table = [

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::{Bus, Consumer, Producer};
-use service::Host;
+use common::few::few;
+use service::{HopCounts, Host};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,6 +27,8 @@ pub struct Opened {
     pub bus: Bus,
     /// Where its records go.
     pub producer: Producer,
+    /// What goes through it: told from here on, so that what its checks say is said of it from the start.
+    pub counts: HopCounts,
     /// How often its health is looked at.
     pub every: Duration,
     /// So long may it take to finish what was begun.
@@ -53,7 +56,8 @@ impl Opened {
         host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer().context("opening the producer")?;
         let (drain, after) = (deadline.mul_f64(DRAIN), CancellationToken::new());
-        Ok(Self { name, host: host.clone(), bus, producer, every, drain, after })
+        let counts = host.counts().hop(name);
+        Ok(Self { name, host: host.clone(), bus, producer, counts, every, drain, after })
     }
 
     /// A consumer of these topics, which ends with the process.
@@ -75,7 +79,7 @@ impl Opened {
     }
 
     fn ending(&self, consumer: Result<Consumer, bus::Error>, topics: &[String]) -> anyhow::Result<Consumer> {
-        let consumer = consumer.with_context(|| format!("consuming {}", topics.join(", ")))?;
+        let consumer = consumer.with_context(|| format!("consuming {}", few(topics, ", ")))?;
         Ok(consumer.ends_with(self.host.shutdown().clone()))
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bus::{ConsumerState, Lag, Stalls};
+use common::few::few;
 use service::{Action, CheckHandle, CheckSpec, Health};
 
 /// Which partitions stand still, and why.
@@ -24,10 +25,12 @@ impl Partitions {
             .flat_map(ConsumerState::stopped)
             .map(|stopped| format!("{}/{}: {}", stopped.topic, stopped.partition, stopped.reason))
             .collect();
-        if stopped.is_empty() {
-            self.0.ok("no partition is stalled");
-        } else {
-            self.0.fail(stopped.join("; "));
+        match stopped.as_slice() {
+            [] => self.0.ok("no partition is stalled"),
+            [one] => self.0.fail(one),
+            all => {
+                self.0.fail(format!("{} partitions are stalled (`weir groups list`): {}", all.len(), few(all, "; ")))
+            }
         }
     }
 }

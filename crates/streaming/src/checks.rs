@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bus::{Bus, ProducerState, TopicProblem};
+use common::few::few;
 use service::{Action, CheckHandle, CheckSpec, Health, clock};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -17,8 +18,6 @@ const SATURATED: f64 = 0.8;
 const STALLED: Duration = Duration::from_secs(2);
 /// After a start it takes a moment until the registrations are read: nobody is woken for that.
 const READING: Duration = Duration::from_secs(10);
-/// How many problems a message names.
-const NAMED: usize = 5;
 /// Between two attempts to prepare the topics, and between two looks at topics that have a problem.
 const PREPARE_AGAIN: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -107,12 +106,7 @@ impl Checks {
         if problems.is_empty() {
             return self.endpoints.ok("all endpoints can verify deliveries");
         }
-        let more = problems.len().saturating_sub(NAMED);
-        let mut message = problems.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-        if more > 0 {
-            message.push_str(&format!("; and {more} more"));
-        }
-        self.endpoints.fail(message);
+        self.endpoints.fail(few(problems, "; "));
     }
 
     /// Processing pages for it; here it is told what is done about it.
@@ -121,8 +115,7 @@ impl Checks {
         if held.is_empty() {
             return self.storms.ok("no endpoint is held back");
         }
-        let names = held.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        self.storms.warn(format!("held back, because most of their deliveries cannot be read: {names}"));
+        self.storms.warn(format!("held back, because most of their deliveries cannot be read: {}", few(held, ", ")));
     }
 
     fn saturation(&self, door: &Door, bus: &Bus) {

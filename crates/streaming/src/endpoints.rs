@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::SystemTime;
 
+use common::few::few;
 use common::registration::v1::{Endpoint as Registered, Registration, SealedSecret, registration::Kind};
 use common::registrations;
 use http::HeaderMap;
@@ -57,8 +58,7 @@ impl Endpoint {
     /// What is wrong with its secrets, for people.
     fn problem(&self, now: SystemTime) -> Option<String> {
         if !self.keys.unopened.is_empty() {
-            let keys: Vec<_> = self.keys.unopened.iter().map(String::as_str).collect();
-            return Some(format!("{}: needs sealing key {}", self.name, keys.join(", ")));
+            return Some(format!("{}: needs sealing key {}", self.name, few(&self.keys.unopened, ", ")));
         }
         let active = self.keys.active(now);
         if active.active.is_empty() {

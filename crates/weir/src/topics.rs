@@ -25,14 +25,19 @@ fn as_map<S: serde::Serializer>(config: &[(&'static str, String)], serializer: S
     serializer.collect_map(config.iter().map(|(key, value)| (key, value)))
 }
 
-/// The topics of all services.
-pub fn all(settings: &Settings) -> Vec<Topic> {
+/// What all services need of their topics, each once, in the order of the names.
+pub fn needed() -> Vec<bus::TopicSpec> {
     let specs = catalogue::descriptions().flat_map(|description| description.needed());
     let specs: BTreeMap<_, _> = specs.map(|spec| (spec.name.clone(), spec)).collect();
-    let topic = |(name, spec): (String, bus::TopicSpec)| {
+    specs.into_values().collect()
+}
+
+/// The topics of all services.
+pub fn all(settings: &Settings) -> Vec<Topic> {
+    let topic = |spec: bus::TopicSpec| {
         let (partitions, config) = bus::shape(&settings.bus, &spec);
-        let name = format!("{}{name}", settings.bus.topic_prefix);
+        let name = format!("{}{}", settings.bus.topic_prefix, spec.name);
         Topic { name, partitions, replication_factor: settings.bus.replication_factor, config }
     };
-    specs.into_iter().map(topic).collect()
+    needed().into_iter().map(topic).collect()
 }

@@ -43,7 +43,7 @@ pub(super) fn share(
     open: impl FnOnce(&Path, Closing) -> Result<Arc<Log>, Error>,
 ) -> Result<Arc<Log>, Error> {
     let failed = |error: std::io::Error| {
-        let reason = format!("the folder cannot be created: {error}; check bus.data_dir");
+        let reason = format!("the folder cannot be created: {error}; check data.dir and bus.data_dir");
         Error::Log { folder: folder.display().to_string().into(), reason: reason.into() }
     };
     std::fs::create_dir_all(folder).map_err(failed)?;
@@ -80,7 +80,9 @@ pub(super) fn share(
 pub(super) fn held(folder: &Path) -> Error {
     let process = std::fs::read_to_string(folder.join(PROCESS)).unwrap_or_default();
     let process = if process.is_empty() { String::new() } else { format!(" (process {})", process.trim()) };
-    let reason =
-        format!("another process has it open{process}: stop that process, or give this one its own bus.data_dir");
+    let reason = format!(
+        "another process has it open{process}: stop that process, or give this one another data folder (data.dir, or \
+         bus.data_dir for the log alone)"
+    );
     Error::Log { folder: folder.display().to_string().into(), reason: reason.into() }
 }

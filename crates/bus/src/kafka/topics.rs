@@ -269,9 +269,11 @@ async fn create(
             Err((topic, code)) => problems.push(TopicProblem {
                 topic,
                 problem: format!(
-                    "does not exist and cannot be created: {code}; create it, or allow this service to create it"
+                    "missing, and this service cannot create topics ({code}): run `weir topics --create` as one who may, or \
+                     apply what `weir topics --commands` prints"
                 ),
                 blocks: true,
+                missing: true,
                 expires: false,
             }),
         }

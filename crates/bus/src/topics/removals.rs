@@ -31,6 +31,7 @@ pub(super) fn check(
         topic: settings.full_name(&spec.name),
         problem: format!("{problem} {HOW}"),
         blocks: production || always,
+        missing: false,
         expires: true,
     });
     told.collect()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bus::{Bus, Headers, Producer, Receipt, Record, Start};
+use common::few::few;
 use common::registration::v1::Registration;
 use common::topics::REGISTRATIONS;
 use prost::{Message as _, Name as _};
@@ -178,7 +179,7 @@ pub fn plan(
     let many = missing > FEW_REMOVALS && missing * 10 > held;
     // Nothing in common is another installation's database, however small.
     if !allow_removals && missing > 0 && (many || missing == held) {
-        let some = difference.remove.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let some = few(&difference.remove, ", ");
         return Err(ReconcileError::TooManyRemovals { missing, topic: held, some });
     }
     Ok(Plan::Write(difference))

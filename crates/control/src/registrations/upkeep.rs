@@ -152,8 +152,9 @@ impl Upkeep {
     /// decide, and they are compared again at the next time.
     async fn reconcile(&self, checks: &Checks) -> bool {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
-        // A fresh installation starts its services before all of its topics are made.
-        let mut may_be_made = !self.compared.is_cancelled();
+        // A fresh installation starts its services before all of its topics are made. That one is missing is told by the
+        // check of the topics.
+        let may_be_made = !self.compared.is_cancelled();
         loop {
             match self.try_reconcile(checks).await {
                 Ok(plan) => {
@@ -183,7 +184,6 @@ impl Upkeep {
                     }
                 }
             }
-            may_be_made = false;
             tokio::time::sleep(backoff.pause()).await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use common::few::few;
 use common::health::v1::{Action, Count, Hop, Pipeline, State};
 use prost_types::Timestamp;
 use service::digest_json::state_name;
@@ -44,7 +45,7 @@ pub(super) fn problems(problems: &[Problem], now: Timestamp) -> String {
         );
         put!(out, "<p class=fine><code>{}</code>", escape(&problem.check));
         if !problem.instances.is_empty() {
-            put!(out, " on {}", escape(&problem.instances.join(", ")));
+            put!(out, " on {}", escape(&few(&problem.instances, ", ")));
         }
         if let Some(since) = problem.since {
             put!(out, " · since {} ({since})", ago(since, now));

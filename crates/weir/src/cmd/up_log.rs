@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use bus::{Bus, Keeping, Unread};
+use common::few::few;
 use service::{Action, CheckHandle, CheckSpec, Health};
 
 /// The log looks once a minute.
 const LOOK: Duration = Duration::from_secs(5);
-/// How many partitions a message names.
-const NAMED: usize = 3;
 
 /// The checks of the embedded log. Neither keeps deliveries out: nothing is lost.
 pub(super) struct Checks {
@@ -48,10 +47,7 @@ impl Checks {
         let Some(oldest) = unread.first() else {
             return self.unread.ok("no group has an unread record older than half of its retention");
         };
-        let told: Vec<String> = unread.iter().take(NAMED).map(|unread| told(unread)).collect();
-        let more = unread.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let message = format!("{}{more}; the log keeps unread records", told.join("; "));
+        let message = format!("{}; the log keeps unread records", few(unread.iter().map(|unread| told(unread)), "; "));
         if oldest.is_over() { self.unread.fail(message) } else { self.unread.warn(message) }
     }
 }

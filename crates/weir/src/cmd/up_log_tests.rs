@@ -19,7 +19,7 @@ fn what_is_not_read_is_told_before_and_after_its_time() {
         (vec![], State::Ok, "half of its retention"),
         (vec![unread("a", 4)], State::Warning, "a has not read 12 records of raw.github/3: the oldest is 4.0 days old"),
         (vec![unread("a", 4), old("b")], State::Failing, "b has not read 12 records"),
-        (vec![old("a"), old("b"), old("c"), old("d")], State::Failing, "and 1 more; the log keeps unread records"),
+        (vec![old("a"), old("b"), old("c"), old("d")], State::Failing, "; and 1 more; the log keeps unread records"),
     ];
     for (unread, state, text) in table {
         checks.look(&Keeping { clock_jumped_by: None, unread });

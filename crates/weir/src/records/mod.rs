@@ -51,13 +51,7 @@ impl Log {
         let dial = Dial::new("grpc.client", &settings.grpc.client);
         if !settings.bus.kafka.brokers.is_empty() {
             let bus = Bus::open(&settings.bus)?;
-            bus.ping(PATIENCE).await.with_context(|| {
-                format!(
-                    "no broker answers at {} (setting bus.kafka.brokers, or WEIR__BUS__KAFKA__BROKERS). Start one, or \
-                     name the right one",
-                    settings.bus.kafka.brokers.join(", ")
-                )
-            })?;
+            reach(&bus).await?;
             return Ok(Self::Bus(Box::new(bus)));
         }
         let url = grpc.map_or_else(|| settings.grpc_url(&settings.grpc.listen), ToOwned::to_owned);
@@ -81,6 +75,20 @@ impl Log {
     }
 }
 
+/// Waits a while for a broker of Kafka to answer.
+///
+/// # Errors
+/// None does; the message names the setting.
+pub async fn reach(bus: &Bus) -> anyhow::Result<()> {
+    bus.ping(PATIENCE).await.with_context(|| {
+        format!(
+            "no broker answers at {} (setting bus.kafka.brokers, or WEIR__BUS__KAFKA__BROKERS). Start one, or name the \
+             right one",
+            bus.settings().kafka.brokers.join(", ")
+        )
+    })
+}
+
 impl Records {
     /// Finds the log. `grpc`: where `weir up` answers, if it is not where the settings say.
     ///
@@ -91,6 +99,18 @@ impl Records {
             Log::Bus(bus) => Self::Bus(bus),
             Log::Grpc(channel) => Self::Grpc(LogServiceClient::new(channel).max_decoding_message_size(wire::LARGEST)),
         })
+    }
+
+    /// Where they are, for people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self {
+            Self::Grpc(_) => "the log of the running weir up".to_owned(),
+            Self::Bus(bus) if bus.settings().is_embedded() => {
+                format!("the log in {} (no weir up is running)", bus.settings().data_dir.join("log").display())
+            }
+            Self::Bus(bus) => format!("Kafka at {}", bus.settings().kafka.brokers.join(", ")),
+        }
     }
 
     /// Existing topics, without the prefix.
