@@ -85,9 +85,7 @@ fn explain(status: &Status) -> String {
         Code::NotFound => "weir register list shows the existing ones",
         Code::FailedPrecondition => "weir register list shows the endpoints and their accounts",
         Code::InvalidArgument => "correct the argument that it names",
-        Code::Unavailable => {
-            "the service, its database or the broker is unavailable: http://127.0.0.1:8081/health says which"
-        }
+        Code::Unavailable => "the service, its database or the broker is unavailable: weir health says which",
         Code::DeadlineExceeded => "timed out, and may have been done: look at it (weir register get) before you retry",
         Code::Unimplemented => {
             "this server does not serve registrations: give the address of processing, or of weir up"

@@ -11,6 +11,7 @@ mod architecture;
 mod breaking;
 mod catalogue;
 mod circles;
+mod commands;
 mod readme;
 mod schemas;
 mod text;

@@ -26,7 +26,8 @@ use crate::{decode::Decoder, out};
   weir register endpoint my-app --source meta --tenant me --secret-env APP_SECRET --verify-token-file token.txt
   weir register account my-app 104000000007919 --tenant other
   weir register rotate my-repo --secret-file new.txt --old-secret-file secret.txt --old-for 1d
-  weir register list account/my-app/
+  weir register list                           the endpoints
+  weir register list account/my-app/           the accounts of one
   weir register delete endpoint/my-repo")]
 pub struct Register {
     #[command(subcommand)]
@@ -40,7 +41,7 @@ enum Command {
     Endpoint(EndpointArgs),
     Account(AccountArgs),
     Rotate(RotateArgs),
-    List(ListArgs),
+    List(super::register_list::List),
     Get(GetArgs),
     Delete(DeleteArgs),
 }
@@ -119,20 +120,6 @@ struct RotateArgs {
     /// For how long the old one is still accepted: 30m, 12h, 3d
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = parse_period)]
     old_for: std::time::Duration,
-}
-
-/// List registrations, in the order of their ids
-#[derive(Debug, clap::Args)]
-struct ListArgs {
-    /// Only ids that begin with this: endpoint/, account/my-app/
-    #[arg(default_value = "")]
-    prefix: String,
-    /// Only those of this tenant
-    #[arg(long, default_value = "")]
-    tenant: String,
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
 }
 
 /// Show one registration, without its secrets
@@ -227,7 +214,7 @@ impl Register {
             }
             Command::List(args) => {
                 let found = list(&mut client, &args.prefix, &args.tenant).await?;
-                show_list(&found, args.json)?;
+                args.show(&found)?;
             }
             Command::Get(args) => out::say(&format!("{:#}", shown(&get(&mut client, &args.id).await?)?)),
             Command::Delete(args) => {
@@ -351,32 +338,8 @@ fn say_endpoint(grpc: &super::Grpc, registration: &Registration) {
     }
 }
 
-fn show_list(found: &[Registration], json: bool) -> anyhow::Result<()> {
-    if found.is_empty() {
-        out::complain("no registration matches");
-    }
-    for registration in found {
-        let line = if json {
-            shown(registration)?.to_string()
-        } else {
-            let what = match &registration.kind {
-                Some(Kind::Endpoint(endpoint)) if endpoint.rate_limit > 0 => {
-                    format!("{}, at most {}/s", endpoint.source, endpoint.rate_limit)
-                }
-                Some(Kind::Endpoint(endpoint)) => endpoint.source.clone(),
-                _ => String::new(),
-            };
-            format!("{:<44} {:<20} revision {:<4} {what}", registration.id, registration.tenant, registration.revision)
-        };
-        if !out::line(line.trim_end()) {
-            break;
-        }
-    }
-    Ok(())
-}
-
 /// A registration as JSON, its secrets not shown.
-fn shown(registration: &Registration) -> anyhow::Result<serde_json::Value> {
+pub(super) fn shown(registration: &Registration) -> anyhow::Result<serde_json::Value> {
     Ok(Decoder::new()?.value("weir.registration.v1.Registration", &registration.encode_to_vec())?)
 }
 

@@ -241,7 +241,7 @@ fn advice(summary: &Summary, url: &str) -> String {
         None => format!("weir: no answer from {url}: is Weir running (weir up)? Is --url right?"),
         Some(401) => "weir: the door has other secrets for these endpoints: use --register".to_owned(),
         Some(404) => "weir: these endpoints are not registered: use --register".to_owned(),
-        Some(503) => "weir: the door is not ready: http://127.0.0.1:8081/health says why".to_owned(),
+        Some(503) => "weir: the door is not ready: weir health says why".to_owned(),
         Some(status) => format!("weir: the door answered {status}"),
     }
 }

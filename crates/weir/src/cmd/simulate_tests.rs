@@ -28,5 +28,5 @@ fn nothing_acknowledged_comes_with_advice() {
     assert!(advice(None).contains("weir up"));
     assert!(advice(Some(401)).contains("--register"));
     assert!(advice(Some(404)).contains("--register"));
-    assert!(advice(Some(503)).contains("/health"));
+    assert!(advice(Some(503)).contains("weir health"));
 }

@@ -81,7 +81,7 @@ impl Tail {
     async fn open(&self) -> anyhow::Result<(String, Reading)> {
         let settings = self.grpc.settings()?;
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
-        let topic = find(&self.topic, &settings.bus.topic_prefix, records.topics().await?)?;
+        let topic = find(&self.topic, &settings.bus.topic_prefix, records.topics().await?, &records.place())?;
         let start = match (&self.from, self.count) {
             (None, count) => Start::LastN(count.unwrap_or(DEFAULT_COUNT) as u64),
             (Some(From::Beginning), _) => Start::Beginning,
@@ -150,7 +150,7 @@ async fn last(reader: &mut Reading, count: usize) -> anyhow::Result<Vec<Stored>>
     Ok(records)
 }
 
-fn find(asked: &str, prefix: &str, mut topics: Vec<String>) -> anyhow::Result<String> {
+fn find(asked: &str, prefix: &str, mut topics: Vec<String>, place: &str) -> anyhow::Result<String> {
     let without = asked.strip_prefix(prefix).unwrap_or(asked);
     if let Some(found) = topics.iter().find(|topic| *topic == asked || *topic == without) {
         return Ok(found.clone());
@@ -158,9 +158,14 @@ fn find(asked: &str, prefix: &str, mut topics: Vec<String>) -> anyhow::Result<St
     topics.retain(|topic| !topic.starts_with("__"));
     topics.sort();
     if topics.is_empty() {
-        anyhow::bail!("there is no topic {asked}, and no other topic: weir up creates them");
+        anyhow::bail!("{place} has no topics yet, and so no topic {asked}: start weir up, which creates them");
     }
-    anyhow::bail!("there is no topic {asked}. There are:\n  {}", topics.join("\n  "))
+    // Of some hundred those that begin in the same way are the ones that were meant.
+    let family = without.rsplit_once('.').map_or(without, |(family, _)| family);
+    if topics.iter().any(|topic| topic.starts_with(family)) {
+        topics.retain(|topic| topic.starts_with(family));
+    }
+    anyhow::bail!("{place} has no topic {asked}. There are:\n  {}", topics.join("\n  "))
 }
 
 #[cfg(test)]

@@ -16,10 +16,14 @@ fn a_start_is_read_from_text() {
 #[test]
 fn topics_are_found_with_and_without_prefix() {
     let topics = || vec!["raw.meta".to_owned(), "activities".to_owned(), "__offsets".to_owned()];
+    let find = |asked, prefix, topics| find(asked, prefix, topics, "the log in x/log");
     assert_eq!(find("activities", "", topics()).unwrap(), "activities");
     assert_eq!(find("test.activities", "test.", topics()).unwrap(), "activities");
     assert_eq!(find("activities", "test.", topics()).unwrap(), "activities");
     let error = find("comments", "", topics()).unwrap_err().to_string();
-    assert_eq!(error, "there is no topic comments. There are:\n  activities\n  raw.meta");
-    assert!(find("comments", "", vec![]).unwrap_err().to_string().contains("weir up"));
+    assert_eq!(error, "the log in x/log has no topic comments. There are:\n  activities\n  raw.meta");
+    let error = find("raw.metta", "", topics()).unwrap_err().to_string();
+    assert_eq!(error, "the log in x/log has no topic raw.metta. There are:\n  raw.meta");
+    let error = find("comments", "", vec![]).unwrap_err().to_string();
+    assert!(error.starts_with("the log in x/log has no topics yet") && error.contains("start weir up"), "{error}");
 }

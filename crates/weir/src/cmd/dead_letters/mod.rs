@@ -271,7 +271,7 @@ pub(super) fn said(what: &'static str) -> impl FnOnce(Status) -> anyhow::Error {
                 "this server does not serve dead letters: give the address of processing, or of weir up"
             }
             Code::ResourceExhausted => "weir dead-letters replays shows the running one",
-            Code::Unavailable => "the log or the database is unavailable: http://127.0.0.1:8081/health says which",
+            Code::Unavailable => "the log or the database is unavailable: weir health says which",
             Code::DeadlineExceeded => "timed out: give a shorter period with --since or --from",
             _ => "the log of the service says more",
         };
