@@ -39,7 +39,7 @@ mod telemetry;
 pub mod tls;
 pub mod trace;
 
-pub use bind::bind;
+pub use bind::{ListenError, bind};
 pub use counts::{Counts, HopCounts, Taken, What};
 pub use entry::{Flags, complain, environment, main, main_with, usage};
 pub use health::{Action, CheckHandle, CheckSpec, Digest, Health, State};

@@ -24,6 +24,7 @@ pub mod manifests;
 mod printed;
 pub mod rebuild;
 pub mod register;
+mod register_list;
 pub mod replay;
 mod scratch;
 pub mod settings;
@@ -33,7 +34,9 @@ pub mod topics;
 pub mod trace;
 pub mod up;
 mod up_log;
+mod up_place;
 mod up_simulation;
+mod up_watch;
 pub mod wait;
 
 /// A command that was interrupted and is in the same write each time it is looked at is stuck.

@@ -1,6 +1,5 @@
 //! `weir up`: every service in one process.
 
-use std::fs::{self, OpenOptions};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use super::up_place::{self, Log};
 use super::up_simulation::{self, Simulation};
+use super::up_watch;
 use crate::catalogue::{SERVICES, descriptions};
 use crate::live::screen::Screen;
 use crate::out;
@@ -32,13 +33,14 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 ///
 /// Opens the door for webhooks, turns deliveries into typed events, and answers gRPC, until Ctrl-C. All of it listens
 /// on loopback. All its state is in ./weir-data, and the next start continues with it. WEIR__DATA__DIR names another
-/// folder for the log, the lake, the registrations and their key.
+/// folder for the log, the lake, the registrations and their key. At a terminal log lines go to weir.log in that folder.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir up --simulate                        see it work: sends signed deliveries to its own door, and counts the events
   weir up --simulate --rate 200             more deliveries
   weir up --config weir.toml
   weir up --print-config > weir.toml        all settings, as a start
+  weir up --ports 18080                     where 8080, 8081 or 9090 is taken
   WEIR__DATA__DIR=/var/lib/weir weir up
   WEIR__BUS__KAFKA__BROKERS=kafka:9092 weir up")]
 pub struct Up {
@@ -50,6 +52,10 @@ pub struct Up {
     /// Simulated deliveries per second [default: setting simulation.rate, 20]
     #[arg(long, value_name = "N", requires = "simulate", value_parser = parse_rate)]
     rate: Option<f64>,
+    /// Listen on this port (the door) and on the two after it (the status page, gRPC) [default: settings
+    /// streaming.listen, admin.listen and grpc.listen: 8080, 8081, 9090]
+    #[arg(long, value_name = "FIRST", value_parser = up_place::parse_port)]
+    ports: Option<u16>,
 }
 
 fn parse_rate(text: &str) -> Result<f64, String> {
@@ -60,14 +66,20 @@ fn parse_rate(text: &str) -> Result<f64, String> {
 }
 
 impl Up {
-    pub(super) fn main(self) -> ExitCode {
+    pub(super) fn main(mut self) -> ExitCode {
         let only_looks = self.flags.check_config || self.flags.print_config;
-        let log = if self.simulate && !only_looks { self.redirect_log() } else { None };
+        // Settings that are wrong are told by whoever loads them next.
+        let settings = Settings::load(self.flags.config.as_deref()).ok();
+        if let (Some(first), Some(settings)) = (self.ports, &settings) {
+            self.flags.over = up_place::listeners(settings, first);
+        }
+        let log = settings.filter(|_| !only_looks).and_then(|settings| redirect_log(&settings));
         let failure = Arc::new(Mutex::new(None));
         let (failed, simulate, rate) = (failure.clone(), self.simulate, self.rate);
+        let log_file = log.as_ref().map(|log| log.file.clone());
         let code = service::main_with("weir", DEFAULTS, &self.flags, |mut settings: Settings, host| async move {
             settings.simulation.rate = rate.unwrap_or(settings.simulation.rate);
-            let ended = Box::pin(run(settings, host, simulate)).await;
+            let ended = Box::pin(run(settings, host, simulate, log_file)).await.map_err(up_place::with_ports);
             if let Err(error) = &ended {
                 *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
             }
@@ -83,54 +95,29 @@ impl Up {
         }
         code
     }
+}
 
-    /// At a terminal the table would be torn by log lines: they go to a file in the data directory.
-    fn redirect_log(&self) -> Option<Log> {
-        if !(out::is_terminal() && std::io::stderr().is_terminal()) {
-            return None;
+/// At a terminal log lines would bury the addresses, and tear the table: they go to a file in the data directory.
+fn redirect_log(settings: &Settings) -> Option<Log> {
+    // A folder that cannot be written is told as what it is.
+    if !(out::is_terminal() && std::io::stderr().is_terminal()) || up_place::check_folder(settings).is_err() {
+        return None;
+    }
+    match Log::redirect(&settings.bus.data_dir) {
+        Ok(log) => Some(log),
+        Err(error) => {
+            service::complain(&format!("weir: log lines stay on the terminal: {error:#}"));
+            None
         }
-        // Settings that are wrong are told by whoever loads them next.
-        let settings = Settings::load(self.flags.config.as_deref()).ok()?;
-        match Log::redirect(&settings.bus.data_dir) {
-            Ok(log) => Some(log),
-            Err(error) => {
-                service::complain(&format!("weir: log lines stay on the terminal: {error:#}"));
-                None
-            }
-        }
     }
 }
 
-/// Standard error, going to a file until this is dropped.
-struct Log {
-    file: PathBuf,
-    terminal: rustix::fd::OwnedFd,
-}
-
-impl Log {
-    fn redirect(folder: &Path) -> anyhow::Result<Self> {
-        let file = folder.join("weir.log");
-        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let opened = OpenOptions::new().create(true).append(true).open(&file);
-        let opened = opened.with_context(|| format!("cannot write {}", file.display()))?;
-        let terminal = rustix::io::dup(std::io::stderr()).context("cannot save standard error")?;
-        rustix::stdio::dup2_stderr(&opened).context("cannot redirect standard error")?;
-        Ok(Self { file, terminal })
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        // Where this fails there is nobody left to tell.
-        let _ = rustix::stdio::dup2_stderr(&self.terminal);
-    }
-}
-
-async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<()> {
+async fn run(settings: Settings, host: Host, simulate: bool, log_file: Option<PathBuf>) -> anyhow::Result<()> {
     anyhow::ensure!(
         !(simulate && settings.streaming.tls.is_on()),
         "--simulate sends over plain HTTP: leave streaming.tls empty, or leave --simulate out"
     );
+    up_place::check_folder(&settings)?;
     host.hold_all(descriptions().map(|description| description.name).collect());
     let mut opened = Vec::new();
     // Against the data's way: at the first start processing makes the key that the door reads.
@@ -149,7 +136,7 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
     let grpc = settings.grpc_url(&addresses.grpc.to_string());
     let door = opened.iter().find_map(|(_, service)| service.door()).context("no service has a door")?;
     let screen = Screen::new();
-    screen.say(&banner(door, &addresses, &settings));
+    screen.say(&banner(door, &addresses, &settings, log_file.as_deref()));
 
     let mut services = JoinSet::new();
     for (name, service) in opened {
@@ -173,13 +160,15 @@ async fn run(settings: Settings, host: Host, simulate: bool) -> anyhow::Result<(
                 host: host.clone(),
                 door: format!("http://{door}"),
                 grpc,
+                status: status_page(&addresses, &settings),
                 lines,
                 after: after.clone(),
             };
             Box::pin(up_simulation::run(simulation, &screen, shown)).await
         } else {
             drop(lines);
-            up_simulation::show_lines(&screen, shown).await;
+            let watching = up_watch::run(&host, &screen, shown);
+            let _ = after.run_until_cancelled(watching).await;
             Ok(())
         }
     };
@@ -249,8 +238,15 @@ async fn tell_broker(bus: Bus, lines: mpsc::Sender<String>, stop: CancellationTo
     let _ = stop.run_until_cancelled(watch).await;
 }
 
-fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings) -> String {
-    let Addresses { admin, grpc } = addresses;
+fn status_page(addresses: &Addresses, settings: &Settings) -> String {
+    let scheme = if settings.admin.tls.is_on() { "https" } else { "http" };
+    format!("{scheme}://{}/", addresses.admin)
+}
+
+fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings, log_file: Option<&Path>) -> String {
+    let Addresses { grpc, .. } = addresses;
+    let lines = log_file.map(|file| format!("\n  log lines {}", file.display())).unwrap_or_default();
+    let status = status_page(addresses, settings);
     // A command that has to find another place than usual is told it.
     let log = if settings.bus.kafka.brokers.is_empty() {
         format!("{} (embedded)", settings.bus.data_dir.join("log").display())
@@ -260,17 +256,16 @@ fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings) -> Strin
     let usual = grpc.port() == 9090;
     let grpc = settings.grpc_url(&grpc.to_string());
     let grpc_flag = if usual { String::new() } else { format!(" --grpc {grpc}") };
-    let scheme = |tls: bool| if tls { "https" } else { "http" };
-    let (status, way) = (scheme(settings.admin.tls.is_on()), scheme(settings.streaming.tls.is_on()));
+    let way = if settings.streaming.tls.is_on() { "https" } else { "http" };
     format!(
         "Weir is up. Ctrl-C stops it; its state stays in {}.\n\
          \n  door      {way}://{door}/webhooks/ENDPOINT\
-         \n  status    {status}://{admin}/\
-         \n  digest    {status}://{admin}/health\
-         \n  metrics   {status}://{admin}/metrics\
+         \n  status    {status}\
+         \n  digest    {status}health\
+         \n  metrics   {status}metrics\
          \n  gRPC      {grpc}\
          \n  log       {log}\
-         \n  lake      {}\n\
+         \n  lake      {}{lines}\n\
          \nYour first webhook:\
          \n  weir register{grpc_flag} endpoint my-repo --source github --tenant me --secret-file FILE\
          \n  let it deliver to {way}://{door}/webhooks/my-repo, then run: weir tail events.github.push --follow\

@@ -10,9 +10,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::live::counts::Counts;
+use crate::live::counts::{Counts, Totals};
 use crate::live::screen::{EVERY, Screen};
-use crate::live::{secrets, table, watch};
+use crate::live::table::Size;
+use crate::live::{secrets, stages, table, watch};
 use crate::register;
 use crate::settings::SimulationSettings;
 use simulate::sender::{self, Options};
@@ -32,16 +33,10 @@ pub(super) struct Simulation {
     pub(super) host: Host,
     pub(super) door: String,
     pub(super) grpc: String,
+    pub(super) status: String,
     pub(super) lines: mpsc::Sender<String>,
     /// Cancelled when the services have ended.
     pub(super) after: CancellationToken,
-}
-
-/// Writes lines as they come, until nobody has more to say.
-pub(super) async fn show_lines(screen: &Screen, mut lines: mpsc::Receiver<String>) {
-    while let Some(line) = lines.recv().await {
-        screen.say(&line);
-    }
 }
 
 /// Registers, sends, counts and shows, until the services have ended; then tells the totals.
@@ -51,6 +46,7 @@ pub(super) async fn run(simulation: Simulation, screen: &Screen, lines: mpsc::Re
     let counts = Arc::new(Counts::default());
     let began = Instant::now();
     let counted = counts.clone();
+    let head = head(&simulation.door, &simulation.status);
     let sending = async {
         let sent = simulation.send(counted).await;
         if sent.is_ok() {
@@ -59,7 +55,7 @@ pub(super) async fn run(simulation: Simulation, screen: &Screen, lines: mpsc::Re
         sent
     };
     let sent = {
-        let showing = show(&host, &counts, screen, lines, began);
+        let showing = show(&host, &counts, screen, lines, (began, &head));
         tokio::select! {
             sent = sending => sent,
             never = showing => match never {},
@@ -68,10 +64,10 @@ pub(super) async fn run(simulation: Simulation, screen: &Screen, lines: mpsc::Re
     screen.close();
     counts.in_lake(rows(&host));
     let totals = counts.totals();
-    screen.say(&format!(
-        "\nTotals:\n{}",
-        table::table(&totals, &totals.end_to_end, began.elapsed(), "stopped", screen.width())
-    ));
+    // The topics before the counts: they may be more than the terminal has lines.
+    let topics = table::topics(&totals, Size { height: usize::MAX, ..screen.size() });
+    let counts = table::counts(&totals, &totals.end_to_end, began.elapsed(), true);
+    screen.say(&format!("\nTotals:\n{topics}\n{}\n{counts}", table::state(began.elapsed(), "stopped")));
     sent
 }
 
@@ -137,7 +133,7 @@ async fn show(
     counts: &Counts,
     screen: &Screen,
     mut lines: mpsc::Receiver<String>,
-    began: Instant,
+    (began, head): (Instant, &str),
 ) -> std::convert::Infallible {
     let mut ticks = interval(if screen.has_table() { REDRAW_EVERY } else { EVERY });
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -151,7 +147,7 @@ async fn show(
                 counts.in_lake(rows(host));
                 let totals = counts.totals();
                 if screen.has_table() {
-                    screen.show(&table::table(&totals, &totals.recent(), began.elapsed(), &state(host), screen.width()));
+                    screen.show(&whole(host, &totals, began.elapsed(), head, screen.size()));
                     continue;
                 }
                 let line = table::line(&totals);
@@ -171,20 +167,22 @@ fn rows(host: &Host) -> u64 {
     loaded.map(|count| count.sent_on).sum()
 }
 
-/// How Weir is, in some words.
-fn state(host: &Host) -> String {
-    if host.shutdown().is_cancelled() {
-        return "stopping".to_owned();
-    }
-    if host.health().is_ready() {
-        return "ready".to_owned();
-    }
-    let digest = host.health().digest();
-    let waiting: Vec<_> = digest
-        .checks
-        .iter()
-        .filter(|check| check.gates_readiness && check.state() != service::State::Ok)
-        .map(|check| check.name.as_str())
-        .collect();
-    format!("not ready: {}", waiting.join(", "))
+/// Where everything is, in two lines that stay: what was told at the start scrolls away.
+fn head(door: &str, status: &str) -> String {
+    format!("  door      {door}/webhooks/ENDPOINT\n  status    {status}   your first webhook: weir register --help\n")
 }
+
+/// All that the terminal shows below the lines that scroll, with a line to spare.
+fn whole(host: &Host, totals: &Totals, running: Duration, head: &str, size: Size) -> String {
+    let digest = host.health().digest();
+    let how = table::state(running, stages::state(&digest, host.shutdown().is_cancelled()));
+    let counts = table::counts(totals, &totals.recent(), running, false);
+    let mut text = format!("{head}{how}\n{}{counts}", stages::troubles(&digest));
+    let height = size.height.saturating_sub(text.lines().count() + 1);
+    text.push_str(&table::topics(totals, Size { height, ..size }));
+    text
+}
+
+#[cfg(test)]
+#[path = "up_simulation_tests.rs"]
+mod tests;

@@ -15,9 +15,10 @@ fn a_rate_is_positive() {
 #[test]
 fn the_banner_says_where_everything_is() {
     let addresses = Addresses { admin: "127.0.0.1:8081".parse().unwrap(), grpc: "127.0.0.1:9090".parse().unwrap() };
-    insta::assert_snapshot!(banner("127.0.0.1:8080".parse().unwrap(), &addresses, &settings()));
+    insta::assert_snapshot!(banner("127.0.0.1:8080".parse().unwrap(), &addresses, &settings(), None));
     let elsewhere = Addresses { grpc: "127.0.0.1:7".parse().unwrap(), ..addresses };
-    let text = banner("127.0.0.1:8080".parse().unwrap(), &elsewhere, &settings());
+    let text = banner("127.0.0.1:8080".parse().unwrap(), &elsewhere, &settings(), Some(Path::new("x/weir.log")));
+    assert!(text.contains("\n  log lines x/weir.log\n"), "{text}");
     assert_eq!(text.matches("--grpc http://127.0.0.1:7").count(), 2);
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use service::escape;
 
+use super::table::{Size, clipped};
 use crate::out;
 
 /// How often a line says where things stand where there is no table.
@@ -55,9 +56,11 @@ impl Screen {
         self.has_table
     }
 
-    /// How wide it is.
-    pub fn width(&self) -> usize {
-        rustix::termios::tcgetwinsize(std::io::stdout()).map_or(80, |size| usize::from(size.ws_col)).max(40)
+    /// How large it is; as high as one likes where it is no terminal.
+    pub fn size(&self) -> Size {
+        let size = rustix::termios::tcgetwinsize(std::io::stdout());
+        let (width, height) = size.map_or((80, 24), |size| (usize::from(size.ws_col), usize::from(size.ws_row)));
+        Size { width: width.max(40), height: if self.has_table { height.max(10) } else { usize::MAX } }
     }
 
     /// Writes lines; the table stays below them.
@@ -65,9 +68,9 @@ impl Screen {
         self.give(Show::Lines(text.to_owned()));
     }
 
-    /// Shows the table, in place of the one before.
+    /// Shows the table, in place of the one before. A line that is too long for the terminal is cut.
     pub fn show(&self, text: &str) {
-        self.give(Show::Table(text.to_owned()));
+        self.give(Show::Table(clipped(text, self.size().width)));
     }
 
     /// Takes the table away.

@@ -7,14 +7,34 @@ use super::counts::Totals;
 use crate::out;
 use simulate::latency::Latencies;
 
-/// The table, for a terminal of so many columns. `end_to_end`: of all, or of what came out lately.
-pub fn table(totals: &Totals, end_to_end: &Latencies, running: Duration, state: &str, width: usize) -> String {
-    let Totals { sent, activities, enriched, files, rows, dead_letters, .. } = totals;
+/// More would be hard to read across.
+const COLUMNS: usize = 4;
+/// Between two columns.
+const GAP: usize = 3;
+/// Of a count of events.
+const DIGITS: usize = 11;
+
+/// A terminal, or what is left of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Characters in a line.
+    pub width: usize,
+    /// Lines.
+    pub height: usize,
+}
+
+/// How long it has been running, and how it is.
+pub fn state(running: Duration, state: &str) -> String {
     let seconds = running.as_secs();
+    format!("{:02}:{:02}:{:02}  {state}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// A line for each count. `end_to_end`: of all, or of what came out lately. `ended`: nothing more comes.
+pub fn counts(totals: &Totals, end_to_end: &Latencies, running: Duration, ended: bool) -> String {
+    let Totals { sent, activities, enriched, files, rows, dead_letters, .. } = totals;
     let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{:02}:{:02}:{:02}  {state}", seconds / 3600, seconds / 60 % 60, seconds % 60);
     let mut row = |name: &str, count: u64, note: &str| {
+        // Writing to a string cannot fail.
         let _ =
             writeln!(text, "  {name:<16}{:>12}{}{note}", out::count(count), if note.is_empty() { "" } else { "   " });
     };
@@ -31,25 +51,48 @@ pub fn table(totals: &Totals, end_to_end: &Latencies, running: Duration, state: 
     row("activities", *activities, "");
     row("enriched", *enriched, "");
     row("rows in the lake", *rows, &format!("in {} files: weir lake count", out::count(*files)));
+    let left = enriched.saturating_sub(*rows);
+    if ended && left > 0 {
+        row("not loaded yet", left, "on the log: the next start loads them");
+    }
     row(
         "dead letters",
         *dead_letters,
         if *dead_letters > 0 { "broken on purpose: weir tail dead-letters" } else { "" },
     );
+    text
+}
 
-    let entries: Vec<_> =
-        totals.typed.iter().map(|(topic, count)| format!("{topic:<36}{:>9}", out::count(*count))).collect();
-    // In columns, read downwards, as many as fit.
-    let columns = (width.saturating_sub(2) / 48).clamp(1, 3);
-    let rows = entries.len().div_ceil(columns);
-    for at in 0..rows {
-        let line: Vec<_> = entries.iter().skip(at).step_by(rows.max(1)).map(String::as_str).collect();
-        let _ = writeln!(text, "  {}", line.join("   "));
+/// The typed events of each topic, in columns read downwards: all of them by name where they fit into so many lines, else
+/// those with the most events, and how many others there are.
+pub fn topics(totals: &Totals, size: Size) -> String {
+    let named = |(topic, count): (&String, &u64)| (topic.strip_prefix("events.").unwrap_or(topic).to_owned(), *count);
+    let mut entries: Vec<(String, u64)> = totals.typed.iter().map(named).collect();
+    let widest = entries.iter().map(|(topic, _)| topic.chars().count()).max().unwrap_or(0);
+    let columns = ((size.width.saturating_sub(2) + GAP) / (widest + DIGITS + GAP)).clamp(1, COLUMNS);
+    let mut rest = None;
+    if entries.len().div_ceil(columns) > size.height {
+        entries.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let others = entries.split_off((size.height.saturating_sub(1) * columns).min(entries.len()));
+        rest = Some((others.len(), others.iter().map(|(_, count)| count).sum::<u64>()));
+    }
+    let rows = entries.len().div_ceil(columns).max(1);
+    let cells: Vec<String> =
+        entries.iter().map(|(topic, count)| format!("{topic:<widest$}{:>DIGITS$}", out::count(*count))).collect();
+    let mut text = String::new();
+    for at in 0..rows.min(cells.len()) {
+        let line: Vec<_> = cells.iter().skip(at).step_by(rows).map(String::as_str).collect();
+        let _ = writeln!(text, "  {}", line.join(&" ".repeat(GAP)));
+    }
+    if let Some((others, events)) = rest
+        && size.height > 0
+    {
+        let _ = writeln!(text, "  and {others} more topics with {} events", out::count(events));
     }
     text
 }
 
-/// The same in one line, for logs and pipes.
+/// The counts in one line, for logs and pipes.
 pub fn line(totals: &Totals) -> String {
     let recent = totals.recent();
     format!(
@@ -66,6 +109,16 @@ pub fn line(totals: &Totals) -> String {
         quantile(&recent, 0.5),
         quantile(&recent, 0.99)
     )
+}
+
+/// Lines that a terminal of this width does not break.
+pub fn clipped(text: &str, width: usize) -> String {
+    let clip = |line: &str| {
+        let longer = line.chars().count() > width;
+        let kept: String = line.chars().take(if longer { width.saturating_sub(1) } else { width }).collect();
+        format!("{kept}{}\n", if longer { "…" } else { "" })
+    };
+    text.lines().map(clip).collect()
 }
 
 fn quantile(latencies: &Latencies, share: f64) -> String {
