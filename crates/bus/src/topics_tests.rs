@@ -139,7 +139,7 @@ fn what_is_missing_is_told_by_its_count_and_with_one_command() {
     let settings = settings(3);
     let absent = |count: usize| -> Vec<TopicProblem> {
         let spec = |n: usize| {
-            let kind = if n % 2 == 0 { LOG } else { TopicKind::Log { retention: WEEK * 2 } };
+            let kind = if n.is_multiple_of(2) { LOG } else { TopicKind::Log { retention: WEEK * 2 } };
             TopicSpec { name: format!("events.facebook.kind_{n:03}"), kind }
         };
         (1..=count).map(|n| missing(&settings, &spec(n))).collect()

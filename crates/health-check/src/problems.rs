@@ -197,108 +197,107 @@ const AGE: &str =
 const DEAD_LETTERS: &str = "Read the reasons: weir dead-letters stats. Usually a sender has changed its format, or an \
                             endpoint receives deliveries that are not meant for it. After the fix: weir dead-letters replay.";
 
+/// What to do about a check of a service, by the end of its name.
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "_kafka",
+        "Check that the brokers are up and reachable (setting bus.kafka.brokers). Senders get 503 and re-send. The \
+         door resumes by itself when the brokers answer.",
+    ),
+    (
+        "_log",
+        "Check the log: the brokers (setting bus.kafka.brokers), or the disk of the embedded log. The stage resumes by \
+         itself when the log answers.",
+    ),
+    (
+        "_topics",
+        "Create or alter the topics as the message says. weir topics --check lists all of them. The service checks them \
+         again by itself.",
+    ),
+    (
+        "_claims",
+        "Check that the claims' store (Redis, Valkey) answers. Until then the stage emits nothing; nothing is lost.",
+    ),
+    (
+        "_claims_reach",
+        "Give the claims' store enough memory (docs/claims.md says how much), and set maxmemory-policy noeviction. After \
+         a claim was evicted, a redelivery produces its event a second time, with the same id.",
+    ),
+    (
+        "_retention",
+        "Waiting records will soon expire unread. Fix what holds up the stage (see its other checks), or add instances. \
+         Meanwhile raise retention.ms of the topic, so that no record expires.",
+    ),
+    (
+        "_progress",
+        "Look at its other checks and at its log. If they show no cause, restart it: its records are read again.",
+    ),
+    (
+        "_partitions",
+        "Decide whether the missing records can be given up, then set the offset of the group: weir groups set. Weir \
+         never skips offsets by itself.",
+    ),
+    (
+        "_clock",
+        "Check the clock of the machine and its time service. Nothing is lost: the log expires no records until the clock \
+         has been right for an hour.",
+    ),
+    (
+        "_unread",
+        "Find out why the group does not read: weir groups list, and the checks of its stage. If the group is no longer \
+         used: weir groups delete. The log keeps its unread records until the disk is full.",
+    ),
+    (
+        "_dead_letter_storm",
+        "Read the dead letters (weir dead-letters list). If the previous version could read these \
+         deliveries, roll back to it.",
+    ),
+    (
+        "_endpoint_dead_letters",
+        "Ask the sender of this endpoint. Read the reasons: weir dead-letters list --endpoint NAME. The door holds \
+         the endpoint back until a minute after the last refusal: with 429, or in the slow lane if its platform never re-sends.",
+    ),
+    (
+        "_storms",
+        "Nothing to do at the door: it lets them in again by itself. Processing says which deliveries cannot be read.",
+    ),
+    ("_saturation", "Add instances, or set a rate_limit for the endpoint that sends most."),
+    (
+        "_endpoints",
+        "Give the endpoint a valid secret (weir register rotate), or start the service with the key file that sealed it.",
+    ),
+    (
+        "registrations_database",
+        "Check that the database answers (setting registrations.database). Deliveries are still processed meanwhile.",
+    ),
+    ("_database", "Check that the database answers. The settings of the service say where it is."),
+    (
+        "_published",
+        "The message says why topic and database were not compared, or what they differ in. Processing changed nothing, \
+         and compares them again by itself.",
+    ),
+    (
+        "_registrations",
+        "Usually passes when the registrations topic has been read. Otherwise look at the checks of the log.",
+    ),
+    ("_lake", "Check that the object store answers, and what its credentials may do (section [lake])."),
+    (
+        "_load_requests",
+        "Check the log: the loader gets no load request until the log acknowledges it. Nothing is lost.",
+    ),
+    (
+        "_held",
+        "The loader never skips a load request with a gap before it. The message says what is missing. docs/lake.md says \
+         what to do.",
+    ),
+    ("_upkeep", "Loading continues. The message says why compaction or vacuum failed. The loader retries by itself."),
+];
+
 /// What to do about a check of a service, by the end of its name: every service names the same thing the same way.
 fn advice(check: &str) -> &'static str {
-    const TABLE: &[(&str, &str)] = &[
-        (
-            "_kafka",
-            "Check that the brokers are up and reachable (setting bus.kafka.brokers). Senders get 503 and re-send. The \
-             door resumes by itself when the brokers answer.",
-        ),
-        (
-            "_log",
-            "Check the log: the brokers (setting bus.kafka.brokers), or the disk of the embedded log. The stage resumes by \
-             itself when the log answers.",
-        ),
-        (
-            "_topics",
-            "Create or alter the topics as the message says. weir topics --check lists all of them. The service checks them \
-             again by itself.",
-        ),
-        (
-            "_claims",
-            "Check that the claims' store (Redis, Valkey) answers. Until then the stage emits nothing; nothing is lost.",
-        ),
-        (
-            "_claims_reach",
-            "Give the claims' store enough memory (docs/claims.md says how much), and set maxmemory-policy noeviction. After \
-             a claim was evicted, a redelivery produces its event a second time, with the same id.",
-        ),
-        (
-            "_retention",
-            "Waiting records will soon expire unread. Fix what holds up the stage (see its other checks), or add instances. \
-             Meanwhile raise retention.ms of the topic, so that no record expires.",
-        ),
-        (
-            "_progress",
-            "Look at its other checks and at its log. If they show no cause, restart it: its records are read again.",
-        ),
-        (
-            "_partitions",
-            "Decide whether the missing records can be given up, then set the offset of the group: weir groups set. Weir \
-             never skips offsets by itself.",
-        ),
-        (
-            "_clock",
-            "Check the clock of the machine and its time service. Nothing is lost: the log expires no records until the clock \
-             has been right for an hour.",
-        ),
-        (
-            "_unread",
-            "Find out why the group does not read: weir groups list, and the checks of its stage. If the group is no longer \
-             used: weir groups delete. The log keeps its unread records until the disk is full.",
-        ),
-        (
-            "_dead_letter_storm",
-            "Read the dead letters (weir dead-letters list). If the previous version could read these \
-             deliveries, roll back to it.",
-        ),
-        (
-            "_endpoint_dead_letters",
-            "Ask the sender of this endpoint. Read the reasons: weir dead-letters list --endpoint NAME. The door holds \
-             the endpoint back until a minute after the last refusal: with 429, or in the slow lane if its platform never re-sends.",
-        ),
-        (
-            "_storms",
-            "Nothing to do at the door: it lets them in again by itself. Processing says which deliveries cannot be read.",
-        ),
-        ("_saturation", "Add instances, or set a rate_limit for the endpoint that sends most."),
-        (
-            "_endpoints",
-            "Give the endpoint a valid secret (weir register rotate), or start the service with the key file that sealed it.",
-        ),
-        (
-            "registrations_database",
-            "Check that the database answers (setting registrations.database). Deliveries are still processed meanwhile.",
-        ),
-        ("_database", "Check that the database answers. The settings of the service say where it is."),
-        (
-            "_published",
-            "The message says why topic and database were not compared, or what they differ in. Processing changed nothing, \
-             and compares them again by itself.",
-        ),
-        (
-            "_registrations",
-            "Usually passes when the registrations topic has been read. Otherwise look at the checks of the log.",
-        ),
-        ("_lake", "Check that the object store answers, and what its credentials may do (section [lake])."),
-        (
-            "_load_requests",
-            "Check the log: the loader gets no load request until the log acknowledges it. Nothing is lost.",
-        ),
-        (
-            "_held",
-            "The loader never skips a load request with a gap before it. The message says what is missing. docs/lake.md says \
-             what to do.",
-        ),
-        (
-            "_upkeep",
-            "Loading continues. The message says why compaction or vacuum failed. The loader retries by itself.",
-        ),
-    ];
     if check.contains("_step_") {
         return "Check the service or file that the step uses. Activities continue without it, and are marked as partial.";
     }
-    let known = TABLE.iter().find(|(end, _)| check.ends_with(end));
+    let known = ADVICE.iter().find(|(end, _)| check.ends_with(end));
     known.map_or("Look at the log of the instance around that time.", |(_, advice)| advice)
 }
