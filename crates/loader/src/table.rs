@@ -33,11 +33,11 @@ use serde_json::{Value, json};
 use url::Url;
 use uuid::Uuid;
 
-use crate::maintain::{format, statistics};
 use crate::schema;
 use entry::Entry;
 pub(crate) use entry::{Change, TableFile};
 pub use error::Error;
+pub(crate) use protocol::{FORMAT_SETTING, SKIPPED_BY};
 
 /// The field of a commit's information by which a loader knows its own commits.
 const COMMIT_ID: &str = "weirCommit";
@@ -320,7 +320,7 @@ impl Table {
         let data = CommitData::new(commit.actions.clone(), commit.operation.clone(), info, Vec::new());
         if let Some(state) = &self.state {
             protocol::writable(state.defined.protocol())
-                .and_then(|()| format::known(state.defined.metadata()))
+                .and_then(|()| protocol::known(state.defined.metadata()))
                 .map_err(|problem| Error::Unsupported { table: self.name.clone(), problem })?;
         }
         let bytes = data.get_bytes().map_err(|error| self.error(error))?;
@@ -363,8 +363,8 @@ impl Table {
         let skipped_by = schema::skipped_by(columns, partition_columns).join(",");
         let settings = [
             ("delta.deletedFileRetentionDuration".to_owned(), KEEPS_REMOVED.to_owned()),
-            (statistics::COLUMNS.to_owned(), skipped_by),
-            (format::SETTING.to_owned(), lake::columns::FORMAT.to_string()),
+            (SKIPPED_BY.to_owned(), skipped_by),
+            (FORMAT_SETTING.to_owned(), lake::columns::FORMAT.to_string()),
         ];
         let metadata = new_metadata(columns, partition_columns, settings).map_err(|error| self.error(error))?;
         Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])

@@ -24,7 +24,7 @@ def readers(table, sql, filters):
     yield "to_pyarrow_table", lambda: table.to_pyarrow_table(filters=conditions).num_rows
     connection = duckdb.connect()
     connection.register("activities", table.to_pyarrow_dataset())
-    yield "duckdb", lambda: connection.sql(f"select count(*) from activities{where_sql}").fetchone()[0]
+    yield "duckdb", lambda: connection.execute(f"select count(*) from activities{where_sql}").fetchall()[0][0]
     for name, options in [("polars", {}), ("polars with pyarrow", {"use_pyarrow": True})]:
         lazy = polars.scan_delta(where, **options)
         yield name, lambda lazy=lazy: (lazy.filter(polars.sql_expr(sql)) if sql else lazy).collect().height

@@ -7,30 +7,17 @@ use std::collections::HashMap;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use deltalake_core::kernel::{Action, DataType, Metadata, MetadataExt as _, StructField, StructType};
+use deltalake_core::kernel::{Action, DataType, MetadataExt as _, StructField, StructType};
 use deltalake_core::protocol::DeltaOperation;
 use lake::columns::{DAY, FORMAT};
 use lake::{Lake, LakeSettings};
 
 use crate::schema;
-use crate::table::{Commit, Error, Outcome, Table};
+use crate::table::{Commit, Error, FORMAT_SETTING, Outcome, Table};
 
-/// The setting of a table that has its format; a table without it has the first.
-pub(crate) const SETTING: &str = "weir.format";
 /// Others commit as well: after so many in a row it is given up.
 const ATTEMPTS: usize = 50;
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Whether a table may be written. What is wrong, for people.
-pub(crate) fn known(metadata: &Metadata) -> Result<(), String> {
-    let Some(format) = metadata.configuration().get(SETTING) else { return Ok(()) };
-    if format.parse::<u32>().is_ok_and(|format| format <= FORMAT) {
-        return Ok(());
-    }
-    Err(format!(
-        "it has format {format}, this version of weir supports {FORMAT}: use the version that wrote it, or a later one"
-    ))
-}
 
 /// What an operator has to know of a table of an earlier format.
 pub(crate) fn told(table: &Table) -> Result<Option<String>, Error> {
@@ -84,8 +71,8 @@ async fn commit(table: &mut Table) -> Result<bool, Error> {
     let metadata = table.snapshot()?.metadata().clone();
     let metadata = metadata.with_schema(&columns).map_err(|error| table.error(error))?;
     let metadata =
-        metadata.add_config_key(SETTING.to_owned(), FORMAT.to_string()).map_err(|error| table.error(error))?;
-    let properties = HashMap::from([(SETTING.to_owned(), FORMAT.to_string())]);
+        metadata.add_config_key(FORMAT_SETTING.to_owned(), FORMAT.to_string()).map_err(|error| table.error(error))?;
+    let properties = HashMap::from([(FORMAT_SETTING.to_owned(), FORMAT.to_string())]);
     let commit = Commit::new(vec![Action::Metadata(metadata)], DeltaOperation::SetTableProperties { properties });
     let (version, outcome) = table.commit(&commit, LIMIT).await?;
     let ours = matches!(outcome, Outcome::Committed) || table.is_ours(version, &commit).await?;

@@ -15,10 +15,8 @@ use serde_json::{Map, Value, json};
 
 use crate::footer::Footer;
 use crate::schema;
-use crate::table::{Commit, Error, News, Outcome, Table};
+use crate::table::{Commit, Error, News, Outcome, SKIPPED_BY, Table};
 
-/// The setting of a table that names the columns.
-pub(crate) const COLUMNS: &str = "delta.dataSkippingStatsColumns";
 /// So many files are told of in one commit.
 const AT_ONCE: usize = 200;
 /// Ends of files that are read at once.
@@ -29,7 +27,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Whether the table does not yet name all columns that it could.
 pub(crate) fn are_due(table: &Table) -> Result<bool, Error> {
-    Ok(table.setting(COLUMNS)? != Some(wanted(table)?.join(",").as_str()))
+    Ok(table.setting(SKIPPED_BY)? != Some(wanted(table)?.join(",").as_str()))
 }
 
 fn wanted(table: &Table) -> Result<Vec<String>, Error> {
@@ -70,8 +68,8 @@ pub(crate) async fn complete(table: &mut Table) -> Result<usize, Error> {
 async fn name(table: &mut Table, wanted: &[String]) -> Result<bool, Error> {
     let names = wanted.join(",");
     let metadata = table.snapshot()?.metadata().clone();
-    let metadata = metadata.add_config_key(COLUMNS.to_owned(), names.clone()).map_err(|error| table.error(error))?;
-    let properties = HashMap::from([(COLUMNS.to_owned(), names)]);
+    let metadata = metadata.add_config_key(SKIPPED_BY.to_owned(), names.clone()).map_err(|error| table.error(error))?;
+    let properties = HashMap::from([(SKIPPED_BY.to_owned(), names)]);
     let commit = Commit::new(vec![Action::Metadata(metadata)], DeltaOperation::SetTableProperties { properties });
     let (version, outcome) = table.commit(&commit, LIMIT).await?;
     let ours = matches!(outcome, Outcome::Committed) || table.is_ours(version, &commit).await?;

@@ -1,8 +1,13 @@
-//! Whether the protocol of a table can be kept to.
+//! What a table is set to, and whether it can be kept to.
 
-use deltalake_core::kernel::Protocol;
 use deltalake_core::kernel::transaction::PROTOCOL;
+use deltalake_core::kernel::{Metadata, Protocol};
+use lake::columns::FORMAT;
 
+/// The setting of a table that names the columns by which engines may pass over files.
+pub(crate) const SKIPPED_BY: &str = "delta.dataSkippingStatsColumns";
+/// The setting of a table that has its format; a table without it has the first.
+pub(crate) const FORMAT_SETTING: &str = "weir.format";
 /// Features that ask nothing of who appends files and merges whole ones.
 const FEATURES: [&str; 6] =
     ["appendOnly", "deletionVectors", "timestampNtz", "v2Checkpoint", "variantType", "checkpointProtection"];
@@ -23,6 +28,17 @@ pub(super) fn writable(protocol: &Protocol) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("its protocol has features that the loader does not support: {}", unknown.join(", ")))
+}
+
+/// Whether a table of this format may be written. What is wrong, for people.
+pub(super) fn known(metadata: &Metadata) -> Result<(), String> {
+    let Some(format) = metadata.configuration().get(FORMAT_SETTING) else { return Ok(()) };
+    if format.parse::<u32>().is_ok_and(|format| format <= FORMAT) {
+        return Ok(());
+    }
+    Err(format!(
+        "it has format {format}, this version of weir supports {FORMAT}: use the version that wrote it, or a later one"
+    ))
 }
 
 #[cfg(test)]
