@@ -10,11 +10,10 @@ use common::registration::v1::{
     Account, DeleteRequest, Endpoint, GetRequest, PlainSecret, RegisterRequest, Registration,
 };
 use common::registrations::id_of;
-use prost::Message as _;
 use sources::Source;
 
+use crate::out;
 use crate::register::{Client, Error, connect_with, list};
-use crate::{decode::Decoder, out};
 
 /// Register endpoints and accounts
 ///
@@ -336,11 +335,6 @@ fn say_endpoint(grpc: &super::Grpc, registration: &Registration) {
     if let Some(source) = sources::by_name(&endpoint.source) {
         out::say(&format!("\n{}", source.descriptor().setup));
     }
-}
-
-/// A registration as JSON, its secrets not shown.
-pub(super) fn shown(registration: &Registration) -> anyhow::Result<serde_json::Value> {
-    Ok(Decoder::new()?.value("weir.registration.v1.Registration", &registration.encode_to_vec())?)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use common::registration::v1::Registration;
 use common::registration::v1::registration::Kind;
+use prost::Message as _;
 
-use super::register::shown;
+use crate::decode::Decoder;
 use crate::out;
 
 /// List endpoints, each with the number of its accounts; with a prefix everything that begins with it
@@ -83,6 +84,11 @@ fn line(registration: &Registration, more: &str) -> String {
     }
     let Registration { id, tenant, revision, .. } = registration;
     format!("{id:<30} {tenant:<14} revision {revision:<4} {}", what.join(", ")).trim_end().to_owned()
+}
+
+/// A registration as JSON, its secrets not shown.
+pub(super) fn shown(registration: &Registration) -> anyhow::Result<serde_json::Value> {
+    Ok(Decoder::new()?.value("weir.registration.v1.Registration", &registration.encode_to_vec())?)
 }
 
 #[cfg(test)]
