@@ -12,6 +12,7 @@ use common::registration::v1::{
 use common::registrations::id_of;
 use sources::Source;
 
+use super::register_list::shown;
 use crate::out;
 use crate::register::{Client, Error, connect_with, list};
 
