@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::activity::v1::Activity;
+use common::activity::v1::{Activity, Verb};
 use common::event::v1::Other;
 use common::facebook::v1::Comment;
 use common::github::v1::WorkflowRun;
@@ -121,7 +121,9 @@ async fn what_is_not_known_is_kept_whole() {
     let found = place.read_exactly("events.github.other", 1).await;
     let other: Other = found[0].decode().unwrap();
     assert_eq!((other.kind.as_str(), other.json.as_str()), ("brand_new_thing", body));
-    assert!(place.read("activities").await.is_empty());
+    let activities = place.read_exactly("activities", 1).await;
+    let activity: Activity = activities[0].decode().unwrap();
+    assert_eq!((activity.verb(), activity.action.as_str()), (Verb::Other, "brand_new_thing"));
     stage.stop().await;
 }
 
