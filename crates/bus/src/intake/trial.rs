@@ -139,6 +139,10 @@ impl State {
                 None => Step::Commit(Commit { place, position, mark, then }),
             });
         }
+        if self.closing.is_some() && !self.in_order {
+            // Dropped, and not closed: that leaves what a process leaves that ended, and the record is named in it.
+            return Some(Step::Wait);
+        }
         if part.failed || part.tracker.epoch() != trial.epoch {
             // It comes again later; meanwhile others may be out, whose end is not to be blamed on it.
             return Some(Step::Commit(Commit { place, position, mark: Some(part.watch.running()), then: Then::Pause }));

@@ -355,3 +355,19 @@ fn a_culprit_is_found_at_the_sixth_start_at_its_offset() {
         assert_eq!(world.ends, (ENDS_BEFORE_TRIAL + ENDS_ON_TRIAL) as usize + progress, "record {number}");
     }
 }
+
+/// The consumer is dropped first, and then the record that is out. Its thread may look between the two.
+#[test]
+fn who_is_dropped_does_not_take_back_the_name_of_the_record_on_trial() {
+    let mut world = World::default();
+    world.committed.insert(0, (0, Some(Mark { ended: ENDS_BEFORE_TRIAL, run: Some(99), record: None })));
+    let mut process = world.start();
+    process.fetch(0);
+    process.poll(&mut world, 0);
+    process.hand_out(&mut world, 0);
+    assert_eq!((world.on_trial(), process.out.len()), (Some((0, 0)), 1));
+    process.consumers[0].close(std::time::Instant::now(), false);
+    process.out.clear();
+    process.poll(&mut world, 0);
+    assert_eq!(world.on_trial(), Some((0, 0)));
+}
