@@ -47,6 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("descriptors.binpb"), bare.encode_to_vec())?;
     let tables = tables(&root, &set)?;
     fs::write(out.join("addresses.rs"), tables.finish())?;
+    fs::write(out.join("addresses.json"), tables.json()?)?;
     fs::write(out.join("from_json.rs"), from_json(&set, &tables)?)?;
     fs::write(out.join("reencode.rs"), reencode(&set)?)?;
 

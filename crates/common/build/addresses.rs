@@ -14,8 +14,10 @@ const MOST: usize = 16;
 /// The tables of all messages, as code, and the name of each message's, by the message's full name.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    pub(crate) code: String,
+    code: String,
     names: BTreeMap<String, String>,
+    /// Package, message, member, template.
+    all: Map<String, Value>,
 }
 
 impl Tables {
@@ -34,19 +36,24 @@ impl Tables {
         if !file.exists() {
             return Ok(());
         }
-        let tables: BTreeMap<String, Map<String, Value>> = serde_json::from_str(&fs::read_to_string(file)?)?;
+        let text = fs::read_to_string(file)?;
+        let tables: BTreeMap<String, Map<String, Value>> =
+            serde_json::from_str(&text).map_err(|problem| format!("{}: {problem}", file.display()))?;
+        self.all.insert(package.to_owned(), serde_json::from_str(&text)?);
         for (message, templates) in &tables {
             let problem = |problem: String| format!("{}: {message}: {problem}", file.display());
             let fields = fields(message).ok_or_else(|| problem("there is no such message".to_owned()))?;
-            if let Some(name) = templates.keys().find(|name| fields.contains(&name.as_str())) {
-                return Err(problem(format!("{name} is a field, and fields are always carried")).into());
-            }
             let name = format!("{package}.{message}").replace('.', "_").to_uppercase();
-            let table = table(&name, templates).map_err(problem)?;
+            let table = table(&name, templates, &fields).map_err(problem)?;
             self.code.push_str(&table);
             self.names.insert(format!("{package}.{message}"), name);
         }
         Ok(())
+    }
+
+    /// All templates, for people and programs.
+    pub(crate) fn json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(&self.all).map(|text| text + "\n")
     }
 
     /// The code with the list of all.
@@ -61,12 +68,13 @@ impl Tables {
     }
 }
 
-fn table(name: &str, templates: &Map<String, Value>) -> Result<String, String> {
+fn table(name: &str, templates: &Map<String, Value>, fields: &[&str]) -> Result<String, String> {
     let mut members = Vec::new();
     let mut code = String::new();
     for (name, template) in templates {
         let template = of_value(template, &mut members)?;
-        code.push_str(&format!("        ({name:?}, {template}),\n"));
+        let carried = fields.contains(&name.as_str());
+        code.push_str(&format!("        Named {{ name: {name:?}, template: {template}, carried: {carried} }},\n"));
         ends(name, templates, &mut Vec::new())?;
     }
     if members.len() > MOST {

@@ -2,9 +2,10 @@
 //!
 //! With each user, repository and pull request a platform sends dozens of addresses of its API. Nearly all are the
 //! object's own address with a word behind it. `proto/weir/<platform>/v1/addresses.json` says for each message which, by a
-//! template for each: `"keys_url": "<url>/keys{/key_id}"`. Three rules hold:
+//! template for each: `"keys_url": "<url>/keys{/key_id}"`. Four rules hold:
 //!
 //! * an event does not carry a member that equals what its template gives, from the object as it was sent;
+//! * what has a field is carried;
 //! * what differs is carried in `unknown`, as anything that has no field; so is what was sent as null;
 //! * a member that a template names has what is carried for it, else what its own template gives.
 //!
@@ -29,6 +30,9 @@ use crate::json::Object;
 
 include!(concat!(env!("OUT_DIR"), "/addresses.rs"));
 
+/// All templates as JSON: package, message, member, template.
+pub const TEMPLATES: &str = include_str!(concat!(env!("OUT_DIR"), "/addresses.json"));
+
 /// The most members that the templates of one message name; the build refuses more.
 const MOST: usize = 16;
 
@@ -44,12 +48,20 @@ pub struct Addresses {
     /// What templates name.
     members: &'static [Member],
     /// Sorted by name.
-    templates: &'static [(&'static str, Template)],
+    templates: &'static [Named],
+}
+
+#[derive(Debug)]
+struct Named {
+    name: &'static str,
+    template: Template,
+    /// It has a field now, so its template is for events of before.
+    carried: bool,
 }
 
 /// What an object carries at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found<'a> {
+pub enum Carried<'a> {
     /// Nothing: neither a field nor `unknown` has it.
     Absent,
     /// A text, or the text of a number.
@@ -58,7 +70,7 @@ pub enum Found<'a> {
     Other,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Carried<'a> {
     /// What a JSON value is.
     pub fn of(value: &'a Value) -> Self {
         match value {
@@ -80,36 +92,34 @@ impl<'a> Found<'a> {
 impl Addresses {
     /// The members that have a template, sorted.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.templates.iter().map(|(name, _)| *name)
+        self.templates.iter().map(|named| named.name)
     }
 
     /// What a member is that the object does not carry: a text, or an object with texts at its ends. `found` says what
     /// the object carries at a path. `None`: no template gives it.
-    pub fn derive<'a>(&self, name: &str, found: impl Fn(&str) -> Found<'a>) -> Option<Value> {
+    pub fn derive<'a>(&self, name: &str, found: impl Fn(&str) -> Carried<'a>) -> Option<Value> {
         Resolver::new(self, found).build(self.template(name)?)
     }
 
     /// Which members of an object equal what their templates give.
     pub(crate) fn left_out(&self, object: &Object) -> LeftOut {
         let mut left_out = LeftOut::default();
-        let mut resolver = Resolver::new(self, |path: &str| Found::at(object, path));
+        let mut resolver = Resolver::new(self, |path: &str| Carried::at(object, path));
         let mut templates = self.templates.iter().peekable();
         // Both are sorted, so one pass finds what they have in common.
         for (position, (name, value)) in object.iter().enumerate() {
-            while templates.next_if(|(template, _)| *template < name.as_str()).is_some() {}
-            match templates.peek() {
-                None => break,
-                Some((template, _)) if template != name => {}
-                Some((_, template)) if resolver.equals(template, value) => left_out.insert(position),
-                Some(_) => {}
+            while templates.next_if(|named| named.name < name.as_str()).is_some() {}
+            let Some(named) = templates.peek() else { break };
+            if named.name == name && !named.carried && resolver.equals(&named.template, value) {
+                left_out.insert(position);
             }
         }
         left_out
     }
 
     fn template(&self, name: &str) -> Option<&'static Template> {
-        let at = self.templates.binary_search_by_key(&name, |(name, _)| name).ok()?;
-        self.templates.get(at).map(|(_, template)| template)
+        let at = self.templates.binary_search_by_key(&name, |named| named.name).ok()?;
+        self.templates.get(at).map(|named| &named.template)
     }
 }
 
@@ -185,7 +195,7 @@ impl<F> fmt::Debug for Resolver<'_, F> {
     }
 }
 
-impl<'a, 'o: 'a, F: Fn(&str) -> Found<'o>> Resolver<'a, F> {
+impl<'a, 'o: 'a, F: Fn(&str) -> Carried<'o>> Resolver<'a, F> {
     fn new(addresses: &'a Addresses, found: F) -> Self {
         Self { addresses, found, known: [const { None }; MOST] }
     }
@@ -243,10 +253,10 @@ impl<'a, 'o: 'a, F: Fn(&str) -> Found<'o>> Resolver<'a, F> {
 
     fn resolve(&mut self, member: &Member) -> Option<Cow<'a, str>> {
         let text = match (self.found)(member.path) {
-            Found::Text(text) => text,
-            Found::Other => return None,
+            Carried::Text(text) => text,
+            Carried::Other => return None,
             // The build refuses templates that name each other in a circle.
-            Found::Absent => match self.build(self.addresses.template(member.path)?)? {
+            Carried::Absent => match self.build(self.addresses.template(member.path)?)? {
                 Value::String(text) => Cow::Owned(text),
                 _ => return None,
             },

@@ -12,7 +12,7 @@ fn read<T: FromJson + Default>(sent: Value) -> (T, BTreeMap<String, String>) {
 }
 
 fn derived(message: &str, name: &str, carried: &Value) -> Option<Value> {
-    of(message).unwrap().derive(name, |path| Found::at(carried.as_object().unwrap(), path))
+    of(message).unwrap().derive(name, |path| Carried::at(carried.as_object().unwrap(), path))
 }
 
 /// A repository as GitHub sends it, on any host.
@@ -168,6 +168,21 @@ fn an_object_with_very_many_members_is_carried_behind_them() {
     let (message, unknown) = read::<UserInfo>(Value::Object(object));
     assert_eq!((message.url.as_deref(), unknown.len()), (Some(url), 301));
     assert_eq!(unknown["/repos_url"], format!("\"{url}/repos\""));
+}
+
+#[test]
+fn what_has_a_field_by_now_is_carried_and_can_be_derived_for_events_of_before() {
+    static USER: Addresses = Addresses {
+        members: &[Member { path: "url", cut: Cut::Nothing }],
+        templates: &[
+            Named { name: "gists", template: Template::Text(&[Part::Member(0), Part::Text("/g")]), carried: true },
+            Named { name: "repos", template: Template::Text(&[Part::Member(0), Part::Text("/r")]), carried: false },
+        ],
+    };
+    let sent = serde_json::json!({ "gists": "x/g", "repos": "x/r", "url": "x" });
+    let left_out = USER.left_out(sent.as_object().unwrap());
+    assert_eq!([0, 1, 2].map(|position| left_out.has(position)), [false, true, false]);
+    assert_eq!(USER.derive("gists", |_| Carried::Text("x".into())), Some("x/g".into()));
 }
 
 #[test]

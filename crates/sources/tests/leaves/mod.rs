@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use common::addresses::{self, Found};
+use common::addresses::{self, Carried};
 use common::event::JSON_TEXTS;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MapKey, ReflectMessage as _};
 use serde_json::Value;
@@ -162,7 +162,7 @@ fn paths_of_message(path: &str, message: &DynamicMessage, unknown: &Unknown, fou
         }
     }
     let Some(addresses) = addresses::of(&name) else { return };
-    for name in addresses.names().filter(|name| !unknown.contains_key(&format!("{path}/{name}"))) {
+    for name in addresses.names().filter(|name| carried(path, message, unknown, name) == Carried::Absent) {
         if let Some(value) = addresses.derive(name, |member| carried(path, message, unknown, member)) {
             paths(&format!("{path}/{name}"), &value, found);
         }
@@ -170,16 +170,16 @@ fn paths_of_message(path: &str, message: &DynamicMessage, unknown: &Unknown, fou
 }
 
 /// What the message carries at a path with dots: in a field, else in the unknown map.
-fn carried<'a>(path: &str, message: &DynamicMessage, unknown: &'a Unknown, member: &str) -> Found<'a> {
+fn carried<'a>(path: &str, message: &DynamicMessage, unknown: &'a Unknown, member: &str) -> Carried<'a> {
     let (name, below) = member.split_once('.').unwrap_or((member, ""));
     let path = format!("{path}/{name}");
     match message.get_field_by_name(name).filter(|_| message.has_field_by_name(name)).as_deref() {
         Some(prost_reflect::Value::Message(message)) if !below.is_empty() => carried(&path, message, unknown, below),
-        Some(prost_reflect::Value::String(text)) => Found::Text(text.clone().into()),
-        Some(prost_reflect::Value::I64(number)) => Found::Text(number.to_string().into()),
-        Some(_) => Found::Other,
-        None if below.is_empty() => unknown.get(&path).map_or(Found::Absent, Found::of),
-        None => Found::Absent,
+        Some(prost_reflect::Value::String(text)) => Carried::Text(text.clone().into()),
+        Some(prost_reflect::Value::I64(number)) => Carried::Text(number.to_string().into()),
+        Some(_) => Carried::Other,
+        None if below.is_empty() => unknown.get(&path).map_or(Carried::Absent, Carried::of),
+        None => Carried::Absent,
     }
 }
 
