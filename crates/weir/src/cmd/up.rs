@@ -74,15 +74,15 @@ impl Up {
             self.flags.over = up_place::listeners(settings, first);
         }
         let log = settings.filter(|_| !only_looks).and_then(|settings| redirect_log(&settings));
-        let failure = Arc::new(Mutex::new(None));
+        // Until it has come to its end: whoever fails or panics before writes to the log alone.
+        let failure = Arc::new(Mutex::new(Some("it failed: the last lines of the log say why".to_owned())));
         let (failed, simulate, rate) = (failure.clone(), self.simulate, self.rate);
         let log_file = log.as_ref().map(|log| log.file.clone());
         let code = service::main_with("weir", DEFAULTS, &self.flags, |mut settings: Settings, host| async move {
             settings.simulation.rate = rate.unwrap_or(settings.simulation.rate);
             let ended = Box::pin(run(settings, host, simulate, log_file)).await.map_err(up_place::with_ports);
-            if let Err(error) = &ended {
-                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
-            }
+            let told = ended.as_ref().err().map(|error| format!("{error:#}"));
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = told;
             ended
         });
         if let Some(log) = log {
