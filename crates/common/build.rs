@@ -9,11 +9,24 @@ use prost::Message as _;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet};
 
+use addresses::Tables;
+
+#[path = "build/addresses.rs"]
+mod addresses;
+
 /// What every typed event has as its first field, and nothing else.
 const CONTEXT: &str = ".weir.event.v1.Context";
 
 /// In a message with a context, fields up to this number are Weir's own and not the platform's.
 const LAST_OWN_FIELD: i32 = 9;
+
+/// Fields that hold any JSON value as its text: users choose the names in it. Full name of the message, field.
+const JSON_TEXTS: &[(&str, &str)] = &[
+    ("weir.github.v1.DeploymentInfo", "payload"),
+    ("weir.github.v1.RepositoryDispatch", "client_payload"),
+    ("weir.github.v1.RepositoryInfo", "custom_properties"),
+    ("weir.github.v1.WorkflowDispatch", "inputs"),
+];
 
 #[expect(clippy::disallowed_methods, reason = "cargo tells a build script its folders in the environment")]
 fn main() -> Result<(), Box<dyn Error>> {
@@ -32,7 +45,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         file.source_code_info = None;
     }
     fs::write(out.join("descriptors.binpb"), bare.encode_to_vec())?;
-    fs::write(out.join("from_json.rs"), from_json(&set)?)?;
+    let tables = tables(&root, &set)?;
+    fs::write(out.join("addresses.rs"), tables.finish())?;
+    fs::write(out.join("addresses.json"), tables.json()?)?;
+    fs::write(out.join("from_json.rs"), from_json(&set, &tables)?)?;
     fs::write(out.join("reencode.rs"), reencode(&set)?)?;
 
     let mut prost = prost_build::Config::new();
@@ -94,7 +110,21 @@ fn of_platforms(set: &FileDescriptorSet) -> BTreeSet<&str> {
     imported.chain(packages.iter().copied()).filter(|package| *package != "weir.event.v1").collect()
 }
 
-fn from_json(set: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
+/// The addresses of each platform that need not be carried.
+fn tables(root: &Path, set: &FileDescriptorSet) -> Result<Tables, Box<dyn Error>> {
+    let mut tables = Tables::default();
+    for package in of_platforms(set) {
+        let file = root.join(package.replace('.', "/")).join("addresses.json");
+        let messages = || set.file.iter().filter(|file| file.package() == package).flat_map(|file| &file.message_type);
+        tables.add(&file, package, |name| {
+            let message = messages().find(|message| message.name() == name)?;
+            Some(message.field.iter().map(json_key).collect())
+        })?;
+    }
+    Ok(tables)
+}
+
+fn from_json(set: &FileDescriptorSet, tables: &Tables) -> Result<String, Box<dyn Error>> {
     let platforms = of_platforms(set);
     let mut code = String::new();
     let mut events = String::new();
@@ -109,7 +139,8 @@ fn from_json(set: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
         for message in &file.message_type {
             let rust = format!("crate::{platform}::v1::{}", message.name());
             let is_event = is_event(message);
-            read_impl(&mut code, &rust, message, is_event)?;
+            let full_name = format!("{package}.{}", message.name());
+            read_impl(&mut code, &rust, message, &full_name, tables.of(&full_name))?;
             if is_event {
                 let topic = format!("events.{platform}.{}", snake_case(message.name()));
                 writeln!(
@@ -131,24 +162,48 @@ fn from_json(set: &FileDescriptorSet) -> Result<String, Box<dyn Error>> {
     }
     writeln!(
         code,
+        "/// Fields that hold any JSON value as its text: full name of the message, field.\n\
+         pub const JSON_TEXTS: &[(&str, &str)] = &{JSON_TEXTS:?};"
+    )?;
+    writeln!(
+        code,
         "/// Every typed event there is, by platform and name.\npub const EVENT_TYPES: &[crate::event::EventType] = &[\n{events}];"
     )?;
     Ok(code)
 }
 
-fn read_impl(code: &mut String, rust: &str, message: &DescriptorProto, is_event: bool) -> Result<(), Box<dyn Error>> {
+/// How a message is read. `addresses` names the table of those of its members that need not be carried.
+fn read_impl(
+    code: &mut String,
+    rust: &str,
+    message: &DescriptorProto,
+    full_name: &str,
+    addresses: Option<&str>,
+) -> Result<(), Box<dyn Error>> {
     writeln!(
         code,
         "impl crate::json::FromJson for {rust} {{\n\
          #[allow(clippy::too_many_lines, reason = \"generated: one line for each field\")]\n\
-         fn read(&mut self, object: crate::json::Object, reader: &mut crate::json::Reader<'_>) {{\n\
-         for (key, value) in object {{ match key.as_str() {{"
+         fn read(&mut self, object: crate::json::Object, reader: &mut crate::json::Reader<'_>) {{"
     )?;
+    match addresses {
+        None => writeln!(code, "for (key, value) in object {{")?,
+        Some(table) => writeln!(
+            code,
+            "let left_out = crate::addresses::{table}.left_out(&object);\n\
+             for (position, (key, value)) in object.into_iter().enumerate() {{\n\
+             if left_out.has(position) {{ continue; }}"
+        )?,
+    }
+    writeln!(code, "match key.as_str() {{")?;
+    let is_event = is_event(message);
     for field in &message.field {
         if is_event && field.number() <= LAST_OWN_FIELD {
             continue;
         }
-        let method = reader_method(field).map_err(|problem| format!("{rust}.{}: {problem}", field.name()))?;
+        let is_text = JSON_TEXTS.contains(&(full_name, field.name()));
+        let method = if is_text { Ok("json") } else { reader_method(message, field) };
+        let method = method.map_err(|problem| format!("{rust}.{}: {problem}", field.name()))?;
         writeln!(
             code,
             "{:?} => reader.{method}(&key, value, &mut self.{}),",
@@ -160,8 +215,16 @@ fn read_impl(code: &mut String, rust: &str, message: &DescriptorProto, is_event:
     Ok(())
 }
 
-fn reader_method(field: &FieldDescriptorProto) -> Result<&'static str, String> {
+fn reader_method(message: &DescriptorProto, field: &FieldDescriptorProto) -> Result<&'static str, String> {
     let repeated = field.label() == Label::Repeated;
+    let is_entry = |nested: &DescriptorProto| {
+        let is_map = nested.options.as_ref().is_some_and(prost_types::MessageOptions::map_entry);
+        is_map && field.type_name().ends_with(&format!(".{}.{}", message.name(), nested.name()))
+    };
+    if let Some(entry) = message.nested_type.iter().find(|nested| is_entry(nested)) {
+        let of_texts = entry.field.iter().all(|field| field.r#type() == Type::String);
+        return if of_texts { Ok("texts") } else { Err("only maps of texts have a reader".into()) };
+    }
     if !repeated && field.r#type() != Type::Message && !field.proto3_optional() {
         return Err("a platform's scalar must be `optional`: absent and empty differ".into());
     }

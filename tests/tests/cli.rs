@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use weir_tests::child::Signal;
 use weir_tests::github::Delivery;
-use weir_tests::installation::Installation;
+use weir_tests::installation::{Installation, UP};
 use weir_tests::process::program;
-use weir_tests::up::Up;
+use weir_tests::up::{Said, Up};
 use weir_tests::wait;
 
 const WITHIN: Duration = Duration::from_secs(90);
@@ -141,6 +141,61 @@ fn a_port_in_use_and_wrong_settings_are_told_with_the_setting() {
     assert!(told.contains("WEIR__STREAMING__LISTN") && told.contains("listen"), "{told}");
     let told = run("WEIR__BUS__PARTITIONS", "six");
     assert!(told.contains("bus.partitions") && told.contains("WEIR__BUS__PARTITIONS"), "{told}");
+    let told = run("WEIR__STREAMING__LISTEN", &address);
+    assert!(told.contains("`weir up --ports 18080` moves all three ports"), "{told}");
+    let told = run("WEIR_BUS_KAFKA_BROKERS", "127.0.0.1:9092");
+    assert!(told.contains("write WEIR__BUS__KAFKA__BROKERS"), "{told}");
+    assert!(!scratch.path().join("weir-data").exists(), "it did not go on with the embedded log: {told}");
+    let below = write(scratch.path(), "a-file", "") + "/data";
+    let told = run("WEIR__DATA__DIR", &below);
+    assert!(told.contains("(setting data.dir)") && told.contains(&below) && !told.contains("key_file"), "{told}");
+}
+
+#[test]
+fn missing_topics_are_told_in_few_words_and_made_by_one_command() {
+    let installation = Installation::on_kafka("cli-missing").unwrap().with("WEIR__BUS__CREATE_TOPICS", "false");
+    let process = installation.launch(UP).unwrap().start().unwrap();
+    let failing = wait::until("every stage tells its missing topics", WITHIN, || {
+        let Ok((_, health)) = process.get("/health") else { return Ok(None) };
+        let health: serde_json::Value = serde_json::from_str(&health)?;
+        let checks = health["checks"].as_array().unwrap();
+        assert!(checks.iter().all(|check| check["message"].as_str().unwrap().len() <= 1024), "{checks:#?}");
+        let failing = checks.iter().filter(|check| check["state"] == "failing");
+        let failing: Vec<_> = failing.filter(|check| check["name"].as_str().unwrap().ends_with("_topics")).collect();
+        Ok((failing.len() == 4).then(|| failing.into_iter().cloned().collect::<Vec<_>>()))
+    });
+    for check in failing.unwrap() {
+        let message = check["message"].as_str().unwrap();
+        assert!(message.contains(" topics are missing: run `weir topics --create`, or apply"), "{message}");
+        assert!(message.len() < 300, "{message}");
+    }
+    let (_, status) = process.get("/status.json").unwrap();
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let problems = status["problems"].as_array().unwrap();
+    for stage in ["streaming", "processing", "enricher", "loader"] {
+        let of_it = problems.iter().filter(|problem| problem.as_str().unwrap().contains(&format!(": {stage}: ")));
+        assert_eq!(of_it.count(), 1, "{stage} tells its own, once: {problems:#?}");
+    }
+    assert!(!status.to_string().contains("allow_removals"), "{status:#}");
+    let (_, page) = process.get("/").unwrap();
+    assert!(page.len() < 20_000, "a page for a phone: {} bytes", page.len());
+
+    let weir = |arguments: &[&str]| {
+        let mut command = Command::new(program(UP).unwrap());
+        for setting in ["WEIR__BUS__KAFKA__BROKERS", "WEIR__BUS__TOPIC_PREFIX"] {
+            command.env(setting, installation.setting(setting));
+        }
+        Said::by(command.args(arguments).current_dir(process.folder()))
+    };
+    let missing = weir(&["topics", "--check"]);
+    assert_eq!(missing.code, Some(1), "{missing:#?}");
+    let all = missing.out.lines().count() - 1;
+    assert!(all > 100 && missing.out.ends_with(&format!("0 of {all} topics are as they should be\n")), "{missing:#?}");
+    let made = weir(&["topics", "--create"]);
+    let told = format!("created {all} topics, 0 existed\n{all} of {all} topics are as they should be\n");
+    assert_eq!((made.code, made.out), (Some(0), told), "{}", made.err);
+    process.ready(WITHIN).unwrap();
+    assert!(weir(&["topics", "--check"]).succeeded());
 }
 
 /// Many a container begins with few open files, and may have more.

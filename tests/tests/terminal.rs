@@ -2,14 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use bus::{Headers, Record};
 use weir_tests::child::{self, Child, Signal};
+use weir_tests::environment::find_program;
+use weir_tests::installation::{Installation, UP};
 use weir_tests::process::{Launch, get, program};
 use weir_tests::scratch::Scratch;
-use weir_tests::{ports, wait};
+use weir_tests::{ports, usage, wait};
 
 const WITHIN: Duration = Duration::from_secs(90);
 /// Half of what the shutdown may take until it is cut off.
@@ -50,6 +54,130 @@ fn weir_up_goes_on_and_ends_although_nobody_reads_what_it_writes() {
     up.signal(Signal::Term).unwrap();
     let status = up.wait(WITHIN).unwrap();
     assert!(status.success() && begun.elapsed() < 2 * SOON, "{status} after {:?}", begun.elapsed());
+}
+
+/// `weir up` at a terminal of 80 columns and 24 lines, and what the terminal was sent.
+struct AtTerminal {
+    scratch: Scratch,
+    child: Child,
+    listeners: BTreeMap<&'static str, String>,
+}
+
+impl AtTerminal {
+    fn up(name: &str, arguments: &str) -> Self {
+        let scratch = Scratch::new(name).unwrap();
+        let settings = ["WEIR__STREAMING__LISTEN", "WEIR__ADMIN__LISTEN", "WEIR__GRPC__LISTEN"];
+        let free = |setting| (setting, format!("127.0.0.1:{}", ports::free().unwrap()));
+        let listeners: BTreeMap<_, _> = settings.into_iter().map(free).collect();
+        let run = format!("stty rows 24 cols 80; exec {} up {arguments}", program("weir").unwrap().display());
+        let mut command = child::command(find_program("script", &[]).expect("bsdutils has script"));
+        command.args(["-q", "-e", "-f", "-c", &run, "screen"]).current_dir(scratch.path()).envs(&listeners);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = Child::spawn(name, command).unwrap();
+        let up = Self { scratch, child, listeners };
+        let admin = &up.listeners["WEIR__ADMIN__LISTEN"];
+        let ready =
+            wait::until("it is ready", WITHIN, || Ok(matches!(get(admin, "/readyz"), Ok((200, _))).then_some(())));
+        ready.unwrap_or_else(|error| panic!("{error:#}: {}", up.screen()));
+        up
+    }
+
+    fn screen(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.scratch.path().join("screen")).unwrap()).into_owned()
+    }
+
+    fn until(&self, what: &str) -> String {
+        let shown = wait::until(what, WITHIN, || {
+            let screen = self.screen();
+            Ok(screen.contains(what).then_some(screen))
+        });
+        shown.unwrap_or_else(|error| panic!("{error:#}: {}", self.screen()))
+    }
+
+    /// Ends it; all that it showed.
+    fn stop(self) -> String {
+        self.child.signal(Signal::Term).unwrap();
+        self.child.wait(WITHIN).unwrap();
+        self.screen()
+    }
+}
+
+#[test]
+fn at_a_terminal_log_lines_do_not_bury_the_addresses() {
+    let up = AtTerminal::up("terminal", "");
+    let door = up.listeners["WEIR__STREAMING__LISTEN"].clone();
+    let screen = up.until("taken in");
+    let log = std::fs::read_to_string(up.scratch.path().join("weir-data/weir.log")).unwrap();
+    assert!(log.lines().count() > 20 && log.contains(" INFO "), "{log}");
+    assert!(!screen.contains(" INFO ") && !screen.contains("check ok"), "{screen}");
+    assert!(screen.contains(&format!("http://{door}/webhooks/ENDPOINT")), "{screen}");
+    for told in ["log lines ./weir-data/weir.log", "Your first webhook:", "ready", "loader"] {
+        assert!(screen.contains(told), "no {told:?} in {screen}");
+    }
+    // What was told at the start is still there: less was written than the terminal has lines.
+    let lines = screen.lines().filter(|line| line.starts_with(char::is_alphanumeric) || line.starts_with("  ")).count();
+    assert!(lines < 60, "{lines} lines: {screen}");
+    up.stop();
+}
+
+#[test]
+fn at_a_terminal_the_addresses_stay_while_events_scroll_by() {
+    let up = AtTerminal::up("terminal-simulate", "--simulate --rate 50");
+    let door = format!("http://{}/webhooks/ENDPOINT", up.listeners["WEIR__STREAMING__LISTEN"]);
+    let screen = up.until("rows in the lake");
+    wait::until("an event, and the table below it", WITHIN, || {
+        let screen = up.screen();
+        let after = screen.rsplit_once("ce_type weir.").map(|(_, after)| after.matches(&door).count());
+        Ok((after > Some(2)).then_some(()))
+    })
+    .unwrap_or_else(|error| panic!("{error:#}: {screen}"));
+    let screen = up.stop();
+    let totals = screen.split("Totals:").nth(1).unwrap_or_else(|| panic!("no totals in {screen}"));
+    // The last of it is what a small terminal shows.
+    let (topics, counts) = totals.split_once("  stopped").unwrap();
+    assert!(topics.contains("facebook.comment") && counts.contains("rows in the lake"), "{totals}");
+    let count = |name: &str| -> u64 {
+        let line = counts.lines().find_map(|line| line.trim_start().strip_prefix(name));
+        line.map_or(0, |line| line.split_whitespace().next().unwrap().replace(',', "").parse().unwrap())
+    };
+    assert_eq!(count("enriched"), count("rows in the lake") + count("not loaded yet"), "no row is missing: {counts}");
+}
+
+/// With the libraries of the log as quick as they are in a build with optimisation.
+const OPENED: Duration = Duration::from_secs(4);
+const RECORDS: usize = 45_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_with_many_megabytes_takes_little_of_the_processor() {
+    let installation = Installation::embedded("terminal-restart").unwrap();
+    let data = installation.folder().join("data").display().to_string();
+    let installation = installation.with("WEIR__BUS__DATA_DIR", data);
+    let bus = installation.bus().unwrap();
+    assert_eq!(bus.prepare_topics(&weir::topics::needed()).await.unwrap(), []);
+    let producer = bus.producer().unwrap();
+    let mut receipts = Vec::new();
+    for number in 0..RECORDS {
+        let headers = Headers { id: number.to_string(), ..Headers::default() };
+        // No stage reads this topic.
+        let record = Record::encoded("events.github.push", number.to_string(), vec![7; 1000], headers);
+        let receipt = loop {
+            match producer.try_send(record.clone()) {
+                Err(bus::Error::Full) => tokio::time::sleep(Duration::from_millis(1)).await,
+                sent => break sent.unwrap(),
+            }
+        };
+        receipts.push(receipt);
+    }
+    for receipt in receipts {
+        receipt.await.unwrap();
+    }
+    drop((producer, bus));
+
+    let up = installation.launch(UP).unwrap().start().unwrap();
+    up.ready(WITHIN).unwrap();
+    let took = usage::processor_time(up.pid()).unwrap();
+    assert!(took < OPENED, "{took:?}\n{}", up.logged().unwrap());
+    assert_eq!(up.stop(WITHIN).unwrap().code(), Some(0));
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //! * what fits but would not print as it was sent (`1` in a bool, a number with trailing zeros, a time that is a number) is
 //!   in the field *and* in the map; an empty list is in the map, since a field without items is the same as none.
 //!
-//! So every leaf that was sent can be found again, and no input is refused for a member's type.
+//! So every leaf that was sent can be found again, and no input is refused for a member's type. What follows from other
+//! members of its object is not carried, where the schema says how: [`addresses`](crate::addresses).
 
 use std::collections::BTreeMap;
 

@@ -114,3 +114,22 @@ fn scalars_by_the_table() {
     boolean("2", None, true);
     boolean(r#""false""#, None, true);
 }
+
+#[test]
+fn names_that_the_sender_chooses() {
+    let texts = |json: &str| {
+        let (mut unknown, mut field) = (BTreeMap::new(), BTreeMap::new());
+        let value = serde_json::from_str(json).unwrap();
+        Reader { unknown: &mut unknown, path: String::new() }.texts("k", value, &mut field);
+        let field: Vec<_> = field.into_iter().map(|(name, text)| format!("{name}={text}")).collect();
+        (
+            field.join(" "),
+            unknown.into_iter().map(|(path, json)| format!("{path}={json}")).collect::<Vec<_>>().join(" "),
+        )
+    };
+    let both = |field: &str, unknown: &str| (field.to_owned(), unknown.to_owned());
+    assert_eq!(texts(r#"{"issues":"write","a/b":7,"c":null}"#), both("a/b=7 issues=write", "/k/c=null"));
+    assert_eq!(texts("{}"), both("", "/k={}"));
+    assert_eq!(texts("null"), both("", "/k=null"));
+    assert_eq!(texts(r#"["x"]"#), both("", r#"/k=["x"]"#));
+}

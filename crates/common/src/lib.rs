@@ -4,6 +4,7 @@
 //! * the generated messages, a module for each package of `proto/`: those of the platforms ([`github`], [`facebook`], …;
 //!   [`meta`] is what Facebook and Instagram share), [`event`] for what events share, [`activity`], [`raw`], …
 //! * [`json`]: how a platform's JSON becomes such a message without losing a value
+//! * [`addresses`]: what an event does not carry because it follows from what it carries
 //! * [`identity`]: event ids that are the same for every delivery of one occurrence
 //! * [`topics`]: names, and which message each carries
 //! * [`time`]: platforms' times, and what to think of them
@@ -29,6 +30,7 @@ mod generated {
 
 pub use generated::weir::*;
 
+pub mod addresses;
 pub mod backoff;
 pub mod catalogue;
 pub mod event;

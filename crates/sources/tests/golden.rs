@@ -109,9 +109,8 @@ const WITHOUT_FIXTURE: &[(&str, &str)] = &[
     ),
     (
         "github",
-        "check_suite commit_comment delete deployment discussion_comment installation_repositories label \
-         member membership merge_group milestone organization package page_build public \
-         pull_request_review_thread repository repository_dispatch team team_add workflow_dispatch",
+        "check_suite commit_comment delete discussion_comment installation_repositories label \
+         member membership merge_group milestone package page_build public pull_request_review_thread team team_add",
     ),
     ("instagram", "message_edit opt_in pass_thread_control request_thread_control take_thread_control"),
 ];

@@ -49,6 +49,13 @@ pub(super) fn record_key(topic: u32, partition: u32, offset: i64) -> [u8; 16] {
     key
 }
 
+/// Topic, partition and offset of a record's key.
+pub(super) fn place(key: &[u8]) -> Option<(u32, u32, i64)> {
+    let (topic, rest) = key.split_first_chunk()?;
+    let partition = rest.first_chunk()?;
+    Some((u32::from_be_bytes(*topic), u32::from_be_bytes(*partition), offset(key)?))
+}
+
 /// The offset in a record's key.
 pub(super) fn offset(key: &[u8]) -> Option<i64> {
     let offset = key.get(8..16)?;

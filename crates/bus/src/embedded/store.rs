@@ -147,6 +147,7 @@ impl Files {
         let meta = database.keyspace("meta", with(FEW_IN_MEMORY)).map_err(failed)?;
         let files = Self { folder: shown.clone(), database, records, meta };
         let uuid = files.identify()?;
+        let ends = files.ends()?;
         let mut topics = HashMap::new();
         for entry in files.meta.prefix(keys::TOPICS) {
             let (key, value) = entry.into_inner().map_err(failed)?;
@@ -155,7 +156,7 @@ impl Files {
                 return Err(files.broken("a topic's entry is corrupt"));
             };
             let name: Arc<str> = name.into();
-            let ranges = (0..row.partitions).map(|partition| files.range(row.number, partition));
+            let ranges = (0..row.partitions).map(|partition| files.range(row.number, partition, &ends));
             let ranges = ranges.collect::<Result<_, _>>()?;
             topics.insert(name.clone(), Arc::new(Topic::new(name, row, ranges)));
         }
@@ -196,11 +197,26 @@ impl Files {
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
+    /// Where each partition that has records ends, by topic and partition. From the last record on, partition by partition:
+    /// most of some hundred partitions have none, and a start does not look for them.
+    fn ends(&self) -> Result<HashMap<(u32, u32), i64>, Error> {
+        let mut ends = HashMap::new();
+        let mut last = self.records.iter().next_back();
+        while let Some(entry) = last {
+            let key = entry.key().map_err(|error| failed(&self.folder, &error))?;
+            let place = keys::place(&key).ok_or_else(|| self.broken("the key of a record is corrupt"))?;
+            let (topic, partition, offset) = place;
+            ends.insert((topic, partition), offset + 1);
+            last = self.records.range(..keys::record_key(topic, partition, 0)).next_back();
+        }
+        Ok(ends)
+    }
+
     /// The first offset and the one after the last, as the files have it.
-    fn range(&self, topic: u32, partition: u32) -> Result<(i64, i64), Error> {
+    fn range(&self, topic: u32, partition: u32, ends: &HashMap<(u32, u32), i64>) -> Result<(i64, i64), Error> {
         let stored = self.get(&keys::range_key(topic, partition))?;
         let (low, end) = stored.and_then(|value| keys::read_range(&value)).unwrap_or((0, 0));
-        let last = self.last(topic, partition)?.map_or(0, |(offset, _)| offset + 1);
+        let last = ends.get(&(topic, partition)).copied().unwrap_or(0);
         let end = end.max(last).max(low);
         Ok((low, end))
     }

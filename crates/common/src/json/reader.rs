@@ -110,6 +110,26 @@ impl Reader<'_> {
         }
     }
 
+    /// Any value, as its JSON text.
+    pub fn json(&mut self, _key: &str, value: Value, field: &mut Option<String>) {
+        *field = Some(value.to_string());
+    }
+
+    /// An object whose names the sender chooses, with strings. Without any it is in the unknown map, because a field
+    /// cannot tell it from none.
+    pub fn texts(&mut self, key: &str, value: Value, field: &mut BTreeMap<String, String>) {
+        match value {
+            Value::Object(object) if !object.is_empty() => self.below(key, |reader| {
+                for (name, item) in object {
+                    let mut one = None;
+                    reader.string(&name, item, &mut one);
+                    field.extend(one.map(|text| (name, text)));
+                }
+            }),
+            other => self.unknown(key, other),
+        }
+    }
+
     /// A list of strings, or of numbers taken by their text.
     pub fn strings(&mut self, key: &str, value: Value, field: &mut Vec<String>) {
         self.list(key, value, field, |reader, index, item, field| {

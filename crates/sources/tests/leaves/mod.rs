@@ -5,12 +5,17 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use common::addresses::{self, Carried};
+use common::event::JSON_TEXTS;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, MapKey, ReflectMessage as _};
 use serde_json::Value;
 use sources::ParsedEvent;
 
 /// Leaf values by their text, each with how often it is there.
 pub(crate) type Leaves = BTreeMap<String, usize>;
+
+/// What has no field, by its JSON Pointer.
+pub(crate) type Unknown = BTreeMap<String, Value>;
 
 /// The text of a leaf: a scalar, or a list or an object that is empty. `None` for other lists and objects.
 pub(crate) fn text(value: &Value) -> Option<String> {
@@ -63,30 +68,37 @@ pub(crate) fn decode(event: &ParsedEvent) -> DynamicMessage {
     DynamicMessage::decode(descriptor, event.payload.as_slice()).unwrap()
 }
 
-/// Every leaf of the typed event with the JSON Pointer it was sent under, and every leaf of its unknown
-/// map. Of an event of an unknown kind: the leaves of its JSON and its envelope. Leaves out the context.
+/// Every leaf of the typed event with the JSON Pointer it was sent under, every leaf of its unknown map, and every address
+/// that it does not carry because it follows from what it carries. Of an event of an unknown kind: the leaves of its JSON and
+/// its envelope. Leaves out the context.
 pub(crate) fn paths_of_event(event: &ParsedEvent) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let message = decode(event);
-    for (field, value) in message.fields() {
-        match field.name() {
-            "context" if field.number() == 1 => {}
-            "unknown" if field.number() == 9 => {
-                for (key, json) in value.as_map().unwrap() {
-                    let MapKey::String(path) = key else { panic!("a key of unknown is not a string") };
-                    paths(path, &common::json::parse(json.as_str().unwrap()).unwrap(), &mut found);
-                }
-            }
-            "json" | "envelope" if event.ce_type == "weir.event.v1.Other" => {
-                let json = value.as_str().unwrap();
-                if !json.is_empty() {
-                    paths("", &common::json::parse(json).unwrap(), &mut found);
-                }
-            }
-            _ => paths_of_value(&format!("/{}", key_of(&field)), value, &mut found),
-        }
+    let unknown = unknown_of(&message);
+    for (path, value) in &unknown {
+        paths(path, value, &mut found);
     }
+    if event.ce_type == "weir.event.v1.Other" {
+        for name in ["json", "envelope"] {
+            let json = message.get_field_by_name(name).unwrap();
+            if !json.as_str().unwrap().is_empty() {
+                paths("", &common::json::parse(json.as_str().unwrap()).unwrap(), &mut found);
+            }
+        }
+        return found;
+    }
+    paths_of_message("", &message, &unknown, &mut found);
     found
+}
+
+/// The unknown map of an event.
+pub(crate) fn unknown_of(event: &DynamicMessage) -> Unknown {
+    let Some(unknown) = event.get_field_by_name("unknown") else { return Unknown::new() };
+    let text = |(key, json): (&MapKey, &prost_reflect::Value)| {
+        let MapKey::String(path) = key else { panic!("a key of unknown is not a string") };
+        (path.clone(), common::json::parse(json.as_str().unwrap()).unwrap())
+    };
+    unknown.as_map().unwrap().iter().map(text).collect()
 }
 
 /// Every leaf of the typed event and its unknown map.
@@ -132,25 +144,69 @@ fn key_of(field: &FieldDescriptor) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-fn paths_of_value(path: &str, value: &prost_reflect::Value, found: &mut Vec<(String, String)>) {
+/// What the message carries in its fields, and the addresses that follow.
+fn paths_of_message(path: &str, message: &DynamicMessage, unknown: &Unknown, found: &mut Vec<(String, String)>) {
+    let name = message.descriptor().full_name().to_owned();
+    // What is there and has no field set: an empty object, or one of which nothing fits.
+    if !path.is_empty() && message.fields().next().is_none() {
+        found.push((path.to_owned(), "{}".to_owned()));
+    }
+    for (field, value) in message.fields() {
+        let own = path.is_empty() && field.number() < 10 && ["context", "unknown"].contains(&field.name());
+        let at = format!("{path}/{}", key_of(&field));
+        if own {
+        } else if JSON_TEXTS.contains(&(&name, field.name())) {
+            paths(&at, &common::json::parse(value.as_str().unwrap()).unwrap(), found);
+        } else {
+            paths_of_value(&at, value, unknown, found);
+        }
+    }
+    let Some(addresses) = addresses::of(&name) else { return };
+    for name in addresses.names().filter(|name| carried(path, message, unknown, name) == Carried::Absent) {
+        if let Some(value) = addresses.derive(name, |member| carried(path, message, unknown, member)) {
+            paths(&format!("{path}/{name}"), &value, found);
+        }
+    }
+}
+
+/// What the message carries at a path with dots: in a field, else in the unknown map.
+fn carried<'a>(path: &str, message: &DynamicMessage, unknown: &'a Unknown, member: &str) -> Carried<'a> {
+    let (name, below) = member.split_once('.').unwrap_or((member, ""));
+    let path = format!("{path}/{name}");
+    match message.get_field_by_name(name).filter(|_| message.has_field_by_name(name)).as_deref() {
+        Some(prost_reflect::Value::Message(message)) if !below.is_empty() => carried(&path, message, unknown, below),
+        Some(prost_reflect::Value::String(text)) => Carried::Text(text.clone().into()),
+        Some(prost_reflect::Value::I64(number)) => Carried::Text(number.to_string().into()),
+        Some(_) => Carried::Other,
+        None if below.is_empty() => unknown.get(&path).map_or(Carried::Absent, Carried::of),
+        None => Carried::Absent,
+    }
+}
+
+fn paths_of_value(path: &str, value: &prost_reflect::Value, unknown: &Unknown, found: &mut Vec<(String, String)>) {
     use prost_reflect::Value as Typed;
     let text = match value {
         Typed::Message(message) if message.descriptor().full_name() == "google.protobuf.Timestamp" => {
             message.transcode_to::<prost_types::Timestamp>().unwrap().to_string()
         }
-        Typed::Message(message) => {
-            // What is there and has no field set: an empty object, or one of which nothing fits.
-            if message.fields().next().is_none() {
-                found.push((path.to_owned(), "{}".to_owned()));
-            }
-            for (field, value) in message.fields() {
-                paths_of_value(&format!("{path}/{}", key_of(&field)), value, found);
+        Typed::Message(message) => return paths_of_message(path, message, unknown, found),
+        Typed::List(items) => {
+            let mut index = 0;
+            for item in items {
+                // What does not fit is in the unknown map alone, so what is behind it stood further behind.
+                while unknown.contains_key(&format!("{path}/{index}")) {
+                    index += 1;
+                }
+                paths_of_value(&format!("{path}/{index}"), item, unknown, found);
+                index += 1;
             }
             return;
         }
-        Typed::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                paths_of_value(&format!("{path}/{index}"), item, found);
+        Typed::Map(items) => {
+            for (key, item) in items {
+                let MapKey::String(name) = key else { panic!("{path}: a name that is no string") };
+                let name = name.replace('~', "~0").replace('/', "~1");
+                paths_of_value(&format!("{path}/{name}"), item, unknown, found);
             }
             return;
         }

@@ -74,15 +74,15 @@ impl Up {
             self.flags.over = up_place::listeners(settings, first);
         }
         let log = settings.filter(|_| !only_looks).and_then(|settings| redirect_log(&settings));
-        let failure = Arc::new(Mutex::new(None));
+        // Until it has come to its end: whoever fails or panics before writes to the log alone.
+        let failure = Arc::new(Mutex::new(Some("it failed: the last lines of the log say why".to_owned())));
         let (failed, simulate, rate) = (failure.clone(), self.simulate, self.rate);
         let log_file = log.as_ref().map(|log| log.file.clone());
         let code = service::main_with("weir", DEFAULTS, &self.flags, |mut settings: Settings, host| async move {
             settings.simulation.rate = rate.unwrap_or(settings.simulation.rate);
             let ended = Box::pin(run(settings, host, simulate, log_file)).await.map_err(up_place::with_ports);
-            if let Err(error) = &ended {
-                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(format!("{error:#}"));
-            }
+            let told = ended.as_ref().err().map(|error| format!("{error:#}"));
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = told;
             ended
         });
         if let Some(log) = log {
@@ -119,6 +119,8 @@ async fn run(settings: Settings, host: Host, simulate: bool, log_file: Option<Pa
     );
     up_place::check_folder(&settings)?;
     host.hold_all(descriptions().map(|description| description.name).collect());
+    let screen = Arc::new(Screen::new());
+    let opening = up_place::tell_opening(&settings, screen.clone());
     let mut opened = Vec::new();
     // Against the data's way: at the first start processing makes the key that the door reads.
     for service in SERVICES.iter().rev() {
@@ -135,7 +137,7 @@ async fn run(settings: Settings, host: Host, simulate: bool, log_file: Option<Pa
     let addresses = host.serve_with(routes, pages).await?;
     let grpc = settings.grpc_url(&addresses.grpc.to_string());
     let door = opened.iter().find_map(|(_, service)| service.door()).context("no service has a door")?;
-    let screen = Screen::new();
+    drop(opening);
     screen.say(&banner(door, &addresses, &settings, log_file.as_deref()));
 
     let mut services = JoinSet::new();
@@ -169,6 +171,10 @@ async fn run(settings: Settings, host: Host, simulate: bool, log_file: Option<Pa
             drop(lines);
             let watching = up_watch::run(&host, &screen, shown);
             let _ = after.run_until_cancelled(watching).await;
+            if screen.has_table() {
+                screen.close();
+                screen.say("Stopped.");
+            }
             Ok(())
         }
     };
@@ -255,20 +261,19 @@ fn banner(door: SocketAddr, addresses: &Addresses, settings: &Settings, log_file
     };
     let usual = grpc.port() == 9090;
     let grpc = settings.grpc_url(&grpc.to_string());
-    let grpc_flag = if usual { String::new() } else { format!(" --grpc {grpc}") };
+    let grpc_flag = if usual { String::new() } else { format!(" \\\n    --grpc {grpc}") };
     let way = if settings.streaming.tls.is_on() { "https" } else { "http" };
     format!(
         "Weir is up. Ctrl-C stops it; its state stays in {}.\n\
          \n  door      {way}://{door}/webhooks/ENDPOINT\
-         \n  status    {status}\
-         \n  digest    {status}health\
-         \n  metrics   {status}metrics\
+         \n  status    {status}  (also /health, /metrics)\
          \n  gRPC      {grpc}\
          \n  log       {log}\
          \n  lake      {}{lines}\n\
          \nYour first webhook:\
-         \n  weir register{grpc_flag} endpoint my-repo --source github --tenant me --secret-file FILE\
-         \n  let it deliver to {way}://{door}/webhooks/my-repo, then run: weir tail events.github.push --follow\
+         \n  weir register endpoint my-repo --source github --tenant me{grpc_flag} --secret-file FILE\
+         \n  let it deliver to {way}://{door}/webhooks/my-repo, then run:\
+         \n  weir tail events.github.push --follow{grpc_flag}\
          \nNo sender yet? weir simulate --register --url {way}://{door}{grpc_flag}\n",
         settings.bus.data_dir.display(),
         settings.lake.root,

@@ -2,14 +2,21 @@
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use service::ListenError;
+use tokio::task::JoinSet;
 
+use crate::live::screen::Screen;
 use crate::settings::Settings;
 
 /// A log that is larger at the start is begun anew; the one before is kept.
 const MAX_LOG: u64 = 16 * 1024 * 1024;
+
+/// Longer than this nobody waits without being told for what.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// The variables that set where it listens.
 const LISTENERS: [&str; 3] = ["WEIR__STREAMING__LISTEN", "WEIR__ADMIN__LISTEN", "WEIR__GRPC__LISTEN"];
@@ -58,6 +65,23 @@ pub(super) fn check_folder(settings: &Settings) -> anyhow::Result<()> {
             folder.display()
         )
     })
+}
+
+/// Says what is done where opening takes longer than a moment, until what is returned is dropped: the door is closed until
+/// then.
+pub(super) fn tell_opening(settings: &Settings, screen: Arc<Screen>) -> JoinSet<()> {
+    let mut telling = JoinSet::new();
+    if settings.bus.kafka.brokers.is_empty() {
+        let log = settings.bus.data_dir.join("log");
+        telling.spawn(async move {
+            tokio::time::sleep(A_MOMENT).await;
+            let log = log.display();
+            screen.say(&format!(
+                "Opening the log in {log}: what was written last is read again. The door opens after it."
+            ));
+        });
+    }
+    telling
 }
 
 /// Standard error, going to a file until this is dropped.

@@ -177,7 +177,7 @@ fn whole(host: &Host, totals: &Totals, running: Duration, head: &str, size: Size
     let digest = host.health().digest();
     let how = table::state(running, stages::state(&digest, host.shutdown().is_cancelled()));
     let counts = table::counts(totals, &totals.recent(), running, false);
-    let mut text = format!("{head}{how}\n{}{counts}", stages::troubles(&digest));
+    let mut text = format!("{head}{how}\n{}{counts}", stages::troubles(&digest, running));
     let height = size.height.saturating_sub(text.lines().count() + 1);
     text.push_str(&table::topics(totals, Size { height, ..size }));
     text

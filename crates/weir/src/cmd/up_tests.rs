@@ -19,7 +19,8 @@ fn the_banner_says_where_everything_is() {
     let elsewhere = Addresses { grpc: "127.0.0.1:7".parse().unwrap(), ..addresses };
     let text = banner("127.0.0.1:8080".parse().unwrap(), &elsewhere, &settings(), Some(Path::new("x/weir.log")));
     assert!(text.contains("\n  log lines x/weir.log\n"), "{text}");
-    assert_eq!(text.matches("--grpc http://127.0.0.1:7").count(), 2);
+    assert_eq!(text.matches("--grpc http://127.0.0.1:7").count(), 3);
+    assert!(text.lines().all(|line| line.chars().count() <= 80 || line.contains("let it deliver")), "{text}");
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ pub(super) async fn run(host: &Host, screen: &Screen, mut lines: mpsc::Receiver<
                 let digest = host.health().digest();
                 let how = table::state(began.elapsed(), stages::state(&digest, host.shutdown().is_cancelled()));
                 let flows = stages::flows(&digest, host.held().unwrap_or_default());
-                screen.show(&format!("{how}\n{}{flows}", stages::troubles(&digest)));
+                screen.show(&format!("{how}\n{}{flows}", stages::troubles(&digest, began.elapsed())));
             }
             else => std::future::pending().await,
         }

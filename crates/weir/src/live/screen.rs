@@ -4,6 +4,7 @@
 //! hold the services up, which run in the same process.
 
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -24,7 +25,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 pub struct Screen {
     /// None: there is no thread, and nothing is shown.
     to: Option<SyncSender<Show>>,
-    ended: Receiver<()>,
+    ended: Mutex<Receiver<()>>,
     has_table: bool,
 }
 
@@ -48,7 +49,7 @@ impl Screen {
         if let Err(error) = &thread {
             tracing::warn!(%error, "cannot start the thread for standard output, nothing is shown");
         }
-        Self { to: thread.is_ok().then_some(to), ended, has_table }
+        Self { to: thread.is_ok().then_some(to), ended: Mutex::new(ended), has_table }
     }
 
     /// Whether there is a table.
@@ -70,7 +71,7 @@ impl Screen {
 
     /// Shows the table, in place of the one before. A line that is too long for the terminal is cut.
     pub fn show(&self, text: &str) {
-        self.give(Show::Table(clipped(text, self.size().width)));
+        self.give(Show::Table(clipped(text.trim_end(), self.size().width).trim_end().to_owned()));
     }
 
     /// Takes the table away.
@@ -88,7 +89,8 @@ impl Screen {
 impl Drop for Screen {
     fn drop(&mut self) {
         if self.to.take().is_some() {
-            let _ = self.ended.recv_timeout(LAST_LINES);
+            let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let _ = ended.recv_timeout(LAST_LINES);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use common::few::NAMED;
 use service::{Digest, State};
@@ -19,11 +20,14 @@ pub fn state(digest: &Digest, stopping: bool) -> &'static str {
     }
 }
 
-/// A line for each check that fails or is waited for: the first of them, and how many there are.
-pub fn troubles(digest: &Digest) -> String {
+/// At a start everything is waited for, and comes.
+const STARTING: Duration = Duration::from_secs(10);
+
+/// A line for each check that fails or has long been waited for: the first of them, and how many there are.
+pub fn troubles(digest: &Digest, running: Duration) -> String {
     let is_told = |check: &&common::health::v1::Check| match check.state() {
         State::Failing => true,
-        State::Unknown | State::Unspecified => check.gates_readiness,
+        State::Unknown | State::Unspecified => check.gates_readiness && running > STARTING,
         State::Ok | State::Warning => false,
     };
     let mut told: Vec<_> = digest.checks.iter().filter(is_told).collect();

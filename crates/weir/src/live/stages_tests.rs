@@ -17,6 +17,7 @@ fn what_is_waited_for_is_told_with_its_reason() {
         check("streaming_topics", State::Failing, true),
     ];
     let mut digest = Digest { checks, ..Digest::default() };
+    let troubles = |digest: &Digest| troubles(digest, Duration::from_secs(11));
     assert_eq!(
         troubles(&digest),
         "  streaming_topics: streaming_topics says why\n  streaming_registrations: streaming_registrations says why\n"
@@ -27,6 +28,7 @@ fn what_is_waited_for_is_told_with_its_reason() {
     assert_eq!(troubles(&digest).lines().count(), 4);
     assert!(troubles(&digest).ends_with("and 2 more checks: see the status page\n"));
     assert_eq!(state(&digest, false), "not ready");
+    assert_eq!(super::troubles(&digest, Duration::ZERO).matches("says why").count(), 3, "only what fails");
     digest.ready = true;
     assert_eq!((state(&digest, false), state(&digest, true)), ("ready", "stopping"));
 }

@@ -277,6 +277,33 @@ fn which_run_of_which_workflow_on_which_branch() {
 }
 
 #[test]
+fn the_branch_of_a_fork_is_not_taken_for_ours() {
+    let branch = |head: &str| {
+        let body = format!(
+            r#"{{"action":"completed","workflow_run":{{"id":1,"head_branch":"main","head_repository":{head}}},"repository":{{"id":5}}}}"#
+        );
+        activities("workflow_run", &body).remove(0).branch
+    };
+    assert_eq!(branch(r#"{"id":5,"owner":{"login":"o"}}"#), "main");
+    assert_eq!(branch("null"), "main");
+    assert_eq!(branch(r#"{"id":6,"owner":{"login":"fork"}}"#), "fork:main");
+    assert_eq!(branch(r#"{"id":6}"#), "");
+}
+
+#[test]
+fn an_invitation_is_about_who_is_invited() {
+    let invited = |members: &str| {
+        let body = format!(r#"{{"action":"member_invited","organization":{{"id":6,"login":"o"}},{members}}}"#);
+        let activity = activities("organization", &body).remove(0);
+        (part(&activity.object), activity.object.unwrap().title, part(&activity.target))
+    };
+    let said = |object: &str, title: &str| (object.to_owned(), title.to_owned(), "organization:6".to_owned());
+    let user = r#""invitation":{"login":"mia"},"user":{"id":7,"login":"mia"}"#;
+    assert_eq!(invited(user), said("user:7", "mia"));
+    assert_eq!(invited(r#""invitation":{"login":null,"email":"m@example.org"}"#), said("user:", "m@example.org"));
+}
+
+#[test]
 fn whose_it_is_whatever_the_kind() {
     let sender = r#""sender":{"login":"mia","html_url":"https://github.com/mia"}"#;
     let cases = [

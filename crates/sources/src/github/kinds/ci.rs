@@ -33,6 +33,17 @@ fn work(run: &proto::WorkflowRunInfo, workflow: &Option<proto::WorkflowInfo>) ->
     }
 }
 
+/// The branch of a run: `owner:name` of one in a fork, since a fork has a `main` too.
+fn run_branch(run: &proto::WorkflowRunInfo, place: &Option<proto::RepositoryInfo>) -> String {
+    let name = text(run.head_branch.as_ref());
+    let (Some(head), Some(place)) = (&run.head_repository, place) else { return name };
+    if head.id.is_none() || head.id == place.id || name.is_empty() {
+        return name;
+    }
+    let owner = head.owner.as_ref().and_then(|owner| owner.login.as_ref());
+    owner.map_or_else(String::new, |owner| format!("{owner}:{name}"))
+}
+
 impl Kind for proto::WorkflowRun {
     key!("run", "workflow_run.id");
 
@@ -53,7 +64,7 @@ impl Kind for proto::WorkflowRun {
         vec![Activity {
             text: words(message),
             run: Some(work(about, &self.workflow)),
-            branch: text(about.head_branch.as_ref()),
+            branch: run_branch(about, &self.repository),
             commit: text(about.head_sha.as_ref()),
             ..activity(&self.sender, &self.repository, verb, run(about))
         }]

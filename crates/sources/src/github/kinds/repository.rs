@@ -188,12 +188,19 @@ fn gone(action: &Option<String>) -> String {
     if said(action) == "deleted" { "deleted".to_owned() } else { String::new() }
 }
 
+/// Who is invited: an account, or an address for which nobody has one yet.
+fn invitee(invitation: &proto::InvitationInfo, user: Option<&proto::UserInfo>) -> Object {
+    let title = text(invitation.login.as_ref().or(invitation.email.as_ref()));
+    user.map_or_else(|| Object { title, ..thing("user", None) }, person)
+}
+
 impl Kind for proto::Organization {
     fn activities(&self) -> Vec<Activity> {
         let Some(about) = &self.organization else { return Vec::new() };
         let member = self.membership.as_ref().and_then(|membership| membership.user.as_ref());
-        let (verb, object, target) = match member {
-            Some(member) => (Verb::Update, person(member), Some(organization(about))),
+        let invited = || self.invitation.as_ref().map(|invitation| invitee(invitation, self.user.as_ref()));
+        let (verb, object, target) = match member.map(person).or_else(invited) {
+            Some(person) => (Verb::Update, person, Some(organization(about))),
             None => {
                 let object = Object { status: gone(&self.action), ..organization(about) };
                 (thing_verb(said(&self.action)), object, None)
