@@ -53,3 +53,5 @@ pub(crate) async fn folders(lake: &Lake) -> anyhow::Result<Vec<String>> {
 #[cfg(test)]
 #[path = "maintain/cost_tests.rs"]
 mod cost_tests;
+#[cfg(test)]
+mod made;

@@ -57,7 +57,7 @@ impl Schedule {
 
     /// Compacts every table. What is known of them stays from one run to the next.
     async fn compact(&self, known: &mut BTreeMap<String, Compactor>) -> Result<String, String> {
-        let (mut before, mut after, mut told) = (0, 0, String::new());
+        let (mut before, mut after, mut told, mut failed) = (0, 0, String::new(), Vec::new());
         let names = folders(&self.lake).await.map_err(|error| format!("{error:#}"))?;
         known.retain(|name, _| names.contains(name));
         for name in names {
@@ -68,16 +68,21 @@ impl Schedule {
                 }
                 // A folder of something else.
                 Err(Error::NoTable { .. }) => drop(known.remove(&name)),
+                // The others go on.
                 Err(error) => {
                     known.remove(&name);
-                    return Err(format!("compaction failed: {error}"));
+                    failed.push(error.to_string());
                 }
             }
         }
         if before > 0 {
             tracing::info!(before, after, "compacted");
         }
-        Ok(format!("compaction merged {before} files into {after}{told}"))
+        match failed.as_slice() {
+            [] => Ok(format!("compaction merged {before} files into {after}{told}")),
+            [failed] => Err(format!("compaction failed: {failed}")),
+            [failed, others @ ..] => Err(format!("compaction failed: {failed}; and of {} more tables", others.len())),
+        }
     }
 
     /// What was merged, and what an operator has to know of the table.
