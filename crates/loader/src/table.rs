@@ -316,17 +316,21 @@ impl Table {
         self.applications.get(application).copied().flatten()
     }
 
+    /// Whether it may be written, as of the state that was last read.
+    pub(crate) fn writable(&self) -> Result<(), Error> {
+        let Some(State { defined, .. }) = &self.state else { return Ok(()) };
+        protocol::writable(defined.protocol())
+            .and_then(|()| protocol::known(defined.metadata()))
+            .map_err(|problem| Error::Unsupported { table: self.name.clone(), problem })
+    }
+
     /// Tries once to commit, on top of the state that was last read.
     pub(crate) async fn commit(&self, commit: &Commit, limit: Duration) -> Result<(u64, Outcome), Error> {
         let version = self.version().map_or(0, |version| version + 1);
         let mut info = commit.info.clone();
         info.insert(COMMIT_ID.to_owned(), Value::String(commit.id.clone()));
         let data = CommitData::new(commit.actions.clone(), commit.operation.clone(), info, Vec::new());
-        if let Some(state) = &self.state {
-            protocol::writable(state.defined.protocol())
-                .and_then(|()| protocol::known(state.defined.metadata()))
-                .map_err(|problem| Error::Unsupported { table: self.name.clone(), problem })?;
-        }
+        self.writable()?;
         let bytes = data.get_bytes().map_err(|error| self.error(error))?;
         let put = self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), Uuid::new_v4());
         let outcome = match tokio::time::timeout(limit, put).await {

@@ -81,6 +81,11 @@ impl Compactor {
     /// Merges what there is to merge.
     pub(crate) async fn run(&mut self, now_ms: i64) -> Result<Compacted, Error> {
         self.refresh().await?;
+        if !format::is_ours(&self.table)? {
+            return Ok(Compacted::default());
+        }
+        // Before files are written for nothing.
+        self.table.writable()?;
         let last_closed = last_closed(now_ms.saturating_sub(self.after_ms));
         let (mut compacted, mut failed) = (Compacted::default(), None);
         for group in groups(self.small.values(), self.target, &last_closed) {
@@ -106,7 +111,7 @@ impl Compactor {
     async fn complete_statistics(&mut self) -> Result<(), Error> {
         let wanted = statistics::wanted(&self.table)?;
         let asked = self.asked.as_ref() == Some(&wanted);
-        if asked || !format::is_ours(&self.table)? || statistics::names(&self.table, &wanted)? {
+        if asked || statistics::names(&self.table, &wanted)? {
             return Ok(());
         }
         let completed = statistics::complete(&mut self.table).await;

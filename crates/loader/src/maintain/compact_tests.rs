@@ -58,3 +58,20 @@ async fn a_file_with_deleted_rows_is_not_merged_although_it_was_whole_before() {
     compactor.learn(News::Since(vec![Change::Added(deletions)])).await.unwrap();
     assert!(compactor.small.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_a_table_that_may_not_be_written_no_file_is_written() {
+    let (lake, mut table) = table(true).await;
+    let mut adds = Vec::new();
+    for n in 0..3 {
+        adds.push(Action::Add(file(&table, "2026-03-01", n, false, said_before(n)).await));
+    }
+    let protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 4 })).unwrap();
+    adds.push(Action::Protocol(protocol));
+    commit(&mut table, adds).await;
+    let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
+    let error = compactor.run(now_ms()).await.unwrap_err().to_string();
+    assert!(error.contains("writers of version 4"), "{error}");
+    let there = futures_util::StreamExt::count(table.store.list(Some(&table.path_of("day=2026-03-01")))).await;
+    assert_eq!(there, 3);
+}
