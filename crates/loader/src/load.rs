@@ -57,6 +57,9 @@ pub(crate) struct Loading {
     pub(crate) ends: Ends,
     /// What lies beyond the ends of its partitions.
     pub(crate) beyond: Beyond,
+    /// Whether small files may be merged before they go in. After an operator accepted a request, what follows it may be
+    /// in the table already: to add a file under its own path once more changes nothing, to add its rows in another does.
+    merges: bool,
     /// The version at which a checkpoint was last tried.
     pub(crate) checkpoint_tried: Option<u64>,
 }
@@ -75,9 +78,9 @@ pub(crate) struct Round {
 }
 
 impl Loading {
-    pub(crate) fn of(table: Table, bus: &Bus) -> Self {
+    pub(crate) fn of(table: Table, bus: &Bus, merges: bool) -> Self {
         let (queue, begins, beyond) = (Vec::new(), BTreeMap::new(), Beyond::new());
-        Self { table, queue, begins, ends: Ends::of(bus), beyond, checkpoint_tried: None }
+        Self { table, queue, begins, ends: Ends::of(bus), beyond, merges, checkpoint_tried: None }
     }
 
     /// Commits what can be committed, and acknowledges it.
@@ -107,14 +110,20 @@ impl Loading {
                 Planned::Ready(plan) => plan,
                 Planned::Nothing => return Ok(self.settle(decisions, &[], Round::default())),
                 Planned::Bad(bad) => {
-                    let made = self.exclude(bad);
-                    self.remove(store, made).await;
+                    self.exclude(bad);
                     // Another loader may have loaded it meanwhile, and removed what it replaced.
                     self.table.refresh().await?;
                     continue;
                 }
             };
-            let (version, outcome) = self.table.commit(&plan.commit, limit).await?;
+            let (version, outcome) = match self.table.commit(&plan.commit, limit).await {
+                Ok(attempt) => attempt,
+                Err(error) => {
+                    // It was not even tried.
+                    self.remove(store, plan.made).await;
+                    return Err(error);
+                }
+            };
             let committed = match &outcome {
                 Outcome::Committed => true,
                 Outcome::Taken => self.confirm(version, &plan.commit).await?,
@@ -132,7 +141,7 @@ impl Loading {
                 if let Err(error) = self.table.refresh().await {
                     tracing::debug!(%error, "reading the table after a commit failed, retrying in the next round");
                 }
-                self.remove(store, plan.merged).await;
+                self.remove(store, plan.unneeded).await;
                 self.remove_unless_used(store, &plan.replaced).await;
                 let rows = plan.parts.iter().map(|part| part.rows).sum();
                 let round = Round { version: Some(version), requests: plan.parts.len(), rows, received: plan.received };
@@ -323,8 +332,8 @@ impl Loading {
         empty.collect()
     }
 
-    /// Its request waits, or goes in without it if that is accepted. The files that were made by then.
-    fn exclude(&mut self, bad: Bad) -> Vec<Path> {
+    /// Its request waits, or goes in without it if that is accepted.
+    fn exclude(&mut self, bad: Bad) {
         let waiting = &mut self.queue[bad.n];
         match &mut waiting.check {
             FileCheck::Usable(files) if waiting.accepted => {
@@ -337,7 +346,6 @@ impl Loading {
             }
             check => *check = FileCheck::Unusable(bad.problem),
         }
-        bad.made
     }
 
     /// Counts and acknowledges what is loaded, and leaves what waits.

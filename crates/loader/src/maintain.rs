@@ -20,13 +20,10 @@ pub use vacuum::{Vacuumed, vacuum};
 /// # Errors
 /// When the store cannot be read.
 pub async fn tables(lake: &LakeSettings) -> anyhow::Result<Vec<String>> {
-    listed(&Lake::open(lake)?).await
-}
-
-pub(crate) async fn listed(lake: &Lake) -> anyhow::Result<Vec<String>> {
+    let lake = Lake::open(lake)?;
     let mut tables = Vec::new();
-    for name in folders(lake).await? {
-        match Table::open(lake, &name).await {
+    for name in folders(&lake).await? {
+        match Table::open(&lake, &name).await {
             Ok(_) => tables.push(name),
             // A folder of something else.
             Err(Error::NoTable { .. }) => {}
@@ -53,3 +50,5 @@ pub(crate) async fn folders(lake: &Lake) -> anyhow::Result<Vec<String>> {
 #[cfg(test)]
 #[path = "maintain/cost_tests.rs"]
 mod cost_tests;
+#[cfg(test)]
+mod made;

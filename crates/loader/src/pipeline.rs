@@ -117,7 +117,7 @@ impl Pipeline {
         let table = match self.tables.entry(request.table.clone()) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => match Table::new(&self.lake, &request.table) {
-                Ok(table) => entry.insert(Loading::of(table, &self.bus)),
+                Ok(table) => entry.insert(Loading::of(table, &self.bus, !self.settings.accepts_requests())),
                 Err(error) => return self.refuse(record, "invalid_request", error.to_string()).await,
             },
         };

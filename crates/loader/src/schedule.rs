@@ -13,7 +13,7 @@ use crate::LoaderSettings;
 use crate::clock::now_ms;
 use crate::health::Checks;
 use crate::maintain::compact::Compactor;
-use crate::maintain::{Compacted, folders, listed, vacuum};
+use crate::maintain::{Compacted, folders, vacuum};
 use crate::pipeline::Wanted;
 use crate::table::Error;
 
@@ -57,7 +57,7 @@ impl Schedule {
 
     /// Compacts every table. What is known of them stays from one run to the next.
     async fn compact(&self, known: &mut BTreeMap<String, Compactor>) -> Result<String, String> {
-        let (mut before, mut after, mut told) = (0, 0, String::new());
+        let (mut before, mut after, mut told, mut failed) = (0, 0, String::new(), Vec::new());
         let names = folders(&self.lake).await.map_err(|error| format!("{error:#}"))?;
         known.retain(|name, _| names.contains(name));
         for name in names {
@@ -68,16 +68,17 @@ impl Schedule {
                 }
                 // A folder of something else.
                 Err(Error::NoTable { .. }) => drop(known.remove(&name)),
+                // The others go on.
                 Err(error) => {
                     known.remove(&name);
-                    return Err(format!("compaction failed: {error}"));
+                    failed.push(error);
                 }
             }
         }
         if before > 0 {
             tracing::info!(before, after, "compacted");
         }
-        Ok(format!("compaction merged {before} files into {after}{told}"))
+        outcome("compaction", &failed, format!("compaction merged {before} files into {after}{told}"))
     }
 
     /// What was merged, and what an operator has to know of the table.
@@ -102,14 +103,27 @@ impl Schedule {
 
     async fn vacuum(&self) -> Result<String, String> {
         let retention = Duration::from_millis(self.settings.vacuum.retention_ms);
-        let (mut files, mut bytes) = (0, 0);
-        for table in listed(&self.lake).await.map_err(|error| format!("{error:#}"))? {
+        let (mut files, mut bytes, mut failed) = (0, 0, Vec::new());
+        for name in folders(&self.lake).await.map_err(|error| format!("{error:#}"))? {
             let wanted = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let done = vacuum::run(&self.lake, &table, retention, &wanted, now_ms(), false).await;
-            let done = done.map_err(|error| format!("vacuum failed: {error}"))?;
-            (files, bytes) = (files + done.files.len(), bytes + done.bytes);
+            match vacuum::run(&self.lake, &name, retention, &wanted, now_ms(), false).await {
+                Ok(done) => (files, bytes) = (files + done.files.len(), bytes + done.bytes),
+                // A folder of something else.
+                Err(Error::NoTable { .. }) => {}
+                // The others go on.
+                Err(error) => failed.push(error),
+            }
         }
         tracing::info!(files, bytes, "vacuumed");
-        Ok(format!("vacuum deleted {files} files with {bytes} bytes"))
+        outcome("vacuum", &failed, format!("vacuum deleted {files} files with {bytes} bytes"))
+    }
+}
+
+/// What is told of a run over all tables.
+fn outcome(run: &str, failed: &[Error], done: String) -> Result<String, String> {
+    match failed {
+        [] => Ok(done),
+        [first] => Err(format!("{run} failed: {first}")),
+        [first, others @ ..] => Err(format!("{run} failed: {first}; and of {} more tables", others.len())),
     }
 }

@@ -63,9 +63,11 @@ pub(crate) fn first<'a>(
     Ok(grown(&partitions, partition_columns, files)?.unwrap_or(partitions))
 }
 
-/// The names of the columns that are in the files.
+/// The names of the columns in the files of which a table's log may tell. Of one that consists of others, a log tells in
+/// another shape.
 pub(crate) fn in_files<'a>(columns: &'a StructType, partition_columns: &'a [String]) -> impl Iterator<Item = &'a str> {
-    columns.fields().map(|field| field.name().as_str()).filter(|name| !partition_columns.iter().any(|one| one == name))
+    let told = columns.fields().filter(|field| !matches!(field.data_type(), DataType::Struct(_)));
+    told.map(|field| field.name().as_str()).filter(|name| !partition_columns.iter().any(|one| one == name))
 }
 
 /// The columns by which engines may pass over files: of each, every file's smallest and largest value is told.

@@ -77,6 +77,8 @@ pub struct VacuumSettings {
     pub retention_ms: u64,
 }
 
+/// So many digits the id of a request has.
+const REQUEST_ID: usize = 32;
 /// A load request may name a file this old.
 const SHORTEST: u64 = SHORTEST_RETENTION.as_millis() as u64;
 /// After this long the table forgets what it has removed.
@@ -88,7 +90,7 @@ impl LoaderSettings {
         let mut problems = Problems::of("loader");
         problems.check(!self.group.is_empty(), "group", "is empty", "name the group, for example weir-loader");
         for id in &self.accept {
-            let is_id = [8, 32].contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_id = [8, REQUEST_ID].contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
             problems.check(
                 is_id,
                 "accept",
@@ -97,6 +99,11 @@ impl LoaderSettings {
             );
         }
         problems.into_vec()
+    }
+
+    /// Whether an operator has accepted a request: the id of an epoch is shorter.
+    pub(crate) fn accepts_requests(&self) -> bool {
+        self.accept.iter().any(|id| id.len() == REQUEST_ID)
     }
 
     pub(crate) fn commit_interval(&self) -> Duration {

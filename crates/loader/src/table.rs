@@ -6,6 +6,7 @@
 //! What is known of a table is brought up to date by reading the commits that came since, each once. So a commit takes as
 //! much when the table has a hundred thousand files as when it has one. Its files are listed only for who asks for them.
 
+mod define;
 mod entry;
 mod error;
 mod protocol;
@@ -16,24 +17,21 @@ use std::time::Duration;
 
 use delta_kernel::{Engine, Snapshot as LogSnapshot};
 use deltalake_core::kernel::transaction::{CommitData, TransactionError};
-use deltalake_core::kernel::{
-    Action, Add, LogicalFileView, Metadata, MetadataExt as _, Protocol, Snapshot, StructType, Transaction, Version,
-    new_metadata,
-};
+use deltalake_core::kernel::{Action, LogicalFileView, Snapshot, Transaction, Version};
 use deltalake_core::logstore::{CommitOrBytes, LogStoreRef, StorageConfig, default_logstore};
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
-use deltalake_core::{DeltaTable, DeltaTableError};
+use deltalake_core::{DeltaResult, DeltaTable, DeltaTableError};
 use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
 use lake::Lake;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
-use crate::schema;
 use entry::Entry;
 pub(crate) use entry::{Change, TableFile};
 pub use error::Error;
@@ -41,8 +39,6 @@ pub(crate) use protocol::{FORMAT_SETTING, SKIPPED_BY};
 
 /// The field of a commit's information by which a loader knows its own commits.
 const COMMIT_ID: &str = "weirCommit";
-/// How long the log remembers removed files: [`LONGEST_RETENTION`](crate::maintain::vacuum::LONGEST_RETENTION).
-const KEEPS_REMOVED: &str = "interval 30 days";
 
 /// How an attempt to commit ended.
 #[derive(Debug)]
@@ -98,6 +94,8 @@ struct State {
     /// Of the version at which its columns were last changed, or later: without its files.
     defined: Snapshot,
     checkpoint: Option<Checkpoint>,
+    /// The commit of that version, as the store had it. None: it was gone.
+    commit: Option<ObjectMeta>,
 }
 
 /// A table, which may not exist yet.
@@ -164,34 +162,37 @@ impl Table {
         if self.exists().await? {
             let defined = Snapshot::try_new(self.log.as_ref(), None).await.map_err(|error| self.error(error))?;
             let (version, checkpoint) = (defined.version(), self.last_checkpoint().await?);
-            self.state = Some(State { version, defined, checkpoint });
+            let commit = self.commit_object(version).await?;
+            self.state = Some(State { version, defined, checkpoint, commit });
         }
         Ok(News::Anew)
     }
 
     /// Reads commit after commit; what became of files. None: that does not do, and the table has to be read as a whole.
     async fn follow(&mut self) -> Result<Option<Vec<Change>>, Error> {
-        let Some(begin) = self.version() else { return Ok(None) };
-        let (mut version, mut changes) = (begin, Vec::new());
+        let Some(state) = &self.state else { return Ok(None) };
+        let (begin, begun) = (state.version, state.commit.clone());
+        let (mut version, mut changes, mut versions) = (begin, Vec::new(), Vec::new());
         while let Some(bytes) = self.entry(version + 1).await? {
             let Some(entry) = Entry::read(&bytes).filter(|entry| !entry.redefines) else { return Ok(None) };
             version += 1;
             changes.extend(entry.changes);
-            let versions = entry.transactions.into_iter().map(|set| (set.app_id, Some(set.version)));
-            self.applications.extend(versions);
-            if let Some(state) = &mut self.state {
-                state.version = version;
-            }
-        }
-        // Nothing after a version is the end of the log, unless it was removed: with the table, or behind a checkpoint.
-        if version == begin && self.committed_at_ms(version).await?.is_none() {
-            return Ok(None);
+            versions.extend(entry.transactions.into_iter().map(|set| (set.app_id, Some(set.version))));
         }
         let checkpoint = self.last_checkpoint().await?;
-        if let Some(state) = &mut self.state {
-            state.checkpoint = checkpoint;
+        let commit = if version == begin { None } else { self.commit_object(version).await? };
+        // Last of all: if the commit that it began at is still there, all of this is of the table that it was. Nothing
+        // after a version is the end of the log, unless it was removed: with the table, or behind a checkpoint. And a
+        // table that was removed and made anew may have come further than the one before.
+        let still = self.commit_object(begin).await?;
+        if still.is_none() || still != begun || checkpoint.is_some_and(|checkpoint| checkpoint.version > version) {
+            return Ok(None);
         }
-        Ok(checkpoint.is_none_or(|checkpoint| checkpoint.version <= version).then_some(changes))
+        if let Some(state) = &mut self.state {
+            (state.version, state.checkpoint, state.commit) = (version, checkpoint, commit.or(still));
+        }
+        self.applications.extend(versions);
+        Ok(Some(changes))
     }
 
     async fn entry(&self, version: u64) -> Result<Option<bytes::Bytes>, Error> {
@@ -243,20 +244,20 @@ impl Table {
 
     /// All files of the version that was last read: takes the longer, the more there are.
     pub(crate) async fn files(&self) -> Result<Vec<TableFile>, Error> {
-        self.files_as(TableFile::from).await
-    }
-
-    /// The same as they stand in the log.
-    pub(crate) async fn adds(&self) -> Result<Vec<Add>, Error> {
-        #[expect(deprecated, reason = "they are written to the log again, and few of them")]
-        self.files_as(|file| file.add_action()).await
-    }
-
-    async fn files_as<T>(&self, read: impl Fn(LogicalFileView) -> T) -> Result<Vec<T>, Error> {
-        let version = self.version().ok_or_else(|| self.none())?;
-        let snapshot = Snapshot::try_new(self.log.as_ref(), Some(version)).await.map_err(|error| self.error(error))?;
-        let files = snapshot.file_views(self.log.as_ref(), None).map_ok(read);
+        let listing = self.listing().await?;
+        let files = self.views(&listing).map_ok(TableFile::from);
         files.try_collect().await.map_err(|error| self.error(error))
+    }
+
+    /// The version that was last read, whatever becomes of the table meanwhile: for [`views`](Self::views).
+    pub(crate) async fn listing(&self) -> Result<Snapshot, Error> {
+        let version = self.version().ok_or_else(|| self.none())?;
+        Snapshot::try_new(self.log.as_ref(), Some(version)).await.map_err(|error| self.error(error))
+    }
+
+    /// Its files, one after the other.
+    pub(crate) fn views<'a>(&self, listing: &'a Snapshot) -> BoxStream<'a, DeltaResult<LogicalFileView>> {
+        listing.file_views(self.log.as_ref(), None)
     }
 
     /// The files that were removed from the table and not yet forgotten, and when that was, milliseconds since 1970.
@@ -299,9 +300,12 @@ impl Table {
 
     /// When a version was committed, milliseconds since 1970, as the store says; none where its commit is gone.
     pub(crate) async fn committed_at_ms(&self, version: u64) -> Result<Option<i64>, Error> {
-        let commit = self.path_of(&format!("_delta_log/{version:020}.json"));
-        match self.store.head(&commit).await {
-            Ok(object) => Ok(Some(object.last_modified.timestamp_millis())),
+        Ok(self.commit_object(version).await?.map(|commit| commit.last_modified.timestamp_millis()))
+    }
+
+    async fn commit_object(&self, version: u64) -> Result<Option<ObjectMeta>, Error> {
+        match self.store.head(&self.path_of(&format!("_delta_log/{version:020}.json"))).await {
+            Ok(commit) => Ok(Some(commit)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.error(error)),
         }
@@ -312,17 +316,21 @@ impl Table {
         self.applications.get(application).copied().flatten()
     }
 
+    /// Whether it may be written, as of the state that was last read.
+    pub(crate) fn writable(&self) -> Result<(), Error> {
+        let Some(State { defined, .. }) = &self.state else { return Ok(()) };
+        protocol::writable(defined.protocol())
+            .and_then(|()| protocol::known(defined.metadata()))
+            .map_err(|problem| Error::Unsupported { table: self.name.clone(), problem })
+    }
+
     /// Tries once to commit, on top of the state that was last read.
     pub(crate) async fn commit(&self, commit: &Commit, limit: Duration) -> Result<(u64, Outcome), Error> {
         let version = self.version().map_or(0, |version| version + 1);
         let mut info = commit.info.clone();
         info.insert(COMMIT_ID.to_owned(), Value::String(commit.id.clone()));
         let data = CommitData::new(commit.actions.clone(), commit.operation.clone(), info, Vec::new());
-        if let Some(state) = &self.state {
-            protocol::writable(state.defined.protocol())
-                .and_then(|()| protocol::known(state.defined.metadata()))
-                .map_err(|problem| Error::Unsupported { table: self.name.clone(), problem })?;
-        }
+        self.writable()?;
         let bytes = data.get_bytes().map_err(|error| self.error(error))?;
         let put = self.log.write_commit_entry(version, CommitOrBytes::LogBytes(bytes), Uuid::new_v4());
         let outcome = match tokio::time::timeout(limit, put).await {
@@ -356,26 +364,6 @@ impl Table {
         Ok(marked)
     }
 
-    /// The actions that make the table, before its first files.
-    pub(crate) fn creating(&self, columns: &StructType, partition_columns: &[String]) -> Result<Vec<Action>, Error> {
-        let protocol: Protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))
-            .map_err(|error| self.error(DeltaTableError::generic(error.to_string())))?;
-        let skipped_by = schema::skipped_by(columns, partition_columns).join(",");
-        let settings = [
-            ("delta.deletedFileRetentionDuration".to_owned(), KEEPS_REMOVED.to_owned()),
-            (SKIPPED_BY.to_owned(), skipped_by),
-            (FORMAT_SETTING.to_owned(), lake::columns::FORMAT.to_string()),
-        ];
-        let metadata = new_metadata(columns, partition_columns, settings).map_err(|error| self.error(error))?;
-        Ok(vec![Action::Protocol(protocol), Action::Metadata(metadata)])
-    }
-
-    /// The action that gives the table these columns.
-    pub(crate) fn growing(&self, columns: &StructType) -> Result<Action, Error> {
-        let metadata: Metadata = self.snapshot()?.metadata().clone();
-        metadata.with_schema(columns).map(Action::Metadata).map_err(|error| self.error(error))
-    }
-
     pub(crate) fn partition_columns(&self) -> Result<Vec<String>, Error> {
         Ok(self.snapshot()?.metadata().partition_columns().to_vec())
     }
@@ -387,3 +375,7 @@ impl Table {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+#[path = "table/follow_tests.rs"]
+mod follow_tests;

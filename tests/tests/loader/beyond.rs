@@ -80,3 +80,31 @@ async fn what_lies_beyond_the_log_is_held_until_an_operator_says_what_is_loaded(
     assert_eq!(place.count().await.rows, 30);
     place.assert_has(&rows(partition, 0..30));
 }
+
+/// An operator accepts a request that came too early: what it has is in the table, and so is what follows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_an_accepted_request_and_is_in_the_table_does_not_come_twice() {
+    let place = Place::new("beyond-too-early").await;
+    let partition = send(&place, 20).await;
+    let loader = place.start().await;
+    let (first, second) = (range(&place, partition, 0, 8).await, range(&place, partition, 8, 16).await);
+    // Each in a commit of its own, so that the table has its file under its own path.
+    place.ask(&[&first]).await;
+    loader.until_done(8).await;
+    place.ask(&[&second]).await;
+    loader.until_done(16).await;
+    // Of a life of the log that went further. Then all comes again, and what is new with it.
+    place.ask(&[&range(&place, partition, 16, 26).await]).await;
+    loader.until("it is held", |loader| loader.check("loader_held").0 == State::Failing).await;
+    loader.stop().await;
+    place
+        .ask(&[&first, &second, &range(&place, partition, 16, 18).await, &range(&place, partition, 18, 20).await])
+        .await;
+    let mut settings = place.settings.clone();
+    settings.loader.accept = vec![first.id];
+    let loader = place.start_as(&settings, None).await;
+    loader.until("they are loaded", |loader| loader.counted().sent_on >= 20).await;
+    loader.stop().await;
+    place.assert_has(&rows(partition, 0..20));
+    assert_eq!(place.count().await.rows, 20);
+}

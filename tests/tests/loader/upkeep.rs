@@ -146,3 +146,19 @@ async fn checkpoints_keep_rows_and_versions() {
     loader.stop().await;
     place.assert_has(&rows(0, 0..105));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_cannot_be_read_keeps_no_other_from_being_compacted() {
+    let place = Place::new("compact-others").await;
+    load(&place, 0, 0..4).await;
+    let log = place.lake_folder().join("aaa/_delta_log");
+    fs::create_dir_all(&log).unwrap();
+    fs::write(log.join("00000000000000000000.json"), "this is no commit").unwrap();
+    let mut settings = place.settings.clone();
+    settings.loader.compact = CompactSettings { interval_ms: 50, ..ALL };
+    let loader = place.start_as(&settings, None).await;
+    loader.until("it is told", |loader| loader.check("loader_upkeep").1.contains("table aaa")).await;
+    loader.stop().await;
+    let count = place.count().await;
+    assert_eq!((count.files, count.rows), (1, 40));
+}

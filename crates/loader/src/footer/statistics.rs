@@ -19,7 +19,8 @@ impl Footer {
         }
         for field in self.schema.fields() {
             let name = field.name();
-            match self.nulls(name) {
+            let consists_of_others = matches!(field.data_type(), DataType::Struct(_));
+            match self.nulls(name).filter(|_| !consists_of_others) {
                 Some(count) => drop(nulls.insert(name.clone(), count.into())),
                 None => drop(nulls.remove(name)),
             }

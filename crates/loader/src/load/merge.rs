@@ -26,47 +26,65 @@ pub(super) struct Adding {
     pub(super) from: (usize, usize),
     pub(super) file: File,
     pub(super) footer: Footer,
-    /// It may be in the table already, under this path: it goes in as it is.
-    pub(super) kept: bool,
 }
 
 /// What goes in instead.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
     pub(super) files: Vec<(File, Footer)>,
-    /// Files that were written.
-    pub(super) made: Vec<Path>,
-    /// Files whose rows are in those.
-    pub(super) merged: Vec<Path>,
+    /// Files that nothing needs once those are in the table.
+    pub(super) unneeded: Vec<Path>,
+}
+
+impl Merged {
+    /// All as they are.
+    pub(super) fn nothing(adding: Vec<Adding>) -> Self {
+        let files = adding.into_iter().map(|adding| (adding.file, adding.footer)).collect();
+        Self { files, unneeded: Vec::new() }
+    }
 }
 
 /// Why it was not done.
 pub(super) enum Failed {
     /// The store: all of it is tried again.
     Store(Error),
-    /// One file of a request cannot be read. Beside it what was written by then.
-    Bad { from: (usize, usize), problem: String, made: Vec<Path> },
+    /// One file of a request cannot be read.
+    Bad { from: (usize, usize), problem: String },
 }
 
-/// Merges what is small, of one partition of the table and with the same columns.
-pub(super) async fn merge(store: &Arc<dyn ObjectStore>, table: &Table, adding: Vec<Adding>) -> Result<Merged, Failed> {
+/// Merges what is small, of one partition of the table and with the same columns. Tells what it writes also when it fails.
+pub(super) async fn merge(
+    store: &Arc<dyn ObjectStore>,
+    table: &Table,
+    adding: Vec<Adding>,
+    made: &mut Vec<Path>,
+) -> Result<Merged, Failed> {
     let mut done = Merged::default();
-    for mut group in groups(adding) {
-        if group.len() < 2 {
-            done.files.extend(group.pop().map(|one| (one.file, one.footer)));
+    for group in groups(adding) {
+        let (Some(first), true) = (group.first(), group.len() > 1) else {
+            done.files.extend(Merged::nothing(group).files);
             continue;
-        }
-        match one(store, table, &group).await {
-            Ok((file, footer)) => {
-                done.made.push(table.path_of(&file.path));
-                done.merged.extend(group.iter().map(|adding| table.path_of(&adding.file.path)));
-                done.files.push((file, footer));
+        };
+        let folder = first.file.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        let path = format!("{folder}{}.parquet", Uuid::new_v4());
+        let to = table.path_of(&path);
+        made.push(to.clone());
+        match one(store, table, first, &group, path).await {
+            Ok(merged) => {
+                done.unneeded.extend(group.iter().map(|adding| table.path_of(&adding.file.path)));
+                done.files.push(merged);
+            }
+            Err(error @ FileError::Store { .. }) => {
+                return Err(Failed::Store(Error::File { table: table.name.clone(), error }));
             }
             Err(error) => {
-                return Err(match culprit(table, &group, &error) {
-                    Some(from) => Failed::Bad { from, problem: error.to_string(), made: done.made },
-                    None => Failed::Store(Error::File { table: table.name.clone(), error }),
-                });
+                if let Some(from) = culprit(table, &group, &error) {
+                    return Err(Failed::Bad { from, problem: error.to_string() });
+                }
+                // No request is at fault that could be held for it, and the next try would end the same way.
+                tracing::warn!(table = table.name, %error, "merging small files failed, they go in as they are");
+                done.unneeded.push(to);
+                done.files.extend(Merged::nothing(group).files);
             }
         }
     }
@@ -78,7 +96,7 @@ fn groups(adding: Vec<Adding>) -> Vec<Vec<Adding>> {
     let (mut groups, mut alone) = (Vec::<Vec<Adding>>::new(), Vec::new());
     let mut open: BTreeMap<BTreeMap<String, String>, Vec<usize>> = BTreeMap::new();
     for one in adding {
-        if one.kept || one.file.bytes > SMALL {
+        if one.file.bytes > SMALL {
             alone.push(vec![one]);
             continue;
         }
@@ -100,22 +118,23 @@ fn groups(adding: Vec<Adding>) -> Vec<Vec<Adding>> {
     groups
 }
 
-async fn one(store: &Arc<dyn ObjectStore>, table: &Table, group: &[Adding]) -> Result<(File, Footer), FileError> {
-    let Some(Adding { file: first, footer, .. }) = group.first() else {
-        return Err(FileError::unusable(&table.path, "there is nothing to merge"));
-    };
+async fn one(
+    store: &Arc<dyn ObjectStore>,
+    table: &Table,
+    first: &Adding,
+    group: &[Adding],
+    path: String,
+) -> Result<(File, Footer), FileError> {
     let input = |adding: &Adding| Input { path: table.path_of(&adding.file.path), bytes: adding.file.bytes };
     let inputs: Vec<Input> = group.iter().map(input).collect();
-    let folder = first.path.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
-    let path = format!("{folder}{}.parquet", Uuid::new_v4());
     let to = table.path_of(&path);
-    let output = rewrite::write(store, &inputs, &footer.schema, &to, None).await?;
+    let output = rewrite::write(store, &inputs, &first.footer.schema, &to, None).await?;
     let rows = output.footer.rows();
     let expected: u64 = group.iter().map(|adding| adding.footer.rows()).sum();
     if rows != expected {
         return Err(FileError::unusable(&to, format!("it has {rows} rows, but what it merges has {expected}")));
     }
-    Ok((File { path, bytes: output.bytes, rows, partition: first.partition.clone() }, output.footer))
+    Ok((File { path, bytes: output.bytes, rows, partition: first.file.partition.clone() }, output.footer))
 }
 
 /// The file of a request that the merge failed on.
@@ -123,3 +142,7 @@ fn culprit(table: &Table, group: &[Adding], error: &FileError) -> Option<(usize,
     let (FileError::Missing(path) | FileError::Unusable { path, .. }) = error else { return None };
     group.iter().find(|adding| table.path_of(&adding.file.path) == *path).map(|adding| adding.from)
 }
+
+#[cfg(test)]
+#[path = "merge_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use object_store::path::Path;
 use serde_json::{Value, json};
 
 use super::Loading;
-use super::merge::{Adding, Failed, merge};
+use super::merge::{Adding, Failed, Merged, merge};
 use crate::clock::now_ms;
 use crate::decide::Decision;
 use crate::files::{FileCheck, add, trim};
@@ -33,8 +33,8 @@ pub(super) struct Plan {
     pub(super) made: Vec<Path>,
     /// Files whose place they take, and that the table may have all the same.
     pub(super) replaced: Vec<Path>,
-    /// Files that were merged, and are not part of the table.
-    pub(super) merged: Vec<Path>,
+    /// Files that are not part of the table: those that were merged.
+    pub(super) unneeded: Vec<Path>,
 }
 
 /// What there is to commit.
@@ -49,15 +49,32 @@ pub(super) struct Bad {
     pub(super) n: usize,
     pub(super) number: usize,
     pub(super) problem: String,
-    /// Files that were written before that came out.
-    pub(super) made: Vec<Path>,
 }
 
 impl Loading {
-    /// Makes the commit.
+    /// Makes the commit. Where it comes to nothing, what was written for it is removed.
     pub(super) async fn plan(&self, decisions: &[Decision], store: &Arc<dyn ObjectStore>) -> Result<Planned, Error> {
+        let mut made = Vec::new();
+        match self.plan_with(decisions, store, &mut made).await {
+            Ok(Planned::Ready(mut plan)) => {
+                plan.made = made;
+                Ok(Planned::Ready(plan))
+            }
+            planned => {
+                self.remove(store, made).await;
+                planned
+            }
+        }
+    }
+
+    async fn plan_with(
+        &self,
+        decisions: &[Decision],
+        store: &Arc<dyn ObjectStore>,
+        made: &mut Vec<Path>,
+    ) -> Result<Planned, Error> {
         let mut adding = Vec::new();
-        let (mut parts, mut made, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut parts, mut replaced) = (Vec::new(), Vec::new());
         let (mut versions, mut requests) = (BTreeMap::new(), Vec::new());
         let (mut schemas, mut received) = (Vec::new(), None);
         for (n, (waiting, decision)) in self.queue.iter().zip(decisions).enumerate() {
@@ -87,7 +104,7 @@ impl Loading {
                             return Err(Error::File { table: self.table.name.clone(), error });
                         }
                         Err(error) => {
-                            return Ok(Planned::Bad(Bad { n, number: *number, problem: error.to_string(), made }));
+                            return Ok(Planned::Bad(Bad { n, number: *number, problem: error.to_string() }));
                         }
                     };
                     part.already += footer.rows() - end.rows();
@@ -101,7 +118,7 @@ impl Loading {
                     received = Some((bounds.min.min(min), bounds.max.max(max)));
                 }
                 schemas.push(Arc::clone(&footer.schema));
-                adding.push(Adding { from: (n, *number), file, footer, kept: waiting.accepted });
+                adding.push(Adding { from: (n, *number), file, footer });
             }
             let version = versions.entry(Arc::clone(&request.application)).or_insert(request.range.to);
             *version = request.range.to.max(*version);
@@ -111,15 +128,15 @@ impl Loading {
         if parts.is_empty() {
             return Ok(Planned::Nothing);
         }
-        let merged = match merge(store, &self.table, adding).await {
+        let merged = match self.merges {
+            true => merge(store, &self.table, adding, made).await,
+            false => Ok(Merged::nothing(adding)),
+        };
+        let Merged { files: adding, unneeded } = match merged {
             Ok(merged) => merged,
             Err(Failed::Store(error)) => return Err(error),
-            Err(Failed::Bad { from: (n, number), problem, made: written }) => {
-                made.extend(written);
-                return Ok(Planned::Bad(Bad { n, number, problem, made }));
-            }
+            Err(Failed::Bad { from: (n, number), problem }) => return Ok(Planned::Bad(Bad { n, number, problem })),
         };
-        made.extend(merged.made);
         let misfit = |problem: String| Error::Unsupported { table: self.table.name.clone(), problem };
         let files = schemas.iter().map(Arc::as_ref);
         let mut partitions = self.queue[parts[0].n].request.partition_columns.clone();
@@ -138,7 +155,7 @@ impl Loading {
             (self.table.creating(&columns, &partitions)?, columns)
         };
         let columns = || schema::in_files(&columns, &partitions);
-        actions.extend(merged.files.iter().map(|(file, footer)| Action::Add(add(file, footer, columns()))));
+        actions.extend(adding.iter().map(|(file, footer)| Action::Add(add(file, footer, columns()))));
         let now = now_ms();
         let transactions = versions.iter().map(|(application, version)| {
             Action::Txn(Transaction::new_with_last_update(application, *version, Some(now)))
@@ -146,6 +163,6 @@ impl Loading {
         actions.extend(transactions);
         let mut commit = Commit::append(actions, &partitions);
         commit.info = HashMap::from([("weirRequests".to_owned(), Value::Array(requests))]);
-        Ok(Planned::Ready(Box::new(Plan { commit, parts, received, made, replaced, merged: merged.merged })))
+        Ok(Planned::Ready(Box::new(Plan { commit, parts, received, made: Vec::new(), replaced, unneeded })))
     }
 }

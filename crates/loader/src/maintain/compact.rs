@@ -46,8 +46,11 @@ pub struct Compacted {
 /// Makes small files into large ones, each group in a commit of its own: all of days that ended long enough ago, and many
 /// alike of days that did not.
 ///
+/// A table that Weir has not made is left as it is.
+///
 /// # Errors
-/// When the table, its store or one of its files cannot be read or written. What was committed by then stays.
+/// When the table, its store or one of its files cannot be read or written. What was committed by then stays. Because of a
+/// file that cannot be used, only the files beside it stay as they are.
 pub async fn compact(lake: &LakeSettings, table: &str, settings: &CompactSettings) -> anyhow::Result<Compacted> {
     let lake = Lake::open(lake)?;
     Ok(Compactor::open(&lake, table, settings).await?.run(now_ms()).await?)
@@ -60,6 +63,8 @@ pub(crate) struct Compactor {
     small: BTreeMap<String, Small>,
     target: u64,
     after_ms: i64,
+    /// The columns of which all files were asked: what they cannot tell, they are not asked again and again.
+    asked: Option<Vec<String>>,
 }
 
 impl Compactor {
@@ -67,7 +72,8 @@ impl Compactor {
     pub(crate) async fn open(lake: &Lake, name: &str, settings: &CompactSettings) -> Result<Self, Error> {
         let table = Table::open(lake, name).await?;
         let after_ms = i64::try_from(settings.after_ms).unwrap_or(i64::MAX);
-        let mut compactor = Self { table, small: BTreeMap::new(), target: settings.target_bytes, after_ms };
+        let (small, target) = (BTreeMap::new(), settings.target_bytes);
+        let mut compactor = Self { table, small, target, after_ms, asked: None };
         compactor.learn(News::Anew).await?;
         Ok(compactor)
     }
@@ -75,20 +81,43 @@ impl Compactor {
     /// Merges what there is to merge.
     pub(crate) async fn run(&mut self, now_ms: i64) -> Result<Compacted, Error> {
         self.refresh().await?;
-        if statistics::are_due(&self.table)? {
-            statistics::complete(&mut self.table).await?;
-            self.learn(News::Anew).await?;
+        if !format::is_ours(&self.table)? {
+            return Ok(Compacted::default());
         }
+        // Before files are written for nothing.
+        self.table.writable()?;
         let last_closed = last_closed(now_ms.saturating_sub(self.after_ms));
-        let mut compacted = Compacted::default();
+        let (mut compacted, mut failed) = (Compacted::default(), None);
         for group in groups(self.small.values(), self.target, &last_closed) {
-            if let Some(rows) = self.merge(&group).await? {
-                compacted.files_before += group.len();
-                compacted.files_after += 1;
-                compacted.rows += rows;
+            match self.merge(&group).await {
+                Ok(None) => {}
+                Ok(Some(rows)) => {
+                    compacted.files_before += group.len();
+                    compacted.files_after += 1;
+                    compacted.rows += rows;
+                }
+                // The other groups go on.
+                Err(error @ Error::File { error: FileError::Missing(_) | FileError::Unusable { .. }, .. }) => {
+                    failed.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
             }
         }
-        Ok(compacted)
+        // After that, since what was merged tells all.
+        self.complete_statistics().await?;
+        failed.map_or(Ok(compacted), Err)
+    }
+
+    async fn complete_statistics(&mut self) -> Result<(), Error> {
+        let wanted = statistics::wanted(&self.table)?;
+        let asked = self.asked.as_ref() == Some(&wanted);
+        if asked || statistics::names(&self.table, &wanted)? {
+            return Ok(());
+        }
+        let completed = statistics::complete(&mut self.table).await;
+        self.learn(News::Anew).await?;
+        self.asked = completed?.then_some(wanted);
+        Ok(())
     }
 
     /// What an operator has to know of the table.
@@ -102,23 +131,26 @@ impl Compactor {
     }
 
     async fn learn(&mut self, news: News) -> Result<(), Error> {
+        if matches!(news, News::Anew) {
+            self.small.clear();
+        }
+        if !format::is_ours(&self.table)? {
+            return Ok(());
+        }
         let changes = match news {
             News::Since(changes) => changes,
-            News::Anew => {
-                self.small.clear();
-                self.table.files().await?.into_iter().map(Change::Added).collect()
-            }
+            News::Anew => self.table.files().await?.into_iter().map(Change::Added).collect(),
         };
         for change in changes {
             match change {
                 Change::Added(file) => {
+                    // It may be another file than before, under the same path.
+                    self.small.remove(&file.path);
                     if let Some(small) = Small::of(file, self.target) {
                         self.small.insert(small.path.clone(), small);
                     }
                 }
-                Change::Removed(path) => {
-                    self.small.remove(&path);
-                }
+                Change::Removed(path) => drop(self.small.remove(&path)),
             }
         }
         Ok(())
@@ -155,7 +187,8 @@ impl Compactor {
             return Err(failed(FileError::unusable(&to, problem)));
         }
         let file = File { path, bytes: output.bytes, rows, partition: first.partition.clone() };
-        let mut add = add(&file, &output.footer, columns.fields().iter().map(|field| field.name().as_str()));
+        // It has all columns of the table.
+        let mut add = add(&file, &output.footer, []);
         add.data_change = false;
         let mut actions: Vec<Action> = group.iter().map(|file| Action::Remove(remove(file))).collect();
         actions.push(Action::Add(add));
@@ -210,3 +243,7 @@ fn file_columns(table: &Table) -> Result<SchemaRef, Error> {
     let fields = columns.fields().iter().filter(|field| !partitions.contains(field.name())).cloned();
     Ok(Schema::new(fields.collect::<Vec<_>>()).into())
 }
+
+#[cfg(test)]
+#[path = "compact_tests.rs"]
+mod tests;

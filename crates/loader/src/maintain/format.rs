@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use deltalake_core::kernel::{Action, DataType, MetadataExt as _, StructField, StructType};
 use deltalake_core::protocol::DeltaOperation;
-use lake::columns::{DAY, FORMAT};
+use lake::columns::{DAY, FORMAT, PARTITION_COLUMNS, WEIR_OFFSET};
 use lake::{Lake, LakeSettings};
 
 use crate::schema;
@@ -19,9 +19,20 @@ use crate::table::{Commit, Error, FORMAT_SETTING, Outcome, Table};
 const ATTEMPTS: usize = 50;
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Whether Weir has made the table. What lies beside its tables is left to its owner.
+pub(crate) fn is_ours(table: &Table) -> Result<bool, Error> {
+    if table.setting(FORMAT_SETTING)?.is_some() {
+        return Ok(true);
+    }
+    // The first format has no setting.
+    let has_offsets = table.snapshot()?.schema().field(WEIR_OFFSET).is_some();
+    Ok(has_offsets && table.partition_columns()? == PARTITION_COLUMNS)
+}
+
 /// What an operator has to know of a table of an earlier format.
 pub(crate) fn told(table: &Table) -> Result<Option<String>, Error> {
     let is_text = table.snapshot()?.schema().field(DAY).is_some_and(|day| day.data_type() == &DataType::STRING);
+    let is_text = is_text && is_ours(table)?;
     let name = &table.name;
     Ok(is_text.then(|| {
         format!(

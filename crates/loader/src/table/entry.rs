@@ -1,6 +1,6 @@
 //! What one commit of a table's log says, as far as the loader has to know it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use deltalake_core::kernel::{Add, LogicalFileView, Remove, Transaction};
 use serde::Deserialize;
@@ -68,9 +68,12 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// Whether one of these files is gone.
-    pub(crate) fn removes(&self, paths: &BTreeSet<String>) -> bool {
-        matches!(self, Self::Removed(path) if paths.contains(path))
+    /// The path of a file that is gone.
+    pub(crate) fn removed(self) -> Option<String> {
+        match self {
+            Self::Removed(path) => Some(path),
+            Self::Added(_) => None,
+        }
     }
 }
 

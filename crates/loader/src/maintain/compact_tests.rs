@@ -1,0 +1,77 @@
+use super::*;
+use crate::maintain::made::{commit, file, said, said_before, table};
+use crate::table::TableFile;
+
+/// All days have ended.
+const ALL: CompactSettings = CompactSettings { interval_ms: 0, after_ms: 0, target_bytes: 1 << 28 };
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_weir_has_not_made_is_left_as_it_is() {
+    let (lake, mut table) = table(false).await;
+    let mut adds = Vec::new();
+    for n in 0..3 {
+        adds.push(file(&table, "2026-03-01", n, false, said_before(n)).await);
+    }
+    commit(&mut table, adds.into_iter().map(Action::Add).collect()).await;
+    let version = table.version();
+    let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
+    assert_eq!(compactor.run(now_ms()).await.unwrap(), Compacted::default());
+    table.refresh().await.unwrap();
+    assert_eq!(table.version(), version);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn because_of_a_file_that_is_gone_the_others_are_not_left_as_they_are() {
+    let (lake, mut table) = table(true).await;
+    let mut adds = Vec::new();
+    for (n, day) in [(1, "2026-03-01"), (2, "2026-03-01"), (3, "2026-03-02"), (4, "2026-03-02")] {
+        adds.push(file(&table, day, n, false, said_before(n)).await);
+    }
+    let gone = adds[1].path.clone();
+    table.store.delete(&table.path_of(&gone)).await.unwrap();
+    commit(&mut table, adds.into_iter().map(Action::Add).collect()).await;
+    let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
+    let error = compactor.run(now_ms()).await.unwrap_err().to_string();
+    assert!(error.contains(&gone), "{error}");
+    table.refresh().await.unwrap();
+    let said = said(&table).await;
+    assert_eq!(said.len(), 3, "those of the second day are one: {said:#?}");
+    let (_, merged) = said.last_key_value().unwrap();
+    assert_eq!((&merged["numRecords"], &merged["nullCount"]["id"]), (&json!(4), &json!(0)));
+    assert_eq!(said["day=2026-03-01/0001.parquet"]["minValues"]["id"], "a", "it is told of, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_deleted_rows_is_not_merged_although_it_was_whole_before() {
+    let (lake, _table) = table(true).await;
+    let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
+    let whole = TableFile {
+        path: "day=2026-03-01/a.parquet".to_owned(),
+        bytes: 7,
+        rows: Some(3),
+        partition: [("day".to_owned(), Some("2026-03-01".to_owned()))].into(),
+        deletions: false,
+    };
+    compactor.learn(News::Since(vec![Change::Added(whole.clone())])).await.unwrap();
+    assert_eq!(compactor.small.len(), 1);
+    let deletions = TableFile { deletions: true, ..whole };
+    compactor.learn(News::Since(vec![Change::Added(deletions)])).await.unwrap();
+    assert!(compactor.small.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_a_table_that_may_not_be_written_no_file_is_written() {
+    let (lake, mut table) = table(true).await;
+    let mut adds = Vec::new();
+    for n in 0..3 {
+        adds.push(Action::Add(file(&table, "2026-03-01", n, false, said_before(n)).await));
+    }
+    let protocol = serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 4 })).unwrap();
+    adds.push(Action::Protocol(protocol));
+    commit(&mut table, adds).await;
+    let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
+    let error = compactor.run(now_ms()).await.unwrap_err().to_string();
+    assert!(error.contains("writers of version 4"), "{error}");
+    let there = futures_util::StreamExt::count(table.store.list(Some(&table.path_of("day=2026-03-01")))).await;
+    assert_eq!(there, 3);
+}
