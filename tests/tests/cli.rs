@@ -135,6 +135,9 @@ fn a_port_in_use_and_wrong_settings_are_told_with_the_setting() {
         assert!(!output.status.success());
         String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
     };
+    let told = run("WEIR_BUS_KAFKA_BROKERS", "127.0.0.1:9092");
+    assert!(told.contains("write WEIR__BUS__KAFKA__BROKERS"), "{told}");
+    assert!(!scratch.path().join("weir-data").exists(), "it did not go on with the embedded log: {told}");
     let told = run("WEIR__STREAMING__LISTEN", &address);
     assert!(told.contains("streaming.listen") && told.contains(&address), "{told}");
     let told = run("WEIR__STREAMING__LISTN", "127.0.0.1:0");
@@ -143,9 +146,6 @@ fn a_port_in_use_and_wrong_settings_are_told_with_the_setting() {
     assert!(told.contains("bus.partitions") && told.contains("WEIR__BUS__PARTITIONS"), "{told}");
     let told = run("WEIR__STREAMING__LISTEN", &address);
     assert!(told.contains("`weir up --ports 18080` moves all three ports"), "{told}");
-    let told = run("WEIR_BUS_KAFKA_BROKERS", "127.0.0.1:9092");
-    assert!(told.contains("write WEIR__BUS__KAFKA__BROKERS"), "{told}");
-    assert!(!scratch.path().join("weir-data").exists(), "it did not go on with the embedded log: {told}");
     let below = write(scratch.path(), "a-file", "") + "/data";
     let told = run("WEIR__DATA__DIR", &below);
     assert!(told.contains("(setting data.dir)") && told.contains(&below) && !told.contains("key_file"), "{told}");
@@ -169,13 +169,17 @@ fn missing_topics_are_told_in_few_words_and_made_by_one_command() {
         assert!(message.contains(" topics are missing: run `weir topics --create`, or apply"), "{message}");
         assert!(message.len() < 300, "{message}");
     }
-    let (_, status) = process.get("/status.json").unwrap();
-    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    let problems = status["problems"].as_array().unwrap();
-    for stage in ["streaming", "processing", "enricher", "loader"] {
-        let of_it = problems.iter().filter(|problem| problem.as_str().unwrap().contains(&format!(": {stage}: ")));
-        assert_eq!(of_it.count(), 1, "{stage} tells its own, once: {problems:#?}");
-    }
+    let status = wait::until("each stage tells its own, once, and nothing else", WITHIN, || {
+        let status: serde_json::Value = serde_json::from_str(&process.get("/status.json")?.1)?;
+        let problems = status["problems"].as_array().unwrap();
+        let of = |stage: &str| {
+            let told = format!("failing (page): {stage}: ");
+            problems.iter().filter(|problem| problem.as_str().unwrap().starts_with(&told)).count()
+        };
+        let each = ["streaming", "processing", "enricher", "loader"].map(of);
+        Ok((each == [1; 4] && problems.len() == 4).then_some(status))
+    });
+    let status = status.unwrap_or_else(|error| panic!("{error:#}: {}", process.get("/status.json").unwrap().1));
     assert!(!status.to_string().contains("allow_removals"), "{status:#}");
     let (_, page) = process.get("/").unwrap();
     assert!(page.len() < 20_000, "a page for a phone: {} bytes", page.len());

@@ -12,7 +12,7 @@ use common::registration::v1::{
 use common::registrations::id_of;
 use sources::Source;
 
-use super::register_list::shown;
+use super::register_list::{List, shown};
 use crate::out;
 use crate::register::{Client, Error, connect_with, list};
 
@@ -41,7 +41,7 @@ enum Command {
     Endpoint(EndpointArgs),
     Account(AccountArgs),
     Rotate(RotateArgs),
-    List(super::register_list::List),
+    List(List),
     Get(GetArgs),
     Delete(DeleteArgs),
 }
