@@ -97,7 +97,7 @@ look() { # WHAT
 }
 
 # What reads the lake's tables as others do, a store that speaks S3 (tests/src/python.rs), and a subscriber (tests/subscribers).
-python_packages=(deltalake==1.6.6 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5 protobuf==7.36.2)
+python_packages=(deltalake==1.6.6 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5 protobuf==7.36.2 confluent-kafka==2.16.1)
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 subscribers=$root/tests/subscribers

@@ -1,7 +1,9 @@
-//! What somebody has of Weir who reads its topics: the released schemas in the runtimes of other languages.
+//! What somebody has of Weir who reads its topics: the released schemas in the runtimes of other languages, and the page with
+//! a consumer.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says where")]
 
+mod consumer;
 mod records;
 mod runtimes;
 mod topics;

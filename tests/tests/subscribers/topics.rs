@@ -14,6 +14,7 @@ use weir_tests::installation::Installation;
 use weir_tests::up::Up;
 use weir_tests::{raw, topic};
 
+use crate::consumer;
 use crate::read_in_every_language;
 use crate::records::Encoded;
 
@@ -21,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(90);
 const SECRET: &str = "correct horse";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_on_the_topics_is_read_in_every_language() {
+async fn what_is_on_the_topics_is_read_in_every_language_and_by_the_consumer_of_the_page() {
     let installation = Installation::on_kafka("subscribers").unwrap();
     let installation = installation
         .with("WEIR__BUS__PARTITIONS", "1")
@@ -29,6 +30,7 @@ async fn what_is_on_the_topics_is_read_in_every_language() {
         .with("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "200");
     let bus = installation.bus().unwrap();
     let prefix = installation.prefix().to_owned();
+    let brokers = installation.setting("WEIR__BUS__KAFKA__BROKERS").to_owned();
     let up = Up::start(installation, &[], WITHIN);
     up.register("mine", SECRET);
 
@@ -45,6 +47,7 @@ async fn what_is_on_the_topics_is_read_in_every_language() {
     assert!(encoded.len() > 300, "{} records", encoded.len());
     read_in_every_language(&encoded);
 
+    consumer::reads(&brokers, &prefix, &records);
     up.stop();
 }
 
