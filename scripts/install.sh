@@ -34,14 +34,15 @@ java_is_new_enough() {
     fi
     # openjdk version "17.0.15" 2025-04-15
     version=$("$java" -version 2>&1 | sed -n 's/^.* version "\([0-9]*\).*/\1/p;T;q')
-    [[ ${version:-0} -ge 17 ]]
+    # With its compiler: `java Decode.java`.
+    [[ ${version:-0} -ge 17 ]] && "$java" --list-modules | grep '^jdk.compiler@'
 }
 
 java_package() { # 17 where it is offered, otherwise what the distribution has made its own
-    if have apt-cache && [[ -n $(apt-cache --quiet=0 search --names-only '^openjdk-17-jre-headless$' 2>/dev/null) ]]; then
-        echo openjdk-17-jre-headless
+    if have apt-cache && [[ -n $(apt-cache --quiet=0 search --names-only '^openjdk-17-jdk-headless$' 2>/dev/null) ]]; then
+        echo openjdk-17-jdk-headless
     else
-        echo default-jre-headless
+        echo default-jdk-headless
     fi
 }
 
@@ -88,26 +89,60 @@ look() { # WHAT
         need kubernetes-client have kubectl
         need python3 have python3
         need python3-venv python3 -c 'import ensurepip'
+        # Subscribers in other languages: tests/subscribers.
+        need golang-go have go
+        need nodejs have node
+        need npm have npm
     fi
 }
 
-# What reads the lake's tables as others do, and a store that speaks S3: tests/src/python.rs.
+# What reads the lake's tables as others do, a store that speaks S3 (tests/src/python.rs), and a subscriber (tests/subscribers).
 # The last four are what analysts read tables with.
-python_packages=(deltalake==1.6.6 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5
+python_packages=(deltalake==1.6.6 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0.5 protobuf==7.36.2 confluent-kafka==2.16.1
     pandas==3.1.1 pyarrow==26.0.1 duckdb==2.0.1 polars==2.1.0)
 
-make_python() { # into target/python, once for each list of packages
-    local folder made
-    folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/target/python
-    made=$folder/made-of
-    if [[ -f $made && $(<"$made") == "${python_packages[*]}" ]]; then
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+subscribers=$root/tests/subscribers
+
+make_once() { # FOLDER MADE_OF COMMAND: makes a folder under target/ again where it was not made of this
+    local folder=$root/target/$1
+    if [[ -f $folder/made-of && $(<"$folder/made-of") == "$2" ]]; then
         return
     fi
-    echo "installing: ${python_packages[*]} into $folder" >&2
+    echo "installing into $folder" >&2
     rm -rf "$folder"
-    python3 -m venv "$folder"
-    "$folder/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}" >&2
-    echo "${python_packages[*]}" >"$made"
+    mkdir -p "$folder"
+    "$3" "$folder" >&2
+    echo "$2" >"$folder/made-of"
+}
+
+make_python() {
+    python3 -m venv "$1"
+    "$1/bin/pip" install --quiet --disable-pip-version-check "${python_packages[@]}"
+}
+
+# Each subscriber's library, of the version and with the hash that its lock file has.
+make_go() { # and what is compiled of it
+    (cd "$subscribers/go" && GOMODCACHE=$1/mod GOCACHE=$1/cache GOTOOLCHAIN=local \
+        go build -mod=readonly -modcacherw -buildvcs=false -o "$1/decode" .)
+}
+
+make_javascript() {
+    cp "$subscribers"/javascript/package{,-lock}.json "$1"
+    (cd "$1" && npm ci --loglevel=error --no-audit --no-fund)
+}
+
+make_java() {
+    mvn -q -B -Dstyle.color=never -f "$subscribers/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$1"
+    (cd "$1" && sha256sum --quiet --strict --check "$subscribers/java/jars.sha256")
+}
+
+make_test_libraries() {
+    make_once python "${python_packages[*]}" make_python
+    local language
+    for language in go javascript java; do
+        make_once "subscribers/$language" "$(sha256sum "$subscribers/$language"/*)" "make_$language"
+    done
 }
 
 install_with_apt() { # COMMAND BEFORE apt-get...
@@ -130,7 +165,7 @@ fi
 look "$what"
 if [[ ${#missing[@]} -eq 0 ]]; then
     if [[ $what == test ]]; then
-        make_python
+        make_test_libraries
     fi
     exit 0
 fi
@@ -149,5 +184,5 @@ if [[ ${#missing[@]} -gt 0 ]]; then
     exit 1
 fi
 if [[ $what == test ]]; then
-    make_python
+    make_test_libraries
 fi

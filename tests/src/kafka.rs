@@ -23,7 +23,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 
 use crate::child::{self, Child, Signal, append_to, last_lines};
-use crate::environment::{find_program, variable, workspace};
+use crate::environment::{find_java, variable, workspace};
 use crate::scratch::Scratch;
 use crate::{ports, wait};
 
@@ -268,8 +268,7 @@ fn jars() -> anyhow::Result<PathBuf> {
 
 /// A command that runs a class of Kafka.
 fn java(class: &str, folder: &Path, heap_mb: u32) -> anyhow::Result<Command> {
-    let home: Vec<PathBuf> = variable("JAVA_HOME").map(|home| Path::new(&home).join("bin")).into_iter().collect();
-    let java = find_program("java", &home).context("java is not on PATH: install Java 17 (`make deps`)")?;
+    let java = find_java()?;
     let temporary = folder.join("tmp");
     fs::create_dir_all(&temporary)?;
     let mut command = child::command(java);

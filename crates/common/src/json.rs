@@ -1,7 +1,8 @@
 //! Reads a platform's JSON into typed messages without losing a value.
 //!
 //! The schema is the mapping: `build.rs` writes a [`FromJson`] for every message of a platform, in
-//! which each field takes the JSON member of its name (or of its `json_name`). Three rules hold:
+//! which each field takes the JSON member of its name (or of its `json_name`; `status_context` of a `Status` that of the name
+//! `context`, which Weir's own field has). Three rules hold:
 //!
 //! * what has no field goes to the `unknown` map, under its JSON Pointer, as JSON text;
 //! * what does not fit its field goes there too, and the field stays absent;

@@ -121,6 +121,7 @@ fn a_body_of_which_nothing_can_be_understood_is_refused_whole() {
         (b"null", Reason::WrongShape),
         (b"{\"entry\":{}}", Reason::WrongShape),
         (b"{\"entry\":\"1\"}", Reason::WrongShape),
+        (b"{\"action\":\"opened\",\"repository\":{\"id\":1},\"sender\":{\"id\":2}}", Reason::WrongShape),
         (b"{}", Reason::Empty),
         (b"{\"object\":\"page\"}", Reason::Empty),
         (b"{\"object\":\"page\",\"entry\":null}", Reason::Empty),
@@ -143,6 +144,20 @@ fn a_body_of_which_nothing_can_be_understood_is_refused_whole() {
         assert_eq!((parsed.items.len(), refused.len()), (1, 1), "{text}");
         assert_eq!((refused[0].reason, &refused[0].payload[..]), (*reason, *body), "{text}: {}", refused[0].message);
     }
+}
+
+#[test]
+fn what_another_platform_delivered_is_not_called_empty() {
+    let long = "x".repeat(1000);
+    let body =
+        json!({"action": "opened", "issue": {"id": 3}, "repository": {"id": 1}, "sender": {"id": 2}, long: 1, "z": 2});
+    let parsed = parse(body.to_string());
+    let message = &parsed.refusals().next().unwrap().message;
+    assert_eq!(
+        message,
+        "this is not a delivery of Meta: it has no \"entry\", but [\"action\", \"issue\", \"repository\", \"sender\", \
+         \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"]. Check whose webhook leads to this endpoint"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use prost::Message as _;
 use prost_types::{
-    FieldDescriptorProto, FileDescriptorSet,
+    DescriptorProto, FieldDescriptorProto, FileDescriptorSet,
     field_descriptor_proto::{Label, Type},
 };
 
@@ -96,6 +96,58 @@ fn removed_messages_enum_values_and_methods_are_found() {
             "weir.registration.v1.RegistrationService/Register: method has another shape",
         ]
     );
+}
+
+/// The names under which JSON may have a field, where another field of the message has them too. The usual runtime of Python,
+/// Ruby and PHP refuses the whole file of such a message, and so each file that imports it.
+fn collisions(set: &FileDescriptorSet) -> Vec<String> {
+    fn look(message: &DescriptorProto, within: &str, found: &mut Vec<String>) {
+        let name = format!("{within}.{}", message.name());
+        for (index, field) in message.field.iter().enumerate() {
+            let of_others = message.field.iter().enumerate().filter(|(other, _)| *other != index);
+            let mut taken = of_others.flat_map(|(_, other)| [other.name(), other.json_name()]);
+            if taken.any(|other| other == field.json_name()) {
+                found.push(format!("{name}.{}: {}", field.name(), field.json_name()));
+            }
+        }
+        message.nested_type.iter().for_each(|nested| look(nested, &name, found));
+    }
+    let mut found = Vec::new();
+    for file in &set.file {
+        file.message_type.iter().for_each(|message| look(message, file.package(), &mut found));
+    }
+    found
+}
+
+#[test]
+fn no_two_fields_of_a_message_have_one_name_in_json() {
+    for set in [current(), released()] {
+        assert_eq!(collisions(&set), [""; 0], "a runtime that knows both refuses the schema: rename the field");
+    }
+}
+
+#[test]
+fn names_that_collide_in_json_are_found() {
+    let with = |name: &str, json_name: &str| {
+        let mut set = current();
+        let file = set.file.iter_mut().find(|file| file.package() == "weir.raw.v1").unwrap();
+        let delivery = file.message_type.iter_mut().find(|message| message.name() == "Delivery").unwrap();
+        let field = FieldDescriptorProto {
+            name: Some(name.to_owned()),
+            json_name: Some(json_name.to_owned()),
+            ..FieldDescriptorProto::default()
+        };
+        delivery.field.push(field);
+        collisions(&set)
+    };
+    assert_eq!(with("more", "more"), [""; 0]);
+    // A name that is given, beside a name in the schema; one that is derived, beside another; and both ways round.
+    assert_eq!(with("more", "delivery_id"), ["weir.raw.v1.Delivery.more: delivery_id"]);
+    assert_eq!(
+        with("more", "deliveryId"),
+        ["weir.raw.v1.Delivery.delivery_id: deliveryId", "weir.raw.v1.Delivery.more: deliveryId"]
+    );
+    assert_eq!(with("deliveryId", "more"), ["weir.raw.v1.Delivery.delivery_id: deliveryId"]);
 }
 
 /// Every message, field, enum, value, service and method says what it is.

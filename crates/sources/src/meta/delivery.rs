@@ -52,7 +52,8 @@ pub(super) fn parse_text(
     };
     let empty = || whole((Reason::Empty, "the delivery is empty".into()), bytes);
     let entries = match members.remove("entry").map(RawValue::get) {
-        None | Some("null") => return Ok(empty()),
+        None => return Ok(whole(without_entries(&members), bytes)),
+        Some("null") => return Ok(empty()),
         Some(text) => match serde_json::from_str::<Vec<&RawValue>>(text) {
             Ok(entries) => entries,
             Err(_) => return Ok(whole((Reason::WrongShape, "entry is not a list".into()), bytes)),
@@ -98,6 +99,21 @@ fn whole((reason, message): Problem, body: &[u8]) -> Parsed {
         Err(unreadable) => unreadable.refuse(body),
         Ok(_) => Parsed::refused(reason, message, body),
     }
+}
+
+/// What has members, and not the one that all deliveries of Meta have, comes from somebody else: GitHub signs in the same way.
+fn without_entries(members: &cut::Texts<'_>) -> Problem {
+    /// As many names, and as much of each, as it takes to recognise the sender.
+    const SHOWN: (usize, usize) = (5, 64);
+    let others = members.keys().filter(|name| *name != "object").take(SHOWN.0);
+    let others: Vec<String> = others.map(|name| name.chars().take(SHOWN.1).collect()).collect();
+    if others.is_empty() {
+        return (Reason::Empty, "the delivery is empty".into());
+    }
+    let message = format!(
+        "this is not a delivery of Meta: it has no \"entry\", but {others:?}. Check whose webhook leads to this endpoint"
+    );
+    (Reason::WrongShape, message)
 }
 
 /// Whether all that stands around items can be read by whoever gets an item.

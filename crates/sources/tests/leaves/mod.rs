@@ -126,8 +126,12 @@ pub(crate) fn missing_paths(sent: &Value, event: &ParsedEvent) -> Vec<(String, S
     leaves.into_iter().filter(|leaf| !found.contains(leaf)).collect()
 }
 
-/// The JSON member that a field was read from: its name, or the `json_name` that the schema gives it.
+/// The JSON member that a field was read from: its name, or the `json_name` that the schema gives it. One member is called as
+/// a field of Weir's own, so its field cannot be.
 fn key_of(field: &FieldDescriptor) -> String {
+    if field.full_name() == "weir.github.v1.Status.status_context" {
+        return "context".to_owned();
+    }
     let mut camel = String::new();
     let mut upper = false;
     for c in field.name().chars() {
