@@ -118,7 +118,7 @@ fn tables(root: &Path, set: &FileDescriptorSet) -> Result<Tables, Box<dyn Error>
         let messages = || set.file.iter().filter(|file| file.package() == package).flat_map(|file| &file.message_type);
         tables.add(&file, package, |name| {
             let message = messages().find(|message| message.name() == name)?;
-            Some(message.field.iter().map(json_key).collect())
+            Some(message.field.iter().map(|field| json_key(message, field)).collect())
         })?;
     }
     Ok(tables)
@@ -207,7 +207,7 @@ fn read_impl(
         writeln!(
             code,
             "{:?} => reader.{method}(&key, value, &mut self.{}),",
-            json_key(message, field, is_event),
+            json_key(message, field),
             rust_field(field.name())
         )?;
     }
@@ -245,10 +245,10 @@ fn reader_method(message: &DescriptorProto, field: &FieldDescriptorProto) -> Res
 /// The JSON key is the field's name, unless the schema names another with `json_name`. It cannot name one that another
 /// field of the message has: several runtimes refuse that. So a member of an event that is called as one of Weir's own
 /// fields has the event's name before it: `context` of a `Status` is `status_context`.
-fn json_key<'a>(message: &DescriptorProto, field: &'a FieldDescriptorProto, is_event: bool) -> &'a str {
+fn json_key<'a>(message: &DescriptorProto, field: &'a FieldDescriptorProto) -> &'a str {
     let own = |name: &&str| message.field.iter().any(|own| own.number() <= LAST_OWN_FIELD && own.name() == *name);
     let event = format!("{}_", snake_case(message.name()));
-    if let Some(taken) = field.name().strip_prefix(&event).filter(own).filter(|_| is_event) {
+    if let Some(taken) = field.name().strip_prefix(&event).filter(own).filter(|_| is_event(message)) {
         return taken;
     }
     if field.json_name() == lower_camel_case(field.name()) { field.name() } else { field.json_name() }

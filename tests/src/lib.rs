@@ -25,6 +25,7 @@ pub mod processes;
 pub mod proxy;
 pub mod python;
 pub mod raw;
+pub mod real;
 pub mod redis;
 pub mod running;
 pub mod scratch;

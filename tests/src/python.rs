@@ -39,6 +39,9 @@ print(json.dumps([{name: values[n] for name, values in columns.items()} for n in
 /// Reads a table with every reader and every filter that it is given; prints what each found, as JSON.
 pub const READERS: &str = include_str!("python/readers.py");
 
+/// Runs queries over a table in three engines; prints what each found, as JSON.
+pub const QUERIES: &str = include_str!("python/queries.py");
+
 /// The interpreter with the packages.
 ///
 /// # Errors

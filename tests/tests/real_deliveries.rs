@@ -14,71 +14,20 @@
 mod leaves;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bus::{Start, Stored};
-use bytes::Bytes;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use prost::Message as _;
 use serde_json::Value;
 use sources::ParsedEvent;
 use weir_tests::installation::{DOOR, Installation};
-use weir_tests::{data, github};
+use weir_tests::{github, real};
 
 const SECRET: &str = "the secret of all of them";
 const WITHIN: Duration = Duration::from_secs(60);
-
-/// One delivery to send.
-struct Real {
-    name: String,
-    endpoint: &'static str,
-    headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
-}
-
-fn meta(folder: &Path) -> Vec<Real> {
-    fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                files(&path, found);
-            } else if path.extension().is_some_and(|extension| extension == "json") {
-                found.push(path);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    files(folder, &mut found);
-    found.sort();
-    let real = |path: PathBuf| Real {
-        name: path.file_name().unwrap().to_string_lossy().into_owned(),
-        endpoint: "meta",
-        headers: Vec::new(),
-        body: std::fs::read(path).unwrap(),
-    };
-    found.into_iter().map(real).collect()
-}
-
-fn github(folder: &Path) -> Vec<Real> {
-    let lines = std::fs::read_to_string(folder.join("octokit_examples.jsonl")).unwrap();
-    let real = |(number, line): (usize, &str)| {
-        let example: Value = serde_json::from_str(line).unwrap();
-        let event = example["event"].as_str().unwrap().to_owned();
-        Real {
-            name: format!("{event} {} (line {})", example["action"], number + 1),
-            endpoint: "github",
-            headers: vec![
-                ("x-github-event", event),
-                ("x-github-delivery", format!("00000000-0000-0000-0000-{number:012}")),
-            ],
-            body: serde_json::to_vec(&example["payload"]).unwrap(),
-        }
-    };
-    lines.lines().filter(|line| !line.is_empty()).enumerate().map(real).collect()
-}
 
 /// What every typed event begins with.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -89,13 +38,7 @@ struct FirstField {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_leaf_of_every_delivery_comes_out() {
-    let mut deliveries = Vec::new();
-    for (name, read) in [("meta_webhooks", meta as fn(&Path) -> _), ("github_webhooks", github)] {
-        match data::folder(name) {
-            Some(folder) => deliveries.extend(read(&folder)),
-            None => println!("skipped: no {name}, WEIR_TEST_DATA names no folder"),
-        }
-    }
+    let deliveries = real::all();
     if deliveries.is_empty() {
         return;
     }
@@ -106,16 +49,11 @@ async fn every_leaf_of_every_delivery_comes_out() {
     streaming.ready(WITHIN).unwrap();
     register(processing.grpc()).await;
 
+    let door = format!("http://{}", streaming.address(DOOR));
     let client = Client::builder(TokioExecutor::new()).build_http();
     let mut sent = HashMap::new();
     for real in &deliveries {
-        let mut request = http::Request::post(format!("http://{}/webhooks/{}", streaming.address(DOOR), real.endpoint))
-            .header("content-type", "application/json")
-            .header(github::SIGNATURE, github::signature(SECRET, &real.body));
-        for (name, value) in &real.headers {
-            request = request.header(*name, value);
-        }
-        let answer = client.request(request.body(Full::new(Bytes::from(real.body.clone()))).unwrap()).await.unwrap();
+        let answer = client.request(real.to(&door, SECRET)).await.unwrap();
         assert_eq!(answer.status(), 200, "{}", real.name);
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         let accepted: Value = serde_json::from_slice(&body).unwrap();

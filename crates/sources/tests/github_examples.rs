@@ -120,7 +120,8 @@ fn says_what_and_where(name: &str, kind: &str, sent: &Value, activity: &Activity
     }
     if let Some(run) = sent["workflow_run"].as_object().filter(|_| kind == "workflow_run") {
         let said = activity.run.as_ref().unwrap();
-        assert_eq!((said.workflow.as_str(), said.url.as_str()), (text(&run["name"]), text(&run["html_url"])), "{name}");
+        let workflow = text(&sent["workflow"]["name"]);
+        assert_eq!((said.workflow.as_str(), said.url.as_str()), (workflow, text(&run["html_url"])), "{name}");
         assert_eq!(activity.branch, text(&run["head_branch"]), "{name}");
     }
     let is_comment = kind.ends_with("comment");

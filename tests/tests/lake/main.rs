@@ -12,6 +12,7 @@
 )]
 
 mod full_disk;
+mod queries;
 mod system;
 
 use std::collections::HashMap;

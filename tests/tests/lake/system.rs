@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bus::Start;
+use common::topics::ACTIVITIES;
 use weir::records::Records;
 use weir_tests::installation::{DOOR, Installation, UP, pipeline};
 use weir_tests::processes::Processes;
@@ -109,9 +110,26 @@ impl System {
         ids
     }
 
+    /// Where the table of activities is.
+    pub(crate) fn table(&self) -> String {
+        format!("{}/activities", self.installation.setting(LAKE))
+    }
+
+    /// Waits until all activities that there are, are in the lake, and no more have come meanwhile.
+    pub(crate) async fn wait_for_all(&self) {
+        let mut made = self.on_topic(ACTIVITIES.name()).await.len();
+        loop {
+            self.wait_for_rows(made as u64).await;
+            match self.on_topic(ACTIVITIES.name()).await.len() {
+                now if now == made => return,
+                now => made = now,
+            }
+        }
+    }
+
     /// How often each id is in the lake, as an engine says that is not Weir's.
     pub(crate) async fn in_lake(&self) -> HashMap<String, u64> {
-        let table = format!("{}/activities", self.installation.setting(LAKE));
+        let table = self.table();
         let rows = tokio::task::spawn_blocking(move || {
             python::query_table(&table, "select id, count(*) as n from t group by id", &[])
         });

@@ -269,6 +269,12 @@ fn which_run_of_which_workflow_on_which_branch() {
     let of_job = activities("workflow_job", &format!(r#"{{"action":"completed",{job},{place}}}"#)).remove(0);
     let mut run = Run { workflow: "CI".to_owned(), id: "9".to_owned(), url: "u".to_owned(), attempt: Some(2) };
     assert_eq!((of_run.branch.as_str(), of_run.commit.as_str(), of_run.run), ("main", "abc", Some(run.clone())));
+    let of_workflow = |name: &str, workflow: &str| {
+        let run = format!(r#""workflow_run":{{"id":9,"name":"{name}"}},"workflow":{{"name":"{workflow}"}}"#);
+        let of = activities("workflow_run", &format!(r#"{{"action":"completed",{run},{place}}}"#)).remove(0);
+        of.run.unwrap().workflow
+    };
+    assert_eq!([of_workflow("", "CI"), of_workflow("Release 1.2", "CI"), of_workflow("CI", "")], ["CI"; 3]);
     run.url = "https://github.com/o/r/actions/runs/9".to_owned();
     assert_eq!((of_job.branch.as_str(), of_job.commit.as_str(), of_job.run), ("main", "abc", Some(run)));
     let pull_request = r#"{"pull_request":{"id":1,"head":{"ref":"topic","sha":"abc"},"base":{"ref":"main"}}}"#;

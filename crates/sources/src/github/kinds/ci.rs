@@ -4,19 +4,19 @@ use common::activity::v1::{Activity, Object, Run, Verb};
 use common::github::v1 as proto;
 
 use super::objects::{actor, app, branch, commit, named, page, thing};
-use super::{activity, said, text, words};
+use super::{activity, first, said, text, words};
 use crate::kind::Kind;
 
 /// How far it is, or how it ended.
-fn state(status: Option<&String>, conclusion: Option<&String>) -> String {
-    text(conclusion.or(status))
+fn state(status: &Option<String>, conclusion: &Option<String>) -> String {
+    first([conclusion, status])
 }
 
 fn run(run: &proto::WorkflowRunInfo) -> Object {
     Object {
         url: text(run.html_url.as_ref()),
-        title: text(run.display_title.as_ref().or(run.name.as_ref())),
-        status: state(run.status.as_ref(), run.conclusion.as_ref()),
+        title: first([&run.display_title, &run.name]),
+        status: state(&run.status, &run.conclusion),
         author: run.actor.as_ref().map(actor),
         number: run.run_number,
         ..thing("workflow_run", run.id.as_ref())
@@ -24,9 +24,10 @@ fn run(run: &proto::WorkflowRunInfo) -> Object {
 }
 
 fn work(run: &proto::WorkflowRunInfo, workflow: &Option<proto::WorkflowInfo>) -> Run {
-    let named = workflow.as_ref().and_then(|workflow| workflow.name.as_ref());
+    // The name of a run is that of its workflow, unless the workflow gives its runs names.
+    let named = workflow.as_ref().map_or(&None, |workflow| &workflow.name);
     Run {
-        workflow: text(run.name.as_ref().or(named)),
+        workflow: first([named, &run.name, &run.path]),
         id: text(run.id.as_ref()),
         url: text(run.html_url.as_ref()),
         attempt: run.run_attempt,
@@ -36,6 +37,7 @@ fn work(run: &proto::WorkflowRunInfo, workflow: &Option<proto::WorkflowInfo>) ->
 /// The branch of a run: `owner:name` of one in a fork, since a fork has a `main` too.
 fn run_branch(run: &proto::WorkflowRunInfo, place: &Option<proto::RepositoryInfo>) -> String {
     let name = text(run.head_branch.as_ref());
+    let place = run.repository.as_ref().or(place.as_ref());
     let (Some(head), Some(place)) = (&run.head_repository, place) else { return name };
     if head.id.is_none() || head.id == place.id || name.is_empty() {
         return name;
@@ -85,7 +87,7 @@ impl Kind for proto::WorkflowJob {
         let object = Object {
             url: text(job.html_url.as_ref()),
             title: text(job.name.as_ref()),
-            status: state(job.status.as_ref(), job.conclusion.as_ref()),
+            status: state(&job.status, &job.conclusion),
             ..thing("workflow_job", job.id.as_ref())
         };
         let verb = match said(&self.action) {
@@ -139,7 +141,7 @@ impl Kind for proto::CheckRun {
         let object = Object {
             url: text(check.html_url.as_ref()),
             title: text(check.name.as_ref()),
-            status: state(check.status.as_ref(), check.conclusion.as_ref()),
+            status: state(&check.status, &check.conclusion),
             ..thing("check_run", check.id.as_ref())
         };
         let verb = match said(&self.action) {
@@ -149,11 +151,11 @@ impl Kind for proto::CheckRun {
             "completed" => Verb::Complete,
             _ => Verb::Update,
         };
-        let summary = check.output.as_ref().and_then(|output| output.title.as_ref().or(output.summary.as_ref()));
+        let summary = check.output.as_ref().map(|output| first([&output.title, &output.summary]));
         vec![Activity {
             target: commit(&self.repository, check.head_sha.as_ref(), None),
             instrument: check.app.as_ref().map(app),
-            text: words(summary),
+            text: words(summary.as_ref()),
             branch: text(check.check_suite.as_ref().and_then(|suite| suite.head_branch.as_ref())),
             commit: text(check.head_sha.as_ref()),
             ..activity(&self.sender, &self.repository, verb, object)
@@ -175,7 +177,7 @@ impl Kind for proto::CheckSuite {
         let object = Object {
             url: commit(None).map_or_else(String::new, |commit| commit.url + "/checks"),
             title: text(suite.app.as_ref().and_then(|app| app.name.as_ref())),
-            status: state(suite.status.as_ref(), suite.conclusion.as_ref()),
+            status: state(&suite.status, &suite.conclusion),
             ..thing("check_suite", suite.id.as_ref())
         };
         let verb = match said(&self.action) {
@@ -248,7 +250,7 @@ impl Kind for proto::DeploymentStatus {
             _ => Verb::Update,
         };
         let mut object = deployment(about, state);
-        object.url = text(status.environment_url.as_ref().or(status.target_url.as_ref()));
+        object.url = first([&status.environment_url, &status.target_url]);
         vec![Activity {
             target: commit(&self.repository, about.sha.as_ref(), None),
             text: words(status.description.as_ref()),

@@ -130,6 +130,11 @@ fn text(text: Option<&String>) -> String {
     text.cloned().unwrap_or_default()
 }
 
+/// The first of them that says something: GitHub sends names that are empty beside others that are not.
+fn first<const N: usize>(texts: [&Option<String>; N]) -> String {
+    texts.into_iter().flatten().find(|text| !text.is_empty()).cloned().unwrap_or_default()
+}
+
 /// The verb of what is done to a comment.
 fn comment_verb(action: &str) -> Verb {
     match action {

@@ -9,7 +9,7 @@ use common::github::v1::{
     AppInfo, IssueInfo, LabelInfo, MilestoneInfo, OrganizationInfo, PullRequestInfo, RepositoryInfo, TeamInfo, UserInfo,
 };
 
-use super::text;
+use super::{first, text};
 
 /// The repository that something is in.
 pub(super) type In<'a> = &'a Option<RepositoryInfo>;
@@ -32,7 +32,7 @@ pub(super) fn thing(r#type: &str, id: Option<&String>) -> Object {
 pub(super) fn person(user: &UserInfo) -> Object {
     Object {
         url: text(user.html_url.as_ref()),
-        title: text(user.login.as_ref().or(user.name.as_ref())),
+        title: first([&user.login, &user.name]),
         ..thing("user", user.id.as_ref())
     }
 }
@@ -40,7 +40,7 @@ pub(super) fn person(user: &UserInfo) -> Object {
 pub(super) fn repository(repository: &RepositoryInfo) -> Object {
     Object {
         url: text(repository.html_url.as_ref()),
-        title: text(repository.full_name.as_ref().or(repository.name.as_ref())),
+        title: first([&repository.full_name, &repository.name]),
         ..thing("repository", repository.id.as_ref())
     }
 }

@@ -4,7 +4,7 @@ use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1 as proto;
 
 use super::objects::{actor, git_ref, organization, person, repository, team, thing};
-use super::{activity, said, text, thing_verb, words, written};
+use super::{activity, first, said, text, thing_verb, words, written};
 use crate::kind::Kind;
 
 /// A webhook that is set up is nobody's doing in the repository.
@@ -109,7 +109,7 @@ impl Kind for proto::Release {
         };
         let object = Object {
             url: text(release.html_url.as_ref()),
-            title: text(release.name.as_ref().filter(|name| !name.is_empty()).or(release.tag_name.as_ref())),
+            title: first([&release.name, &release.tag_name]),
             status: status.to_owned(),
             author: release.author.as_ref().map(actor),
             ..thing("release", release.id.as_ref())
@@ -147,16 +147,16 @@ impl Kind for proto::Package {
             ..thing("package", package.id.as_ref())
         };
         let verb = if said(&self.action) == "published" { Verb::Post } else { Verb::Update };
-        let summary = version.and_then(|version| version.summary.as_ref()).or(package.description.as_ref());
+        let summary = first([version.map_or(&None, |version| &version.summary), &package.description]);
         let published = |version: &proto::PackageVersion| Object {
             url: text(version.html_url.as_ref()),
-            title: text(version.version.as_ref().or(version.name.as_ref())),
+            title: first([&version.version, &version.name]),
             author: version.author.as_ref().map(actor),
             ..thing("package_version", version.id.as_ref())
         };
         vec![Activity {
             instrument: version.map(published),
-            text: words(summary),
+            text: words(Some(&summary)),
             ..activity(&self.sender, &self.repository, verb, object)
         }]
     }
@@ -190,7 +190,7 @@ fn gone(action: &Option<String>) -> String {
 
 /// Who is invited: an account, or an address for which nobody has one yet.
 fn invitee(invitation: &proto::InvitationInfo, user: Option<&proto::UserInfo>) -> Object {
-    let title = text(invitation.login.as_ref().or(invitation.email.as_ref()));
+    let title = first([&invitation.login, &invitation.email]);
     user.map_or_else(|| Object { title, ..thing("user", None) }, person)
 }
 
@@ -259,7 +259,7 @@ fn to_installation(
 /// The repository, where it is one.
 fn only(repositories: &[proto::RepositoryRef]) -> Option<Object> {
     let [one] = repositories else { return None };
-    let title = text(one.full_name.as_ref().or(one.name.as_ref()));
+    let title = first([&one.full_name, &one.name]);
     Some(Object { title, ..thing("repository", one.id.as_ref()) })
 }
 
