@@ -11,7 +11,7 @@ fn golden() {
     for case in cases {
         let text = case["text"].as_str().unwrap();
         let known: Vec<String> = serde_json::from_value(case["known"].clone()).unwrap_or_default();
-        let Derived { language, hashtags, mentions, links } = derive(text, &known);
+        let Derived { language, hashtags, mentions, links } = derive(text, &known, true);
         let mut found = json!({ "text": text });
         if !known.is_empty() {
             found["known"] = json!(known);
@@ -44,7 +44,7 @@ fn texts() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn everything_that_is_found_stands_in_the_text(text in texts()) {
-        let found = derive(&text, &[]);
+        let found = derive(&text, &[], true);
         let lower = text.to_lowercase();
         for link in &found.links {
             prop_assert!(text.contains(link.as_str()));
@@ -67,15 +67,15 @@ proptest! {
 
     #[test]
     fn a_tag_and_a_handle_between_words_are_found(before in "[a-z ]{0,20}", name in "[a-z][a-z0-9_]{0,20}") {
-        let tagged = derive(&format!("{before} #{name}, and more"), &[]);
+        let tagged = derive(&format!("{before} #{name}, and more"), &[], true);
         prop_assert_eq!(tagged.hashtags, [name.clone()]);
-        let named = derive(&format!("{before} @{name}. And more"), &[]);
+        let named = derive(&format!("{before} @{name}. And more"), &[], true);
         prop_assert_eq!(named.mentions, [name]);
     }
 
     #[test]
     fn any_bytes_are_only_text(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        derive(&String::from_utf8_lossy(&bytes), &[]);
+        derive(&String::from_utf8_lossy(&bytes), &[], true);
     }
 }
 
@@ -101,7 +101,7 @@ fn no_text_takes_long() {
         "＃",
     ] {
         let text = piece.repeat(400_000 / piece.len());
-        let found = derive(&text, &[]);
+        let found = derive(&text, &[], true);
         assert!(found.links.len() <= MOST && found.hashtags.len() <= MOST && found.mentions.len() <= MOST);
     }
     // A second at most where it is linear, without optimisation and beside other tests; an hour where it is not.
@@ -111,6 +111,14 @@ fn no_text_takes_long() {
 #[test]
 fn known_links_come_first_and_once() {
     let known = ["https://a.example/1".to_owned(), String::new(), "https://a.example/2".to_owned()];
-    let found = derive("see https://a.example/2 and https://a.example/3", &known);
+    let found = derive("see https://a.example/2 and https://a.example/3", &known, true);
     assert_eq!(found.links, ["https://a.example/1", "https://a.example/2", "https://a.example/3"]);
+}
+
+#[test]
+fn a_language_is_told_only_where_it_is_asked_for() {
+    let text = "The gates of the lock are opened twice a day #lock";
+    let (with, without) = (derive(text, &[], true), derive(text, &[], false));
+    assert_eq!((with.language.as_str(), without.language.as_str()), ("eng", ""));
+    assert_eq!(with.hashtags, without.hashtags);
 }

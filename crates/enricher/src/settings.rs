@@ -43,6 +43,7 @@ pub struct EnricherSettings {
     pub max_held_records: usize,
     #[serde(with = "Bytes::<2, { 1024 * GIB }>")]
     pub max_held_bytes: usize,
+    pub detect_language: bool,
     #[serde(with = "Millis::<100, DAY>")]
     pub health_interval_ms: u64,
     #[serde(with = "Millis::<100, DAY>")]

@@ -134,6 +134,11 @@ impl Trace {
         topics
     }
 
+    /// Those of these topics on which something of it can be.
+    pub fn topics_of(&self, there: &[String]) -> Vec<String> {
+        self.topics().into_iter().filter(|topic| there.contains(topic)).collect()
+    }
+
     /// The UTC day under which the lake has it.
     pub fn day(&self) -> Option<String> {
         let received_at = self.found.delivery.received_at?;

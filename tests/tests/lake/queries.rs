@@ -96,12 +96,17 @@ fn story() -> Vec<Real> {
     ];
     let from = |name: &str| json!({"id": format!("1{}", name.len()), "name": name});
     let of = |item: &str, verb: &str, by: &str, more: Value| {
-        let mut value = json!({"item": item, "verb": verb, "from": from(by), "post_id": "77_1", "created_time": 1_772_359_000});
+        let mut value =
+            json!({"item": item, "verb": verb, "from": from(by), "post_id": "77_1", "created_time": 1_772_359_000});
         value.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         of_page(&value)
     };
-    let said = |verb: &str, by: &str, id: &str, parent: &str| of("comment", verb, by, json!({"comment_id": id, "parent_id": parent}));
-    let reacted = |verb: &str, by: &str, kind: &str| of("reaction", verb, by, json!({"reaction_type": kind, "parent_id": "77_1"}));
+    let said = |verb: &str, by: &str, id: &str, parent: &str| {
+        of("comment", verb, by, json!({"comment_id": id, "parent_id": parent}))
+    };
+    let reacted = |verb: &str, by: &str, kind: &str| {
+        of("reaction", verb, by, json!({"reaction_type": kind, "parent_id": "77_1"}))
+    };
     let on_page = [
         said("add", "ann", "1_2", "77_1"),
         said("add", "bobby", "1_3", "1_2"),
@@ -125,7 +130,9 @@ async fn the_queries_of_the_page_answer_its_questions_in_three_engines() {
     send(&system, &story).await;
     assert_eq!(system.wait_for_rows(story.len() as u64).await, story.len() as u64);
     let answers = ask(&system).await;
-    let [busiest, first_answers, workflows, posts, volume, _] = &answers[..] else { panic!("{} queries", answers.len()) };
+    let [busiest, first_answers, workflows, posts, volume, _] = &answers[..] else {
+        panic!("{} queries", answers.len())
+    };
     assert_eq!(*busiest, json!([["pier/gate", 14, 2]]));
     let hours = json!([
         ["pier/gate", 7, "2026-03-01T10:00:00+00:00", 1.5],

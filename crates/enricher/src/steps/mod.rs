@@ -60,6 +60,8 @@ pub struct Steps {
     list: Vec<Step>,
     /// There is a step that looks at the text.
     derives: bool,
+    /// It tells the language too.
+    detects_language: bool,
 }
 
 /// The steps whose look-up or data failed for an activity, and what to do with it.
@@ -96,14 +98,14 @@ impl Steps {
             list.push(Step { name: step.name.clone(), required: step.required, kind, check });
         }
         let derives = settings.steps.iter().any(|step| step.r#type == StepType::Derive);
-        Ok(Self { list, derives })
+        Ok(Self { list, derives, detects_language: settings.detect_language })
     }
 
     /// What can be told from the activity alone. Takes processor time: for threads that may be blocked.
     pub fn begin(&self, activity: Activity) -> EnrichedActivity {
         let derived = match &activity.text {
             _ if !self.derives => Derived::default(),
-            text => derive::derive(text.as_deref().unwrap_or(""), &activity.links),
+            text => derive::derive(text.as_deref().unwrap_or(""), &activity.links, self.detects_language),
         };
         let Derived { language, hashtags, mentions, links } = derived;
         EnrichedActivity {

@@ -1,21 +1,27 @@
 //! `weir trace`: what became of a delivery.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use bus::Start;
+use bus::{Start, Stored};
 use common::raw::v1::Delivery;
 use prost::Message as _;
 use prost_types::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::out;
-use crate::records::{Reading, Records};
+use crate::records::Records;
 use crate::trace::{Found, Trace, accepted_at};
 
-/// The log's clock and the door's may differ by so much. Where one was set meanwhile they differ by anything: what is not
-/// found from a time on is looked for from the beginning.
+/// What is looked at first: a record has the time at which it was produced, which is nearly that of its delivery. So a
+/// trace reads little, however much there is.
+const NEAR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Clocks may differ by so much. Where one was set meanwhile they differ by anything, and a repetition repeats what may be
+/// days old: what is not found from a time on is looked for from the beginning.
 const SLACK_SECONDS: i64 = 60;
+/// More records than this take more than a moment.
+const MANY: u64 = 50_000;
 
 /// Follow a delivery from the door to the lake
 ///
@@ -100,45 +106,83 @@ impl TraceCommand {
     /// The delivery, and what came of it as far as topics have it.
     async fn on_topics(&self, records: &Records, prefix: &str) -> anyhow::Result<Option<Trace>> {
         let topics = records.topics().await?;
-        let start = match self.from.or_else(|| accepted_at(&self.delivery_id, service::clock::now())) {
-            Some(time) => Start::AtTime(Timestamp { seconds: time.seconds - SLACK_SECONDS, nanos: 0 }),
-            None => Start::Beginning,
-        };
-        let mut found = self.find(records, &topics, start.clone()).await?;
-        if found.is_none() && self.from.is_none() && start != Start::Beginning {
-            found = self.find(records, &topics, Start::Beginning).await?;
-        }
-        let Some(found) = found else { return Ok(None) };
+        let raw: Vec<_> = topics.iter().filter(|topic| topic.starts_with("raw.")).cloned().collect();
+        let Some(found) = self.find(records, &raw, prefix).await? else { return Ok(None) };
         // Whatever came of it was produced after it: by most clocks at a later time.
-        let since = (found.record.produced_at_ms / 1000).saturating_sub(SLACK_SECONDS);
-        let since = Start::AtTime(Timestamp { seconds: since, nanos: 0 });
-        let mut trace = follow(records, &topics, Trace::new(found.clone()), since, prefix).await?;
-        if !trace.is_found_on_topics() {
-            trace = follow(records, &topics, Trace::new(found), Start::Beginning, prefix).await?;
+        let produced = common::time::from_millis(found.record.produced_at_ms);
+        let mut trace = Trace::new(found.clone());
+        let mut window = records.around(&trace.topics_of(&topics), &produced, NEAR.0, NEAR.1).await?;
+        while !trace.is_found_on_topics()
+            && let Some(record) = window.next(prefix).await?
+        {
+            trace.take(&record, prefix);
+        }
+        for start in [with_slack(&produced), Start::Beginning] {
+            if !trace.is_found_on_topics() {
+                trace = follow(records, &topics, Trace::new(found.clone()), start, prefix).await?;
+            }
         }
         Ok(Some(trace))
     }
 
-    async fn find(&self, records: &Records, topics: &[String], start: Start) -> anyhow::Result<Option<Found>> {
-        let raw: Vec<_> = topics.iter().filter(|topic| topic.starts_with("raw.")).cloned().collect();
+    /// The delivery on its raw topic.
+    async fn find(&self, records: &Records, raw: &[String], prefix: &str) -> anyhow::Result<Option<Found>> {
         if raw.is_empty() {
             return Ok(None);
         }
-        let mut reading: Reading = records.read(&raw, start, false).await?;
-        while let Some(record) = reading.next_until_end().await? {
-            let Some(payload) = &record.payload else { continue };
-            // The id is the first field: most records need not be decoded.
-            if !payload.windows(self.delivery_id.len()).take(64).any(|bytes| bytes == self.delivery_id.as_bytes()) {
-                continue;
+        let accepted = accepted_at(&self.delivery_id, service::clock::now());
+        if let (None, Some(accepted)) = (self.from, accepted) {
+            let mut window = records.around(raw, &accepted, NEAR.0, NEAR.1).await?;
+            while let Some(record) = window.next(prefix).await? {
+                if let Some(found) = self.is_it(record) {
+                    return Ok(Some(found));
+                }
             }
-            if let Ok(delivery) = Delivery::decode(payload.clone())
-                && delivery.delivery_id == self.delivery_id
-            {
-                return Ok(Some(Found { record, delivery }));
+        }
+        let starts = match (self.from, accepted) {
+            (Some(from), _) => vec![with_slack(&from)],
+            (None, Some(accepted)) => vec![with_slack(&accepted), Start::Beginning],
+            (None, None) => vec![Start::Beginning],
+        };
+        for start in starts {
+            say_what_is_read(records, raw, &start).await?;
+            let mut reading = records.read(raw, start, false).await?;
+            while let Some(record) = reading.next_until_end().await? {
+                if let Some(found) = self.is_it(record) {
+                    return Ok(Some(found));
+                }
             }
         }
         Ok(None)
     }
+
+    /// The record, if it is the delivery.
+    fn is_it(&self, record: Stored) -> Option<Found> {
+        let payload = record.payload.as_ref()?;
+        // The id is the first field: most records need not be decoded.
+        if !payload.windows(self.delivery_id.len()).take(64).any(|bytes| bytes == self.delivery_id.as_bytes()) {
+            return None;
+        }
+        let delivery = Delivery::decode(payload.clone()).ok()?;
+        (delivery.delivery_id == self.delivery_id).then_some(Found { record, delivery })
+    }
+}
+
+fn with_slack(time: &Timestamp) -> Start {
+    Start::AtTime(Timestamp { seconds: time.seconds - SLACK_SECONDS, nanos: 0 })
+}
+
+/// Says how much is looked through, where that takes a while.
+async fn say_what_is_read(records: &Records, topics: &[String], start: &Start) -> anyhow::Result<()> {
+    let mut count = 0;
+    for topic in topics {
+        let (first, end) = (records.offsets_at(topic, start).await?, records.offsets_at(topic, &Start::End).await?);
+        count += end.into_iter().zip(first).map(|(end, first)| end.saturating_sub(first).unsigned_abs()).sum::<u64>();
+    }
+    if count >= MANY {
+        out::complain(&format!("Not found near its time: looking through {} records.", out::count(count)));
+    }
+    Ok(())
 }
 
 /// Looks for what came of a delivery, from there on.
@@ -149,10 +193,11 @@ async fn follow(
     start: Start,
     prefix: &str,
 ) -> anyhow::Result<Trace> {
-    let derived: Vec<_> = trace.topics().into_iter().filter(|topic| topics.contains(topic)).collect();
+    let derived = trace.topics_of(topics);
     if derived.is_empty() {
         return Ok(trace);
     }
+    say_what_is_read(records, &derived, &start).await?;
     let mut reading = records.read(&derived, start, false).await?;
     while !trace.is_found_on_topics()
         && let Some(record) = reading.next_until_end().await?

@@ -127,3 +127,25 @@ async fn every_delivery_is_found_although_the_clock_was_set() {
     }
     assert!(world.trace(&"0".repeat(32)).await.is_none());
 }
+
+#[tokio::test]
+async fn what_is_read_first_is_only_what_is_near_the_delivery() {
+    let world = World::new().await;
+    let mut all = Vec::new();
+    for number in 0..300 {
+        // One each second.
+        all.push(world.deliver(number).await.delivery_id);
+    }
+    let time = accepted_at(&all[150], service::clock::now() + Duration::from_secs(3600)).unwrap();
+    let mut window = world.records.around(&["raw.github".to_owned()], &time, NEAR.0, NEAR.1).await.unwrap();
+    let mut read = 0;
+    while let Some(record) = window.next("").await.unwrap() {
+        let millis = record.produced_at_ms - common::time::to_millis(&time);
+        assert!((-1000..60_000).contains(&millis), "{millis}");
+        read += 1;
+    }
+    assert_eq!(read, 61);
+    let none = Duration::ZERO;
+    let mut empty = world.records.around(&["raw.github".to_owned()], &time, none, none).await.unwrap();
+    assert!(empty.next("").await.unwrap().is_none());
+}

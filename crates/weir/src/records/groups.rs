@@ -59,10 +59,7 @@ impl Groups {
     pub async fn offsets_at(&self, topic: &str, start: &Start) -> anyhow::Result<Vec<i64>> {
         match self {
             Self::Bus(bus) => Ok(bus.offsets_at(topic, start.clone()).await?),
-            Self::Grpc(client) => {
-                let request = ListOffsetsRequest { topic: topic.to_owned(), start: Some(wire::start(start)) };
-                Ok(client.clone().list_offsets(request).await.map_err(said)?.into_inner().offsets)
-            }
+            Self::Grpc(client) => offsets_by(client, topic, start).await,
         }
     }
 
@@ -96,6 +93,16 @@ impl Groups {
             }
         }
     }
+}
+
+/// As whoever has the log says it.
+pub(super) async fn offsets_by(
+    client: &GroupServiceClient<Channel>,
+    topic: &str,
+    start: &Start,
+) -> anyhow::Result<Vec<i64>> {
+    let request = ListOffsetsRequest { topic: topic.to_owned(), start: Some(wire::start(start)) };
+    Ok(client.clone().list_offsets(request).await.map_err(said)?.into_inner().offsets)
 }
 
 fn group(sent: common::log::v1::Group) -> Group {

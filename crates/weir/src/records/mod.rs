@@ -6,11 +6,13 @@
 //!                              └─ the log's folder            the embedded log while nothing runs
 //! ```
 //!
+//! * [`window`]: what was produced within a time
 //! * [`service`]: what `weir up` answers; [`groups`]: where consumer groups stand, by the same ways
 //! * [`wire`]: records as they go over gRPC
 
 pub mod groups;
 pub mod service;
+pub mod window;
 pub mod wire;
 
 use std::collections::VecDeque;
@@ -18,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::{Bus, Reader, Start, Stored};
+use common::log::v1::group_service_client::GroupServiceClient;
 use common::log::v1::log_service_client::LogServiceClient;
 use common::log::v1::{ListTopicsRequest, ReadRequest, ReadResponse};
 use tokio::time::{Instant, sleep};
@@ -37,7 +40,12 @@ pub enum Records {
     /// Straight from the log.
     Bus(Box<Bus>),
     /// From whoever has the log.
-    Grpc(LogServiceClient<Channel>),
+    Grpc {
+        /// Asked for records.
+        log: LogServiceClient<Channel>,
+        /// Asked for offsets.
+        groups: GroupServiceClient<Channel>,
+    },
 }
 
 /// Where the log is.
@@ -97,7 +105,10 @@ impl Records {
     pub async fn open(settings: &Settings, grpc: Option<&str>) -> anyhow::Result<Self> {
         Ok(match Log::find(settings, grpc).await? {
             Log::Bus(bus) => Self::Bus(bus),
-            Log::Grpc(channel) => Self::Grpc(LogServiceClient::new(channel).max_decoding_message_size(wire::LARGEST)),
+            Log::Grpc(channel) => Self::Grpc {
+                log: LogServiceClient::new(channel.clone()).max_decoding_message_size(wire::LARGEST),
+                groups: GroupServiceClient::new(channel),
+            },
         })
     }
 
@@ -105,7 +116,7 @@ impl Records {
     #[must_use]
     pub fn place(&self) -> String {
         match self {
-            Self::Grpc(_) => "the log of the running weir up".to_owned(),
+            Self::Grpc { .. } => "the log of the running weir up".to_owned(),
             Self::Bus(bus) if bus.settings().is_embedded() => {
                 format!("the log in {} (no weir up is running)", bus.settings().data_dir.join("log").display())
             }
@@ -120,10 +131,21 @@ impl Records {
     pub async fn topics(&self) -> anyhow::Result<Vec<String>> {
         match self {
             Self::Bus(bus) => bus.topics().await.context("cannot list the topics"),
-            Self::Grpc(client) => {
-                let answer = client.clone().list_topics(ListTopicsRequest {}).await;
+            Self::Grpc { log, .. } => {
+                let answer = log.clone().list_topics(ListTopicsRequest {}).await;
                 Ok(answer.map_err(said).context("cannot list the topics")?.into_inner().topics)
             }
+        }
+    }
+
+    /// Where a reader of each partition of a topic would begin.
+    ///
+    /// # Errors
+    /// When there is no such topic, or the log does not answer.
+    pub async fn offsets_at(&self, topic: &str, start: &Start) -> anyhow::Result<Vec<i64>> {
+        match self {
+            Self::Bus(bus) => Ok(bus.offsets_at(topic, start.clone()).await?),
+            Self::Grpc { groups, .. } => groups::offsets_by(groups, topic, start).await,
         }
     }
 
@@ -134,9 +156,9 @@ impl Records {
     pub async fn read(&self, topics: &[String], start: Start, follow: bool) -> anyhow::Result<Reading> {
         match self {
             Self::Bus(bus) => Ok(Reading::Bus(Box::new(open(bus, topics, start).await?))),
-            Self::Grpc(client) => {
+            Self::Grpc { log, .. } => {
                 let request = ReadRequest { topics: topics.to_vec(), start: Some(wire::start(&start)), follow };
-                let stream = client.clone().read(request).await.map_err(said)?.into_inner();
+                let stream = log.clone().read(request).await.map_err(said)?.into_inner();
                 Ok(Reading::Grpc { stream: Box::new(stream), ahead: VecDeque::new(), caught_up: false })
             }
         }
