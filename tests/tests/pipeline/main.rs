@@ -10,12 +10,14 @@
     reason = "a test fails by panicking, and says what it saw"
 )]
 
+mod backlog;
 mod ledger;
 mod system;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use simulate::{Config, Delivery, Endpoints, Generator, Signer, sender};
 use tokio_util::sync::CancellationToken;
 use weir_tests::process::Process;
@@ -39,6 +41,15 @@ fn generator(endpoints: &Arc<Endpoints>) -> Generator {
     config.redeliver = 0.05;
     config.broken = 0.02;
     Generator::new(config).unwrap()
+}
+
+/// Registers everything that a simulation delivers to.
+async fn register(grpc: &str, endpoints: &Endpoints) {
+    let channel = weir_tests::connect::grpc(grpc).await.unwrap();
+    let mut registrar = RegistrationServiceClient::new(channel);
+    for request in endpoints.registrations(PAGES) {
+        registrar.register(request).await.unwrap();
+    }
 }
 
 /// One generator, shared by the senders to both doors.
@@ -92,7 +103,7 @@ async fn send(system: &System, endpoints: &Arc<Endpoints>, count: u64, on_progre
 async fn what_was_meant_comes_out_event_by_event() {
     let system = System::start("conserve").await;
     let endpoints = Arc::new(Endpoints::for_tests());
-    system.register(&endpoints, PAGES).await;
+    register(system.grpc(), &endpoints).await;
 
     let ledger = send(&system, &endpoints, deliveries(), |_| ()).await;
     assert_eq!(ledger.unexpected, [""; 0], "answers that were not meant");
@@ -118,7 +129,7 @@ async fn what_was_meant_comes_out_event_by_event() {
 async fn nothing_is_lost_when_each_process_is_killed_in_turn() {
     let system = System::start("kill").await;
     let endpoints = Arc::new(Endpoints::for_tests());
-    system.register(&endpoints, PAGES).await;
+    register(system.grpc(), &endpoints).await;
     let count = deliveries();
 
     // Progress is what the killer waits for: each process goes at its own part of the run.

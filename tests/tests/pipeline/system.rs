@@ -9,7 +9,6 @@ use common::activity::v1::Activity;
 use common::event::EVENT_TYPES;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use prost::Message as _;
-use simulate::Endpoints;
 use weir_tests::balance::Balance;
 use weir_tests::github::{Delivery, registration};
 use weir_tests::installation::{DOOR, Installation};
@@ -64,12 +63,9 @@ impl System {
         RegistrationServiceClient::new(weir_tests::connect::grpc(&self.grpc).await.unwrap())
     }
 
-    /// Registers everything that a simulation delivers to.
-    pub(crate) async fn register(&self, endpoints: &Endpoints, pages: u32) {
-        let mut registrar = self.registrar().await;
-        for request in endpoints.registrations(pages) {
-            registrar.register(request).await.unwrap();
-        }
+    /// Where processing answers gRPC.
+    pub(crate) fn grpc(&self) -> &str {
+        &self.grpc
     }
 
     pub(crate) async fn register_github(&self, name: &str, secret: &str) {
