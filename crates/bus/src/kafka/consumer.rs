@@ -37,10 +37,11 @@ pub(crate) fn start(
 ) -> Result<oneshot::Receiver<usize>, Error> {
     let (ended, receiver) = oneshot::channel();
     // Made here once, so that settings that do not do are told at once.
-    let consumer = create(&kafka, &intake)?;
+    let instance = joining::instance()?;
+    let consumer = create(&kafka, &intake, &instance)?;
     let name = format!("weir-consume-{}", intake.group);
     thread(&name, move || {
-        let mut poller = Poller { kafka, intake, topics, log: None, full_since: None, paused: HashMap::new() };
+        let mut poller = Poller { kafka, intake, topics, instance, log: None, full_since: None, paused: HashMap::new() };
         let left = poller.run(consumer);
         poller.intake.closed();
         // Dropped without close: nobody waits.
@@ -49,12 +50,13 @@ pub(crate) fn start(
     Ok(receiver)
 }
 
-fn create(kafka: &Arc<Kafka>, intake: &Arc<Intake>) -> Result<BaseConsumer<Member>, Error> {
+fn create(kafka: &Arc<Kafka>, intake: &Arc<Intake>, instance: &str) -> Result<BaseConsumer<Member>, Error> {
     let settings = &intake.settings;
     let mut config = kafka.config()?;
     let session = kafka.settings.kafka.session_timeout_ms;
     config
         .set("group.id", &*intake.group)
+        .set("group.instance.id", instance)
         .set("group.protocol", "classic")
         .set("partition.assignment.strategy", "cooperative-sticky")
         .set("session.timeout.ms", session.to_string())
@@ -81,6 +83,8 @@ struct Poller {
     kafka: Arc<Kafka>,
     intake: Arc<Intake>,
     topics: Vec<Arc<str>>,
+    /// What the group knows it by, whichever client it has.
+    instance: String,
     log: Option<Arc<str>>,
     full_since: Option<Instant>,
     /// Fetching is paused, because the stage has taken nothing for long.
@@ -101,8 +105,8 @@ impl Poller {
             match self.consume(&current) {
                 End::Closing => {
                     let left = self.drain(&current);
-                    self.await_leave(&current);
-                    self.leave(current);
+                    self.leave_group(&current);
+                    self.end(current);
                     return left;
                 }
                 End::Fatal(reason) => {
@@ -111,28 +115,38 @@ impl Poller {
                     metrics::counter!("weir_consumer_rebuilds_total", "group" => self.intake.group.to_string())
                         .increment(1);
                     self.intake.report(&mut self.intake.lock(), error);
-                    self.leave(current);
+                    // The next client takes its place in the group.
+                    self.end(current);
                 }
             }
         }
     }
 
-    /// Until the client can tell the others that it leaves: at most to the deadline, after which they wait for its session.
-    fn await_leave(&self, consumer: &BaseConsumer<Member>) {
+    /// Tells the others that it leaves, as soon as it can: at most to the deadline, after which they wait for its session. A
+    /// client with a name of its own says so only when it gives up its topics, and not when it is closed.
+    fn leave_group(&self, consumer: &BaseConsumer<Member>) {
         // Without the log's name it has not asked to join.
         if self.log.is_none() {
             return;
         }
+        let joining = &consumer.context().joining;
+        self.poll_until(consumer, |since| joining.can_leave(since));
+        consumer.unsubscribe();
+        self.poll_until(consumer, |since| joining.has_left(since));
+    }
+
+    /// Until something is so that was not at the beginning, or the deadline.
+    fn poll_until(&self, consumer: &BaseConsumer<Member>, done: impl Fn(Instant) -> bool) {
         let since = Instant::now();
         let deadline = self.intake.lock().closing.unwrap_or(since);
-        while Instant::now() < deadline && !consumer.context().joining.can_leave(since) {
+        while Instant::now() < deadline && !done(since) {
             // Records that still come are nobody's: whoever gets the partition gets them.
             drop(consumer.poll(TRY));
         }
     }
 
     /// Closes the client. The records that are out end in an epoch that nobody knows any more.
-    fn leave(&mut self, consumer: BaseConsumer<Member>) {
+    fn end(&mut self, consumer: BaseConsumer<Member>) {
         let mut state = self.intake.lock();
         state.discard(|_| true);
         state.parts.clear();
@@ -154,7 +168,7 @@ impl Poller {
                 return None;
             }
             drop(state);
-            match create(&self.kafka, &self.intake) {
+            match create(&self.kafka, &self.intake, &self.instance) {
                 Ok(consumer) => return Some(consumer),
                 Err(error) => tracing::error!(%error, "cannot create a consumer, retrying"),
             }

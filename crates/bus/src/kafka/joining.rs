@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rdkafka::statistics::ConsumerGroup;
 
 use super::lock;
+use crate::Error;
 
 /// Where a member stands in its group.
 #[derive(Debug)]
@@ -22,11 +23,13 @@ pub(crate) struct Joining {
     outside: Mutex<Option<(Instant, String)>>,
     /// When it last said that it can leave.
     could_leave: Mutex<Option<Instant>>,
+    /// When it last said that it is in no group and does not ask for one.
+    was_out: Mutex<Option<Instant>>,
 }
 
 impl Default for Joining {
     fn default() -> Self {
-        Self { made: Instant::now(), outside: Mutex::default(), could_leave: Mutex::default() }
+        Self { made: Instant::now(), outside: Mutex::default(), could_leave: Mutex::default(), was_out: Mutex::default() }
     }
 }
 
@@ -40,6 +43,9 @@ impl Joining {
         if !group.is_some_and(is_shared_out) {
             *lock(&self.could_leave) = Some(self.made + age);
         }
+        if !group.is_some_and(|group| group.state == "up" && group.join_state != "init") {
+            *lock(&self.was_out) = Some(self.made + age);
+        }
         let mut joining = lock(&self.outside);
         *joining = group.filter(|group| group.state != "up" || group.join_state != "steady").map(|group| {
             let since = joining.take().map_or(now, |(since, _)| since);
@@ -52,6 +58,11 @@ impl Joining {
         lock(&self.could_leave).is_some_and(|said| said >= since)
     }
 
+    /// Whether it said after this moment that it is out, or that no broker would hear it.
+    pub(crate) fn has_left(&self, since: Instant) -> bool {
+        lock(&self.was_out).is_some_and(|said| said >= since)
+    }
+
     /// A member that is not in its group for longer than this, while the log answers: where it stands. `away`: when the
     /// log was last known not to answer. Who waits for a coordinator that hangs is not stuck, and its connection may be up.
     pub(crate) fn stuck(&self, limit: Duration, away: Option<Instant>, now: Instant) -> Option<String> {
@@ -61,6 +72,20 @@ impl Joining {
         let waited = now.saturating_duration_since(since);
         (waited > limit).then(|| format!("it has not joined its group for {} s ({stands})", waited.as_secs()))
     }
+}
+
+/// The name by which a group knows a member for as long as its process lives (`group.instance.id`), and that no other has.
+///
+/// A member that was away for longer than its session joins under a new id. With this name it takes the place of its old self,
+/// and the others do not wait for that one's session.
+///
+/// # Errors
+/// The system gives no random numbers.
+pub(crate) fn instance() -> Result<String, Error> {
+    let mut name = [0; 16];
+    let failed = |error: getrandom::Error| Error::Fatal { client: "consumer".into(), reason: error.to_string().into() };
+    getrandom::fill(&mut name).map_err(failed)?;
+    Ok(name.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Longer than the others wait for a member that was killed, and give back what they had.

@@ -28,6 +28,25 @@ fn who_waits_for_the_others_cannot_leave() {
 }
 
 #[test]
+fn who_has_left_says_so() {
+    let joining = Joining::default();
+    let age = Duration::from_secs;
+    let left = joining.made + age(10);
+    let look = |group: Option<&ConsumerGroup>, seconds| joining.look(group, age(seconds), Instant::now());
+    look(Some(&group("up", "init")), 9);
+    assert!(!joining.has_left(left), "that was before");
+    for (seconds, join_state) in [(11, "wait-unassign-call"), (12, "steady")] {
+        look(Some(&group("up", join_state)), seconds);
+        assert!(!joining.has_left(left), "{join_state}");
+    }
+    look(Some(&group("up", "init")), 13);
+    assert!(joining.has_left(left));
+    assert!(!joining.has_left(joining.made + age(20)));
+    look(None, 21);
+    assert!(joining.has_left(joining.made + age(20)), "nobody would hear it");
+}
+
+#[test]
 fn only_who_waits_for_long_without_a_pause_is_stuck() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
