@@ -76,7 +76,7 @@ fn story() -> Vec<Real> {
         json!({"action": action, "sender": grace, "repository": place, "workflow": {"id": 3, "name": workflow},
             "workflow_run": {"id": id, "run_attempt": 1, "name": "", "head_branch": "main", "conclusion": ended,
                 "status": "completed", "head_sha": "abc", "updated_at": "2026-03-01T12:00:00Z",
-                "head_repository": {"id": head.len(), "full_name": head, "owner": user(head)}}})
+                "head_repository": {"id": if head == "pier/gate" { 5 } else { 6 }, "full_name": head, "owner": user(head)}}})
     };
     let sent = [
         ("issue_comment", comment(53, &grace, "2026-03-01T12:00:00Z")),

@@ -41,7 +41,8 @@ pub(crate) fn start(
     let consumer = create(&kafka, &intake, &instance)?;
     let name = format!("weir-consume-{}", intake.group);
     thread(&name, move || {
-        let mut poller = Poller { kafka, intake, topics, instance, log: None, full_since: None, paused: HashMap::new() };
+        let mut poller =
+            Poller { kafka, intake, topics, instance, log: None, full_since: None, paused: HashMap::new() };
         let left = poller.run(consumer);
         poller.intake.closed();
         // Dropped without close: nobody waits.

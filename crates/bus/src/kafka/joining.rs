@@ -29,7 +29,12 @@ pub(crate) struct Joining {
 
 impl Default for Joining {
     fn default() -> Self {
-        Self { made: Instant::now(), outside: Mutex::default(), could_leave: Mutex::default(), was_out: Mutex::default() }
+        Self {
+            made: Instant::now(),
+            outside: Mutex::default(),
+            could_leave: Mutex::default(),
+            was_out: Mutex::default(),
+        }
     }
 }
 
