@@ -95,7 +95,18 @@ struct Poller {
 
 enum End {
     Closing,
+    /// A broker that died had heard that it joins, and it has not heard the answer: its name is taken, by itself.
+    Replaced,
     Fatal(String),
+}
+
+impl End {
+    fn fatal(code: RDKafkaErrorCode, reason: &str) -> Self {
+        match code {
+            RDKafkaErrorCode::FencedInstanceId => Self::Replaced,
+            _ => Self::Fatal(format!("{code}: {reason}")),
+        }
+    }
 }
 
 impl Poller {
@@ -109,6 +120,10 @@ impl Poller {
                     self.leave_group(&current);
                     self.end(current);
                     return left;
+                }
+                End::Replaced => {
+                    tracing::info!(group = %self.intake.group, "the consumer joins its group again: it missed that it was in");
+                    self.end(current);
                 }
                 End::Fatal(reason) => {
                     let error = Error::Fatal { client: "consumer".into(), reason: reason.into() };
@@ -210,8 +225,8 @@ impl Poller {
             if self.has_room(consumer) {
                 match consumer.poll(if trying { Duration::ZERO } else { POLL }) {
                     Some(polled) => {
-                        if let Err(error) = self.take(consumer, polled) {
-                            return End::Fatal(error);
+                        if let Err(end) = self.take(consumer, polled) {
+                            return end;
                         }
                     }
                     None if trying => drop(self.intake.wait(self.intake.lock(), TRY)),
@@ -219,7 +234,7 @@ impl Poller {
                 }
             }
             if let Some((code, reason)) = consumer.client().fatal_error() {
-                return End::Fatal(format!("{code}: {reason}"));
+                return End::fatal(code, &reason);
             }
             if let Some(stuck) = consumer.context().joining.stuck(stuck_after, self.kafka.last_away(), Instant::now()) {
                 return End::Fatal(stuck);
@@ -268,16 +283,16 @@ impl Poller {
         true
     }
 
-    /// What the client gave. An error is fatal.
+    /// What the client gave. An error is the client's end.
     fn take(
         &self,
         consumer: &BaseConsumer<Member>,
         polled: Result<rdkafka::message::BorrowedMessage<'_>, KafkaError>,
-    ) -> Result<(), String> {
+    ) -> Result<(), End> {
         let message = match polled {
             Ok(message) => message,
-            Err(KafkaError::MessageConsumptionFatal(code)) => return Err(code.to_string()),
-            Err(error) => return self.bear(consumer, &error),
+            Err(KafkaError::MessageConsumptionFatal(code)) => return Err(End::fatal(code, "while it consumed")),
+            Err(error) => return self.bear(consumer, &error).map_err(End::Fatal),
         };
         let Some(log) = self.log.clone() else { return Ok(()) };
         let topic = self.topics.iter().find(|topic| ***topic == *message.topic()).cloned();

@@ -53,19 +53,25 @@ impl Records {
 }
 
 impl Window {
-    /// The next record, also one behind the window that came with others; `None` when all of the window have come.
-    /// `prefix` is that of the topics.
+    /// The next record; `None` when all of the window have come. `prefix` is that of the topics.
     ///
     /// # Errors
     /// When the log or the connection fails.
     pub async fn next(&mut self, prefix: &str) -> anyhow::Result<Option<Stored>> {
-        let Some(reading) = self.reading.as_mut().filter(|_| !self.ends.is_empty()) else { return Ok(None) };
-        let Some(record) = reading.next_until_end().await? else { return Ok(None) };
-        let at = &record.coordinates;
-        let place = (at.topic.strip_prefix(prefix).unwrap_or(&at.topic).to_owned(), at.partition);
-        if self.ends.get(&place).is_some_and(|end| at.offset + 1 >= *end) {
-            self.ends.remove(&place);
+        let Some(reading) = &mut self.reading else { return Ok(None) };
+        while !self.ends.is_empty() {
+            let Some(record) = reading.next_until_end().await? else { break };
+            let at = &record.coordinates;
+            let place = (at.topic.strip_prefix(prefix).unwrap_or(&at.topic).to_owned(), at.partition);
+            // Behind the window, while another partition has not come to its end.
+            let Some(end) = self.ends.get(&place).copied() else { continue };
+            if at.offset + 1 >= end {
+                self.ends.remove(&place);
+            }
+            if at.offset < end {
+                return Ok(Some(record));
+            }
         }
-        Ok(Some(record))
+        Ok(None)
     }
 }
