@@ -1,7 +1,6 @@
 //! Consuming as a member of a group.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use common::health::v1::Queue;
@@ -195,6 +194,12 @@ impl ConsumerState {
 
     /// Brokers that are connected.
     pub fn brokers_up(&self) -> usize {
-        self.intake.brokers_up.load(Ordering::Relaxed)
+        self.intake.standing.brokers_up()
+    }
+
+    /// For how long it has not been in its group, while a broker was connected, and where it stands as its client says it
+    /// ("up, wait-join": it waits until all others have joined). None: it is in, or nothing is known.
+    pub fn outside(&self, now: Instant) -> Option<(Duration, String)> {
+        self.intake.standing.outside(now)
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::content::Content;
 use crate::culprit::{Mark, Watch};
 use crate::gate::Gate;
 use crate::settings::ConsumerSettings;
+use crate::standing::Standing;
 use crate::threads::lock;
 use crate::tracker::Tracker;
 use crate::{Ack, AckOutcome, Coordinates, Error, Incoming};
@@ -29,7 +29,7 @@ pub(crate) type TopicPartition = (Arc<str>, i32);
 pub(crate) struct Intake {
     pub(crate) group: Arc<str>,
     pub(crate) settings: ConsumerSettings,
-    pub(crate) brokers_up: AtomicUsize,
+    pub(crate) standing: Standing,
     /// This consumer, among all that ever were: marks on the log tell its own from those of processes that ended.
     pub(crate) run: u64,
     /// Whether records that may have ended a process are tried one at a time.
@@ -178,7 +178,7 @@ impl Intake {
         Self {
             group,
             settings,
-            brokers_up: AtomicUsize::new(0),
+            standing: Standing::default(),
             run: RandomState::new().hash_one(()),
             tries: gate.is_some(),
             gate: gate.unwrap_or_default(),

@@ -47,6 +47,7 @@ pub mod settings;
 mod span;
 mod spans;
 mod stalls;
+mod standing;
 mod start;
 mod table;
 mod threads;

@@ -117,7 +117,8 @@ fn known_links_come_first_and_once() {
 
 #[test]
 fn a_language_is_told_only_where_it_is_asked_for() {
-    let text = "We have been waiting for the boats since early this morning, and nobody knows when they will come #lock";
+    let text =
+        "We have been waiting for the boats since early this morning, and nobody knows when they will come #lock";
     let (with, without) = (derive(text, &[], true), derive(text, &[], false));
     assert_eq!((with.language.as_str(), without.language.as_str()), ("eng", ""));
     assert_eq!(with.hashtags, without.hashtags);

@@ -75,19 +75,25 @@ impl Progress {
 
     fn look(&self, consumers: &[(&'static str, ConsumerState)], stalls: &mut [Stalls], now: Instant) {
         let mut longest: Option<(Lag, Duration)> = None;
+        let mut outside: Option<Duration> = None;
         let mut message = Vec::new();
         for ((lane, state), stalls) in consumers.iter().zip(stalls) {
-            let (lag, partitions) = (state.total_lag(), state.assignment().len());
-            metrics::gauge!("weir_lag_records", "stage" => self.stage, "lane" => *lane).set(lag as f64);
-            message.push(format!("{lane}: {lag} records waiting in {partitions} partitions"));
-            longest = stalls.longest(state.lag(), now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
+            let (lags, partitions, out) = (state.lag(), state.assignment().len(), state.outside(now));
+            let waiting = lags.iter().map(|lag| lag.records).sum();
+            if out.is_none() {
+                metrics::gauge!("weir_lag_records", "stage" => self.stage, "lane" => *lane).set(waiting as f64);
+            }
+            message.push(standing(lane, waiting, (partitions, partitions - lags.len()), out.as_ref()));
+            outside = out.map(|(since, _)| since).max(outside);
+            longest = stalls.longest(lags, now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
         }
-        self.told(&message.join(", "), longest);
+        self.told(&message.join(", "), longest, outside);
         self.partitions.look(consumers.iter().map(|(_, state)| state));
     }
 
-    fn told(&self, message: &str, longest: Option<(Lag, Duration)>) {
-        self.progress.value(longest.as_ref().map_or(0.0, |(_, since)| since.as_secs_f64()));
+    fn told(&self, message: &str, longest: Option<(Lag, Duration)>, outside: Option<Duration>) {
+        let since = longest.as_ref().map(|(_, since)| *since).max(outside);
+        self.progress.value(since.unwrap_or_default().as_secs_f64());
         match longest {
             Some((at, since)) if since >= self.stalled_after => self.progress.fail(format!(
                 "{message}; {}/{} is stalled: {} records wait, and none was done for {} s",
@@ -96,7 +102,23 @@ impl Progress {
                 at.records,
                 since.as_secs()
             )),
+            _ if outside >= Some(self.stalled_after) => self.progress.fail(message),
             _ => self.progress.ok(message),
+        }
+    }
+}
+
+/// What a lane has and waits for. `partitions`: those it has, and those of them whose end it does not know yet.
+fn standing(lane: &str, waiting: i64, partitions: (usize, usize), outside: Option<&(Duration, String)>) -> String {
+    match (partitions, outside) {
+        (_, Some((since, stands))) => format!(
+            "{lane}: the consumer has waited for its group for {} s ({stands}); how much waits is not known",
+            since.as_secs()
+        ),
+        ((0, _), None) => format!("{lane}: this instance has no partition"),
+        ((all, 0), None) => format!("{lane}: {waiting} records waiting in {all} partitions"),
+        ((all, unknown), None) => {
+            format!("{lane}: {waiting} records waiting in {} partitions, not known of {unknown}", all - unknown)
         }
     }
 }

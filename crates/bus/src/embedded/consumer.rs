@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -53,7 +52,7 @@ pub(crate) fn start(
 
 impl Member {
     fn run(&mut self) -> usize {
-        self.intake.brokers_up.store(1, Ordering::Relaxed);
+        self.intake.standing.set_brokers(1);
         loop {
             // First, so that nothing that is signalled from here on is overlooked.
             let state = self.intake.lock();

@@ -2,7 +2,7 @@
 //! stands with [`assignment`](super::assignment) and [`trial`](super::trial).
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -58,9 +58,10 @@ impl ClientContext for Member {
     fn stats(&self, statistics: Statistics) {
         self.events.on_stats(&statistics);
         let up = self.events.brokers_up();
-        self.intake.brokers_up.store(up, Ordering::Relaxed);
+        self.intake.standing.set_brokers(up);
         let age = Duration::from_micros(statistics.age.unsigned_abs());
         self.joining.look(statistics.cgrp.as_ref().filter(|_| up > 0), age, Instant::now());
+        self.intake.standing.set_outside(self.joining.outside());
         let group = self.intake.group.to_string();
         let mut state = self.intake.lock();
         for ((topic, partition), part) in &mut state.parts {
