@@ -40,12 +40,16 @@ pub enum Records {
     /// Straight from the log.
     Bus(Box<Bus>),
     /// From whoever has the log.
-    Grpc {
-        /// Asked for records.
-        log: LogServiceClient<Channel>,
-        /// Asked for offsets.
-        groups: GroupServiceClient<Channel>,
-    },
+    Grpc(Box<Clients>),
+}
+
+/// Of whoever has the log.
+#[derive(Debug)]
+pub struct Clients {
+    /// Asked for records.
+    log: LogServiceClient<Channel>,
+    /// Asked for offsets.
+    groups: GroupServiceClient<Channel>,
 }
 
 /// Where the log is.
@@ -105,10 +109,10 @@ impl Records {
     pub async fn open(settings: &Settings, grpc: Option<&str>) -> anyhow::Result<Self> {
         Ok(match Log::find(settings, grpc).await? {
             Log::Bus(bus) => Self::Bus(bus),
-            Log::Grpc(channel) => Self::Grpc {
+            Log::Grpc(channel) => Self::Grpc(Box::new(Clients {
                 log: LogServiceClient::new(channel.clone()).max_decoding_message_size(wire::LARGEST),
                 groups: GroupServiceClient::new(channel),
-            },
+            })),
         })
     }
 
@@ -116,7 +120,7 @@ impl Records {
     #[must_use]
     pub fn place(&self) -> String {
         match self {
-            Self::Grpc { .. } => "the log of the running weir up".to_owned(),
+            Self::Grpc(_) => "the log of the running weir up".to_owned(),
             Self::Bus(bus) if bus.settings().is_embedded() => {
                 format!("the log in {} (no weir up is running)", bus.settings().data_dir.join("log").display())
             }
@@ -131,8 +135,8 @@ impl Records {
     pub async fn topics(&self) -> anyhow::Result<Vec<String>> {
         match self {
             Self::Bus(bus) => bus.topics().await.context("cannot list the topics"),
-            Self::Grpc { log, .. } => {
-                let answer = log.clone().list_topics(ListTopicsRequest {}).await;
+            Self::Grpc(clients) => {
+                let answer = clients.log.clone().list_topics(ListTopicsRequest {}).await;
                 Ok(answer.map_err(said).context("cannot list the topics")?.into_inner().topics)
             }
         }
@@ -145,7 +149,7 @@ impl Records {
     pub async fn offsets_at(&self, topic: &str, start: &Start) -> anyhow::Result<Vec<i64>> {
         match self {
             Self::Bus(bus) => Ok(bus.offsets_at(topic, start.clone()).await?),
-            Self::Grpc { groups, .. } => groups::offsets_by(groups, topic, start).await,
+            Self::Grpc(clients) => groups::offsets_by(&clients.groups, topic, start).await,
         }
     }
 
@@ -156,9 +160,9 @@ impl Records {
     pub async fn read(&self, topics: &[String], start: Start, follow: bool) -> anyhow::Result<Reading> {
         match self {
             Self::Bus(bus) => Ok(Reading::Bus(Box::new(open(bus, topics, start).await?))),
-            Self::Grpc { log, .. } => {
+            Self::Grpc(clients) => {
                 let request = ReadRequest { topics: topics.to_vec(), start: Some(wire::start(&start)), follow };
-                let stream = log.clone().read(request).await.map_err(said)?.into_inner();
+                let stream = clients.log.clone().read(request).await.map_err(said)?.into_inner();
                 Ok(Reading::Grpc { stream: Box::new(stream), ahead: VecDeque::new(), caught_up: false })
             }
         }
