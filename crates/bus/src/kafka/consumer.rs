@@ -88,14 +88,13 @@ struct Poller {
     instance: String,
     log: Option<Arc<str>>,
     full_since: Option<Instant>,
-    /// Fetching is paused, because the stage has taken nothing for long.
-    /// With the epoch it was paused in: a partition that came back is not paused.
+    /// Not fetched, as the stage took nothing for long. With the epoch of that: what came back is not paused.
     paused: HashMap<TopicPartition, u64>,
 }
 
 enum End {
     Closing,
-    /// A broker that died had heard that it joins, and it has not heard the answer: its name is taken, by itself.
+    /// A broker that died had heard that it joins, and not answered: its name is taken, by itself.
     Replaced,
     Fatal(String),
 }
@@ -128,8 +127,8 @@ impl Poller {
                 End::Fatal(reason) => {
                     let error = Error::Fatal { client: "consumer".into(), reason: reason.into() };
                     tracing::error!(group = %self.intake.group, %error, "the consumer stopped");
-                    metrics::counter!("weir_consumer_rebuilds_total", "group" => self.intake.group.to_string())
-                        .increment(1);
+                    let group = self.intake.group.to_string();
+                    metrics::counter!("weir_consumer_rebuilds_total", "group" => group).increment(1);
                     self.intake.report(&mut self.intake.lock(), error);
                     // The next client takes its place in the group.
                     self.end(current);
@@ -138,8 +137,8 @@ impl Poller {
         }
     }
 
-    /// Tells the others that it leaves, as soon as it can: at most to the deadline, after which they wait for its session. A
-    /// client with a name of its own says so only when it gives up its topics, and not when it is closed.
+    /// Tells the others that it leaves: at most to the deadline, after which they wait for its session. A client with a name
+    /// says so only when it gives up its topics, and not when it is closed.
     fn leave_group(&self, consumer: &BaseConsumer<Member>) {
         // Without the log's name it has not asked to join.
         if self.log.is_none() {
@@ -155,8 +154,8 @@ impl Poller {
     fn poll_until(&self, consumer: &BaseConsumer<Member>, done: impl Fn(Instant) -> bool) {
         let since = Instant::now();
         let deadline = self.intake.lock().closing.unwrap_or(since);
+        // Records that still come are nobody's: whoever gets the partition gets them.
         while Instant::now() < deadline && !done(since) {
-            // Records that still come are nobody's: whoever gets the partition gets them.
             drop(consumer.poll(TRY));
         }
     }
