@@ -101,10 +101,8 @@ enum End {
 
 impl End {
     fn fatal(code: RDKafkaErrorCode, reason: &str) -> Self {
-        match code {
-            RDKafkaErrorCode::FencedInstanceId => Self::Replaced,
-            _ => Self::Fatal(format!("{code}: {reason}")),
-        }
+        let replaced = code == RDKafkaErrorCode::FencedInstanceId;
+        if replaced { Self::Replaced } else { Self::Fatal(format!("{code}: {reason}")) }
     }
 }
 
