@@ -1,4 +1,4 @@
-//! What the stages take in memory while they work off what has waited: at most what their budgets say, however much waits.
+//! What Weir takes in memory: at most what its budgets say, while stages work off what has waited, and in one process under load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use simulate::{Endpoints, Signer, sender};
 use tokio_util::sync::CancellationToken;
 use weir_tests::installation::{DOOR, Installation};
 use weir_tests::process::Process;
+use weir_tests::up::Up;
 use weir_tests::usage;
 
 use crate::{deliveries, generator, register};
@@ -56,7 +57,8 @@ async fn drain(installation: &Installation, service: &str, group: &str, topics: 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_is_worked_off_within_the_memory_of_the_budgets() {
-    let installation = Installation::on_kafka("backlog").unwrap();
+    // The acks of what comes last wait for their files.
+    let installation = Installation::on_kafka("backlog").unwrap().with("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "10s");
     let start = |service: &str| -> Process { installation.launch(service).unwrap().start().unwrap() };
     let (door, processing) = (start("streaming"), start("processing"));
     processing.ready(WITHIN).unwrap();
@@ -79,4 +81,25 @@ async fn a_backlog_is_worked_off_within_the_memory_of_the_budgets() {
     let enricher = drain(&installation, "enricher", "weir-enricher", "activities").await;
     assert!(processing < MOST, "processing had {} MiB", processing >> 20);
     assert!(enricher < MOST, "the enricher had {} MiB", enricher >> 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_with_everything_stays_within_its_memory() {
+    let installation = Installation::embedded("up-memory").unwrap();
+    let up = Up::start(installation, &["--simulate", "--rate", "400"], WITHIN);
+    let began = std::time::Instant::now();
+    let mut most = 0;
+    let delivered = || -> u64 {
+        let logged = up.process.logged().unwrap();
+        let lines = logged.lines().filter_map(|line| line.strip_prefix("delivered ")?.split(',').next()?.parse().ok());
+        lines.last().unwrap_or(0)
+    };
+    while delivered() < deliveries() / 2 {
+        assert!(began.elapsed() < WITHIN, "{} delivered", delivered());
+        most = most.max(usage::memory(up.process.pid()).unwrap().own);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    println!("weir up: {} delivered in {:?}, at most {} MiB", delivered(), began.elapsed(), most >> 20);
+    up.stop();
+    assert!(most < MOST, "weir up had {} MiB", most >> 20);
 }
