@@ -130,8 +130,21 @@ fn text(value: &Value) -> &str {
 #[test]
 fn a_thing_has_one_id_in_all_examples() {
     /// What has a page of its own. The examples call several repositories and users by one name.
-    const PAGES: &[&str] =
-        &["issue", "pull_request", "discussion", "milestone", "release", "review", "commit", "comment"];
+    const PAGES: &[&str] = &[
+        "issue",
+        "pull_request",
+        "discussion",
+        "milestone",
+        "release",
+        "review",
+        "commit",
+        "comment",
+        "code_scanning_alert",
+        "secret_scanning_alert",
+        "dependabot_alert",
+        "security_advisory",
+        "workflow_run",
+    ];
     let Some(folder) = test_data() else { return };
     let lines = std::fs::read_to_string(folder.join("github_webhooks/octokit_examples.jsonl")).unwrap();
     let mut ids: BTreeMap<[String; 3], BTreeSet<String>> = BTreeMap::new();

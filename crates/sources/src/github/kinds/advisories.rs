@@ -10,9 +10,9 @@ use crate::kind::Kind;
 
 /// An advisory of GitHub's own database. Its page is one of those where one can read more.
 pub(super) fn advisory(sent: &proto::SecurityAdvisoryInfo) -> Object {
-    let links = sent.references.iter().filter_map(|reference| reference.url.as_ref());
-    let id = sent.ghsa_id.as_deref().unwrap_or_default();
-    let page = links.into_iter().find(|link| link.contains("/advisories/") && link.ends_with(id));
+    let mut links = sent.references.iter().filter_map(|reference| reference.url.as_ref());
+    let end = format!("/advisories/{}", sent.ghsa_id.as_deref().unwrap_or_default());
+    let page = links.find(|link| link.ends_with(&end));
     Object {
         url: text(page),
         title: text(sent.summary.as_ref()),

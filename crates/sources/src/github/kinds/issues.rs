@@ -75,9 +75,10 @@ impl Kind for proto::SubIssues {
     /// GitHub tells of it twice, once about each of the two issues: each is the object once.
     fn activities(&self) -> Vec<Activity> {
         let of_parent = is_of_parent(said(&self.action));
-        let (parent_in, part_in) = match of_parent {
-            true => (&self.repository, &self.sub_issue_repo),
-            false => (&self.parent_issue_repo, &self.repository),
+        let (parent_in, part_in) = if of_parent {
+            (&self.repository, &self.sub_issue_repo)
+        } else {
+            (&self.parent_issue_repo, &self.repository)
         };
         let parent = self.parent_issue.as_ref().map(|parent| issue(parent, parent_in));
         let part = self.sub_issue.as_ref().map(|part| issue(part, part_in));

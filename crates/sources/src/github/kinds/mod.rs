@@ -138,7 +138,7 @@ fn words(text: Option<&String>) -> Option<String> {
 }
 
 /// What a value that a user chose says to people: of an option its name. `None` where there is no value.
-fn shown(json: Option<&String>) -> Option<String> {
+fn shown(sent: Option<&String>) -> Option<String> {
     fn of(value: &Value) -> Option<String> {
         match value {
             Value::Null => None,
@@ -148,7 +148,7 @@ fn shown(json: Option<&String>) -> Option<String> {
             other => Some(other.to_string()),
         }
     }
-    of(&json::parse(json?).ok()?).filter(|text| !text.is_empty())
+    of(&json::parse(sent?).ok()?).filter(|text| !text.is_empty())
 }
 
 fn text(text: Option<&String>) -> String {

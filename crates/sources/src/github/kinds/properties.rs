@@ -55,14 +55,17 @@ impl Kind for proto::CustomPropertyValues {
             self.old_property_values.iter().find(same).and_then(|value| value.value.as_ref())
         };
         let changed = self.new_property_values.iter().filter(|new| before(&new.property_name) != new.value.as_ref());
-        let of = |new: &proto::CustomPropertyValue| {
-            let name = new.property_name.as_deref().unwrap_or_default();
-            let instrument = Some(property(&self.organization, &self.enterprise, name));
-            to_repository(&self.sender, &self.repository, Verb::Update)
-                .into_iter()
-                .map(move |activity| Activity { instrument: instrument.clone(), text: shown(new.value.as_ref()), ..activity })
+        let Some(update) = to_repository(&self.sender, &self.repository, Verb::Update).pop() else { return Vec::new() };
+        let named = |name: &Option<String>| {
+            property(&self.organization, &self.enterprise, name.as_deref().unwrap_or_default())
         };
-        let all: Vec<Activity> = changed.flat_map(of).collect();
-        if all.is_empty() { to_repository(&self.sender, &self.repository, Verb::Update) } else { all }
+        let all: Vec<Activity> = changed
+            .map(|new| Activity {
+                instrument: Some(named(&new.property_name)),
+                text: shown(new.value.as_ref()),
+                ..update.clone()
+            })
+            .collect();
+        if all.is_empty() { vec![update] } else { all }
     }
 }

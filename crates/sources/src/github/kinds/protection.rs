@@ -75,8 +75,8 @@ impl Kind for proto::DeploymentReview {
 
     /// The run waits for people, who say yes or no to it. What they said is the action.
     fn activities(&self) -> Vec<Activity> {
-        let jobs = self.workflow_job_run.iter().chain(&self.workflow_job_runs);
-        let name = self.environment.as_ref().or(jobs.filter_map(|job| job.environment.as_ref()).next());
+        let mut jobs = self.workflow_job_run.iter().chain(&self.workflow_job_runs);
+        let name = self.environment.as_ref().or_else(|| jobs.find_map(|job| job.environment.as_ref()));
         let into = environment(&self.repository, name);
         let (object, target) = match (&self.workflow_run, into) {
             (Some(waits), into) => (run(waits), into),

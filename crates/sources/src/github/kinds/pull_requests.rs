@@ -122,7 +122,7 @@ impl Kind for proto::PullRequestReviewThread {
     fn activities(&self) -> Vec<Activity> {
         let Some(thread) = &self.thread else { return Vec::new() };
         let first = thread.comments.first();
-        let (url, path, by) = first.map(|first| (&first.html_url, &first.path, &first.user)).unwrap_or((&None, &None, &None));
+        let (url, path, by) = first.map_or((&None, &None, &None), |first| (&first.html_url, &first.path, &first.user));
         let object = Object {
             status: said(&self.action).to_owned(),
             ..matter("review_thread", text(thread.node_id.as_ref()), [url, path], by, None)
