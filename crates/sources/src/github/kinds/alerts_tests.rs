@@ -144,7 +144,10 @@ fn where_a_secret_was_found() {
         assert_eq!(found(kind, details), said(expected, "", ""), "{kind}");
     }
     let discussion = r#"{"discussion_body_url":"https://github.com/o/r/discussions/3"}"#;
-    assert_eq!(found("discussion_body", discussion), said("discussion_body:", "https://github.com/o/r/discussions/3", ""));
+    assert_eq!(
+        found("discussion_body", discussion),
+        said("discussion_body:", "https://github.com/o/r/discussions/3", "")
+    );
     assert_eq!(found("not_yet_invented", "{}"), said("not_yet_invented:", "", ""));
 }
 

@@ -48,10 +48,7 @@ impl Kind for proto::IssueComment {
         let object = comment("comment", &sent.id, &sent.html_url, &sent.user);
         let verb = comment_verb(said(&self.action));
         let thread = self.issue.as_ref().map(|sent| issue(sent, &self.repository));
-        vec![Activity {
-            text: written(verb, sent.body.as_ref()),
-            ..within(&self.sender, verb, object, None, thread)
-        }]
+        vec![Activity { text: written(verb, sent.body.as_ref()), ..within(&self.sender, verb, object, None, thread) }]
     }
 }
 

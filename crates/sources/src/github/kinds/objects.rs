@@ -6,8 +6,8 @@
 
 use common::activity::v1::{Actor, Object};
 use common::github::v1::{
-    AppInfo, DiscussionInfo, IssueInfo, LabelInfo, MilestoneInfo, OrganizationInfo, PullRequestInfo, RepositoryInfo, TeamInfo,
-    UserInfo,
+    AppInfo, DiscussionInfo, IssueInfo, LabelInfo, MilestoneInfo, OrganizationInfo, PullRequestInfo, RepositoryInfo,
+    TeamInfo, UserInfo,
 };
 
 use super::{first, text};

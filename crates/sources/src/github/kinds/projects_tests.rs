@@ -88,7 +88,9 @@ fn which_field_of_an_item_has_which_value_now() {
 
 #[test]
 fn what_an_item_stands_for() {
-    for (kind, expected) in [("Issue", "issue:I_1"), ("PullRequest", "pull_request:I_1"), ("DraftIssue", "draft_issue:I_1")] {
+    for (kind, expected) in
+        [("Issue", "issue:I_1"), ("PullRequest", "pull_request:I_1"), ("DraftIssue", "draft_issue:I_1")]
+    {
         let item = format!(r#""projects_v2_item":{{"content_type":"{kind}","content_node_id":"I_1"}}"#);
         assert_eq!(part(&one("projects_v2_item", "created", &item).instrument), expected);
     }

@@ -56,9 +56,8 @@ impl Kind for proto::CustomPropertyValues {
         };
         let changed = self.new_property_values.iter().filter(|new| before(&new.property_name) != new.value.as_ref());
         let Some(update) = to_repository(&self.sender, &self.repository, Verb::Update).pop() else { return Vec::new() };
-        let named = |name: &Option<String>| {
-            property(&self.organization, &self.enterprise, name.as_deref().unwrap_or_default())
-        };
+        let named =
+            |name: &Option<String>| property(&self.organization, &self.enterprise, name.as_deref().unwrap_or_default());
         let all: Vec<Activity> = changed
             .map(|new| Activity {
                 instrument: Some(named(&new.property_name)),

@@ -47,10 +47,7 @@ impl Kind for proto::BranchProtectionRule {
 /// What is deployed to. It has a name only.
 fn environment(place: In<'_>, name: Option<&String>) -> Option<Object> {
     let name = name.filter(|name| !name.is_empty())?;
-    Some(Object {
-        title: name.clone(),
-        ..thing("environment", Some(&named(place, &format!("environment/{name}"))))
-    })
+    Some(Object { title: name.clone(), ..thing("environment", Some(&named(place, &format!("environment/{name}")))) })
 }
 
 /// Who is asked, where it is one.

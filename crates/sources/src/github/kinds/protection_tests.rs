@@ -54,7 +54,10 @@ fn a_run_waits_for_people() {
     let run = r#""workflow_run":{"id":7,"name":"Deploy","head_branch":"main","head_sha":"abc","run_attempt":2}"#;
     let team = r#"{"type":"Team","reviewer":{"id":9,"name":"Keepers"}}"#;
     let asked = one("deployment_review", "requested", &format!(r#"{run},"environment":"prod","reviewers":[{team}]"#));
-    assert_eq!((part(&asked.instrument).as_str(), part(&asked.target).as_str()), ("team:9", "environment:5:environment/prod"));
+    assert_eq!(
+        (part(&asked.instrument).as_str(), part(&asked.target).as_str()),
+        ("team:9", "environment:5:environment/prod")
+    );
     let said = asked.run.unwrap();
     assert_eq!((&*said.workflow, &*said.id, said.attempt), ("Deploy", "7", Some(2)));
     assert_eq!((&*asked.branch, &*asked.commit), ("main", "abc"));
@@ -75,7 +78,10 @@ fn an_app_is_asked_about_a_deployment() {
     let asked = r#""environment":"prod","deployment":{"id":7,"sha":"abc","ref":"main","environment":"prod"},
         "deployment_callback_url":"https://x/repos/o/r/actions/runs/9/deployment_protection_rule""#;
     let asked = one("deployment_protection_rule", "requested", asked);
-    assert_eq!((part(&asked.object).as_str(), part(&asked.target).as_str()), ("deployment:7", "environment:5:environment/prod"));
+    assert_eq!(
+        (part(&asked.object).as_str(), part(&asked.target).as_str()),
+        ("deployment:7", "environment:5:environment/prod")
+    );
     let run = asked.run.unwrap();
     assert_eq!((&*run.id, &*run.url), ("9", "https://github.com/o/r/actions/runs/9"));
     assert_eq!((&*asked.branch, &*asked.commit), ("main", "abc"));
@@ -95,7 +101,10 @@ fn a_property_has_one_id_where_it_is_defined_and_where_it_has_a_value() {
     }
     let body = r#"{"action":"created","definition":{"property_name":"tier"},"enterprise":{"id":8,"name":"Corp"}}"#;
     let of = activities("custom_property", body).remove(0);
-    assert_eq!((part(&of.object).as_str(), part(&of.target).as_str()), ("custom_property:8:property/tier", "enterprise:8"));
+    assert_eq!(
+        (part(&of.object).as_str(), part(&of.target).as_str()),
+        ("custom_property:8:property/tier", "enterprise:8")
+    );
 
     let values = r#""new_property_values":[{"property_name":"tier","value":"gold"},{"property_name":"team","value":"water"},
         {"property_name":"regions","value":["eu","us"]},{"property_name":"old","value":null}],

@@ -15,8 +15,16 @@ fn what_belongs_together_has_one_key() {
         ("create", r#"{"ref":null,"ref_type":"repository"}"#, ""),
         ("check_run", r#"{"check_run":{"head_sha":"abc"}}"#, "5/commit/abc"),
         ("status", r#"{"sha":"abc"}"#, "5/commit/abc"),
-        ("sub_issues", r#"{"action":"sub_issue_added","parent_issue":{"number":17},"sub_issue":{"number":2}}"#, "5/issue/17"),
-        ("sub_issues", r#"{"action":"parent_issue_added","parent_issue":{"number":2},"sub_issue":{"number":17}}"#, "5/issue/17"),
+        (
+            "sub_issues",
+            r#"{"action":"sub_issue_added","parent_issue":{"number":17},"sub_issue":{"number":2}}"#,
+            "5/issue/17",
+        ),
+        (
+            "sub_issues",
+            r#"{"action":"parent_issue_added","parent_issue":{"number":2},"sub_issue":{"number":17}}"#,
+            "5/issue/17",
+        ),
         ("deployment_review", r#"{"workflow_run":{"id":9}}"#, "5/run/9"),
         ("deployment_protection_rule", r#"{"deployment":{"id":9}}"#, "5/deployment/9"),
         ("dependabot_alert", r#"{"alert":{"number":3}}"#, "5/dependabot_alert/3"),
@@ -24,7 +32,11 @@ fn what_belongs_together_has_one_key() {
         ("secret_scanning_alert_location", r#"{"alert":{"number":3}}"#, "5/secret_scanning_alert/3"),
         ("projects_v2", r#"{"projects_v2":{"id":1,"node_id":"PVT_1"}}"#, "5/project/PVT_1"),
         ("projects_v2_item", r#"{"projects_v2_item":{"project_node_id":"PVT_1"}}"#, "5/project/PVT_1"),
-        ("projects_v2_status_update", r#"{"projects_v2_status_update":{"project_node_id":"PVT_1"}}"#, "5/project/PVT_1"),
+        (
+            "projects_v2_status_update",
+            r#"{"projects_v2_status_update":{"project_node_id":"PVT_1"}}"#,
+            "5/project/PVT_1",
+        ),
         // Nobody's.
         ("security_advisory", r#"{"security_advisory":{"ghsa_id":"GHSA-1"}}"#, "security_advisory/GHSA-1"),
         ("issues", r#"{"issue":{"number":null}}"#, ""),

@@ -161,6 +161,7 @@ fn what_is_planned_and_protected_has_the_time_of_what_was_done() {
         let json = format!(r#"{{"action":"{action}","{member}":{{{times}}}}}"#);
         assert_eq!(time_of(kind, &json), (false, None), "{kind} {action}");
     }
-    let asked = r#"{"action":"requested","since":"2026-01-07T00:00:00Z","workflow_run":{"updated_at":"2026-01-02T00:00:00Z"}}"#;
+    let asked =
+        r#"{"action":"requested","since":"2026-01-07T00:00:00Z","workflow_run":{"updated_at":"2026-01-02T00:00:00Z"}}"#;
     assert_eq!(time_of("deployment_review", asked), (true, Some("2026-01-07T00:00:00Z".to_owned())));
 }
