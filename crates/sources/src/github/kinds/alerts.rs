@@ -5,7 +5,7 @@ use common::github::v1 as proto;
 
 use super::advisories::advisory;
 use super::objects::{In, branch, named, numbered, page, person, thing};
-use super::{about, said, text, words};
+use super::{about, first, said, text, words};
 use crate::kind::Kind;
 
 const CODE_SCANNING: &str = "code-scanning";
@@ -35,7 +35,7 @@ fn alert(place: In<'_>, scanner: &str, number: Option<i64>, url: Option<&String>
 
 /// The rule of a tool: two tools may call theirs by one name.
 fn rule(sent: &proto::CodeScanningRule, tool: &Option<proto::CodeScanningTool>) -> Object {
-    let name = text(sent.id.as_ref().or(sent.name.as_ref()));
+    let name = first([&sent.id, &sent.name]);
     let id = match tool.as_ref().and_then(|tool| tool.name.as_ref()) {
         Some(tool) => format!("{tool}:{name}"),
         None => name.clone(),
@@ -58,7 +58,7 @@ impl Kind for proto::CodeScanningAlert {
         let verb = alert_verb(said(&self.action));
         let broken = sent.rule.as_ref();
         let object = Object {
-            title: text(broken.and_then(|rule| rule.description.as_ref().or(rule.id.as_ref()))),
+            title: broken.map(|rule| first([&rule.description, &rule.id])).unwrap_or_default(),
             status: text(sent.state.as_ref()),
             ..alert(&self.repository, CODE_SCANNING, sent.number, sent.html_url.as_ref())
         };
@@ -79,7 +79,7 @@ impl Kind for proto::CodeScanningAlert {
 fn secret_alert(sent: &proto::SecretScanningAlertInfo, place: In<'_>) -> Object {
     let state = if sent.resolution.is_some() { "resolved" } else { "open" };
     Object {
-        title: text(sent.secret_type_display_name.as_ref().or(sent.secret_type.as_ref())),
+        title: first([&sent.secret_type_display_name, &sent.secret_type]),
         status: sent.state.clone().unwrap_or_else(|| state.to_owned()),
         ..alert(place, SECRET_SCANNING, sent.number, sent.html_url.as_ref())
     }
@@ -98,11 +98,8 @@ impl Kind for proto::SecretScanningAlert {
         let Some(sent) = &self.alert else { return Vec::new() };
         let verb = alert_verb(said(&self.action));
         let secret = || {
-            let kind = sent.secret_type.as_ref()?;
-            Some(Object {
-                title: sent.secret_type_display_name.as_ref().unwrap_or(kind).clone(),
-                ..thing("secret_type", Some(kind))
-            })
+            let title = first([&sent.secret_type_display_name, &sent.secret_type]);
+            Some(Object { title, ..thing("secret_type", Some(sent.secret_type.as_ref()?)) })
         };
         vec![Activity {
             instrument: self.assignee.as_ref().map(person).or_else(secret),

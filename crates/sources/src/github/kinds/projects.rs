@@ -3,13 +3,13 @@
 use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1::{self as proto, UserInfo};
 
-use super::objects::{actor, matter, organization, thing};
-use super::{about, activity, said, shown, text, thing_verb, written};
+use super::objects::{matter, organization, thing};
+use super::{about, activity, first, said, shown, text, thing_verb, written};
 use crate::kind::Kind;
 
 /// The id by which the items of a project name it.
 fn project_id(sent: &proto::ProjectInfo) -> String {
-    text(sent.node_id.as_ref().or(sent.id.as_ref()))
+    first([&sent.node_id, &sent.id])
 }
 
 /// The page of a project, which is not sent: beside the page of its owner.
@@ -56,7 +56,7 @@ impl Kind for proto::ProjectsV2 {
         };
         vec![Activity {
             target: self.organization.as_ref().map(organization),
-            text: written(verb, sent.short_description.as_ref().or(sent.description.as_ref())),
+            text: written(verb, Some(&first([&sent.short_description, &sent.description]))),
             ..about(&self.sender, &None, verb, object)
         }]
     }
@@ -75,7 +75,7 @@ fn content(sent: &proto::ProjectItemInfo) -> Option<Object> {
 
 /// The field that has another value.
 fn field(sent: &proto::ChangedFieldValue) -> Object {
-    let title = text(sent.field_name.as_ref().or(sent.field_type.as_ref()));
+    let title = first([&sent.field_name, &sent.field_type]);
     Object { title, ..thing("field", sent.field_node_id.as_ref()) }
 }
 
@@ -107,8 +107,8 @@ impl Kind for proto::ProjectsV2Item {
             Some(_) => now.clone().unwrap_or_default(),
             None => String::new(),
         };
-        let id = sent.node_id.as_ref().or(sent.id.as_ref());
-        let object = Object { status, author: sent.creator.as_ref().map(actor), ..thing("project_item", id) };
+        let id = first([&sent.node_id, &sent.id]);
+        let object = Object { status, ..matter("project_item", id, [&None, &None], &sent.creator, None) };
         let number = value.and_then(|value| value.project_number);
         vec![Activity {
             instrument: value.map(field).or_else(|| content(sent)),
@@ -131,8 +131,7 @@ impl Kind for proto::ProjectsV2StatusUpdate {
         let verb = thing_verb(said(&self.action));
         let object = Object {
             status: text(sent.status.as_ref()),
-            author: sent.creator.as_ref().map(actor),
-            ..thing("status_update", sent.node_id.as_ref().or(sent.id.as_ref()))
+            ..matter("status_update", first([&sent.node_id, &sent.id]), [&None, &None], &sent.creator, None)
         };
         vec![Activity {
             text: written(verb, sent.body.as_ref()),

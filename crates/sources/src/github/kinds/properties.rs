@@ -5,7 +5,7 @@ use common::github::v1::{self as proto, EnterpriseInfo, OrganizationInfo};
 
 use super::objects::{organization, thing};
 use super::repository::to_repository;
-use super::{activity, said, shown, text, thing_verb, written};
+use super::{activity, first, said, shown, text, thing_verb, written};
 use crate::kind::Kind;
 
 /// A property, which has a name only: `90210007:property/tier`.
@@ -21,7 +21,7 @@ fn property(owner: &Option<OrganizationInfo>, over: &Option<EnterpriseInfo>, nam
 fn enterprise(sent: &EnterpriseInfo) -> Object {
     Object {
         url: text(sent.html_url.as_ref()),
-        title: text(sent.name.as_ref().or(sent.slug.as_ref())),
+        title: first([&sent.name, &sent.slug]),
         ..thing("enterprise", sent.id.as_ref())
     }
 }

@@ -6,7 +6,7 @@ use common::json;
 
 use super::ci::{deployed_branch, deployment, run, run_branch, work};
 use super::objects::{In, named, page, repository, thing};
-use super::{activity, said, text, thing_verb, words};
+use super::{activity, first, said, text, thing_verb, words};
 use crate::kind::Kind;
 
 /// The setting that was changed, where it is one.
@@ -57,7 +57,7 @@ fn reviewer(asked: &[proto::DeploymentReviewer]) -> Option<Object> {
     let kind = if one.r#type.as_deref() == Some("Team") { "team" } else { "user" };
     Some(Object {
         url: text(who.html_url.as_ref()),
-        title: text(who.login.as_ref().or(who.name.as_ref())),
+        title: first([&who.login, &who.name]),
         ..thing(kind, who.id.as_ref())
     })
 }
@@ -125,7 +125,7 @@ impl Kind for proto::DeploymentProtectionRule {
             target: target.or_else(|| self.repository.as_ref().map(repository)),
             run: asking(self.deployment_callback_url.as_ref(), &self.repository),
             branch: sent.map(deployed_branch).unwrap_or_default(),
-            commit: text(self.sha.as_ref().or(sent.and_then(|sent| sent.sha.as_ref()))),
+            commit: first([&self.sha, sent.map_or(&None, |sent| &sent.sha)]),
             ..activity(&self.sender, &None, Verb::Update, object)
         }]
     }
