@@ -20,8 +20,13 @@ const CONTEXT: &str = ".weir.event.v1.Context";
 /// In a message with a context, fields up to this number are Weir's own and not the platform's.
 const LAST_OWN_FIELD: i32 = 9;
 
-/// Fields that hold any JSON value as its text: users choose the names in it. Full name of the message, field.
+/// Fields that hold any JSON value as its text: users choose what is in it, or its type. Full name of the message, field.
 const JSON_TEXTS: &[(&str, &str)] = &[
+    ("weir.github.v1.BranchProtectionRule", "changes"),
+    ("weir.github.v1.ChangedFieldValue", "from"),
+    ("weir.github.v1.ChangedFieldValue", "to"),
+    ("weir.github.v1.CustomPropertyInfo", "default_value"),
+    ("weir.github.v1.CustomPropertyValue", "value"),
     ("weir.github.v1.DeploymentInfo", "payload"),
     ("weir.github.v1.RepositoryDispatch", "client_payload"),
     ("weir.github.v1.RepositoryInfo", "custom_properties"),

@@ -14,24 +14,18 @@ use prost::Message as _;
 use serde_json::Value;
 use sources::{Item, Source as _};
 
+/// What GitHub tells twice to those that ask for both: the second time it has a verb that nobody counts.
+const TOLD_TWICE: &[&str] = &["repository_vulnerability_alert", "watch"];
+
 /// Kinds of the examples that have no message of their own, on purpose.
 const UNTYPED: &[&str] = &[
-    "branch_protection_rule",
     "cache_sync",
-    "code_scanning_alert",
-    "dependabot_alert",
-    "deployment_review",
     "marketplace_purchase",
     "meta",
-    "org_block",
     "project",
     "project_card",
     "project_column",
-    "projects_v2_item",
     "repository_import",
-    "repository_vulnerability_alert",
-    "secret_scanning_alert_location",
-    "security_advisory",
     "sponsorship",
     "user",
 ];
@@ -72,7 +66,7 @@ fn no_value_of_any_example_is_lost() {
         assert_eq!(event.activities.is_empty(), kind == "ping", "{name}: {:?}", event.activities);
         for activity in &event.activities {
             assert_ne!(activity.verb, 0, "{name}");
-            assert_eq!(activity.verb() == Verb::Other, !typed || kind == "watch", "{name}");
+            assert_eq!(activity.verb() == Verb::Other, !typed || TOLD_TWICE.contains(&kind), "{name}");
             let object = activity.object.as_ref().unwrap();
             let named = !(object.id.is_empty() && object.title.is_empty());
             assert!(!object.r#type.is_empty() && (named || !typed), "{name}: {object:?}");
@@ -136,8 +130,21 @@ fn text(value: &Value) -> &str {
 #[test]
 fn a_thing_has_one_id_in_all_examples() {
     /// What has a page of its own. The examples call several repositories and users by one name.
-    const PAGES: &[&str] =
-        &["issue", "pull_request", "discussion", "milestone", "release", "review", "commit", "comment"];
+    const PAGES: &[&str] = &[
+        "issue",
+        "pull_request",
+        "discussion",
+        "milestone",
+        "release",
+        "review",
+        "commit",
+        "comment",
+        "code_scanning_alert",
+        "secret_scanning_alert",
+        "dependabot_alert",
+        "security_advisory",
+        "workflow_run",
+    ];
     let Some(folder) = test_data() else { return };
     let lines = std::fs::read_to_string(folder.join("github_webhooks/octokit_examples.jsonl")).unwrap();
     let mut ids: BTreeMap<[String; 3], BTreeSet<String>> = BTreeMap::new();

@@ -7,7 +7,7 @@ use crate::github::GitHub;
 
 use super::*;
 
-fn activities(kind: &str, body: &str) -> Vec<Activity> {
+pub(super) fn activities(kind: &str, body: &str) -> Vec<Activity> {
     let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
     let delivery = Delivery {
         headers: vec![header("x-github-event", kind), header("x-github-delivery", "guid")],
@@ -184,7 +184,7 @@ fn an_actor_has_what_is_known() {
 }
 
 /// What of one activity is asked, as `type:id`.
-fn part(part: &Option<Object>) -> String {
+pub(super) fn part(part: &Option<Object>) -> String {
     part.as_ref().map_or(String::new(), |part| format!("{}:{}", part.r#type, part.id))
 }
 
@@ -194,6 +194,7 @@ fn what_it_was_done_with() {
         ("issues", "labeled", r#""issue":{"id":1},"label":{"id":7}"#, "label:7"),
         ("issues", "unassigned", r#""issue":{"id":1},"assignee":{"id":7}"#, "user:7"),
         ("issues", "milestoned", r#""issue":{"id":1},"milestone":{"id":7}"#, "milestone:7"),
+        ("issues", "typed", r#""issue":{"id":1},"type":{"id":7}"#, "issue_type:7"),
         ("issues", "locked", r#""issue":{"id":1}"#, ""),
         ("discussion", "labeled", r#""discussion":{"id":1},"label":{"id":7}"#, "label:7"),
         ("discussion", "answered", r#""discussion":{"id":1},"answer":{"id":7}"#, "comment:7"),

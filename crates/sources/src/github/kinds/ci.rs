@@ -12,7 +12,7 @@ fn state(status: &Option<String>, conclusion: &Option<String>) -> String {
     first([conclusion, status])
 }
 
-fn run(run: &proto::WorkflowRunInfo) -> Object {
+pub(super) fn run(run: &proto::WorkflowRunInfo) -> Object {
     Object {
         url: text(run.html_url.as_ref()),
         title: first([&run.display_title, &run.name]),
@@ -23,7 +23,7 @@ fn run(run: &proto::WorkflowRunInfo) -> Object {
     }
 }
 
-fn work(run: &proto::WorkflowRunInfo, workflow: &Option<proto::WorkflowInfo>) -> Run {
+pub(super) fn work(run: &proto::WorkflowRunInfo, workflow: &Option<proto::WorkflowInfo>) -> Run {
     // The name of a run is that of its workflow, unless the workflow gives its runs names.
     let named = workflow.as_ref().map_or(&None, |workflow| &workflow.name);
     Run {
@@ -35,7 +35,7 @@ fn work(run: &proto::WorkflowRunInfo, workflow: &Option<proto::WorkflowInfo>) ->
 }
 
 /// The branch of a run: `owner:name` of one in a fork, since a fork has a `main` too.
-fn run_branch(run: &proto::WorkflowRunInfo, place: &Option<proto::RepositoryInfo>) -> String {
+pub(super) fn run_branch(run: &proto::WorkflowRunInfo, place: &Option<proto::RepositoryInfo>) -> String {
     let name = text(run.head_branch.as_ref());
     let place = run.repository.as_ref().or(place.as_ref());
     let (Some(head), Some(place)) = (&run.head_repository, place) else { return name };
@@ -195,7 +195,7 @@ impl Kind for proto::CheckSuite {
     }
 }
 
-fn deployment(deployment: &proto::DeploymentInfo, status: &str) -> Object {
+pub(super) fn deployment(deployment: &proto::DeploymentInfo, status: &str) -> Object {
     Object {
         title: text(deployment.environment.as_ref()),
         status: status.to_owned(),
@@ -206,7 +206,7 @@ fn deployment(deployment: &proto::DeploymentInfo, status: &str) -> Object {
 
 /// The branch of a deployment: what was named for it, where that is neither the commit nor a tag by its full name. A tag by
 /// its short name cannot be told from a branch.
-fn deployed_branch(deployment: &proto::DeploymentInfo) -> String {
+pub(super) fn deployed_branch(deployment: &proto::DeploymentInfo) -> String {
     let named = deployment.r#ref.as_deref().filter(|named| Some(*named) != deployment.sha.as_deref());
     let named = named.filter(|named| !named.starts_with("refs/tags/")).unwrap_or_default();
     branch(named).unwrap_or(named).to_owned()

@@ -4,7 +4,7 @@ use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1 as proto;
 use common::json;
 
-use super::objects::{actor, branch, commit, git_ref, named, thing};
+use super::objects::{actor, branch, comment, commit, git_ref, named, thing};
 use super::{activity, comment_verb, said, text, within, words, written};
 use crate::kind::Kind;
 
@@ -106,17 +106,13 @@ impl Kind for proto::CommitComment {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        let Some(comment) = &self.comment else { return Vec::new() };
-        let object = Object {
-            url: text(comment.html_url.as_ref()),
-            author: comment.user.as_ref().map(actor),
-            ..thing("comment", comment.id.as_ref())
-        };
+        let Some(sent) = &self.comment else { return Vec::new() };
+        let object = comment("comment", &sent.id, &sent.html_url, &sent.user);
         let verb = comment_verb(said(&self.action));
         vec![Activity {
-            text: written(verb, comment.body.as_ref()),
-            commit: text(comment.commit_id.as_ref()),
-            ..within(&self.sender, verb, object, None, commit(&self.repository, comment.commit_id.as_ref(), None))
+            text: written(verb, sent.body.as_ref()),
+            commit: text(sent.commit_id.as_ref()),
+            ..within(&self.sender, verb, object, None, commit(&self.repository, sent.commit_id.as_ref(), None))
         }]
     }
 }

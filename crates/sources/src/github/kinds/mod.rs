@@ -33,10 +33,16 @@ macro_rules! times {
     };
 }
 
+mod access;
+mod advisories;
+mod alerts;
 mod ci;
 mod code;
 mod issues;
 mod objects;
+mod projects;
+mod properties;
+mod protection;
 mod pull_requests;
 mod repository;
 
@@ -55,10 +61,15 @@ macro_rules! kinds {
 kinds! {
     WorkflowRun WorkflowJob WorkflowDispatch CheckRun CheckSuite Deployment DeploymentStatus PageBuild
     Push Create Delete CommitComment Status Gollum MergeGroup
-    Issues IssueComment Label Milestone Discussion DiscussionComment
+    Issues SubIssues IssueComment Label Milestone Discussion DiscussionComment
     PullRequest PullRequestReview PullRequestReviewComment PullRequestReviewThread
     Ping Repository Public Fork Star Watch RepositoryDispatch Release Package Member Membership Organization
     Team TeamAdd Installation InstallationRepositories
+    CodeScanningAlert SecretScanningAlert SecretScanningAlertLocation DependabotAlert RepositoryVulnerabilityAlert
+    SecurityAdvisory RepositoryAdvisory
+    ProjectsV2 ProjectsV2Item ProjectsV2StatusUpdate
+    BranchProtectionRule DeploymentReview DeploymentProtectionRule
+    DeployKey OrgBlock CustomProperty CustomPropertyValues
 }
 
 /// The key of an event, `<account>/<what>/<id>`, with the id at this path. Events of one matter share it, so that an
@@ -126,6 +137,20 @@ fn words(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }
 
+/// What a value that a user chose says to people: of an option its name. `None` where there is no value.
+fn shown(sent: Option<&String>) -> Option<String> {
+    fn of(value: &Value) -> Option<String> {
+        match value {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            Value::Array(items) => Some(items.iter().filter_map(of).collect::<Vec<_>>().join(", ")),
+            Value::Object(option) => of(option.get("name").or_else(|| option.get("title"))?),
+            other => Some(other.to_string()),
+        }
+    }
+    of(&json::parse(sent?).ok()?).filter(|text| !text.is_empty())
+}
+
 fn text(text: Option<&String>) -> String {
     text.cloned().unwrap_or_default()
 }
@@ -177,6 +202,12 @@ fn written(verb: Verb, body: Option<&String>) -> Option<String> {
 
 #[cfg(test)]
 mod activities_tests;
+#[cfg(test)]
+mod alerts_tests;
+#[cfg(test)]
+mod projects_tests;
+#[cfg(test)]
+mod protection_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -6,7 +6,8 @@
 
 use common::activity::v1::{Actor, Object};
 use common::github::v1::{
-    AppInfo, IssueInfo, LabelInfo, MilestoneInfo, OrganizationInfo, PullRequestInfo, RepositoryInfo, TeamInfo, UserInfo,
+    AppInfo, DiscussionInfo, IssueInfo, LabelInfo, MilestoneInfo, OrganizationInfo, PullRequestInfo, RepositoryInfo,
+    TeamInfo, UserInfo,
 };
 
 use super::{first, text};
@@ -65,46 +66,62 @@ pub(super) fn label(label: &LabelInfo) -> Object {
     Object { title: text(label.name.as_ref()), ..thing("label", label.id.as_ref()) }
 }
 
-pub(super) fn milestone(milestone: &MilestoneInfo) -> Object {
+/// What has a page, a title, an author, and mostly a number.
+pub(super) fn matter(
+    r#type: &str,
+    id: String,
+    [url, title]: [&Option<String>; 2],
+    author: &Option<UserInfo>,
+    number: Option<i64>,
+) -> Object {
     Object {
-        url: text(milestone.html_url.as_ref()),
-        title: text(milestone.title.as_ref()),
-        status: text(milestone.state.as_ref()),
-        author: milestone.creator.as_ref().map(actor),
-        number: milestone.number,
-        ..thing("milestone", milestone.id.as_ref())
+        url: text(url.as_ref()),
+        title: text(title.as_ref()),
+        author: author.as_ref().map(actor),
+        number,
+        ..thing(r#type, Some(&id))
     }
+}
+
+/// What is said to something else.
+pub(super) fn comment(r#type: &str, id: &Option<String>, url: &Option<String>, author: &Option<UserInfo>) -> Object {
+    matter(r#type, text(id.as_ref()), [url, &None], author, None)
+}
+
+pub(super) fn milestone(sent: &MilestoneInfo) -> Object {
+    let parts = [&sent.html_url, &sent.title];
+    let status = text(sent.state.as_ref());
+    Object { status, ..matter("milestone", text(sent.id.as_ref()), parts, &sent.creator, sent.number) }
+}
+
+pub(super) fn discussion(sent: &DiscussionInfo) -> Object {
+    let parts = [&sent.html_url, &sent.title];
+    let status = text(sent.state.as_ref());
+    Object { status, ..matter("discussion", text(sent.id.as_ref()), parts, &sent.user, sent.number) }
 }
 
 /// An issue; a pull request where it is one.
-pub(super) fn issue(issue: &IssueInfo, place: In<'_>) -> Object {
-    let merged = issue.pull_request.as_ref().is_some_and(|pull_request| pull_request.merged_at.is_some());
+pub(super) fn issue(sent: &IssueInfo, place: In<'_>) -> Object {
+    let merged = sent.pull_request.as_ref().is_some_and(|pull_request| pull_request.merged_at.is_some());
+    let kind = if sent.pull_request.is_some() { "pull_request" } else { "issue" };
+    let id = numbered(place, sent.number, sent.id.as_ref());
     Object {
-        r#type: if issue.pull_request.is_some() { "pull_request" } else { "issue" }.to_owned(),
-        id: numbered(place, issue.number, issue.id.as_ref()),
-        url: text(issue.html_url.as_ref()),
-        title: text(issue.title.as_ref()),
-        status: if merged { "merged".to_owned() } else { text(issue.state.as_ref()) },
-        author: issue.user.as_ref().map(actor),
-        number: issue.number,
+        status: if merged { "merged".to_owned() } else { text(sent.state.as_ref()) },
+        ..matter(kind, id, [&sent.html_url, &sent.title], &sent.user, sent.number)
     }
 }
 
-pub(super) fn pull_request(pull_request: &PullRequestInfo, place: In<'_>) -> Object {
-    let merged = pull_request.merged == Some(true) || pull_request.merged_at.is_some();
+pub(super) fn pull_request(sent: &PullRequestInfo, place: In<'_>) -> Object {
+    let merged = sent.merged == Some(true) || sent.merged_at.is_some();
+    let id = numbered(place, sent.number, sent.id.as_ref());
     Object {
-        r#type: "pull_request".to_owned(),
-        id: numbered(place, pull_request.number, pull_request.id.as_ref()),
-        url: text(pull_request.html_url.as_ref()),
-        title: text(pull_request.title.as_ref()),
-        status: if merged { "merged".to_owned() } else { text(pull_request.state.as_ref()) },
-        author: pull_request.user.as_ref().map(actor),
-        number: pull_request.number,
+        status: if merged { "merged".to_owned() } else { text(sent.state.as_ref()) },
+        ..matter("pull_request", id, [&sent.html_url, &sent.title], &sent.user, sent.number)
     }
 }
 
 /// The id of what is told by its number: `1296269#42`.
-fn numbered(place: In<'_>, number: Option<i64>, own: Option<&String>) -> String {
+pub(super) fn numbered(place: In<'_>, number: Option<i64>, own: Option<&String>) -> String {
     match (id(place), number) {
         (Some(repository), Some(number)) => format!("{repository}#{number}"),
         _ => text(own),

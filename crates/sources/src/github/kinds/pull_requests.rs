@@ -3,7 +3,7 @@
 use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1::{self as proto, PullRequestInfo, UserInfo};
 
-use super::objects::{In, actor, label, milestone, person, pull_request, team, thing};
+use super::objects::{In, comment, label, matter, milestone, person, pull_request, team, thing};
 use super::{about, comment_verb, matter_verb, said, text, within, written};
 use crate::kind::Kind;
 
@@ -69,10 +69,8 @@ impl Kind for proto::PullRequestReview {
     fn activities(&self) -> Vec<Activity> {
         let Some(review) = &self.review else { return Vec::new() };
         let object = Object {
-            url: text(review.html_url.as_ref()),
             status: text(review.state.as_ref()),
-            author: review.user.as_ref().map(actor),
-            ..thing("review", review.id.as_ref())
+            ..comment("review", &review.id, &review.html_url, &review.user)
         };
         let verb = match said(&self.action) {
             "submitted" => Verb::Review,
@@ -98,19 +96,17 @@ impl Kind for proto::PullRequestReviewComment {
     }
 
     fn activities(&self) -> Vec<Activity> {
-        let Some(comment) = &self.comment else { return Vec::new() };
+        let Some(sent) = &self.comment else { return Vec::new() };
         let object = Object {
-            url: text(comment.html_url.as_ref()),
-            title: text(comment.path.as_ref()),
-            author: comment.user.as_ref().map(actor),
-            ..thing("review_comment", comment.id.as_ref())
+            title: text(sent.path.as_ref()),
+            ..comment("review_comment", &sent.id, &sent.html_url, &sent.user)
         };
         let verb = comment_verb(said(&self.action));
-        let answered = comment.in_reply_to_id.as_ref().map(|id| thing("review_comment", Some(id)));
+        let answered = sent.in_reply_to_id.as_ref().map(|id| thing("review_comment", Some(id)));
         let said = reviewed(&self.sender, &self.repository, &self.pull_request, verb, object, answered);
         vec![Activity {
-            text: written(verb, comment.body.as_ref()),
-            commit: comment.commit_id.clone().unwrap_or(said.commit),
+            text: written(verb, sent.body.as_ref()),
+            commit: sent.commit_id.clone().unwrap_or(said.commit),
             ..said
         }]
     }
@@ -126,12 +122,10 @@ impl Kind for proto::PullRequestReviewThread {
     fn activities(&self) -> Vec<Activity> {
         let Some(thread) = &self.thread else { return Vec::new() };
         let first = thread.comments.first();
+        let (url, path, by) = first.map_or((&None, &None, &None), |first| (&first.html_url, &first.path, &first.user));
         let object = Object {
-            url: text(first.and_then(|comment| comment.html_url.as_ref())),
-            title: text(first.and_then(|comment| comment.path.as_ref())),
             status: said(&self.action).to_owned(),
-            author: first.and_then(|comment| comment.user.as_ref()).map(actor),
-            ..thing("review_thread", thread.node_id.as_ref())
+            ..matter("review_thread", text(thread.node_id.as_ref()), [url, path], by, None)
         };
         let verb = match said(&self.action) {
             "resolved" => Verb::Close,

@@ -11,7 +11,11 @@ use crate::kind::Kind;
 impl Kind for proto::Ping {}
 
 /// What is done to the repository itself has no other target.
-fn to_repository(sender: &Option<proto::UserInfo>, about: &Option<proto::RepositoryInfo>, verb: Verb) -> Vec<Activity> {
+pub(super) fn to_repository(
+    sender: &Option<proto::UserInfo>,
+    about: &Option<proto::RepositoryInfo>,
+    verb: Verb,
+) -> Vec<Activity> {
     let Some(about) = about else { return Vec::new() };
     let status = match (verb, about.archived, &about.visibility, about.private) {
         (Verb::Delete, ..) => "deleted",
