@@ -49,6 +49,24 @@ fn body(shape: &str) -> (&'static str, &'static str, String) {
             let item = padded("{}", 77);
             ("github", "workflow_run", list(r#"{"workflow_run":{"pull_requests":["#, &item, "]}}", 14 * MIB))
         }
+        "dense comments" => (
+            "github",
+            "pull_request_review_thread",
+            list(r#"{"thread":{"comments":["#, &padded("{}", 77), "]}}", 14 * MIB),
+        ),
+        "dense reviewers" => {
+            let item = padded(r#"{"reviewer":{}}"#, 154);
+            ("github", "deployment_review", list(r#"{"workflow_run":{},"reviewers":["#, &item, "]}", 14 * MIB))
+        }
+        // Each becomes an activity too.
+        "dense pages" => {
+            ("github", "gollum", list(r#"{"repository":{"id":1},"pages":["#, &padded("{}", 77), "]}", 14 * MIB))
+        }
+        "dense properties" => {
+            let item = padded(r#"{"value":"gold"}"#, 90);
+            let before = r#"{"repository":{"id":1},"new_property_values":["#;
+            ("github", "custom_property_values", list(before, &item, "]}", 14 * MIB))
+        }
         "dense texts" => {
             ("github", "push", list(r#"{"ref":"r","commits":[{"added":["#, r#""123456789""#, "]}]}", 14 * MIB))
         }
@@ -172,6 +190,10 @@ fn what_may_just_pass_takes_no_more_than_it_may() {
         "dense objects",
         "dense known objects",
         "dense large objects",
+        "dense comments",
+        "dense reviewers",
+        "dense pages",
+        "dense properties",
         "dense texts",
         "dense numbers",
         "dense members",
