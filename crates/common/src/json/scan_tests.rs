@@ -35,7 +35,7 @@ fn what_is_no_json_is_counted_too() {
 #[test]
 fn items_are_told_from_what_is_in_them() {
     let items = br#"{"entry":[{"id":"1","changes":[1,2,3,{"value":{"a":1,"b":2,"c":3}}]}]}"#;
-    assert_eq!(scan(items).at_depth, [1, 1, 1, 2, 4], "one body, its list, one entry, its two members, four items");
+    assert_eq!(scan(items).at_depth[..5], [1, 1, 1, 2, 4], "one body, its list, one entry, its two members, four items");
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

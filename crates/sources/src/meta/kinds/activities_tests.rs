@@ -240,8 +240,8 @@ fn the_platforms_word_and_the_page_are_in_every_activity() {
 
 #[test]
 fn what_is_not_known_is_an_activity_all_the_same() {
-    let other = of_change("videos", r#"{"verb":"publish","sender_id":7,"sender_name":"Ann"}"#);
-    assert_eq!(show(&other), "OTHER videos:");
+    let other = of_change("parcels", r#"{"verb":"publish","sender_id":7,"sender_name":"Ann"}"#);
+    assert_eq!(show(&other), "OTHER parcels:");
     assert_eq!((other.action.as_str(), other.event_type.as_str()), ("publish", "weir.event.v1.Other"));
     assert_eq!(other.actor.map(|actor| (actor.id, actor.name)), Some(("7".to_owned(), "Ann".to_owned())));
     let mut unknown = activities("messaging", serde_json::from_str(r#"{"sender":{"id":"7"},"game_play":{}}"#).unwrap());
