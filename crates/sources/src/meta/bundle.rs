@@ -237,7 +237,7 @@ impl<'a> Parser<'a> {
         let items: Vec<_> = bundle.items.iter().map(|(_, _, item)| read(item.get())).collect();
         let people = bundle.people(&items);
         let shared = bundle.around(&people);
-        for (((kind, name, text), item), shared) in bundle.items.iter().zip(items).zip(shared) {
+        for ((&(kind, name, text), item), shared) in bundle.items.iter().zip(items).zip(shared) {
             let around = entry.around(&mut self.around, list);
             let result = item.and_then(|(value, sent)| {
                 self.sent = std::mem::take(&mut self.names);

@@ -76,8 +76,11 @@ fn may_be_of_whatsapp(body: &[u8]) -> bool {
         #[serde(borrow)]
         object: Option<Cow<'a, str>>,
     }
-    // What cannot be read here is told where it is read.
-    serde_json::from_slice(body::unmarked(body)).map_or(true, |head: Head<'_>| head.object.is_some_and(|object| object == WHATSAPP))
+    match serde_json::from_slice::<Head<'_>>(body::unmarked(body)) {
+        Ok(head) => head.object.is_some_and(|object| object == WHATSAPP),
+        // What cannot be read here is told where it is read.
+        Err(_) => true,
+    }
 }
 
 /// Facebook, Instagram and WhatsApp.

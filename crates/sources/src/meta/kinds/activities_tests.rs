@@ -15,7 +15,7 @@ fn activities(list: &str, item: Value) -> Vec<Activity> {
     parsed.events().flat_map(|event| event.activities.clone()).collect()
 }
 
-fn of_change(field: &str, value: &str) -> Activity {
+pub(super) fn of_change(field: &str, value: &str) -> Activity {
     let value: Value = serde_json::from_str(value).unwrap();
     let mut all = activities("changes", json!({"field": field, "value": value}));
     assert_eq!(all.len(), 1, "{field} {value}");
@@ -32,7 +32,7 @@ fn spoken(item: &str) -> Vec<String> {
     activities("messaging", serde_json::from_str(item).unwrap()).iter().map(show).collect()
 }
 
-fn show(activity: &Activity) -> String {
+pub(super) fn show(activity: &Activity) -> String {
     let verb = activity.verb().as_str_name().trim_start_matches("VERB_");
     let part = |mark: &str, part: &Option<Object>| {
         part.as_ref().map_or(String::new(), |part| format!(" {mark}{}:{}", part.r#type, part.id))

@@ -216,9 +216,10 @@ fn status(status: &MessageStatus) -> Activity {
     let user_id = [&status.recipient_participant_user_id, &status.recipient_user_id];
     let is_group = text(&status.recipient_type) == Some("group");
     let group = text(&status.recipient_id).filter(|_| is_group).map(group);
+    // The recipient of a group's message is the group.
     let among = |ids: [&Option<String>; 2]| {
-        let of_group = if is_group { &ids[..1] } else { &ids[..] };
-        of_group.iter().find_map(|id| text(id)).map(str::to_owned)
+        let mut ids = ids.into_iter().take(if is_group { 1 } else { 2 });
+        ids.find_map(|id| text(id)).map(str::to_owned)
     };
     let recipient = somebody(&among(wa_id), &among(user_id), &status.contact);
     let business = || Some(business(account(&status.context), &status.metadata));

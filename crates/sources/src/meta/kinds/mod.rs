@@ -261,3 +261,5 @@ fn person(id: &str, contact: Option<&Contact>) -> Actor {
 mod activities_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whatsapp_tests;
