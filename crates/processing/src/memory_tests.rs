@@ -71,7 +71,8 @@ fn body(shape: &str) -> (&'static str, &'static str, String) {
         "dense bundle" => ("meta", "", bundle(&padded(r#"{"id":"m","text":{"body":"a"}}"#, 360), 6 * MIB)),
         "dense flat bundle" => {
             let item = padded(r#"{"id":"m","text":{"body":"a"}}"#, 360);
-            let before = r#"{"object":"whatsapp_business_account","entry":[{"id":"1","field":"messages","value":{"messages":["#;
+            let before =
+                r#"{"object":"whatsapp_business_account","entry":[{"id":"1","field":"messages","value":{"messages":["#;
             ("meta", "", list(before, &item, "]}}]}", 6 * MIB))
         }
         "real messages" => {
@@ -178,7 +179,9 @@ fn reads(shape: &str, came: &str) {
 
 #[test]
 fn what_would_take_too_much_is_refused_for_little() {
-    for shape in ["tiny objects", "empty objects", "numbers", "unknown", "another kind", "a batch", "a bundle", "no json"] {
+    for shape in
+        ["tiny objects", "empty objects", "numbers", "unknown", "another kind", "a batch", "a bundle", "no json"]
+    {
         reads(shape, "too_many_values");
     }
 }

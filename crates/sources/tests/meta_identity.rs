@@ -204,9 +204,7 @@ fn whatsapp(phone: &str, value: Value) -> Value {
 fn messages_and_statuses_of_whatsapp_are_the_same_in_whatever_batch_they_come() {
     let message =
         |id: &str, from: &str| json!({"id": id, "from": from, "timestamp": T.to_string(), "text": {"body": "x"}});
-    let status = |id: &str, word: &str, to: &str, time: i64| {
-        json!({"id": id, "status": word, "recipient_id": to, "timestamp": time.to_string()})
-    };
+    let status = |id: &str, word: &str, to: &str, time: i64| json!({"id": id, "status": word, "recipient_id": to, "timestamp": time.to_string()});
     let contacts = json!([{"wa_id": "7", "profile": {"name": "Ilse"}}, {"wa_id": "8"}]);
     let messages = [message("a", "7"), message("b", "8"), message("c", "7")];
     // Sent, delivered and read are three, and so is what two people of a group read.

@@ -186,7 +186,12 @@ fn every_field_of_instagram_in_each_shape() {
 fn every_list_of_whatsapp() {
     let lists = [
         ("messages", "message", "3/7", json!({"from": 7, "id": "m", "type": "text", "text": {"body": "x"}})),
-        ("message_echoes", "message", "3/7", json!({"from": "5", "to": "7", "id": "m", "type": "image", "image": null})),
+        (
+            "message_echoes",
+            "message",
+            "3/7",
+            json!({"from": "5", "to": "7", "id": "m", "type": "image", "image": null}),
+        ),
         ("statuses", "message_status", "3/7", json!({"id": "m", "status": "read", "recipient_id": "7"})),
         ("errors", "error", "3", json!({"code": 1, "title": "t"})),
         ("calls", "call", "3/7", json!({"id": "c", "event": "connect", "from": "7"})),
@@ -267,7 +272,11 @@ fn every_field_of_a_page_a_person_and_a_permission() {
         ("live_videos", "live_video", json!({"id": "5", "status": "live", "new": [1]})),
         ("videos", "video_status", json!({"id": 5, "status": {"video_status": "ready"}})),
         ("conversations", "conversation", json!({"thread_id": "t_1", "page_id": 108_204_610_000_417_i64})),
-        ("inbox_labels", "inbox_label", json!({"user": {"id": "7"}, "action": "add", "label": {"id": "3", "name": "n"}})),
+        (
+            "inbox_labels",
+            "inbox_label",
+            json!({"user": {"id": "7"}, "action": "add", "label": {"id": "3", "name": "n"}}),
+        ),
     ] {
         typed(&changes(&[json!({"field": field, "value": value})]), &format!("events.facebook.{name}"));
         // A page whose app wants no values says the field alone.
@@ -367,6 +376,7 @@ fn several_arrays_in_one_entry_are_all_taken() {
     }]});
     let parsed = parse(body.to_string());
     let found: Vec<_> = parsed.events().map(|event| (event.index, event.topic.as_ref())).collect();
-    let expected = ["post", "message", "message", "page_change", "leadgen"].map(|name| format!("events.facebook.{name}"));
+    let expected =
+        ["post", "message", "message", "page_change", "leadgen"].map(|name| format!("events.facebook.{name}"));
     assert_eq!(found, (0..).zip(expected.iter().map(String::as_str)).collect::<Vec<_>>());
 }

@@ -193,9 +193,9 @@ impl Shared<'_> {
             unknown.insert(format!("{}/{position}", at("contacts")), as_sent(contact));
         }
         let metadata = self.metadata.and_then(|text| read_below(text, at("metadata"), unknown));
-        let contact = self.contact.and_then(|(position, text)| {
-            read_below(text, format!("{}/{position}", at("contacts")), unknown)
-        });
+        let contact = self
+            .contact
+            .and_then(|(position, text)| read_below(text, format!("{}/{position}", at("contacts")), unknown));
         let messaging_product = self.product.and_then(|text| {
             let product = json::parse(text.get()).ok().and_then(|value| value.as_str().map(str::to_owned));
             if product.is_none() {

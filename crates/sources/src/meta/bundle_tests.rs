@@ -85,7 +85,8 @@ fn one_that_cannot_be_read_leaves_the_others_alone() {
     assert_eq!(reasons, [(1, "too_deep"), (2, "wrong_shape")]);
     assert_eq!(parsed.events().map(|event| event.index).collect::<Vec<_>>(), [0, 3]);
     // Each is refused as a delivery of its own, and what is in it is still the same.
-    let refused: Vec<_> = parsed.refusals().map(|refused| String::from_utf8(refused.payload.clone()).unwrap()).collect();
+    let refused: Vec<_> =
+        parsed.refusals().map(|refused| String::from_utf8(refused.payload.clone()).unwrap()).collect();
     assert!(refused[0].contains(&deep) && !refused[0].contains("wamid"), "{}", refused[0]);
     assert_eq!(parse(refused[1].clone()).refusals().next().unwrap().reason, Reason::WrongShape);
     // So is each event that cannot be written.

@@ -170,7 +170,8 @@ fn account_update(update: &whatsapp::AccountUpdate, page: Object) -> Activity {
 
 fn alert(alert: &whatsapp::AccountAlert, page: Object) -> Activity {
     let info = alert.alert_info.as_ref();
-    let of = |new: fn(&whatsapp::AlertInfo) -> &Option<String>, old| info.and_then(|info| text(new(info))).or(text(old));
+    let of =
+        |new: fn(&whatsapp::AlertInfo) -> &Option<String>, old| info.and_then(|info| text(new(info))).or(text(old));
     let title = of(|info| &info.alert_type, &alert.alert_type).unwrap_or_default().to_owned();
     let status = of(|info| &info.alert_status, &alert.alert_status).unwrap_or_default();
     let words = of(|info| &info.alert_description, &alert.alert_description).map(str::to_owned);

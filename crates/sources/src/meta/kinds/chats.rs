@@ -112,7 +112,8 @@ fn message(message: &Message) -> Activity {
         (_, Some(edit), ..) => {
             let now = edit.message.as_ref();
             let media = now.into_iter().flat_map(|now| [&now.image, &now.video, &now.document]).flatten().next();
-            let words = now.and_then(|now| of(&now.text, |text| &text.body)).or(media.and_then(|file| text(&file.caption)));
+            let words =
+                now.and_then(|now| of(&now.text, |text| &text.body)).or(media.and_then(|file| text(&file.caption)));
             let object = Some(thing("message", text(&edit.original_message_id)));
             Activity { verb: Verb::Edit.into(), object, text: words.map(str::to_owned), ..told }
         }
@@ -205,8 +206,14 @@ fn instrument(message: &Message) -> Option<Object> {
         Some(titled(kind, text(&from.source_id), text(&from.headline), text(&from.source_url)))
     };
     let unsupported = || Some(titled(text(&message.unsupported.as_ref()?.r#type)?, None, None, None));
-    file.or_else(place).or_else(card).or_else(tapped).or_else(button).or_else(order).or_else(product)
-        .or_else(referral).or_else(unsupported)
+    file.or_else(place)
+        .or_else(card)
+        .or_else(tapped)
+        .or_else(button)
+        .or_else(order)
+        .or_else(product)
+        .or_else(referral)
+        .or_else(unsupported)
 }
 
 /// What became of a message, or of a call, that the business began.
@@ -231,7 +238,8 @@ fn status(status: &MessageStatus) -> Activity {
         "deleted" => (Verb::Delete, business(), to()),
         _ => (Verb::Update, None, to()),
     };
-    let object = Object { status: word.to_owned(), ..thing(text(&status.r#type).unwrap_or("message"), text(&status.id)) };
+    let object =
+        Object { status: word.to_owned(), ..thing(text(&status.r#type).unwrap_or("message"), text(&status.id)) };
     Activity { action: word.to_owned(), actor, target, text: problem(&status.errors), ..activity(verb, object) }
 }
 

@@ -82,15 +82,8 @@ mod page;
 mod people;
 
 /// What a change of WhatsApp can hold several of, by the name of the list.
-pub(super) static BUNDLED: &[Entry] = &[
-    chats::MESSAGE,
-    chats::STATUS,
-    chats::ERROR,
-    chats::CALL,
-    people::PREFERENCE,
-    people::USER_ID,
-    people::GROUP,
-];
+pub(super) static BUNDLED: &[Entry] =
+    &[chats::MESSAGE, chats::STATUS, chats::ERROR, chats::CALL, people::PREFERENCE, people::USER_ID, people::GROUP];
 
 const fn entry<E: Enveloped>() -> Entry {
     Entry::of::<E>(build::<E>)

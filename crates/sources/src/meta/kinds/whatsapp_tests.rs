@@ -54,20 +54,14 @@ fn what_is_said_to_a_number() {
             r#"user:7: MESSAGE message:m > phone_number:45 @ message:k "Yes""#,
         ),
         (r#""group_id":"g","text":{"body":"Hi"}"#, r#"user:7: MESSAGE message:m > group:g "Hi""#),
-        (
-            r#""image":{"id":"9","caption":"This"}"#,
-            r#"user:7: MESSAGE message:m > phone_number:45 + image:9 "This""#,
-        ),
+        (r#""image":{"id":"9","caption":"This"}"#, r#"user:7: MESSAGE message:m > phone_number:45 + image:9 "This""#),
         (r#""location":{"name":"Bakery"}"#, "user:7: MESSAGE message:m > phone_number:45 + location:"),
         (r#""contacts":[{"name":{"formatted_name":"L"}}]"#, "user:7: MESSAGE message:m > phone_number:45 + contact:"),
         (
             r#""interactive":{"type":"button_reply","button_reply":{"id":"y","title":"Yes"}}"#,
             r#"user:7: MESSAGE message:m > phone_number:45 + button_reply: "Yes""#,
         ),
-        (
-            r#""button":{"text":"No","payload":"n"}"#,
-            r#"user:7: MESSAGE message:m > phone_number:45 + button: "No""#,
-        ),
+        (r#""button":{"text":"No","payload":"n"}"#, r#"user:7: MESSAGE message:m > phone_number:45 + button: "No""#),
         (r#""order":{"catalog_id":"77"}"#, "user:7: MESSAGE message:m > phone_number:45 + catalog:77"),
         (
             r#""text":{"body":"?"},"referral":{"source_id":"5","source_type":"ad","source_url":"https://a.example"}"#,
@@ -118,14 +112,19 @@ fn what_became_of_a_message() {
     ] {
         assert_eq!(said("statuses", &format!(r#"{{"id":"m","recipient_id":"7",{status}}}"#)), [expected], "{status}");
     }
-    let of_group = r#"{"id":"m","status":"read","recipient_id":"g","recipient_type":"group","recipient_participant_id":"8"}"#;
+    let of_group =
+        r#"{"id":"m","status":"read","recipient_id":"g","recipient_type":"group","recipient_participant_id":"8"}"#;
     assert_eq!(said("statuses", of_group), ["user:8: READ message:m > group:g [read]"]);
 }
 
 #[test]
 fn what_else_a_change_holds() {
     for (list, item, expected) in [
-        ("errors", r#"{"code":5,"title":"T","error_data":{"details":"D"}}"#, &[r#"UPDATE error:5 > phone_number:45 "D""#][..]),
+        (
+            "errors",
+            r#"{"code":5,"title":"T","error_data":{"details":"D"}}"#,
+            &[r#"UPDATE error:5 > phone_number:45 "D""#][..],
+        ),
         ("calls", r#"{"id":"c","from":"7","event":"connect"}"#, &["user:7: START call:c > phone_number:45"]),
         (
             "calls",
@@ -133,7 +132,11 @@ fn what_else_a_change_holds() {
             &["page:12: COMPLETE call:c > user:7 [completed]"],
         ),
         ("user_preferences", r#"{"wa_id":"7","value":"stop"}"#, &["user:7: UPDATE opt_in: > phone_number:45 [stop]"]),
-        ("user_preferences", r#"{"wa_id":"7","value":"resume"}"#, &["user:7: OPT_IN opt_in: > phone_number:45 [resume]"]),
+        (
+            "user_preferences",
+            r#"{"wa_id":"7","value":"resume"}"#,
+            &["user:7: OPT_IN opt_in: > phone_number:45 [resume]"],
+        ),
         ("user_id_update", r#"{"wa_id":"7","user_id":{"previous":"a","current":"b"}}"#, &["UPDATE user:7 + user:b"]),
         ("groups", r#"{"group_id":"g","type":"group_create"}"#, &["POST group:g"]),
         (
@@ -206,7 +209,8 @@ fn what_the_platform_does_with_an_account() {
         ),
         (
             "account_alerts",
-            r#"{"alert_info":{"alert_type":"OBA_APPROVED","alert_status":"ACTIVE","alert_description":"D"}}"#.to_owned(),
+            r#"{"alert_info":{"alert_type":"OBA_APPROVED","alert_status":"ACTIVE","alert_description":"D"}}"#
+                .to_owned(),
             r#"UPDATE alert: > page:12 "D" [active]"#,
         ),
     ] {
@@ -224,7 +228,10 @@ fn fields_of_a_page() {
     assert_eq!(told("name", r#""Lumen""#), "UPDATE page:12 + name:");
     assert_eq!(of_change("name", r#""Lumen""#).object.unwrap().title, "Lumen");
     assert_eq!(told("live_videos", r#"{"id":"5","status":"live"}"#), "START live_video:5 > page:12 [live]");
-    assert_eq!(told("live_videos", r#"{"id":"5","status":"live_stopped"}"#), "COMPLETE live_video:5 > page:12 [live_stopped]");
+    assert_eq!(
+        told("live_videos", r#"{"id":"5","status":"live_stopped"}"#),
+        "COMPLETE live_video:5 > page:12 [live_stopped]"
+    );
     assert_eq!(told("videos", r#"{"id":"5","status":{"video_status":"ready"}}"#), "COMPLETE video:5 > page:12 [ready]");
     assert_eq!(told("conversations", r#"{"thread_id":"t"}"#), "UPDATE conversation:t > page:12");
     let label = r#"{"user":{"id":"7"},"action":"add","label":{"id":"3","name":"n"}}"#;
