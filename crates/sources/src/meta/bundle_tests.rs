@@ -54,7 +54,8 @@ fn each_message_has_the_number_and_its_own_person() {
         assert_eq!(Some(actor.id), message.from, "the actor is the sender");
     }
     // What is of nobody, or not known, goes with the first.
-    let unknown: Vec<_> = found.iter().map(|message| message.unknown.keys().map(String::as_str).collect()).collect();
+    let unknown: Vec<Vec<&str>> =
+        found.iter().map(|message| message.unknown.keys().map(String::as_str).collect()).collect();
     let first = vec!["envelope/entry/changes/value/contacts/2", "envelope/entry/changes/value/new"];
     assert_eq!(unknown, [first, vec![], vec![], vec![]]);
 }

@@ -15,7 +15,6 @@ use super::texts::Texts;
 use super::time;
 use crate::body;
 use crate::kind::Time;
-use crate::members::Members as _;
 use crate::{Draft, Item, ParseRefusal, Parsed, ParsedEvent, Reason, Tenants};
 
 /// Everything that is in a delivery.
