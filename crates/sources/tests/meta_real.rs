@@ -102,7 +102,7 @@ fn the_time_is_that_of_this_occurrence() {
     }
     // Whatever Meta sent has a time.
     let all: Vec<_> = qualities.iter().map(|(quality, count)| (quality.as_str(), *count)).collect();
-    assert_eq!(all, [("REPORTED", 36), ("SENT", 79)]);
+    assert_eq!(all, [("REPORTED", 36), ("SENT", 83)]);
     for (name, time, quality) in [
         // Both are of one photo.
         ("feed-photo-add-message", 1_448_555_796, "SENT"),
