@@ -75,9 +75,10 @@ fn body(shape: &str) -> (&'static str, &'static str, String) {
                 r#"{"object":"whatsapp_business_account","entry":[{"id":"1","field":"messages","value":{"messages":["#;
             ("meta", "", list(before, &item, "]}}]}", 6 * MIB))
         }
+        // As many as Meta puts into one delivery.
         "real messages" => {
             let item = r#"{"from":"4520000001","id":"wamid.HBgLNDUyMDAwMDAwMRUCABIYFDNBOTk5OTk5OTk5OTk5OTk5OTk5AA==","timestamp":"1717420800","type":"text","text":{"body":"Two loaves of rye, please"}}"#;
-            ("meta", "", bundle(item, 2 * MIB))
+            ("meta", "", bundle(item, MIB / 5))
         }
         "real commits" => {
             let id = "0123456789abcdef0123456789abcdef01234567";
