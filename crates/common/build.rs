@@ -20,8 +20,11 @@ const CONTEXT: &str = ".weir.event.v1.Context";
 /// In a message with a context, fields up to this number are Weir's own and not the platform's.
 const LAST_OWN_FIELD: i32 = 9;
 
-/// Fields that hold any JSON value as its text: users choose what is in it, or its type. Full name of the message, field.
+/// Fields that hold any JSON value as its text: users choose what is in it, or its type, or each field has a form of its own. Full name of the message, field.
 const JSON_TEXTS: &[(&str, &str)] = &[
+    ("weir.facebook.v1.PageChange", "value"),
+    ("weir.facebook.v1.PermissionChange", "value"),
+    ("weir.facebook.v1.UserChange", "value"),
     ("weir.github.v1.BranchProtectionRule", "changes"),
     ("weir.github.v1.ChangedFieldValue", "from"),
     ("weir.github.v1.ChangedFieldValue", "to"),

@@ -31,6 +31,12 @@ fn padded(object: &str, bytes: usize) -> String {
     object.replace('}', &format!(r#","p":"{pad}"}}"#)).replace("{,", "{")
 }
 
+/// Messages of WhatsApp in one change.
+fn bundle(item: &str, bytes: usize) -> String {
+    let before = r#"{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messaging_product":"whatsapp","metadata":{"display_phone_number":"4520000000","phone_number_id":"3091"},"contacts":[{"wa_id":"4520000001","profile":{"name":"Ilse Brandt"}}],"messages":["#;
+    list(before, item, "]}}]}]}", bytes)
+}
+
 /// Bodies whose values take most of what there is in them: the source, the name of a sample with its headers, the body.
 fn body(shape: &str) -> (&'static str, &'static str, String) {
     const MIB: usize = 1 << 20;
@@ -78,6 +84,19 @@ fn body(shape: &str) -> (&'static str, &'static str, String) {
         "dense batch" => {
             let item = padded(r#"{"field":"f","value":{"a":1}}"#, 360);
             ("meta", "", list(r#"{"object":"page","entry":[{"id":"1","changes":["#, &item, "]}]}", 6 * MIB))
+        }
+        "a bundle" => ("meta", "", bundle("1", MIB)),
+        "dense bundle" => ("meta", "", bundle(&padded(r#"{"id":"m","text":{"body":"a"}}"#, 360), 6 * MIB)),
+        "dense flat bundle" => {
+            let item = padded(r#"{"id":"m","text":{"body":"a"}}"#, 360);
+            let before =
+                r#"{"object":"whatsapp_business_account","entry":[{"id":"1","field":"messages","value":{"messages":["#;
+            ("meta", "", list(before, &item, "]}}]}", 6 * MIB))
+        }
+        // As many as Meta puts into one delivery.
+        "real messages" => {
+            let item = r#"{"from":"4520000001","id":"wamid.HBgLNDUyMDAwMDAwMRUCABIYFDNBOTk5OTk5OTk5OTk5OTk5OTk5AA==","timestamp":"1717420800","type":"text","text":{"body":"Two loaves of rye, please"}}"#;
+            ("meta", "", bundle(item, MIB / 5))
         }
         "real commits" => {
             let id = "0123456789abcdef0123456789abcdef01234567";
@@ -179,7 +198,9 @@ fn reads(shape: &str, came: &str) {
 
 #[test]
 fn what_would_take_too_much_is_refused_for_little() {
-    for shape in ["tiny objects", "empty objects", "numbers", "unknown", "another kind", "a batch", "no json"] {
+    for shape in
+        ["tiny objects", "empty objects", "numbers", "unknown", "another kind", "a batch", "a bundle", "no json"]
+    {
         reads(shape, "too_many_values");
     }
 }
@@ -198,6 +219,9 @@ fn what_may_just_pass_takes_no_more_than_it_may() {
         "dense numbers",
         "dense members",
         "dense batch",
+        "dense bundle",
+        "dense flat bundle",
+        "real messages",
         "real commits",
     ] {
         reads(shape, "events");

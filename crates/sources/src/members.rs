@@ -1,6 +1,6 @@
 //! Members of a JSON object, as platforms send them: ids as strings or numbers, anything may be null.
 
-use common::json::{Object, Value};
+use common::json::Object;
 
 use crate::body::text_of;
 
@@ -14,8 +14,6 @@ pub(crate) trait Members {
     fn text_in(&self, object: &str, name: &str) -> Option<String>;
     /// A member that is an object.
     fn object(&self, name: &str) -> Option<&Object>;
-    /// A member that is a list; else an empty one.
-    fn list(&self, name: &str) -> &[Value];
     /// A member that is a string.
     fn str(&self, name: &str) -> Option<&str>;
 }
@@ -35,10 +33,6 @@ impl Members for Object {
 
     fn object(&self, name: &str) -> Option<&Object> {
         self.get(name)?.as_object()
-    }
-
-    fn list(&self, name: &str) -> &[Value] {
-        self.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     fn str(&self, name: &str) -> Option<&str> {

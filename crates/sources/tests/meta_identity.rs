@@ -193,3 +193,56 @@ fn an_absurd_time_is_no_time_of_its_own() {
         assert_eq!((context.occurred_at.unwrap().seconds, context.time_quality()), (T + 5, TimeQuality::Reported));
     }
 }
+
+fn whatsapp(phone: &str, value: Value) -> Value {
+    let mut value = value;
+    value["metadata"] = json!({"phone_number_id": phone, "display_phone_number": "45"});
+    json!({"object": "whatsapp_business_account", "entry": [{"id": "12", "changes": [{"field": "messages", "value": value}]}]})
+}
+
+#[test]
+fn messages_and_statuses_of_whatsapp_are_the_same_in_whatever_batch_they_come() {
+    let message =
+        |id: &str, from: &str| json!({"id": id, "from": from, "timestamp": T.to_string(), "text": {"body": "x"}});
+    let status = |id: &str, word: &str, to: &str, time: i64| json!({"id": id, "status": word, "recipient_id": to, "timestamp": time.to_string()});
+    let contacts = json!([{"wa_id": "7", "profile": {"name": "Ilse"}}, {"wa_id": "8"}]);
+    let messages = [message("a", "7"), message("b", "8"), message("c", "7")];
+    // Sent, delivered and read are three, and so is what two people of a group read.
+    let statuses = [
+        status("a", "sent", "7", T),
+        status("a", "delivered", "7", T),
+        status("a", "read", "7", T),
+        status("a", "read", "8", T),
+        status("a", "read", "8", T + 1),
+    ];
+    let all = ids_of(&whatsapp("3", json!({"contacts": contacts, "messages": messages, "statuses": statuses})));
+    assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), 8);
+    let mut again = Vec::new();
+    for message in &messages {
+        again.extend(ids_of(&whatsapp("3", json!({"messages": [message]}))));
+    }
+    for pair in statuses.chunks(2) {
+        let body = json!({"statuses": pair, "contacts": contacts, "new": 1});
+        let mut body = whatsapp("3", body);
+        body["entry"][0]["time"] = json!(T + 3600);
+        again.extend(ids_of(&body));
+    }
+    assert_eq!(all, again);
+}
+
+#[test]
+fn what_has_no_id_of_its_own_is_told_with_the_number_and_the_time_of_sending() {
+    let error = |phone: &str, time: i64| {
+        let mut body = whatsapp(phone, json!({"errors": [{"code": 130_429, "title": "Rate limit hit"}]}));
+        body["entry"][0]["time"] = json!(time);
+        ids_of(&body)
+    };
+    assert_eq!(error("3", T), error("3", T));
+    assert_ne!(error("3", T), error("4", T));
+    assert_ne!(error("3", T), error("3", T + 1));
+    let stop = |phone: &str| {
+        let stop = json!({"wa_id": "7", "value": "stop", "timestamp": T});
+        ids_of(&whatsapp(phone, json!({"user_preferences": [stop]})))
+    };
+    assert_ne!(stop("3"), stop("4"));
+}

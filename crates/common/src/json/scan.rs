@@ -11,9 +11,9 @@ const VALUE: u64 = 180;
 /// Copies of the text: as it came, as text, as fields, as the encoded event, and as what has no field.
 const COPIES: u64 = 4;
 
-/// Levels that are told apart: in a delivery, its list of entries, an entry, and its list of items, values can be items of
-/// their own.
-const LEVELS: usize = 5;
+/// Levels that are told apart: in a delivery, its list of entries, an entry, its list of items, an item, its value, and a list
+/// in that, values can be items of their own.
+const LEVELS: usize = 8;
 
 /// What stands in a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -35,7 +35,8 @@ fn what_is_no_json_is_counted_too() {
 #[test]
 fn items_are_told_from_what_is_in_them() {
     let items = br#"{"entry":[{"id":"1","changes":[1,2,3,{"value":{"a":1,"b":2,"c":3}}]}]}"#;
-    assert_eq!(scan(items).at_depth, [1, 1, 1, 2, 4], "one body, its list, one entry, its two members, four items");
+    // One body, its list, one entry, its two members, four items, what is in the last, and what is in that.
+    assert_eq!(scan(items).at_depth, [1, 1, 1, 2, 4, 1, 3, 0]);
 }
 
 fn any_json() -> impl Strategy<Value = Value> {

@@ -13,7 +13,8 @@ use common::json::Value;
 use serde_json::value::RawValue;
 
 use super::{account, time};
-use crate::body::string;
+use crate::Reason;
+use crate::body::{self, string};
 
 /// Members of an object by name, each as its text. The last of a name counts.
 pub(super) type Texts<'a> = BTreeMap<String, &'a RawValue>;
@@ -177,6 +178,14 @@ pub(super) fn members(text: &str) -> Option<Texts<'_>> {
     serde_json::from_str(text).ok()
 }
 
+/// Whether all that stands around items can be read by whoever gets an item.
+pub(super) fn readable(members: &Texts<'_>) -> Result<(), (Reason, String)> {
+    members.iter().try_for_each(|(key, text)| match body::value(text.get().as_bytes()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err((error.reason, format!("{key:?} cannot be read: {error}"))),
+    })
+}
+
 /// Whether a JSON text says nothing: null, or a list or an object with nothing in it.
 pub(super) fn is_blank(text: &str) -> bool {
     let within = text.strip_prefix(['[', '{']).and_then(|text| text.strip_suffix([']', '}']));
@@ -215,7 +224,7 @@ impl Writer {
         self.0.push_str(text);
     }
 
-    fn opt(&mut self, key: &str, text: Option<&RawValue>) {
+    pub(super) fn opt(&mut self, key: &str, text: Option<&RawValue>) {
         if let Some(text) = text {
             self.raw(key, text.get());
         }

@@ -5,6 +5,7 @@ use common::json::{self, Object, Repaired, Sent, Value};
 use common::raw::v1;
 use serde_json::value::RawValue;
 
+use super::bundle::{self, Cut};
 use super::cut::{self, Around, Delivery, Entry, List, Writer};
 use super::envelope::{envelope, place};
 use super::frame::frame;
@@ -14,7 +15,6 @@ use super::texts::Texts;
 use super::time;
 use crate::body;
 use crate::kind::Time;
-use crate::members::Members as _;
 use crate::{Draft, Item, ParseRefusal, Parsed, ParsedEvent, Reason, Tenants};
 
 /// Everything that is in a delivery.
@@ -59,7 +59,7 @@ pub(super) fn parse_text(
             Err(_) => return Ok(whole((Reason::WrongShape, "entry is not a list".into()), bytes)),
         },
     };
-    if let Err(problem) = readable(&members) {
+    if let Err(problem) = cut::readable(&members) {
         return Ok(whole(problem, bytes));
     }
     let mut parser = Parser {
@@ -75,7 +75,7 @@ pub(super) fn parse_text(
     };
     parser.platform = match parser.around.object.as_deref() {
         Some("instagram") => "instagram",
-        Some("whatsapp_business_account") => "whatsapp",
+        Some(super::WHATSAPP) => "whatsapp",
         _ => "facebook",
     };
     for entry in entries {
@@ -116,31 +116,24 @@ fn without_entries(members: &cut::Texts<'_>) -> Problem {
     (Reason::WrongShape, message)
 }
 
-/// Whether all that stands around items can be read by whoever gets an item.
-fn readable(members: &cut::Texts<'_>) -> Result<(), Problem> {
-    members.iter().try_for_each(|(key, text)| match body::value(text.get().as_bytes()) {
-        Ok(_) => Ok(()),
-        Err(error) => Err((error.reason, format!("{key:?} cannot be read: {error}"))),
-    })
-}
-
-struct Parser<'a> {
-    delivery: &'a v1::Delivery,
-    tenants: &'a dyn Tenants,
-    platform: &'static str,
-    around: Delivery<'a>,
-    items: Vec<Item>,
-    /// Whether an entry could not be cut.
+/// Reads a delivery, item by item.
+pub(super) struct Parser<'a> {
+    pub(super) delivery: &'a v1::Delivery,
+    pub(super) tenants: &'a dyn Tenants,
+    pub(super) platform: &'static str,
+    pub(super) around: Delivery<'a>,
+    pub(super) items: Vec<Item>,
+    /// Whether an entry, or a change that holds several events, could not be cut.
     uncut: bool,
     /// What of names could not be read as it was sent, for the first item.
-    names: Sent,
+    pub(super) names: Sent,
     /// What of the present item could not.
-    sent: Sent,
-    texts: &'a mut Texts,
+    pub(super) sent: Sent,
+    pub(super) texts: &'a mut Texts,
 }
 
 /// Why one item is refused.
-type Problem = (Reason, String);
+pub(super) type Problem = (Reason, String);
 
 impl<'a> Parser<'a> {
     /// The position of the next item. A body is far smaller than 4 GiB.
@@ -148,7 +141,7 @@ impl<'a> Parser<'a> {
         u32::try_from(self.items.len()).unwrap_or(u32::MAX)
     }
 
-    fn refuse(&mut self, (reason, message): Problem, json: String) {
+    pub(super) fn refuse(&mut self, (reason, message): Problem, json: String) {
         let index = self.index();
         self.items.push(Item::Refused(ParseRefusal::item(index, reason, message, json)));
     }
@@ -172,7 +165,7 @@ impl<'a> Parser<'a> {
             }
         }
         let flat = flat(&mut members);
-        if let Err(problem) = readable(&members) {
+        if let Err(problem) = cut::readable(&members) {
             let json = self.around.enclose(text);
             return self.refuse(problem, json);
         }
@@ -209,6 +202,13 @@ impl<'a> Parser<'a> {
     }
 
     fn item(&mut self, entry: &mut Entry<'a>, list: List, text: &str) {
+        if self.platform == "whatsapp" && matches!(list, List::Changes | List::Entry) {
+            match bundle::cut(text) {
+                Cut::Bundle(bundle) => return self.bundle(entry, list, *bundle),
+                Cut::Uncut => self.uncut = true,
+                Cut::Whole => {}
+            }
+        }
         let around = entry.around(&mut self.around, list);
         let result = match read(text) {
             Ok((value, sent)) => {
@@ -236,8 +236,10 @@ impl<'a> Parser<'a> {
                 let occurrence = Occurrence { field: "changed_fields", what: What::Value(&value), own_time: false };
                 let field = value.as_str().unwrap_or_default();
                 let draft = self.draft(entry, &occurrence, Time::default(), None, (field, None));
-                let kind = format!("changed_fields/{field}");
-                Ok(self.other(draft, around, kind, text))
+                if let Some(kind) = self.object().and_then(kinds::of_changed_field) {
+                    return Ok(self.typed(draft, around, kind, Object::new(), Some(field.to_owned()), &Object::new()));
+                }
+                Ok(self.other(draft, around, format!("changed_fields/{field}"), text))
             }
             (list, value) => Err((
                 Reason::WrongShape,
@@ -246,49 +248,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn change(
-        &self,
-        entry: &Entry<'a>,
-        around: &Around<'a>,
-        text: &str,
-        mut change: Object,
-    ) -> Result<ParsedEvent, Problem> {
-        let field = match change.remove("field") {
-            Some(Value::String(field)) => field,
-            Some(other) => {
-                return Err((Reason::WrongShape, format!("field is {}, not a string", body::kind(&other))));
-            }
-            None => return Err((Reason::WrongShape, "a change has no field".into())),
-        };
-        // A delivery that does not say what it is about is taken by its fields.
-        let known =
-            !self.around.odd_object && matches!(self.around.object.as_deref(), None | Some("page" | "instagram"));
-        let kind = if known { kinds::of_change(self.platform, &field, change.get("value"))? } else { None };
-        let (subject, time) = match (kind, change.get("value").and_then(Value::as_object)) {
-            (Some(kind), Some(value)) => ((kind.subject)(value, &entry.account), (kind.time)(value)),
-            (None, Some(value)) => kinds::of_other(self.platform, value),
-            (_, None) => (None, Time::default()),
-        };
-        let time = match change.get("value").and_then(Value::as_object) {
-            Some(value) => time::within_redelivery(time, value, entry.sent_at.as_ref()),
-            None => time,
-        };
-        let what = match change.get("value") {
-            Some(value) if change.len() == 1 => What::Value(value),
-            _ => What::Change(&change),
-        };
-        let occurrence = Occurrence { field: &field, what, own_time: time.tells_apart() };
-        let value = change.get("value").and_then(Value::as_object);
-        let action = value.and_then(|value| value.str("verb")).unwrap_or(&field);
-        let draft = self.draft(entry, &occurrence, time, subject, (action, value));
-        Ok(match (kind, change.remove("value")) {
-            (Some(kind), Some(Value::Object(value))) => self.typed(draft, around, kind, value, Some(field), &change),
-            (_, value) => {
-                let item = value.as_ref().and_then(|value| value.as_object()?.text("item"));
-                let kind = item.map_or_else(|| field.clone(), |item| format!("{field}/{item}"));
-                self.other(draft, around, kind, text)
-            }
-        })
+    /// What the delivery is about. One that does not say is taken by its fields: like that of a page.
+    pub(super) fn object(&self) -> Option<&str> {
+        (!self.around.odd_object).then(|| self.around.object.as_deref().unwrap_or("page"))
     }
 
     fn message(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, item: Object) -> ParsedEvent {
@@ -335,7 +297,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `action` is what the platform calls what was done, with what was sent about it.
-    fn draft(
+    pub(super) fn draft(
         &self,
         entry: &Entry<'a>,
         occurrence: &Occurrence<'_>,
@@ -363,7 +325,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn typed(
+    pub(super) fn typed(
         &self,
         draft: Draft,
         around: &Around<'a>,
@@ -374,10 +336,11 @@ impl<'a> Parser<'a> {
     ) -> ParsedEvent {
         let (envelope, unknown) = envelope(around, field, change);
         let (delivery, tenants) = (self.delivery, self.tenants);
-        (kind.build)(kinds::Parts { draft, delivery, tenants, value, envelope, unknown })
+        let beside = kinds::Beside::default();
+        (kind.build)(kinds::Parts { draft, delivery, tenants, value, envelope, unknown, beside })
     }
 
-    fn other(&self, draft: Draft, around: &Around<'a>, kind: String, text: &str) -> ParsedEvent {
+    pub(super) fn other(&self, draft: Draft, around: &Around<'a>, kind: String, text: &str) -> ParsedEvent {
         draft.other(self.delivery, self.tenants, kind, text.to_owned(), around.with(None))
     }
 }
@@ -396,7 +359,7 @@ fn flat(members: &mut cut::Texts<'_>) -> Option<String> {
 }
 
 /// An item from its text.
-fn read(text: &str) -> Result<(Value, Sent), Problem> {
+pub(super) fn read(text: &str) -> Result<(Value, Sent), Problem> {
     body::value_as_sent(text.as_bytes()).map_err(|error| (error.reason, format!("an item cannot be read: {error}")))
 }
 

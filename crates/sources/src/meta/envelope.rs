@@ -23,8 +23,17 @@ pub(super) fn place(list: List, pointer: &str) -> String {
     }
 }
 
+/// The same where the event is of the whole change: of what is beside its value, and of the value as one of its members.
+pub(super) fn place_in_change(list: List, placed: &str) -> String {
+    match placed.strip_prefix(&around_item(list)) {
+        Some(beside) => beside.to_owned(),
+        None if placed.is_empty() || placed.starts_with('/') => format!("/value{placed}"),
+        None => placed.to_owned(),
+    }
+}
+
 /// The path of what stands beside the value of an item.
-fn around_item(list: List) -> String {
+pub(super) fn around_item(list: List) -> String {
     if list == List::Entry { "envelope/entry".to_owned() } else { format!("envelope/entry/{}", list.name()) }
 }
 

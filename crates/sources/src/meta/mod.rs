@@ -7,11 +7,13 @@
 //! * `account`: whose delivery it is, without parsing all of it
 //! * `cut`: one delivery into items, each with what stood around it, as text
 //! * `delivery`: items into events, or into refusals of their own
+//! * `change` and `bundle`: a change of one field, and one of WhatsApp that holds several events
 //! * `envelope`: what stood around an item, as its event has it
 //! * `sent`: the bytes of an item as they came, of the `texts` that cutting kept
 //! * `kinds`: each kind of event: its message, what it is about, when it happened, what it means
 //! * `identity` and `time`: which occurrence it is, and when it was
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
@@ -19,11 +21,15 @@ use bytes::Bytes;
 use common::json::{self, Scan};
 use common::raw::v1::Delivery;
 use http::HeaderMap;
+use serde::Deserialize;
 
+use crate::body;
 use crate::signature::{self, Algorithm, Encoding};
 use crate::{Challenge, Descriptor, Parsed, Refusal, Secrets, Source, Tenants, Traits, VerifyError};
 
 mod account;
+mod bundle;
+mod change;
 mod cut;
 mod delivery;
 mod envelope;
@@ -36,6 +42,9 @@ mod texts;
 mod time;
 
 const SIGNATURE: &str = "x-hub-signature-256";
+
+/// The object of a delivery of WhatsApp.
+const WHATSAPP: &str = "whatsapp_business_account";
 
 /// What an item of its own takes beside its value, in objects.
 const ITEM: u64 = 2;
@@ -59,6 +68,20 @@ static DESCRIPTOR: Descriptor = Descriptor {
     setup: "In the app: Webhooks, Page, Subscribe: this URL and the verify token; then subscribe each page.",
     sample_headers: |_| Vec::new(),
 };
+
+/// Whether a delivery can be of WhatsApp.
+fn may_be_of_whatsapp(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Head<'a> {
+        #[serde(borrow)]
+        object: Option<Cow<'a, str>>,
+    }
+    match serde_json::from_slice::<Head<'_>>(body::unmarked(body)) {
+        Ok(head) => head.object.is_some_and(|object| object == WHATSAPP),
+        // What cannot be read here is told where it is read.
+        Err(_) => true,
+    }
+}
 
 /// Facebook, Instagram and WhatsApp.
 #[derive(Debug, Clone, Copy)]
@@ -100,8 +123,10 @@ impl Source for Meta {
     fn scan(&self, body: &[u8]) -> Scan {
         let mut scan = json::scan(body);
         // Entries and items come out each as an event or a letter of its own, with all that stands around them.
-        let [_, _, entries, _, items] = scan.at_depth;
-        scan.objects += (entries + items).saturating_mul(ITEM);
+        let [_, _, entries, _, items, of_entry, _, of_change] = scan.at_depth;
+        // Of WhatsApp, what stands in lists of a value comes out so too, and the value can stand in the entry itself.
+        let bundled = if may_be_of_whatsapp(body) { of_entry + of_change } else { 0 };
+        scan.objects += (entries + items + bundled).saturating_mul(ITEM);
         scan
     }
 

@@ -28,16 +28,9 @@ fn names_the_occurrence(value: &Object) -> bool {
     matches!(value.str("verb"), None | Some("add" | "remove" | "delete")) || is_comment()
 }
 
-/// The time of an item of `messaging` or `standby`: `timestamp`.
+/// The time of an item of a conversation, or of a change of WhatsApp: `timestamp`.
 pub(super) fn of_message(item: &Object) -> Time {
     Time::of([item.get("timestamp")])
-}
-
-/// The time of a change of WhatsApp: the `timestamp` of what is in it.
-pub(super) fn of_whatsapp(value: &Object) -> Time {
-    let first = |list: &&str| value.list(list).first()?.as_object();
-    let inner = ["messages", "statuses", "groups", "message_echoes", "user_id_update"].iter().find_map(first);
-    Time::of([inner.and_then(|inner| inner.get("timestamp")), value.get("timestamp")])
 }
 
 /// The time of a change without what cannot be its time: a `created_time` of before all that may still be delivered at the

@@ -126,10 +126,11 @@ pub(crate) fn missing_paths(sent: &Value, event: &ParsedEvent) -> Vec<(String, S
     leaves.into_iter().filter(|leaf| !found.contains(leaf)).collect()
 }
 
-/// The JSON member that a field was read from: its name, or the `json_name` that the schema gives it. One member is called as
-/// a field of Weir's own, so its field cannot be.
+/// The JSON member that a field was read from: its name, or the `json_name` that the schema gives it. Some members are called
+/// as a field of Weir's own, so their fields cannot be.
 fn key_of(field: &FieldDescriptor) -> String {
-    if field.full_name() == "weir.github.v1.Status.status_context" {
+    if ["weir.github.v1.Status.status_context", "weir.whatsapp.v1.Message.message_context"].contains(&field.full_name())
+    {
         return "context".to_owned();
     }
     let mut camel = String::new();

@@ -75,9 +75,9 @@ fn every_service_is_in_what_is_written() {
             assert!(kinds.contains(&format!("\n| `{platform}` | ")), "{platform}: {kinds}");
         }
     }
-    assert!(table.contains("| `events.facebook.*`, `events.instagram.*` | – |"), "{table}");
+    assert!(table.contains("| `events.facebook.*`, `events.instagram.*`, `events.whatsapp.*` | – |"), "{table}");
     assert!(table.contains("| `events.github.*` | `x-github-event`, `x-github-delivery` |"), "{table}");
-    assert!(kinds.contains("\n| `whatsapp` | none |\n| `github` | `check_run`, `check_suite`, "), "{kinds}");
+    assert!(kinds.contains("\n| `whatsapp` | `account_alert`, `account_review_update`, "), "{kinds}");
     assert!(all("docs/settings.md.settings").contains("\n| `replication_factor` | "));
     assert!(all("docs/settings.schema.json").ends_with("}\n"));
     assert!(

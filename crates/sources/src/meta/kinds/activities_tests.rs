@@ -15,7 +15,7 @@ fn activities(list: &str, item: Value) -> Vec<Activity> {
     parsed.events().flat_map(|event| event.activities.clone()).collect()
 }
 
-fn of_change(field: &str, value: &str) -> Activity {
+pub(super) fn of_change(field: &str, value: &str) -> Activity {
     let value: Value = serde_json::from_str(value).unwrap();
     let mut all = activities("changes", json!({"field": field, "value": value}));
     assert_eq!(all.len(), 1, "{field} {value}");
@@ -32,7 +32,7 @@ fn spoken(item: &str) -> Vec<String> {
     activities("messaging", serde_json::from_str(item).unwrap()).iter().map(show).collect()
 }
 
-fn show(activity: &Activity) -> String {
+pub(super) fn show(activity: &Activity) -> String {
     let verb = activity.verb().as_str_name().trim_start_matches("VERB_");
     let part = |mark: &str, part: &Option<Object>| {
         part.as_ref().map_or(String::new(), |part| format!(" {mark}{}:{}", part.r#type, part.id))
@@ -240,8 +240,8 @@ fn the_platforms_word_and_the_page_are_in_every_activity() {
 
 #[test]
 fn what_is_not_known_is_an_activity_all_the_same() {
-    let other = of_change("videos", r#"{"verb":"publish","sender_id":7,"sender_name":"Ann"}"#);
-    assert_eq!(show(&other), "OTHER videos:");
+    let other = of_change("parcels", r#"{"verb":"publish","sender_id":7,"sender_name":"Ann"}"#);
+    assert_eq!(show(&other), "OTHER parcels:");
     assert_eq!((other.action.as_str(), other.event_type.as_str()), ("publish", "weir.event.v1.Other"));
     assert_eq!(other.actor.map(|actor| (actor.id, actor.name)), Some(("7".to_owned(), "Ann".to_owned())));
     let mut unknown = activities("messaging", serde_json::from_str(r#"{"sender":{"id":"7"},"game_play":{}}"#).unwrap());
