@@ -92,7 +92,7 @@ async fn one_process_with_everything_stays_within_its_memory() {
     let delivered = || -> u64 {
         let logged = up.process.logged().unwrap();
         let lines = logged.lines().filter_map(|line| line.strip_prefix("delivered ")?.split(',').next()?.parse().ok());
-        lines.last().unwrap_or(0)
+        lines.max().unwrap_or(0)
     };
     while delivered() < deliveries() / 2 {
         assert!(began.elapsed() < WITHIN, "{} delivered", delivered());

@@ -9,10 +9,10 @@ use common::json::{self, FromJson, Object, Sent, Value};
 use serde_json::value::RawValue;
 
 use super::cut::{self, Around, Entry, List, Texts, Writer};
-use super::delivery::{Parser, Problem, read};
 use super::envelope::{around_item, envelope};
 use super::identity::{Occurrence, What};
 use super::kinds::{self, Beside};
+use super::parser::{Parser, Problem, read};
 use crate::body;
 use crate::members::Members as _;
 use crate::{Item, ParsedEvent, Reason};

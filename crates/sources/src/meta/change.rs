@@ -3,9 +3,9 @@
 use common::json::{Object, Value};
 
 use super::cut::{Around, Entry};
-use super::delivery::{Parser, Problem};
 use super::envelope::place_in_change;
 use super::identity::{Occurrence, What};
+use super::parser::{Parser, Problem};
 use super::{kinds, time};
 use crate::kind::Time;
 use crate::members::Members as _;

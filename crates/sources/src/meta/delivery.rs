@@ -1,21 +1,20 @@
 //! A delivery into events, item by item. Which array is there decides, not the object.
 
-use common::identity::Id;
 use common::json::{self, Object, Repaired, Sent, Value};
 use common::raw::v1;
 use serde_json::value::RawValue;
 
 use super::bundle::{self, Cut};
 use super::cut::{self, Around, Delivery, Entry, List, Writer};
-use super::envelope::{envelope, place};
-use super::frame::frame;
+use super::envelope::place;
 use super::identity::{Occurrence, What};
 use super::kinds::{self, conversations};
+use super::parser::{Parser, Problem, read};
 use super::texts::Texts;
 use super::time;
 use crate::body;
 use crate::kind::Time;
-use crate::{Draft, Item, ParseRefusal, Parsed, ParsedEvent, Reason, Tenants};
+use crate::{Item, Parsed, ParsedEvent, Reason, Tenants};
 
 /// Everything that is in a delivery.
 pub(super) fn parse(delivery: &v1::Delivery, tenants: &dyn Tenants) -> Parsed {
@@ -116,36 +115,7 @@ fn without_entries(members: &cut::Texts<'_>) -> Problem {
     (Reason::WrongShape, message)
 }
 
-/// Reads a delivery, item by item.
-pub(super) struct Parser<'a> {
-    pub(super) delivery: &'a v1::Delivery,
-    pub(super) tenants: &'a dyn Tenants,
-    pub(super) platform: &'static str,
-    pub(super) around: Delivery<'a>,
-    pub(super) items: Vec<Item>,
-    /// Whether an entry, or a change that holds several events, could not be cut.
-    uncut: bool,
-    /// What of names could not be read as it was sent, for the first item.
-    pub(super) names: Sent,
-    /// What of the present item could not.
-    pub(super) sent: Sent,
-    pub(super) texts: &'a mut Texts,
-}
-
-/// Why one item is refused.
-pub(super) type Problem = (Reason, String);
-
 impl<'a> Parser<'a> {
-    /// The position of the next item. A body is far smaller than 4 GiB.
-    fn index(&self) -> u32 {
-        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
-    }
-
-    pub(super) fn refuse(&mut self, (reason, message): Problem, json: String) {
-        let index = self.index();
-        self.items.push(Item::Refused(ParseRefusal::item(index, reason, message, json)));
-    }
-
     fn entry(&mut self, text: &'a RawValue) {
         let Some(mut members) = cut::members(text.get()) else {
             self.uncut = true;
@@ -248,11 +218,6 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What the delivery is about. One that does not say is taken by its fields: like that of a page.
-    pub(super) fn object(&self) -> Option<&str> {
-        (!self.around.odd_object).then(|| self.around.object.as_deref().unwrap_or("page"))
-    }
-
     fn message(&self, entry: &Entry<'a>, around: &Around<'a>, text: &str, item: Object) -> ParsedEvent {
         let field = around.list.name();
         // All kinds of conversations have the same, and so have items of no known kind.
@@ -295,54 +260,6 @@ impl<'a> Parser<'a> {
         let event = draft.other(self.delivery, self.tenants, "entry", text.get().to_owned(), envelope);
         self.items.push(Item::Event(event));
     }
-
-    /// `action` is what the platform calls what was done, with what was sent about it.
-    pub(super) fn draft(
-        &self,
-        entry: &Entry<'a>,
-        occurrence: &Occurrence<'_>,
-        time: Time,
-        subject: Option<String>,
-        (action, value): (&str, Option<&Object>),
-    ) -> Draft {
-        let (tenant, sent_at) = (&self.delivery.tenant, entry.time.map(RawValue::get));
-        let mut id = occurrence.id(self.platform, tenant, &entry.account, sent_at);
-        if !self.sent.is_empty() {
-            // Two that were sent differently read the same: they stay two.
-            let sent = self.sent.iter().flat_map(|(pointer, text)| [pointer.as_bytes(), text.as_bytes()]);
-            let parts: Vec<&[u8]> = std::iter::once(&id.0[..]).chain(sent).collect();
-            id = Id::of(self.platform, tenant, &parts);
-        }
-        Draft {
-            platform: self.platform,
-            id,
-            index: self.index(),
-            account_id: entry.account.clone(),
-            subject: subject.unwrap_or_else(|| entry.account.clone()),
-            time: time.reported(entry.sent_at.as_ref()),
-            sent: self.sent.clone(),
-            frame: frame(self.platform, &entry.account, action, value),
-        }
-    }
-
-    pub(super) fn typed(
-        &self,
-        draft: Draft,
-        around: &Around<'a>,
-        kind: &kinds::Entry,
-        value: Object,
-        field: Option<String>,
-        change: &Object,
-    ) -> ParsedEvent {
-        let (envelope, unknown) = envelope(around, field, change);
-        let (delivery, tenants) = (self.delivery, self.tenants);
-        let beside = kinds::Beside::default();
-        (kind.build)(kinds::Parts { draft, delivery, tenants, value, envelope, unknown, beside })
-    }
-
-    pub(super) fn other(&self, draft: Draft, around: &Around<'a>, kind: String, text: &str) -> ParsedEvent {
-        draft.other(self.delivery, self.tenants, kind, text.to_owned(), around.with(None))
-    }
 }
 
 /// The field and value of an entry that has them itself, as a change.
@@ -356,11 +273,6 @@ fn flat(members: &mut cut::Texts<'_>) -> Option<String> {
         }
     }
     Some(change.end())
-}
-
-/// An item from its text.
-pub(super) fn read(text: &str) -> Result<(Value, Sent), Problem> {
-    body::value_as_sent(text.as_bytes()).map_err(|error| (error.reason, format!("an item cannot be read: {error}")))
 }
 
 /// Why an entry is not an object.

@@ -6,7 +6,7 @@
 //! * `handshake`: the GET by which Meta checks that an endpoint is the app's
 //! * `account`: whose delivery it is, without parsing all of it
 //! * `cut`: one delivery into items, each with what stood around it, as text
-//! * `delivery`: items into events, or into refusals of their own
+//! * `delivery`: items into events, or into refusals of their own; `parser` has what all of these share
 //! * `change` and `bundle`: a change of one field, and one of WhatsApp that holds several events
 //! * `envelope`: what stood around an item, as its event has it
 //! * `sent`: the bytes of an item as they came, of the `texts` that cutting kept
@@ -37,6 +37,7 @@ mod frame;
 mod handshake;
 mod identity;
 mod kinds;
+mod parser;
 mod sent;
 mod texts;
 mod time;

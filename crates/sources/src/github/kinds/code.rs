@@ -5,7 +5,7 @@ use common::github::v1 as proto;
 use common::json;
 
 use super::objects::{actor, branch, comment, commit, git_ref, named, thing};
-use super::{activity, comment_verb, said, text, within, words, written};
+use super::{MOST, activity, comment_verb, said, text, within, words, written};
 use crate::kind::Kind;
 
 impl Kind for proto::Push {
@@ -161,7 +161,7 @@ impl Kind for proto::Gollum {
                 ..activity(&self.sender, &self.repository, verb, object)
             }
         };
-        self.pages.iter().map(page).collect()
+        self.pages.iter().take(MOST).map(page).collect()
     }
 }
 

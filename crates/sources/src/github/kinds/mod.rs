@@ -72,6 +72,9 @@ kinds! {
     DeployKey OrgBlock CustomProperty CustomPropertyValues
 }
 
+/// Activities of one event with a list, each item of which is one: of a longer list the event has the rest. GitHub sends a few.
+const MOST: usize = 5000;
+
 /// The key of an event, `<account>/<what>/<id>`, with the id at this path. Events of one matter share it, so that an
 /// issue and its comments, or a run and its jobs, stay in order within their topic.
 fn key(sent: &json::Object, account: &str, what: &str, path: &str) -> Option<String> {

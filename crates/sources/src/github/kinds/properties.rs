@@ -1,11 +1,13 @@
 //! Custom properties, and the values that repositories have of them.
 
+use std::collections::HashMap;
+
 use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1::{self as proto, EnterpriseInfo, OrganizationInfo};
 
 use super::objects::{organization, thing};
 use super::repository::to_repository;
-use super::{activity, first, said, shown, text, thing_verb, written};
+use super::{MOST, activity, first, said, shown, text, thing_verb, written};
 use crate::kind::Kind;
 
 /// A property, which has a name only: `90210007:property/tier`.
@@ -50,15 +52,17 @@ impl Kind for proto::CustomProperty {
 impl Kind for proto::CustomPropertyValues {
     /// One activity for each property that has another value, whose words are the value.
     fn activities(&self) -> Vec<Activity> {
-        let before = |name: &Option<String>| {
-            let same = |value: &&proto::CustomPropertyValue| value.property_name == *name;
-            self.old_property_values.iter().find(same).and_then(|value| value.value.as_ref())
-        };
-        let changed = self.new_property_values.iter().filter(|new| before(&new.property_name) != new.value.as_ref());
+        let before = self.old_property_values.iter().map(|old| (&old.property_name, &old.value));
+        let before: HashMap<_, _> = before.collect();
+        let changed = self
+            .new_property_values
+            .iter()
+            .filter(|new| before.get(&new.property_name).is_none_or(|value| **value != new.value));
         let Some(update) = to_repository(&self.sender, &self.repository, Verb::Update).pop() else { return Vec::new() };
         let named =
             |name: &Option<String>| property(&self.organization, &self.enterprise, name.as_deref().unwrap_or_default());
         let all: Vec<Activity> = changed
+            .take(MOST)
             .map(|new| Activity {
                 instrument: Some(named(&new.property_name)),
                 text: shown(new.value.as_ref()),
