@@ -9,6 +9,7 @@
 
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 
+mod account;
 mod cases;
 mod certificates;
 mod check;

@@ -86,6 +86,10 @@ impl Line {
         for problem in self.problems() {
             println!("  FAILED: {problem}");
         }
+        // Of a control something is missing on purpose.
+        for line in self.outcome.iter().filter(|_| !self.passed()).flat_map(|report| &report.account) {
+            println!("    {line}");
+        }
     }
 
     /// How busy the machine was, for people.

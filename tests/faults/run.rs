@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use simulate::Endpoints;
 
+use crate::account::account;
 use crate::check::{Verdict, check};
 use crate::ledger::Ledger;
 use crate::observe::{Facts, Observer, Place};
@@ -69,6 +70,8 @@ pub(crate) struct Report {
     pub(crate) kills: u32,
     /// Services whose own counts do not add up.
     pub(crate) unbalanced: Vec<String>,
+    /// What the services say of themselves, where something is missing or wrong.
+    pub(crate) account: Vec<String>,
 }
 
 pub(crate) fn plan(seed: u64) -> Plan {
@@ -200,6 +203,7 @@ impl<'a> Run<'a> {
             .collect();
         let unbalanced = unbalanced(&system).await?;
         let events = observer.facts.typed.len() as u64;
+        let account = if verdict.holds() { Vec::new() } else { account(&system).await };
         println!("  idle {:.1} s after the traffic", stopped.elapsed().as_secs_f64());
         if let Some(folder) = keep {
             system.keep_logs(folder).await.context("cannot keep the logs")?;
@@ -212,7 +216,7 @@ impl<'a> Run<'a> {
                     .context("cannot keep the logs and topics of the brokers")?;
             }
         }
-        Ok(Report { ledger, verdict, faults: faults.len(), recoveries, events, kills, unbalanced })
+        Ok(Report { ledger, verdict, faults: faults.len(), recoveries, events, kills, unbalanced, account })
     }
 }
 

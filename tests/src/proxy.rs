@@ -1,4 +1,4 @@
-//! A TCP proxy that can be slow, silent, cut, or lose one answer.
+//! A TCP proxy that can be slow, silent, cut, lose one answer, or silence one connection.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub enum Mode {
     /// The answer to the first piece that has these bytes is lost, and its connection with it. The other connections, and
     /// what comes after, pass.
     LoseAnswerTo(Vec<u8>),
+    /// The first connection on which a piece has these bytes is silent from there on, in both directions. The others pass.
+    SilenceWith(Vec<u8>),
 }
 
 /// A proxy on a port of loopback. Dropping it cuts all that is connected.
@@ -100,9 +102,13 @@ async fn connection(mut client: TcpStream, before: u16, modes: Arc<watch::Sender
                     if !pace(&mut mode).await {
                         break;
                     }
-                    let lost = loses(&modes, &up[..read]);
+                    let trouble = trouble(&modes, &up[..read]);
+                    if matches!(trouble, Some(Mode::SilenceWith(_))) {
+                        silence(&mut client, &mut up, &mut cut).await;
+                        break;
+                    }
                     let sent = server.write_all(&up[..read]).await;
-                    if lost {
+                    if trouble.is_some() {
                         // It has been done when the answer is there.
                         let _ = server.read(&mut down).await;
                         break;
@@ -142,14 +148,23 @@ async fn pace(mode: &mut watch::Receiver<Mode>) -> bool {
     matches!(mode.wait_for(|mode| *mode != Mode::Silent).await.as_deref(), Ok(mode) if *mode != Mode::Cut)
 }
 
-/// Whether the answer to this piece is the one to be lost; then no other is.
-fn loses(modes: &watch::Sender<Mode>, piece: &[u8]) -> bool {
+/// What is sent is taken, until the client has enough of it.
+async fn silence(client: &mut TcpStream, up: &mut [u8], cut: &mut watch::Receiver<Mode>) {
+    tokio::select! {
+        () = is_cut(cut) => {}
+        () = async { while client.read(up).await.is_ok_and(|read| read > 0) {} } => {}
+    }
+}
+
+/// The trouble that this piece is the first to meet; then no other does.
+fn trouble(modes: &watch::Sender<Mode>, piece: &[u8]) -> Option<Mode> {
+    let mut met = None;
     modes.send_if_modified(|mode| {
-        let lost =
-            matches!(mode, Mode::LoseAnswerTo(bytes) if piece.windows(bytes.len()).any(|window| window == *bytes));
-        if lost {
-            *mode = Mode::Pass;
+        let (Mode::LoseAnswerTo(bytes) | Mode::SilenceWith(bytes)) = mode else { return false };
+        if piece.windows(bytes.len()).any(|window| window == *bytes) {
+            met = Some(std::mem::replace(mode, Mode::Pass));
         }
-        lost
-    })
+        met.is_some()
+    });
+    met
 }

@@ -127,16 +127,14 @@ impl ConsumerState {
         self.intake.group.clone()
     }
 
-    /// Lag of each assigned partition, as far as it is known yet.
+    /// Lag of each assigned partition.
     pub fn lag(&self) -> Vec<Lag> {
         let state = self.intake.lock();
-        let lag = state.parts.iter().filter_map(|((topic, partition), part)| {
-            Some(Lag {
-                topic: topic.clone(),
-                partition: *partition,
-                position: part.tracker.position(),
-                records: part.lag()?,
-            })
+        let lag = state.parts.iter().map(|((topic, partition), part)| Lag {
+            topic: topic.clone(),
+            partition: *partition,
+            position: part.tracker.position(),
+            records: part.lag(),
         });
         lag.collect()
     }
@@ -175,16 +173,18 @@ impl ConsumerState {
 
     /// The assigned partitions as the health digest tells of them, consumed by `hop`.
     pub fn queues(&self, hop: &str) -> Vec<Queue> {
-        let (lag, stopped) = (self.lag(), self.stopped());
-        let queue = |(topic, partition): (Arc<str>, i32)| Queue {
+        let mut lag = self.lag();
+        lag.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+        let stopped = self.stopped();
+        let queue = |lag: Lag| Queue {
             group: self.intake.group.to_string(),
-            topic: topic.to_string(),
-            partition,
-            lag: lag.iter().find(|lag| lag.partition == partition && lag.topic == topic).map_or(0, |lag| lag.records),
-            stopped: stopped.iter().any(|stopped| stopped.partition == partition && stopped.topic == topic),
+            topic: lag.topic.to_string(),
+            partition: lag.partition,
+            lag: lag.records,
+            stopped: stopped.iter().any(|stopped| stopped.partition == lag.partition && stopped.topic == lag.topic),
             hop: hop.to_owned(),
         };
-        self.assignment().into_iter().map(queue).collect()
+        lag.into_iter().map(queue).collect()
     }
 
     /// Records and bytes that are handed out or about to be.

@@ -16,11 +16,12 @@ use crate::gate::Gate;
 use crate::settings::ConsumerSettings;
 use crate::standing::Standing;
 use crate::threads::lock;
-use crate::tracker::Tracker;
 use crate::{Ack, AckOutcome, Coordinates, Error, Incoming};
 
+mod part;
 pub(crate) mod trial;
 
+pub(crate) use part::Part;
 use trial::OnTrial;
 
 /// Topic with prefix, partition.
@@ -69,39 +70,6 @@ pub(crate) struct State {
     last_epoch: u64,
     /// Changes whenever something was done, or is there: for who has to look again.
     pub(crate) signals: u64,
-}
-
-/// An assigned partition.
-pub(crate) struct Part {
-    pub(crate) tracker: Tracker,
-    /// The offset that was stored last; none: not even the start.
-    pub(crate) stored: Option<i64>,
-    pub(crate) watch: Watch,
-    /// The offset that the client gives next, or a later one.
-    pub(crate) next: i64,
-    /// An output failed, and the poll thread has not seen to it yet.
-    pub(crate) failed: bool,
-    why: Box<str>,
-    /// Failures at this position in a row.
-    attempts: u32,
-    attempted: i64,
-    /// The partition waits until then before it goes back to its first record that is not done.
-    pub(crate) retry_at: Option<Instant>,
-    /// The end of the partition, and how far the client has fetched, as the statistics say.
-    pub(crate) end: Option<i64>,
-    pub(crate) fetched: Option<i64>,
-}
-
-impl Part {
-    /// Records on the log that are not done. A gap at the end (a transaction's marker) is not lag.
-    pub(crate) fn lag(&self) -> Option<i64> {
-        let end = self.end?;
-        let idle = self.tracker.awaited() == 0 && self.tracker.position() >= self.next;
-        if idle && self.fetched.is_some_and(|fetched| fetched >= end) {
-            return Some(0);
-        }
-        Some((end - self.tracker.position()).max(0))
-    }
 }
 
 pub(crate) struct Queued {
@@ -321,21 +289,9 @@ impl State {
         self.queue.pop_front()
     }
 
-    /// A partition begins at `position`. `stored` is what the group has on the log.
-    pub(crate) fn begin(&mut self, place: TopicPartition, position: i64, stored: Option<i64>, watch: Watch) {
-        let part = Part {
-            tracker: Tracker::new(self.epoch(), position),
-            stored,
-            watch,
-            next: position,
-            failed: false,
-            why: Box::default(),
-            attempts: 0,
-            attempted: position,
-            retry_at: None,
-            end: None,
-            fetched: None,
-        };
+    /// A partition begins at `position`, which the group has on the log, and goes to `end` by now.
+    pub(crate) fn begin(&mut self, place: TopicPartition, position: i64, end: i64, watch: Watch) {
+        let part = Part::begin(self.epoch(), position, end, watch);
         self.stopped.remove(&place);
         self.parts.insert(place, part);
     }

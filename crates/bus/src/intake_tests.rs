@@ -23,7 +23,7 @@ fn content(size: usize) -> Content {
 }
 
 fn begin(intake: &Intake, partition: i32, position: i64) {
-    intake.lock().begin(place(partition), position, Some(position), Watch::begin(None, 0, position, position, 1));
+    intake.lock().begin(place(partition), position, position, Watch::begin(None, 0, position, position, 1));
 }
 
 fn take(intake: &Intake, partition: i32, offset: i64) -> bool {
@@ -172,9 +172,31 @@ fn a_gap_at_the_end_is_no_lag() {
     begin(&intake, 0, 4);
     let mut state = intake.lock();
     let part = state.parts.get_mut(&place(0)).unwrap();
-    assert_eq!(part.lag(), None);
-    (part.end, part.fetched) = (Some(6), Some(4));
-    assert_eq!(part.lag(), Some(2));
-    part.fetched = Some(6);
-    assert_eq!(part.lag(), Some(0));
+    assert_eq!(part.lag(), 0);
+    part.seen = 6;
+    assert_eq!(part.lag(), 2);
+    part.fetched = 6;
+    assert_eq!(part.lag(), 0);
+}
+
+#[test]
+fn what_nobody_fetches_is_lag() {
+    let intake = intake(10, 1_000_000);
+    intake.lock().begin(place(0), 4, 9, Watch::begin(None, 0, 4, 9, 1));
+    let mut state = intake.lock();
+    let behind = [(place(0), 4)];
+    assert_eq!((state.parts[&place(0)].lag(), state.behind()), (5, behind.to_vec()), "before anything was fetched");
+    let part = state.parts.get_mut(&place(0)).unwrap();
+    (part.seen, part.fetched) = (4, 4);
+    assert_eq!((part.lag(), state.behind()), (5, behind.to_vec()), "whatever the client believes");
+    drop(state);
+    for offset in 4..9 {
+        assert!(take(&intake, 0, offset));
+    }
+    let mut state = intake.lock();
+    assert_eq!((state.parts[&place(0)].lag(), state.behind()), (5, vec![]), "it was given, and is not done");
+    state.parts.get_mut(&place(0)).unwrap().end = 12;
+    assert_eq!((state.parts[&place(0)].lag(), state.behind()), (8, vec![(place(0), 9)]));
+    state.parts.get_mut(&place(0)).unwrap().failed = true;
+    assert_eq!(state.behind(), [], "it goes back first");
 }

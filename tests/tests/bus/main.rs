@@ -11,6 +11,7 @@ mod close;
 mod compression;
 mod consume;
 mod crash;
+mod fetching;
 mod groups;
 mod outage;
 mod process;

@@ -17,11 +17,18 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Where a partition begins.
 struct Start {
     position: i64,
-    /// Records wait there.
-    waiting: bool,
+    /// Where it ends by now.
+    end: i64,
     /// The group never committed.
     new: bool,
     watch: Watch,
+}
+
+impl Start {
+    /// Whether records wait there.
+    fn waits(&self) -> bool {
+        self.position < self.end
+    }
 }
 
 impl Member {
@@ -59,9 +66,9 @@ impl Member {
             }
             return;
         }
-        for (place, Start { position, watch, .. }) in starts {
+        for (place, Start { position, end, watch, .. }) in starts {
             self.warn_of(&place, position, &watch);
-            self.intake.lock().begin(place, position, Some(position), watch);
+            self.intake.lock().begin(place, position, end, watch);
         }
     }
 
@@ -77,7 +84,7 @@ impl Member {
         match self.embedded.log.files.committed(&self.intake.group, &mine.topic, partition)? {
             Some((position, metadata)) if (low..=high).contains(&position) => {
                 let watch = watch(position, Mark::read(&metadata));
-                Ok(Start { position, waiting: position < high, new: false, watch })
+                Ok(Start { position, end: high, new: false, watch })
             }
             Some((offset, _)) => {
                 let (group, topic) = (self.intake.group.clone(), topic.clone());
@@ -85,17 +92,17 @@ impl Member {
             }
             None => {
                 tracing::info!(group = %self.intake.group, %topic, partition, low, "the group has no committed offset here, starting at the first record");
-                Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
+                Ok(Start { position: low, end: high, new: true, watch: watch(low, None) })
             }
         }
     }
 
     /// Commits that this run begins, wherever records wait.
     fn mark(&mut self, starts: &mut [(TopicPartition, Start)]) -> Result<(), Error> {
-        for (_, start) in starts.iter_mut().filter(|(_, start)| start.new || start.waiting) {
-            start.watch.written(start.waiting.then(|| start.watch.running()));
+        for (_, start) in starts.iter_mut().filter(|(_, start)| start.new || start.waits()) {
+            start.watch.written(start.waits().then(|| start.watch.running()));
         }
-        let marked = starts.iter().filter(|(_, start)| start.new || start.waiting);
+        let marked = starts.iter().filter(|(_, start)| start.new || start.waits());
         let marked: Vec<_> = marked.map(|(place, start)| (place, start.position, start.watch.on_log())).collect();
         self.commit(marked)
     }

@@ -261,8 +261,8 @@ impl Member {
         let mut state = self.intake.lock();
         for (place, mine) in &self.mine {
             if let Some(part) = state.parts.get_mut(place) {
-                part.end = mine.topic.range(place.1).map(|(_, end)| end);
-                part.fetched = Some(part.next);
+                part.end = mine.topic.range(place.1).map_or(part.next, |(_, end)| end);
+                part.fetched = part.next;
             }
         }
         if self.measured_at.is_some_and(|at| at.elapsed() < LOOK) {
@@ -271,7 +271,7 @@ impl Member {
         self.measured_at = Some(Instant::now());
         let group = self.intake.group.to_string();
         for ((topic, partition), part) in &state.parts {
-            let lag = part.lag().unwrap_or(0) as f64;
+            let lag = part.lag() as f64;
             metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
         }
         let (records, bytes) = state.in_flight();

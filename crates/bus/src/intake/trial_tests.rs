@@ -80,7 +80,7 @@ impl World {
         let mark = (position < end).then(|| watch.running());
         watch.written(mark);
         self.committed.insert(partition, (position, mark));
-        intake.lock().begin(place(partition), position, Some(position), watch);
+        intake.lock().begin(place(partition), position, end, watch);
     }
 
     fn commit(&mut self, commit: &Commit) {

@@ -136,10 +136,10 @@ impl Member {
             lock(&self.waiting).insert(place, Instant::now() + ASK_AGAIN);
         }
         let mut begun = TopicPartitionList::new();
-        for (place, Start { position, watch, .. }) in starts {
+        for (place, Start { position, end, watch, .. }) in starts {
             if begun.add_partition_offset(&place.0, place.1, Offset::Offset(position)).is_ok() {
                 self.warn_of(&place, position, &watch);
-                self.intake.lock().begin(place, position, Some(position), watch);
+                self.intake.lock().begin(place, position, end, watch);
             }
         }
         begun
@@ -158,18 +158,18 @@ impl Member {
         match committed {
             Some(Position { offset, of: Some(of), .. }) if Some(of) != id => {
                 tracing::warn!(group = %self.intake.group, %topic, partition, offset, low, "the topic was deleted and recreated, starting at its first record");
-                Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
+                Ok(Start { position: low, end: high, new: true, watch: watch(low, None) })
             }
             Some(Position { offset: position, mark, .. }) if (low..=high).contains(position) => {
                 let watch = watch(*position, *mark);
-                Ok(Start { position: *position, waiting: *position < high, new: false, watch })
+                Ok(Start { position: *position, end: high, new: false, watch })
             }
             Some(Position { offset, .. }) => {
                 Err(Refusal::Stop(self.out_of_range((topic, *partition), *offset, (low, high))))
             }
             None => {
                 tracing::info!(group = %self.intake.group, %topic, partition, low, "the group has no committed offset here, starting at the first record");
-                Ok(Start { position: low, waiting: low < high, new: true, watch: watch(low, None) })
+                Ok(Start { position: low, end: high, new: true, watch: watch(low, None) })
             }
         }
     }
@@ -280,18 +280,25 @@ impl Member {
 /// Where a partition begins.
 struct Start {
     position: i64,
-    /// Records wait there.
-    waiting: bool,
+    /// Where it ends by now.
+    end: i64,
     /// The group never committed.
     new: bool,
     watch: Watch,
 }
 
+impl Start {
+    /// Whether records wait there.
+    fn waits(&self) -> bool {
+        self.position < self.end
+    }
+}
+
 /// Commits that this run begins, wherever records wait.
 fn mark(consumer: &BaseConsumer<Member>, starts: &mut [(TopicPartition, Start)]) -> KafkaResult<()> {
     let mut offsets = TopicPartitionList::new();
-    for ((topic, partition), start) in starts.iter_mut().filter(|(_, start)| start.new || start.waiting) {
-        let mark = start.waiting.then(|| start.watch.running());
+    for ((topic, partition), start) in starts.iter_mut().filter(|(_, start)| start.new || start.waits()) {
+        let mark = start.waits().then(|| start.watch.running());
         add(consumer, &mut offsets, topic, *partition, start.position, mark)?;
         start.watch.written(mark);
     }

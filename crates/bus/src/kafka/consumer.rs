@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode;
-use rdkafka::{Message as _, Offset, TopicPartitionList};
+use rdkafka::{Message as _, TopicPartitionList};
 use tokio::sync::oneshot;
 
 use super::client::unusable;
+use super::fetching::Fetching;
 use super::lives::Lives;
 use super::member::Member;
 use super::message::Content;
@@ -18,6 +19,8 @@ use super::positions::commit;
 use super::{Kafka, joining, thread};
 use crate::intake::{Intake, TopicPartition};
 use crate::{Coordinates, Error};
+
+mod back;
 
 const POLL: Duration = Duration::from_millis(100);
 /// How long a broker may take to say who the log is.
@@ -41,8 +44,16 @@ pub(crate) fn start(
     let consumer = create(&kafka, &intake, &instance)?;
     let name = format!("weir-consume-{}", intake.group);
     thread(&name, move || {
-        let mut poller =
-            Poller { kafka, intake, topics, instance, log: None, full_since: None, paused: HashMap::new() };
+        let mut poller = Poller {
+            kafka,
+            intake,
+            topics,
+            instance,
+            log: None,
+            full_since: None,
+            paused: HashMap::new(),
+            fetching: Fetching::default(),
+        };
         let left = poller.run(consumer);
         poller.intake.closed();
         // Dropped without close: nobody waits.
@@ -76,7 +87,7 @@ fn create(kafka: &Arc<Kafka>, intake: &Arc<Intake>, instance: &str) -> Result<Ba
             "receive.message.max.bytes",
             (kafka.settings.producer.max_record_bytes.max(settings.fetch_ahead_bytes) + 1_048_576).to_string(),
         );
-    let member = Member::new(intake.clone(), Lives::watch(kafka, &intake.group)?);
+    let member = Member::new(intake.clone(), Lives::watch(kafka, intake)?);
     config.create_with_context(member).map_err(|error| unusable("consumer", &error))
 }
 
@@ -90,6 +101,7 @@ struct Poller {
     full_since: Option<Instant>,
     /// Not fetched, as the stage took nothing for long. With the epoch of that: what came back is not paused.
     paused: HashMap<TopicPartition, u64>,
+    fetching: Fetching,
 }
 
 enum End {
@@ -227,7 +239,11 @@ impl Poller {
                         }
                     }
                     None if trying => drop(self.intake.wait(self.intake.lock(), TRY)),
-                    None => {}
+                    None => {
+                        if let Some(unfetched) = self.unfetched() {
+                            return End::Fatal(unfetched);
+                        }
+                    }
                 }
             }
             if let Some((code, reason)) = consumer.client().fatal_error() {
@@ -241,6 +257,17 @@ impl Poller {
                 return End::Fatal(uncovered);
             }
         }
+    }
+
+    /// What the client does not fetch, when it has given all that it has.
+    fn unfetched(&mut self) -> Option<String> {
+        let now = Instant::now();
+        if !self.fetching.is_due(now) {
+            return None;
+        }
+        let mut behind = self.intake.lock().behind();
+        behind.retain(|(place, _)| !self.paused.contains_key(place));
+        self.fetching.look(behind, self.kafka.last_away(), now)
     }
 
     /// Whether to poll. While there is no room it waits for some; after long it pauses fetching, and polls.
@@ -321,54 +348,6 @@ impl Poller {
             _ => {
                 tracing::debug!(group = %self.intake.group, %error, "the consumer continues after an error");
                 Ok(())
-            }
-        }
-    }
-
-    /// Partitions with a failed record wait, and then go back to it.
-    fn go_back(&mut self, consumer: &BaseConsumer<Member>) {
-        let mut state = self.intake.lock();
-        let now = Instant::now();
-        let failed: Vec<TopicPartition> =
-            state.parts.iter().filter(|(_, part)| part.failed).map(|(place, _)| place.clone()).collect();
-        let mut waiting = Vec::new();
-        for place in failed {
-            if let Some((offset, wait, why)) = state.go_back(&place, &self.intake.settings) {
-                let (topic, partition) = &place;
-                tracing::warn!(group = %self.intake.group, %topic, partition, offset, ?wait, %why, "a record failed, its partition is rewound to it and retried");
-                metrics::counter!("weir_consumer_rewinds_total", "group" => self.intake.group.to_string(), "topic" => topic.to_string()).increment(1);
-                waiting.push(place);
-            }
-        }
-        let due: Vec<(TopicPartition, i64)> = state
-            .parts
-            .iter()
-            .filter(|(_, part)| part.retry_at.is_some_and(|at| at <= now))
-            .map(|(place, part)| (place.clone(), part.tracker.position()))
-            .collect();
-        drop(state);
-        if !waiting.is_empty()
-            && let Err(error) = consumer.pause(&list(&waiting))
-        {
-            // Then more is fetched than is needed, and thrown away.
-            tracing::debug!(group = %self.intake.group, %error, "cannot pause a partition");
-        }
-        for (place, offset) in due {
-            let (topic, partition) = &place;
-            let gone = consumer
-                .resume(&list(std::slice::from_ref(&place)))
-                .and_then(|()| consumer.seek(topic, *partition, Offset::Offset(offset), SEEK));
-            let mut state = self.intake.lock();
-            let Some(part) = state.parts.get_mut(&place) else { continue };
-            match gone {
-                Ok(()) => {
-                    part.retry_at = None;
-                    self.paused.remove(&place);
-                }
-                Err(error) => {
-                    tracing::warn!(group = %self.intake.group, %topic, partition, offset, %error, "cannot rewind a partition, retrying");
-                    part.retry_at = Some(Instant::now() + REBUILD);
-                }
             }
         }
     }

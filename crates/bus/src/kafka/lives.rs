@@ -9,9 +9,11 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::fetching::ask_ends;
 use super::{Kafka, lock, thread, topic_id};
 use crate::Error;
 use crate::culprit::{Mark, NAME};
+use crate::intake::Intake;
 
 /// How often a member looks.
 const LOOK: Duration = Duration::from_secs(5);
@@ -58,14 +60,19 @@ impl Known {
 }
 
 impl Lives {
-    /// Begins to look, for as long as it is held.
-    pub(crate) fn watch(kafka: &Arc<Kafka>, group: &str) -> Result<Self, Error> {
+    /// Begins to look, for as long as it is held: who the topics are, and where the partitions end.
+    pub(crate) fn watch(kafka: &Arc<Kafka>, intake: &Arc<Intake>) -> Result<Self, Error> {
         let (watched, ended) = mpsc::channel();
         let known = Arc::new(Known::default());
         let lives = Self { kafka: Arc::clone(kafka), known: Arc::clone(&known), _watched: watched };
-        let kafka = Arc::clone(kafka);
-        thread(&format!("weir-topics-{group}"), move || {
+        let (kafka, intake) = (Arc::clone(kafka), Arc::clone(intake));
+        thread(&format!("weir-topics-{}", intake.group), move || {
             while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+                if let Err(error) = ask_ends(&kafka, &intake) {
+                    // Then nobody tells who the topics are either.
+                    tracing::debug!(group = %intake.group, %error, "the log did not report where partitions end, retrying");
+                    continue;
+                }
                 let begun: Vec<_> = lock(&known.begun).keys().cloned().collect();
                 for topic in begun {
                     // Away, or deleted and not there again: who consumes it sees that.

@@ -67,9 +67,8 @@ impl ClientContext for Member {
         for ((topic, partition), part) in &mut state.parts {
             let known = statistics.topics.get(&**topic).and_then(|topic| topic.partitions.get(partition));
             let Some(known) = known.filter(|known| known.ls_offset >= 0) else { continue };
-            part.end = Some(known.ls_offset);
-            part.fetched = Some(known.next_offset);
-            let lag = part.lag().unwrap_or(0) as f64;
+            (part.seen, part.fetched) = (known.ls_offset, known.next_offset);
+            let lag = part.lag() as f64;
             metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
         }
         let (records, bytes) = state.in_flight();

@@ -5,7 +5,8 @@
 //! * [`consumer`]: the poll thread of a group's member; [`member`]: what its client tells it; [`assignment`]: partitions
 //!   come and go; [`trial`]: records of a suspected partition, one at a time
 //! * [`addresses`]: a client that has lost the addresses of all brokers gets them again
-//! * [`joining`]: whether a member gets into its group; [`coverage`]: whether the group has all partitions
+//! * [`joining`]: whether a member gets into its group; [`coverage`]: whether the group has all partitions;
+//!   [`fetching`]: whether it is given their records
 //! * [`refusal`]: why brokers do not let a client in, by settings
 //! * [`reader`]: reading a topic without a group; [`followers`]: several of them; [`lookup`]: single records
 //! * [`topics`]: creating and checking topics; [`extent`]: from where to where they go;
@@ -28,6 +29,7 @@ pub(crate) mod client;
 pub(crate) mod consumer;
 pub(crate) mod coverage;
 pub(crate) mod extent;
+mod fetching;
 pub(crate) mod followers;
 pub(crate) mod joining;
 mod lives;

@@ -1,0 +1,70 @@
+//! A partition that this member has.
+
+use std::time::Instant;
+
+use super::TopicPartition;
+use crate::culprit::Watch;
+use crate::tracker::Tracker;
+
+/// An assigned partition.
+pub(crate) struct Part {
+    pub(crate) tracker: Tracker,
+    /// The offset that was stored last; none: not even the start.
+    pub(crate) stored: Option<i64>,
+    pub(crate) watch: Watch,
+    /// The offset that the client gives next, or a later one.
+    pub(crate) next: i64,
+    /// An output failed, and the poll thread has not seen to it yet.
+    pub(crate) failed: bool,
+    pub(super) why: Box<str>,
+    /// Failures at this position in a row.
+    pub(super) attempts: u32,
+    pub(super) attempted: i64,
+    /// The partition waits until then before it goes back to its first record that is not done.
+    pub(crate) retry_at: Option<Instant>,
+    /// Where the partition ends, as the log was asked.
+    pub(crate) end: i64,
+    /// Where it ends and how far it was fetched, as who fetches it says. One that has stopped fetching says that of before.
+    pub(crate) seen: i64,
+    pub(crate) fetched: i64,
+}
+
+impl Part {
+    pub(super) fn begin(epoch: u64, position: i64, end: i64, watch: Watch) -> Self {
+        Self {
+            tracker: Tracker::new(epoch, position),
+            stored: Some(position),
+            watch,
+            next: position,
+            failed: false,
+            why: Box::default(),
+            attempts: 0,
+            attempted: position,
+            retry_at: None,
+            end,
+            seen: position,
+            fetched: position,
+        }
+    }
+
+    /// Records on the log that are not done. A gap at the end (a transaction's marker) is not lag.
+    pub(crate) fn lag(&self) -> i64 {
+        let end = self.end.max(self.seen);
+        let idle = self.tracker.awaited() == 0 && self.tracker.position() >= self.next;
+        if idle && self.fetched >= end { 0 } else { (end - self.tracker.position()).max(0) }
+    }
+
+    /// Whether there are records on the log, and it is time for the client to give them.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.next < self.end && !self.failed && self.retry_at.is_none()
+    }
+}
+
+impl super::State {
+    /// Partitions whose records the client has yet to give, each with the offset of the next.
+    pub(crate) fn behind(&self) -> Vec<(TopicPartition, i64)> {
+        let is_behind =
+            |(place, part): &(&TopicPartition, &Part)| part.is_behind() && !self.stopped.contains_key(*place);
+        self.parts.iter().filter(is_behind).map(|(place, part)| (place.clone(), part.next)).collect()
+    }
+}
