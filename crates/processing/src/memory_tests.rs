@@ -55,6 +55,11 @@ fn body(shape: &str) -> (&'static str, &'static str, String) {
             let item = padded("{}", 77);
             ("github", "workflow_run", list(r#"{"workflow_run":{"pull_requests":["#, &item, "]}}", 14 * MIB))
         }
+        "dense comments" => (
+            "github",
+            "pull_request_review_thread",
+            list(r#"{"thread":{"comments":["#, &padded("{}", 77), "]}}", 14 * MIB),
+        ),
         "dense reviewers" => {
             let item = padded(r#"{"reviewer":{}}"#, 154);
             ("github", "deployment_review", list(r#"{"workflow_run":{},"reviewers":["#, &item, "]}", 14 * MIB))
@@ -206,6 +211,7 @@ fn what_may_just_pass_takes_no_more_than_it_may() {
         "dense objects",
         "dense known objects",
         "dense large objects",
+        "dense comments",
         "dense reviewers",
         "dense pages",
         "dense properties",

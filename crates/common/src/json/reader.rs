@@ -16,6 +16,12 @@ pub trait FromJson {
     fn read(&mut self, object: Object, reader: &mut Reader<'_>);
 }
 
+impl<M: FromJson> FromJson for Box<M> {
+    fn read(&mut self, object: Object, reader: &mut Reader<'_>) {
+        M::read(self, object, reader);
+    }
+}
+
 /// Keeps what does not fit, with the path at which it stood.
 #[derive(Debug)]
 pub struct Reader<'a> {

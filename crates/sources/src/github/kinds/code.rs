@@ -107,7 +107,7 @@ impl Kind for proto::CommitComment {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(sent) = &self.comment else { return Vec::new() };
-        let object = comment("comment", &sent.id, &sent.html_url, &sent.user);
+        let object = comment("comment", &sent.id, &sent.html_url, sent.user.as_ref());
         let verb = comment_verb(said(&self.action));
         vec![Activity {
             text: written(verb, sent.body.as_ref()),

@@ -45,7 +45,7 @@ impl Kind for proto::IssueComment {
 
     fn activities(&self) -> Vec<Activity> {
         let Some(sent) = &self.comment else { return Vec::new() };
-        let object = comment("comment", &sent.id, &sent.html_url, &sent.user);
+        let object = comment("comment", &sent.id, &sent.html_url, sent.user.as_ref());
         let verb = comment_verb(said(&self.action));
         let thread = self.issue.as_ref().map(|sent| issue(sent, &self.repository));
         vec![Activity { text: written(verb, sent.body.as_ref()), ..within(&self.sender, verb, object, None, thread) }]
@@ -122,7 +122,7 @@ impl Kind for proto::Milestone {
 }
 
 fn discussion_comment(sent: &proto::DiscussionCommentInfo) -> Object {
-    comment("comment", &sent.id, &sent.html_url, &sent.user)
+    comment("comment", &sent.id, &sent.html_url, sent.user.as_ref())
 }
 
 impl Kind for proto::Discussion {

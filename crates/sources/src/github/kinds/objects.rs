@@ -84,8 +84,9 @@ pub(super) fn matter(
 }
 
 /// What is said to something else.
-pub(super) fn comment(r#type: &str, id: &Option<String>, url: &Option<String>, author: &Option<UserInfo>) -> Object {
-    matter(r#type, text(id.as_ref()), [url, &None], author, None)
+pub(super) fn comment(r#type: &str, id: &Option<String>, url: &Option<String>, author: Option<&UserInfo>) -> Object {
+    let author = author.map(actor);
+    Object { author, ..matter(r#type, text(id.as_ref()), [url, &None], &None, None) }
 }
 
 pub(super) fn milestone(sent: &MilestoneInfo) -> Object {

@@ -3,7 +3,7 @@
 use common::activity::v1::{Activity, Object, Verb};
 use common::github::v1::{self as proto, PullRequestInfo, UserInfo};
 
-use super::objects::{In, comment, label, matter, milestone, person, pull_request, team, thing};
+use super::objects::{In, actor, comment, label, matter, milestone, person, pull_request, team, thing};
 use super::{about, comment_verb, matter_verb, said, text, within, written};
 use crate::kind::Kind;
 
@@ -70,7 +70,7 @@ impl Kind for proto::PullRequestReview {
         let Some(review) = &self.review else { return Vec::new() };
         let object = Object {
             status: text(review.state.as_ref()),
-            ..comment("review", &review.id, &review.html_url, &review.user)
+            ..comment("review", &review.id, &review.html_url, review.user.as_ref())
         };
         let verb = match said(&self.action) {
             "submitted" => Verb::Review,
@@ -99,7 +99,7 @@ impl Kind for proto::PullRequestReviewComment {
         let Some(sent) = &self.comment else { return Vec::new() };
         let object = Object {
             title: text(sent.path.as_ref()),
-            ..comment("review_comment", &sent.id, &sent.html_url, &sent.user)
+            ..comment("review_comment", &sent.id, &sent.html_url, sent.user.as_deref())
         };
         let verb = comment_verb(said(&self.action));
         let answered = sent.in_reply_to_id.as_ref().map(|id| thing("review_comment", Some(id)));
@@ -122,10 +122,11 @@ impl Kind for proto::PullRequestReviewThread {
     fn activities(&self) -> Vec<Activity> {
         let Some(thread) = &self.thread else { return Vec::new() };
         let first = thread.comments.first();
-        let (url, path, by) = first.map_or((&None, &None, &None), |first| (&first.html_url, &first.path, &first.user));
+        let (url, path) = first.map_or((&None, &None), |first| (&first.html_url, &first.path));
         let object = Object {
             status: said(&self.action).to_owned(),
-            ..matter("review_thread", text(thread.node_id.as_ref()), [url, path], by, None)
+            author: first.and_then(|first| first.user.as_deref()).map(actor),
+            ..matter("review_thread", text(thread.node_id.as_ref()), [url, path], &None, None)
         };
         let verb = match said(&self.action) {
             "resolved" => Verb::Close,
