@@ -204,6 +204,16 @@ fn missing_topics_are_told_in_few_words_and_made_by_one_command() {
 
 /// Many a container begins with few open files, and may have more.
 #[test]
+fn the_settings_of_the_allocator_are_those_that_it_uses() {
+    let mut weir = Command::new(program("weir").unwrap());
+    let output = weir.arg("--version").env("_RJEM_MALLOC_CONF", "confirm_conf:true").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("-- Set conf value: narenas:2\n"), "{said}");
+    assert!(said.contains("-- Set conf value: dirty_decay_ms:1000\n"), "{said}");
+    assert!(!said.contains("Invalid conf"), "{said}");
+}
+
+#[test]
 fn a_program_takes_as_many_open_files_as_it_may_have() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let scratch = weir_tests::scratch::Scratch::new("cli-files").unwrap();

@@ -17,6 +17,7 @@
 //! * [`clock`]: the one place that reads the clock
 
 mod admin;
+mod allocator;
 pub mod bind;
 pub mod clock;
 pub mod counts;
@@ -54,11 +55,6 @@ pub use settings::{
     Problems, Secret, SecretsSettings, Settings, SettingsError, ShutdownSettings, TelemetrySettings, check_listen,
     load, print,
 };
-
-/// Services make and drop many small values on several threads. This allocator is made for that, and takes a good part less
-/// of the processor than the system's: `docs/performance.md` has the figures.
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The settings that every service has, as commented TOML: `[data]`, `[admin]`, `[grpc]`, `[telemetry]`, `[shutdown]`
 /// and `[secrets]`. To be given to [`main`] beside the service's own.
