@@ -202,7 +202,6 @@ fn missing_topics_are_told_in_few_words_and_made_by_one_command() {
     assert!(weir(&["topics", "--check"]).succeeded());
 }
 
-/// Many a container begins with few open files, and may have more.
 #[test]
 fn the_settings_of_the_allocator_are_those_that_it_uses() {
     let mut weir = Command::new(program("weir").unwrap());
@@ -213,6 +212,7 @@ fn the_settings_of_the_allocator_are_those_that_it_uses() {
     assert!(!said.contains("Invalid conf"), "{said}");
 }
 
+/// Many a container begins with few open files, and may have more.
 #[test]
 fn a_program_takes_as_many_open_files_as_it_may_have() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -211,6 +211,7 @@ impl Intake {
             return false;
         }
         part.next = at.offset + 1;
+        part.reached = part.reached.max(part.next);
         state.overflow.push_back(Queued { epoch: part.tracker.epoch(), at, content });
         self.admit(state);
         true

@@ -181,22 +181,58 @@ fn a_gap_at_the_end_is_no_lag() {
 
 #[test]
 fn what_nobody_fetches_is_lag() {
-    let intake = intake(10, 1_000_000);
+    let (intake, now) = (intake(10, 1_000_000), Instant::now());
     intake.lock().begin(place(0), 4, 9, Watch::begin(None, 0, 4, 9, 1));
     let mut state = intake.lock();
     let behind = [(place(0), 4)];
-    assert_eq!((state.parts[&place(0)].lag(), state.behind()), (5, behind.to_vec()), "before anything was fetched");
+    assert_eq!((state.parts[&place(0)].lag(), state.behind(now)), (5, vec![]), "the client says nothing yet");
     let part = state.parts.get_mut(&place(0)).unwrap();
-    (part.seen, part.fetched) = (4, 4);
-    assert_eq!((part.lag(), state.behind()), (5, behind.to_vec()), "whatever the client believes");
+    (part.seen, part.fetched, part.has_room) = (4, 4, true);
+    assert_eq!((part.lag(), state.behind(now)), (5, behind.to_vec()), "whatever the client believes");
+    assert_eq!(state.behind(now + Duration::from_secs(30)), [], "nobody has said since that there are records");
     drop(state);
     for offset in 4..9 {
         assert!(take(&intake, 0, offset));
     }
     let mut state = intake.lock();
-    assert_eq!((state.parts[&place(0)].lag(), state.behind()), (5, vec![]), "it was given, and is not done");
+    assert_eq!((state.parts[&place(0)].lag(), state.behind(now)), (5, vec![]), "it was given, and is not done");
     state.parts.get_mut(&place(0)).unwrap().end = 12;
-    assert_eq!((state.parts[&place(0)].lag(), state.behind()), (8, vec![(place(0), 9)]));
-    state.parts.get_mut(&place(0)).unwrap().failed = true;
-    assert_eq!(state.behind(), [], "it goes back first");
+    assert_eq!((state.parts[&place(0)].lag(), state.behind(now)), (8, vec![(place(0), 9)]));
+    type Change = fn(&mut Part);
+    let changes: [(&str, Change); 4] = [
+        ("it was fetched, and other records are before it", |part| part.fetched = 10),
+        ("there is no room for it", |part| part.has_room = false),
+        ("it goes back first", |part| part.failed = true),
+        ("it waits to go back", |part| part.retry_at = Some(Instant::now())),
+    ];
+    for (why, change) in changes {
+        let part = state.parts.get_mut(&place(0)).unwrap();
+        (part.fetched, part.has_room, part.failed, part.retry_at) = (9, true, false, None);
+        change(part);
+        assert_eq!(state.behind(now), [], "{why}");
+    }
+}
+
+#[test]
+fn a_marker_at_the_end_is_nothing_to_wait_for() {
+    let (intake, now) = (intake(10, 1_000_000), Instant::now());
+    begin(&intake, 0, 4);
+    let mut state = intake.lock();
+    let part = state.parts.get_mut(&place(0)).unwrap();
+    (part.end, part.seen, part.fetched, part.has_room) = (6, 6, 6, true);
+    assert_eq!((part.lag(), state.behind(now)), (0, vec![]));
+}
+
+#[test]
+fn what_waits_to_go_back_is_lag() {
+    let intake = intake(10, 1_000_000);
+    begin(&intake, 0, 4);
+    assert!(take(&intake, 0, 4));
+    let failed = intake.hand_out(&mut intake.lock()).unwrap();
+    failed.into_iter().for_each(|record| record.ack.fail(&Error::Closed));
+    let mut state = intake.lock();
+    assert!(state.go_back(&place(0), &intake.settings).is_some());
+    let part = state.parts.get_mut(&place(0)).unwrap();
+    (part.end, part.seen, part.fetched) = (5, 5, 5);
+    assert_eq!(part.lag(), 1);
 }

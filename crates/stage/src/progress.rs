@@ -78,12 +78,12 @@ impl Progress {
         let mut outside: Option<Duration> = None;
         let mut message = Vec::new();
         for ((lane, state), stalls) in consumers.iter().zip(stalls) {
-            let (lags, partitions, out) = (state.lag(), state.assignment().len(), state.outside(now));
+            let (lags, out) = (state.lag(), state.outside(now));
             let waiting = lags.iter().map(|lag| lag.records).sum();
             if out.is_none() {
                 metrics::gauge!("weir_lag_records", "stage" => self.stage, "lane" => *lane).set(waiting as f64);
             }
-            message.push(standing(lane, waiting, (partitions, partitions - lags.len()), out.as_ref()));
+            message.push(standing(lane, waiting, lags.len(), out.as_ref()));
             outside = out.map(|(since, _)| since).max(outside);
             longest = stalls.longest(lags, now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
         }
@@ -108,18 +108,15 @@ impl Progress {
     }
 }
 
-/// What a lane has and waits for. `partitions`: those it has, and those of them whose end it does not know yet.
-fn standing(lane: &str, waiting: i64, partitions: (usize, usize), outside: Option<&(Duration, String)>) -> String {
+/// What a lane has, and how much waits there.
+fn standing(lane: &str, waiting: i64, partitions: usize, outside: Option<&(Duration, String)>) -> String {
     match (partitions, outside) {
         (_, Some((since, stands))) => format!(
             "{lane}: the consumer has waited for its group for {} s ({stands}); how much waits is not known",
             since.as_secs()
         ),
-        ((0, _), None) => format!("{lane}: this instance has no partition"),
-        ((all, 0), None) => format!("{lane}: {waiting} records waiting in {all} partitions"),
-        ((all, unknown), None) => {
-            format!("{lane}: {waiting} records waiting in {} partitions, not known of {unknown}", all - unknown)
-        }
+        (0, None) => format!("{lane}: this instance has no partition"),
+        (all, None) => format!("{lane}: {waiting} records waiting in {all} partitions"),
     }
 }
 

@@ -1,10 +1,13 @@
 //! A partition that this member has.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::TopicPartition;
 use crate::culprit::Watch;
 use crate::tracker::Tracker;
+
+/// What the log said longer ago of an end says nothing of now: it may not answer.
+const FRESH: Duration = Duration::from_secs(15);
 
 /// An assigned partition.
 pub(crate) struct Part {
@@ -22,11 +25,16 @@ pub(crate) struct Part {
     pub(super) attempted: i64,
     /// The partition waits until then before it goes back to its first record that is not done.
     pub(crate) retry_at: Option<Instant>,
-    /// Where the partition ends, as the log was asked.
+    /// The furthest that `next` has come.
+    pub(super) reached: i64,
+    /// Where the partition ends, as the log was asked, and when that was.
     pub(crate) end: i64,
+    pub(crate) end_at: Instant,
     /// Where it ends and how far it was fetched, as who fetches it says. One that has stopped fetching says that of before.
     pub(crate) seen: i64,
     pub(crate) fetched: i64,
+    /// Whether there is room to fetch more, as it says.
+    pub(crate) has_room: bool,
 }
 
 impl Part {
@@ -41,30 +49,36 @@ impl Part {
             attempts: 0,
             attempted: position,
             retry_at: None,
+            reached: position,
             end,
+            end_at: Instant::now(),
             seen: position,
             fetched: position,
+            has_room: false,
         }
     }
 
     /// Records on the log that are not done. A gap at the end (a transaction's marker) is not lag.
     pub(crate) fn lag(&self) -> i64 {
         let end = self.end.max(self.seen);
-        let idle = self.tracker.awaited() == 0 && self.tracker.position() >= self.next;
+        let idle = self.tracker.awaited() == 0 && self.tracker.position() >= self.reached;
         if idle && self.fetched >= end { 0 } else { (end - self.tracker.position()).max(0) }
     }
 
-    /// Whether there are records on the log, and it is time for the client to give them.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.next < self.end && !self.failed && self.retry_at.is_none()
+    /// Whether there are records on the log that the client could fetch, and has not. Of a gap at the end it says that it has
+    /// fetched it.
+    fn is_behind(&self, now: Instant) -> bool {
+        let is_known = now.saturating_duration_since(self.end_at) < FRESH;
+        let goes_on = !self.failed && self.retry_at.is_none();
+        is_known && self.next < self.end && self.fetched <= self.next && self.has_room && goes_on
     }
 }
 
 impl super::State {
-    /// Partitions whose records the client has yet to give, each with the offset of the next.
-    pub(crate) fn behind(&self) -> Vec<(TopicPartition, i64)> {
+    /// Partitions whose records the client could fetch and has not, each with the offset of the next.
+    pub(crate) fn behind(&self, now: Instant) -> Vec<(TopicPartition, i64)> {
         let is_behind =
-            |(place, part): &(&TopicPartition, &Part)| part.is_behind() && !self.stopped.contains_key(*place);
+            |(place, part): &(&TopicPartition, &Part)| part.is_behind(now) && !self.stopped.contains_key(*place);
         self.parts.iter().filter(is_behind).map(|(place, part)| (place.clone(), part.next)).collect()
     }
 }

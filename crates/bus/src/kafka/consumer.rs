@@ -11,7 +11,7 @@ use rdkafka::{Message as _, TopicPartitionList};
 use tokio::sync::oneshot;
 
 use super::client::unusable;
-use super::fetching::Fetching;
+use super::fetching::{self, Fetching};
 use super::lives::Lives;
 use super::member::Member;
 use super::message::Content;
@@ -78,8 +78,8 @@ fn create(kafka: &Arc<Kafka>, intake: &Arc<Intake>, instance: &str) -> Result<Ba
         .set("enable.auto.commit", "true")
         .set("auto.commit.interval.ms", "1000")
         .set("enable.auto.offset.store", "false")
-        .set("queued.min.messages", "10000")
-        .set("queued.max.messages.kbytes", (settings.fetch_ahead_bytes / 1024).max(1).to_string())
+        .set("queued.min.messages", fetching::AHEAD.to_string())
+        .set("queued.max.messages.kbytes", fetching::ahead_kbytes(settings).to_string())
         .set("fetch.message.max.bytes", "1048576")
         .set("fetch.max.bytes", settings.fetch_ahead_bytes.max(1_048_576).to_string())
         // A response holds at least one batch, however large; it must be let in.
@@ -177,6 +177,10 @@ impl Poller {
         state.parts.clear();
         state.stopped.clear();
         self.paused.clear();
+        if state.closing.is_none() {
+            let now = Instant::now();
+            self.intake.standing.set_outside(Some((now, "another client begins".to_owned())));
+        }
         drop(state);
         Member::leave(consumer);
     }
@@ -239,11 +243,10 @@ impl Poller {
                         }
                     }
                     None if trying => drop(self.intake.wait(self.intake.lock(), TRY)),
-                    None => {
-                        if let Some(unfetched) = self.unfetched() {
-                            return End::Fatal(unfetched);
-                        }
-                    }
+                    None => {}
+                }
+                if let Some(unfetched) = self.unfetched(trying) {
+                    return End::Fatal(unfetched);
                 }
             }
             if let Some((code, reason)) = consumer.client().fatal_error() {
@@ -259,13 +262,13 @@ impl Poller {
         }
     }
 
-    /// What the client does not fetch, when it has given all that it has.
-    fn unfetched(&mut self) -> Option<String> {
+    /// What the client does not fetch.
+    fn unfetched(&mut self, trying: bool) -> Option<String> {
         let now = Instant::now();
-        if !self.fetching.is_due(now) {
+        if trying || !self.fetching.is_due(now) {
             return None;
         }
-        let mut behind = self.intake.lock().behind();
+        let mut behind = self.intake.lock().behind(now);
         behind.retain(|(place, _)| !self.paused.contains_key(place));
         self.fetching.look(behind, self.kafka.last_away(), now)
     }

@@ -13,6 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::Kafka;
 use crate::intake::{Intake, TopicPartition};
+use crate::settings::ConsumerSettings;
 
 /// How long the brokers may take to say where partitions end.
 const ASK: Duration = Duration::from_secs(5);
@@ -22,6 +23,19 @@ const GAP: Duration = Duration::from_secs(5);
 /// Longer than a broker takes to answer that has the time.
 const PATIENCE: Duration = Duration::from_secs(30);
 const MOST: Duration = Duration::from_secs(3600);
+
+/// So many records a client fetches ahead, of all its partitions together.
+pub(super) const AHEAD: i64 = 10_000;
+
+/// And so many KiB.
+pub(super) fn ahead_kbytes(settings: &ConsumerSettings) -> usize {
+    (settings.fetch_ahead_bytes / 1024).max(1)
+}
+
+/// Whether a client fetches more, when it has so much that was not taken from it.
+pub(super) fn has_room(records: i64, bytes: u64, settings: &ConsumerSettings) -> bool {
+    records < AHEAD && bytes < (ahead_kbytes(settings) as u64).saturating_mul(1024)
+}
 
 /// Asks where the partitions of a member end, in one request for each broker.
 pub(super) fn ask_ends(kafka: &Kafka, intake: &Intake) -> KafkaResult<()> {
@@ -37,7 +51,7 @@ pub(super) fn ask_ends(kafka: &Kafka, intake: &Intake) -> KafkaResult<()> {
     for element in told.elements().iter().filter(|element| element.error().is_ok()) {
         let place = (element.topic().into(), element.partition());
         if let (Some(part), Offset::Offset(end)) = (state.parts.get_mut(&place), element.offset()) {
-            part.end = end;
+            (part.end, part.end_at) = (end, Instant::now());
         }
     }
     Ok(())
@@ -60,13 +74,12 @@ struct Waiting {
 }
 
 impl Fetching {
-    /// Whether it is time to look: only when the client has given all that it had fetched. Where it always has more, what it
-    /// does not give may be behind that.
+    /// Whether it is time to look.
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= EVERY)
     }
 
-    /// The partitions that have records which the client has not fetched, with the offset of the next. `away`: when the log
+    /// The partitions that have records which the client could fetch and has not, with the offset of the next. `away`: when the log
     /// was last known not to answer. Answers why another client is needed.
     pub(super) fn look(
         &mut self,

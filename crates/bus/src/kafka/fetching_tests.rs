@@ -51,7 +51,7 @@ fn a_partition_that_gets_on_or_has_nothing_more_needs_none() {
 fn time_in_which_nobody_looked_or_the_log_was_away_does_not_count() {
     let (mut fetching, began) = (Fetching::default(), Instant::now());
     let behind = || vec![(place(0), 3)];
-    // The client had records all the time.
+    // The stage took nothing meanwhile.
     assert_eq!(fetching.look(behind(), None, began), None);
     assert_eq!(fetching.look(behind(), None, began + 300 * SECOND), None);
     for second in 301..330 {

@@ -69,9 +69,7 @@ impl Lives {
         thread(&format!("weir-topics-{}", intake.group), move || {
             while ended.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
                 if let Err(error) = ask_ends(&kafka, &intake) {
-                    // Then nobody tells who the topics are either.
                     tracing::debug!(group = %intake.group, %error, "the log did not report where partitions end, retrying");
-                    continue;
                 }
                 let begun: Vec<_> = lock(&known.begun).keys().cloned().collect();
                 for topic in begun {

@@ -13,6 +13,7 @@ use rdkafka::statistics::Statistics;
 
 use super::client::Events;
 use super::coverage::Coverage;
+use super::fetching;
 use super::joining::Joining;
 use super::lives::Lives;
 use crate::intake::{Intake, TopicPartition};
@@ -68,6 +69,7 @@ impl ClientContext for Member {
             let known = statistics.topics.get(&**topic).and_then(|topic| topic.partitions.get(partition));
             let Some(known) = known.filter(|known| known.ls_offset >= 0) else { continue };
             (part.seen, part.fetched) = (known.ls_offset, known.next_offset);
+            part.has_room = fetching::has_room(known.fetchq_cnt, known.fetchq_size, &self.intake.settings);
             let lag = part.lag() as f64;
             metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
         }

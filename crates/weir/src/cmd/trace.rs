@@ -22,6 +22,8 @@ const NEAR: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 const SLACK_SECONDS: i64 = 60;
 /// More records than this take more than a moment.
 const MANY: u64 = 50_000;
+/// Where what is near was looked at first.
+const NOT_NEAR: &str = "Not found near its time: looking";
 
 /// Follow a delivery from the door to the lake
 ///
@@ -131,7 +133,9 @@ impl TraceCommand {
             return Ok(None);
         }
         let accepted = accepted_at(&self.delivery_id, service::clock::now());
+        let mut doing = "Looking";
         if let (None, Some(accepted)) = (self.from, accepted) {
+            doing = NOT_NEAR;
             let mut window = records.around(raw, &accepted, NEAR.0, NEAR.1).await?;
             while let Some(record) = window.next(prefix).await? {
                 if let Some(found) = self.is_it(record) {
@@ -145,7 +149,7 @@ impl TraceCommand {
             (None, None) => vec![Start::Beginning],
         };
         for start in starts {
-            say_what_is_read(records, raw, &start).await?;
+            say_what_is_read(doing, records, raw, &start).await?;
             let mut reading = records.read(raw, start, false).await?;
             while let Some(record) = reading.next_until_end().await? {
                 if let Some(found) = self.is_it(record) {
@@ -173,14 +177,14 @@ fn with_slack(time: &Timestamp) -> Start {
 }
 
 /// Says how much is looked through, where that takes a while.
-async fn say_what_is_read(records: &Records, topics: &[String], start: &Start) -> anyhow::Result<()> {
+async fn say_what_is_read(doing: &str, records: &Records, topics: &[String], start: &Start) -> anyhow::Result<()> {
     let mut count = 0;
     for topic in topics {
         let (first, end) = (records.offsets_at(topic, start).await?, records.offsets_at(topic, &Start::End).await?);
         count += end.into_iter().zip(first).map(|(end, first)| end.saturating_sub(first).unsigned_abs()).sum::<u64>();
     }
     if count >= MANY {
-        out::complain(&format!("Not found near its time: looking through {} records.", out::count(count)));
+        out::complain(&format!("{doing} through {} records.", out::count(count)));
     }
     Ok(())
 }
@@ -197,7 +201,7 @@ async fn follow(
     if derived.is_empty() {
         return Ok(trace);
     }
-    say_what_is_read(records, &derived, &start).await?;
+    say_what_is_read(NOT_NEAR, records, &derived, &start).await?;
     let mut reading = records.read(&derived, start, false).await?;
     while !trace.is_found_on_topics()
         && let Some(record) = reading.next_until_end().await?
