@@ -21,7 +21,7 @@ use crate::{Ack, AckOutcome, Coordinates, Error, Incoming};
 mod part;
 pub(crate) mod trial;
 
-pub(crate) use part::Part;
+pub(crate) use part::{Ahead, Part};
 use trial::OnTrial;
 
 /// Topic with prefix, partition.

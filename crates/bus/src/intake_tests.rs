@@ -173,9 +173,9 @@ fn a_gap_at_the_end_is_no_lag() {
     let mut state = intake.lock();
     let part = state.parts.get_mut(&place(0)).unwrap();
     assert_eq!(part.lag(), 0);
-    part.seen = 6;
-    assert_eq!(part.lag(), 2);
-    part.fetched = 6;
+    (part.seen, part.fetched) = (6, 6);
+    assert_eq!(part.lag(), 2, "fetched, and not given yet");
+    part.given = 6;
     assert_eq!(part.lag(), 0);
 }
 
@@ -187,7 +187,7 @@ fn what_nobody_fetches_is_lag() {
     let behind = [(place(0), 4)];
     assert_eq!((state.parts[&place(0)].lag(), state.behind(now)), (5, vec![]), "the client says nothing yet");
     let part = state.parts.get_mut(&place(0)).unwrap();
-    (part.seen, part.fetched, part.has_room) = (4, 4, true);
+    (part.seen, part.fetched, part.ahead) = (4, 4, Ahead::Some);
     assert_eq!((part.lag(), state.behind(now)), (5, behind.to_vec()), "whatever the client believes");
     assert_eq!(state.behind(now + Duration::from_secs(30)), [], "nobody has said since that there are records");
     drop(state);
@@ -199,17 +199,19 @@ fn what_nobody_fetches_is_lag() {
     state.parts.get_mut(&place(0)).unwrap().end = 12;
     assert_eq!((state.parts[&place(0)].lag(), state.behind(now)), (8, vec![(place(0), 9)]));
     type Change = fn(&mut Part);
-    let changes: [(&str, Change); 4] = [
-        ("it was fetched, and other records are before it", |part| part.fetched = 10),
-        ("there is no room for it", |part| part.has_room = false),
-        ("it goes back first", |part| part.failed = true),
-        ("it waits to go back", |part| part.retry_at = Some(Instant::now())),
+    let changes: [(&str, Change, bool); 6] = [
+        ("it was fetched, and other records are before it", |part| part.fetched = 10, false),
+        ("a gap was fetched, and nothing behind it", |part| (part.fetched, part.ahead) = (10, Ahead::Nothing), true),
+        ("all of it was fetched", |part| (part.fetched, part.ahead) = (12, Ahead::Nothing), false),
+        ("there is no room for it", |part| part.ahead = Ahead::Full, false),
+        ("it goes back first", |part| part.failed = true, false),
+        ("it waits to go back", |part| part.retry_at = Some(Instant::now()), false),
     ];
-    for (why, change) in changes {
+    for (why, change, is_behind) in changes {
         let part = state.parts.get_mut(&place(0)).unwrap();
-        (part.fetched, part.has_room, part.failed, part.retry_at) = (9, true, false, None);
+        (part.fetched, part.ahead, part.failed, part.retry_at) = (9, Ahead::Some, false, None);
         change(part);
-        assert_eq!(state.behind(now), [], "{why}");
+        assert_eq!(!state.behind(now).is_empty(), is_behind, "{why}");
     }
 }
 
@@ -219,7 +221,7 @@ fn a_marker_at_the_end_is_nothing_to_wait_for() {
     begin(&intake, 0, 4);
     let mut state = intake.lock();
     let part = state.parts.get_mut(&place(0)).unwrap();
-    (part.end, part.seen, part.fetched, part.has_room) = (6, 6, 6, true);
+    (part.end, part.seen, part.fetched, part.given, part.ahead) = (6, 6, 6, 6, Ahead::Nothing);
     assert_eq!((part.lag(), state.behind(now)), (0, vec![]));
 }
 
@@ -233,6 +235,6 @@ fn what_waits_to_go_back_is_lag() {
     let mut state = intake.lock();
     assert!(state.go_back(&place(0), &intake.settings).is_some());
     let part = state.parts.get_mut(&place(0)).unwrap();
-    (part.end, part.seen, part.fetched) = (5, 5, 5);
+    (part.end, part.seen, part.fetched, part.given) = (5, 5, 5, 5);
     assert_eq!(part.lag(), 1);
 }

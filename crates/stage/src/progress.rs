@@ -84,8 +84,11 @@ impl Progress {
                 metrics::gauge!("weir_lag_records", "stage" => self.stage, "lane" => *lane).set(waiting as f64);
             }
             message.push(standing(lane, waiting, lags.len(), out.as_ref()));
-            outside = out.map(|(since, _)| since).max(outside);
-            longest = stalls.longest(lags, now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
+            outside = out.as_ref().map(|(since, _)| *since).max(outside);
+            // Who is outside has nothing for a while, and goes on where it was.
+            if out.is_none() {
+                longest = stalls.longest(lags, now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
+            }
         }
         self.told(&message.join(", "), longest, outside);
         self.partitions.look(consumers.iter().map(|(_, state)| state));

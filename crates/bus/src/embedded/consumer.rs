@@ -262,7 +262,7 @@ impl Member {
         for (place, mine) in &self.mine {
             if let Some(part) = state.parts.get_mut(place) {
                 part.end = mine.topic.range(place.1).map_or(part.next, |(_, end)| end);
-                part.fetched = part.next;
+                part.given = part.next;
             }
         }
         if self.measured_at.is_some_and(|at| at.elapsed() < LOOK) {

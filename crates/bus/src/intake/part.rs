@@ -9,6 +9,16 @@ use crate::tracker::Tracker;
 /// What the log said longer ago of an end says nothing of now: it may not answer.
 const FRESH: Duration = Duration::from_secs(15);
 
+/// What a client has fetched of all its partitions, and not given yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    Nothing,
+    /// It fetches more.
+    Some,
+    /// It fetches no more before something of that was taken.
+    Full,
+}
+
 /// An assigned partition.
 pub(crate) struct Part {
     pub(crate) tracker: Tracker,
@@ -30,11 +40,12 @@ pub(crate) struct Part {
     /// Where the partition ends, as the log was asked, and when that was.
     pub(crate) end: i64,
     pub(crate) end_at: Instant,
-    /// Where it ends and how far it was fetched, as who fetches it says. One that has stopped fetching says that of before.
+    /// Where it ends, and how far it was fetched, and given, as who fetches it says. One that has stopped fetching says what
+    /// was before.
     pub(crate) seen: i64,
     pub(crate) fetched: i64,
-    /// Whether there is room to fetch more, as it says.
-    pub(crate) has_room: bool,
+    pub(crate) given: i64,
+    pub(crate) ahead: Ahead,
 }
 
 impl Part {
@@ -54,7 +65,8 @@ impl Part {
             end_at: Instant::now(),
             seen: position,
             fetched: position,
-            has_room: false,
+            given: position,
+            ahead: Ahead::Full,
         }
     }
 
@@ -62,15 +74,19 @@ impl Part {
     pub(crate) fn lag(&self) -> i64 {
         let end = self.end.max(self.seen);
         let idle = self.tracker.awaited() == 0 && self.tracker.position() >= self.reached;
-        if idle && self.fetched >= end { 0 } else { (end - self.tracker.position()).max(0) }
+        if idle && self.given >= end { 0 } else { (end - self.tracker.position()).max(0) }
     }
 
     /// Whether there are records on the log that the client could fetch, and has not. Of a gap at the end it says that it has
     /// fetched it.
     fn is_behind(&self, now: Instant) -> bool {
         let is_known = now.saturating_duration_since(self.end_at) < FRESH;
-        let goes_on = !self.failed && self.retry_at.is_none();
-        is_known && self.next < self.end && self.fetched <= self.next && self.has_room && goes_on
+        let is_unfetched = match self.ahead {
+            Ahead::Nothing => self.fetched < self.end,
+            Ahead::Some => self.fetched <= self.next,
+            Ahead::Full => false,
+        };
+        is_known && self.next < self.end && is_unfetched && !self.failed && self.retry_at.is_none()
     }
 }
 

@@ -177,12 +177,13 @@ impl Poller {
         state.parts.clear();
         state.stopped.clear();
         self.paused.clear();
-        if state.closing.is_none() {
-            let now = Instant::now();
-            self.intake.standing.set_outside(Some((now, "another client begins".to_owned())));
-        }
+        let closes = state.closing.is_some();
         drop(state);
         Member::leave(consumer);
+        if !closes {
+            // After the last that the old one says.
+            self.intake.standing.set_outside(Some((Instant::now(), "another client begins".to_owned())));
+        }
     }
 
     /// Another client, after a while. None: closing.

@@ -12,7 +12,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Kafka;
-use crate::intake::{Intake, TopicPartition};
+use crate::intake::{Ahead, Intake, TopicPartition};
 use crate::settings::ConsumerSettings;
 
 /// How long the brokers may take to say where partitions end.
@@ -23,6 +23,8 @@ const GAP: Duration = Duration::from_secs(5);
 /// Longer than a broker takes to answer that has the time.
 const PATIENCE: Duration = Duration::from_secs(30);
 const MOST: Duration = Duration::from_secs(3600);
+/// So long after the last time it is as if there had been none.
+const FORGET: Duration = Duration::from_secs(2 * 3600);
 
 /// So many records a client fetches ahead, of all its partitions together.
 pub(super) const AHEAD: i64 = 10_000;
@@ -32,9 +34,15 @@ pub(super) fn ahead_kbytes(settings: &ConsumerSettings) -> usize {
     (settings.fetch_ahead_bytes / 1024).max(1)
 }
 
-/// Whether a client fetches more, when it has so much that was not taken from it.
-pub(super) fn has_room(records: i64, bytes: u64, settings: &ConsumerSettings) -> bool {
-    records < AHEAD && bytes < (ahead_kbytes(settings) as u64).saturating_mul(1024)
+/// What that is, of so much that was fetched and not taken from the client. Its KiB have a thousand bytes.
+pub(super) fn ahead(records: i64, bytes: u64, settings: &ConsumerSettings) -> Ahead {
+    if records == 0 {
+        Ahead::Nothing
+    } else if records < AHEAD && bytes < (ahead_kbytes(settings) as u64).saturating_mul(1000) {
+        Ahead::Some
+    } else {
+        Ahead::Full
+    }
 }
 
 /// Asks where the partitions of a member end, in one request for each broker.
@@ -69,8 +77,16 @@ struct Waiting {
     /// The offset that was to come.
     next: i64,
     since: Option<Instant>,
-    /// Longer each time: what no client can fetch must not end one after the other.
+    /// Longer each time: what no client can fetch, or only slowly, must not end one after the other.
     patience: Duration,
+    /// When another client was last needed for it.
+    told: Option<Instant>,
+}
+
+impl Waiting {
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.told.is_some_and(|told| now.saturating_duration_since(told) > FORGET)
+    }
 }
 
 impl Fetching {
@@ -92,11 +108,11 @@ impl Fetching {
         let mut known = std::mem::take(&mut self.waiting);
         let mut told = None;
         for (place, next) in behind {
-            let mut waiting = known.remove(&place).filter(|waiting| waiting.next == next).unwrap_or(Waiting {
-                next,
-                since: None,
-                patience: PATIENCE,
-            });
+            let new = Waiting { next, since: None, patience: PATIENCE, told: None };
+            let mut waiting = known.remove(&place).filter(|waiting| !waiting.is_forgotten(now)).unwrap_or(new);
+            if waiting.next != next {
+                (waiting.next, waiting.since) = (next, None);
+            }
             let since = waiting.since.filter(|_| goes_on).unwrap_or(now);
             let since = away.map_or(since, |away| since.max(away));
             waiting.since = Some(since);
@@ -109,12 +125,13 @@ impl Fetching {
                         "partition {partition} of {topic} has record {next}, and it was not fetched for {seconds} s"
                     )
                 });
-                (waiting.since, waiting.patience) = (None, (waiting.patience * 2).min(MOST));
+                (waiting.since, waiting.told) = (None, Some(now));
+                waiting.patience = (waiting.patience * 2).min(MOST);
             }
             self.waiting.insert(place, waiting);
         }
         // A client that has just begun has no partition yet: what was tried in vain is remembered.
-        let tried = known.into_iter().filter(|(_, waiting)| waiting.patience > PATIENCE);
+        let tried = known.into_iter().filter(|(_, waiting)| waiting.told.is_some() && !waiting.is_forgotten(now));
         self.waiting.extend(tried.map(|(place, waiting)| (place, Waiting { since: None, ..waiting })));
         told
     }

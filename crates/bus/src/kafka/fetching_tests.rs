@@ -30,9 +30,11 @@ fn who_is_given_nothing_for_long_needs_another_client() {
     assert_eq!(looks(&mut fetching, began, (32, 36), |_| vec![]), None);
     let (second, _) = looks(&mut fetching, began, (36, 200), |_| vec![(place(1), 7)]).unwrap();
     assert_eq!(second, 36 + 61);
-    // Once it gets on, nothing of that counts.
-    let (second, _) = looks(&mut fetching, began, (98, 200), |_| vec![(place(1), 8)]).unwrap();
-    assert_eq!(second, 98 + 31);
+    // One that gets on slowly has longer too, and after hours without trouble nothing of that counts.
+    let (second, _) = looks(&mut fetching, began, (98, 300), |_| vec![(place(1), 8)]).unwrap();
+    assert_eq!(second, 98 + 121);
+    let (second, _) = looks(&mut fetching, began, (9000, 9100), |_| vec![(place(1), 9)]).unwrap();
+    assert_eq!(second, 9000 + 31);
 }
 
 #[test]
@@ -64,4 +66,20 @@ fn time_in_which_nobody_looked_or_the_log_was_away_does_not_count() {
     }
     assert!(fetching.look(behind(), away, began + 361 * SECOND).is_some());
     assert!(!fetching.is_due(began + 361 * SECOND + SECOND / 2));
+}
+
+#[test]
+fn a_client_fetches_until_it_has_enough() {
+    let mut file: toml::Table = toml::from_str(crate::DEFAULTS).unwrap();
+    let settings: crate::Settings = file.remove("bus").unwrap().try_into().unwrap();
+    let settings = ConsumerSettings { fetch_ahead_bytes: 2 << 20, ..settings.consumer };
+    for (records, bytes, wanted) in [
+        (0, 0, Ahead::Nothing),
+        (1, 10, Ahead::Some),
+        (9_999, 2_047_999, Ahead::Some),
+        (10_000, 10, Ahead::Full),
+        (1, 2_048_000, Ahead::Full),
+    ] {
+        assert_eq!(ahead(records, bytes, &settings), wanted, "{records} records, {bytes} bytes");
+    }
 }

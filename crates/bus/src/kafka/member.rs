@@ -16,7 +16,7 @@ use super::coverage::Coverage;
 use super::fetching;
 use super::joining::Joining;
 use super::lives::Lives;
-use crate::intake::{Intake, TopicPartition};
+use crate::intake::{Ahead, Intake, TopicPartition};
 
 /// What one member of a group is told by its client.
 pub(crate) struct Member {
@@ -67,9 +67,17 @@ impl ClientContext for Member {
         let mut state = self.intake.lock();
         for ((topic, partition), part) in &mut state.parts {
             let known = statistics.topics.get(&**topic).and_then(|topic| topic.partitions.get(partition));
-            let Some(known) = known.filter(|known| known.ls_offset >= 0) else { continue };
-            (part.seen, part.fetched) = (known.ls_offset, known.next_offset);
-            part.has_room = fetching::has_room(known.fetchq_cnt, known.fetchq_size, &self.intake.settings);
+            let Some(known) = known else { continue };
+            // Below zero before the first answer, and after one that was an error.
+            if known.ls_offset >= 0 {
+                part.seen = known.ls_offset;
+            }
+            // While it is not fetched, what is told is of the last time that it was.
+            part.fetched = if known.fetch_state == "active" { known.next_offset } else { part.next };
+            part.ahead = fetching::ahead(known.fetchq_cnt, known.fetchq_size, &self.intake.settings);
+            if part.ahead == Ahead::Nothing {
+                part.given = part.fetched;
+            }
             let lag = part.lag() as f64;
             metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
         }
