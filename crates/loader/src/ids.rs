@@ -1,9 +1,8 @@
-//! The ids of a table's rows, of the time they were accepted in: reads two columns of each file, and skips days and row
+//! The ids of a table's rows, of the time they were accepted in: reads two columns of each file, and skips files and row
 //! groups in which there can be none.
 
 use std::sync::Arc;
 
-use common::time::from_millis;
 use deltalake_core::arrow::array::{Array as _, RecordBatch, StringArray, TimestampMicrosecondArray};
 use deltalake_core::arrow::compute::cast;
 use deltalake_core::arrow::datatypes::DataType;
@@ -39,14 +38,8 @@ impl Ids {
     pub async fn of(lake: &LakeSettings, name: &str, received: (i64, i64)) -> anyhow::Result<Self> {
         let lake = Lake::open(lake)?;
         let table = Table::open(&lake, name).await?;
-        // A day in the table is that of the acceptance.
-        let [first, last] = [received.0, received.1.saturating_sub(1)].map(day);
-        let mut files = Vec::new();
-        for file in table.files().await? {
-            if (first.as_str()..=last.as_str()).contains(&file.day()) {
-                files.push(Input { path: table.path_of(&file.path), bytes: file.bytes });
-            }
-        }
+        let files = table.files_of(&(received.0..received.1)).await?.into_iter();
+        let files = files.map(|file| Input { path: table.path_of(&file.path), bytes: file.bytes }).collect::<Vec<_>>();
         Ok(Self { name: name.to_owned(), store: lake.store(), files: files.into_iter(), received, open: None })
     }
 
@@ -74,11 +67,6 @@ impl Ids {
             self.open = Some((file, batches));
         }
     }
-}
-
-fn day(micros: i64) -> String {
-    let at = from_millis(micros.div_euclid(1000)).to_string();
-    at.split('T').next().unwrap_or_default().to_owned()
 }
 
 async fn open(

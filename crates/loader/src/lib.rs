@@ -66,7 +66,7 @@ use crate::pipeline::{Loads, Pipeline, Wanted};
 pub use crate::reference::{Exported, put_registrations};
 use crate::schedule::Schedule;
 pub use crate::settings::{CompactSettings, DEFAULTS, LOADER_DEFAULTS, LoaderSettings, Settings, VacuumSettings};
-pub use crate::table::Error;
+pub use crate::table::{Error, received_on};
 
 /// The name of the hop and of the stage.
 const STAGE: &str = "loader";

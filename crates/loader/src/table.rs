@@ -10,6 +10,7 @@ mod define;
 mod entry;
 mod error;
 mod protocol;
+mod received;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use entry::Entry;
 pub(crate) use entry::{Change, TableFile};
 pub use error::Error;
 pub(crate) use protocol::{FORMAT_SETTING, SKIPPED_BY};
+pub use received::received_on;
 
 /// The field of a commit's information by which a loader knows its own commits.
 const COMMIT_ID: &str = "weirCommit";

@@ -14,7 +14,15 @@ async fn the_rows_of_a_delivery_are_found_whole() {
     loader.until_done(30).await;
     loader.stop().await;
     let find = async |column: &str, value: &str, day: Option<&str>| -> Vec<Value> {
-        loader::find(&place.settings.lake, TABLE, column, value, day).await.unwrap()
+        loader::find(
+            &place.settings.lake,
+            TABLE,
+            column,
+            &[value.to_owned()],
+            day.and_then(loader::received_on).as_ref(),
+        )
+        .await
+        .unwrap()
     };
     let found = find("delivery_id", "d6", None).await;
     assert_eq!(found.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["00-000012", "00-000013"]);

@@ -5,6 +5,7 @@
 
 mod jobs;
 mod rebuild;
+mod trace;
 
 use std::time::Duration;
 

@@ -22,7 +22,7 @@ use anyhow::Context as _;
 use bus::{Bus, Reader, Start, Stored};
 use common::log::v1::group_service_client::GroupServiceClient;
 use common::log::v1::log_service_client::LogServiceClient;
-use common::log::v1::{ListTopicsRequest, ReadRequest, ReadResponse};
+use common::log::v1::{ListGroupsRequest, ListTopicsRequest, ReadRequest, ReadResponse};
 use tokio::time::{Instant, sleep};
 
 use ::service::Channel;
@@ -150,6 +150,22 @@ impl Records {
         match self {
             Self::Bus(bus) => Ok(bus.offsets_at(topic, start.clone()).await?),
             Self::Grpc(clients) => groups::offsets_by(&clients.groups, topic, start).await,
+        }
+    }
+
+    /// The offset at which a group goes on in a partition; none where it has committed none.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn committed(&self, group: &str, topic: &str, partition: i32) -> anyhow::Result<Option<i64>> {
+        match self {
+            Self::Bus(bus) => Ok(bus.group_offset(group, topic, partition).await?),
+            Self::Grpc(clients) => {
+                let answer = clients.groups.clone().list_groups(ListGroupsRequest {}).await.map_err(said)?.into_inner();
+                let mut places = answer.groups.into_iter().filter(|of| of.name == group).flat_map(|of| of.places);
+                let place = places.find(|place| place.topic == topic && place.partition == partition);
+                Ok(place.map(|place| place.committed))
+            }
         }
     }
 

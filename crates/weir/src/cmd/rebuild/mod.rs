@@ -7,6 +7,7 @@
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::slice::from_ref;
 
 use anyhow::Context as _;
 use common::time::{from_millis, to_millis};
@@ -111,9 +112,9 @@ impl Rebuild {
     ) -> anyhow::Result<Vec<show::Example>> {
         let mut examples = Vec::new();
         for (day, id, column) in &found.examples {
-            let mut values = Vec::new();
+            let (mut values, received) = (Vec::new(), loader::received_on(day));
             for table in [columns::ACTIVITIES, self.into.as_str()] {
-                let rows = loader::find(lake, table, columns::ID, id, Some(day)).await?;
+                let rows = loader::find(lake, table, columns::ID, from_ref(id), received.as_ref()).await?;
                 values.push(rows.first().map_or_else(String::new, |row| row[column.as_str()].to_string()));
             }
             let [old, new] = values.try_into().unwrap_or_default();

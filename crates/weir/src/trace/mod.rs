@@ -1,7 +1,8 @@
-//! What became of a delivery: what has to come of it, and where each of these was seen. Pure.
+//! What became of a delivery: what has to come of it, and where each of these was seen. Pure, but for [`search`], which
+//! looks for it.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bus::{Coordinates, Stored};
@@ -10,12 +11,14 @@ use common::event::v1::Context;
 use common::raw::v1::Delivery;
 use common::registrations::Registrations;
 use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS};
+use lake::columns;
 use processing::parse::{self, Input, Item};
 use prost::Message as _;
 use prost_types::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::out;
+pub mod search;
+mod show;
 
 /// The first year that an id can tell; before it the digits are random ones.
 const FIRST_MS: u64 = 1_704_067_200_000;
@@ -43,7 +46,23 @@ pub struct Found {
 struct Seen {
     at: Coordinates,
     after_ms: i64,
-    times: usize,
+    /// Where else; a record that is looked at twice is one.
+    others: BTreeSet<Coordinates>,
+}
+
+impl Seen {
+    fn times(&self) -> usize {
+        self.others.len() + 1
+    }
+}
+
+/// What has to read a record before something comes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Makes typed events, activities and dead letters of deliveries.
+    Processing,
+    /// Makes enriched activities of activities.
+    Enricher,
 }
 
 /// One thing that has to come of the delivery, with what was seen of it.
@@ -81,6 +100,10 @@ pub struct Trace {
     events: Vec<Event>,
     refused: Vec<Refused>,
     lake: Option<String>,
+    /// Records that their stage has not read yet, and how many it reads before.
+    waiting: BTreeMap<Coordinates, u64>,
+    /// How many records were looked at.
+    looked_at: u64,
 }
 
 /// What all typed events have in the same place.
@@ -119,7 +142,7 @@ impl Trace {
                 }
             }
         }
-        Self { found, events, refused, lake: None }
+        Self { found, events, refused, lake: None, waiting: BTreeMap::new(), looked_at: 0 }
     }
 
     /// The topics, without prefix, on which something of it can be.
@@ -139,10 +162,11 @@ impl Trace {
         self.topics().into_iter().filter(|topic| there.contains(topic)).collect()
     }
 
-    /// The UTC day under which the lake has it.
-    pub fn day(&self) -> Option<String> {
-        let received_at = self.found.delivery.received_at?;
-        received_at.to_string().get(..10).map(ToOwned::to_owned)
+    /// When it was accepted, microseconds since 1970.
+    pub fn received(&self) -> Option<Range<i64>> {
+        let at = self.found.delivery.received_at?;
+        let start = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1000)?;
+        Some(start..start.checked_add(1)?)
     }
 
     /// The activities that have to come of it, without those of repetitions.
@@ -152,11 +176,15 @@ impl Trace {
 
     /// Looks at a record of one of [`topics`](Self::topics).
     pub fn take(&mut self, record: &Stored, prefix: &str) {
+        self.looked_at += 1;
         let topic = record.coordinates.topic.strip_prefix(prefix).unwrap_or(&record.coordinates.topic);
         let after_ms = record.produced_at_ms - self.found.record.produced_at_ms;
         let see = |seen: &mut Option<Seen>| match seen {
-            Some(seen) => seen.times += 1,
-            None => *seen = Some(Seen { at: record.coordinates.clone(), after_ms, times: 1 }),
+            Some(seen) if seen.at == record.coordinates => {}
+            Some(seen) => {
+                seen.others.insert(record.coordinates.clone());
+            }
+            None => *seen = Some(Seen { at: record.coordinates.clone(), after_ms, others: BTreeSet::new() }),
         };
         if topic == DEAD_LETTERS.name() {
             let letter = record.payload.clone().and_then(|payload| DeadLetter::decode(payload).ok());
@@ -195,13 +223,25 @@ impl Trace {
         }
     }
 
-    /// So many rows of the lake have this activity.
-    pub fn in_lake(&mut self, id: &str, rows: usize) {
+    /// Looks at a row of the lake.
+    pub fn take_row(&mut self, row: &Value) {
+        let text = |column: &str| row[column].as_str().unwrap_or_default();
         for event in &mut self.events {
-            if let Some(way) = event.activities.get_mut(id) {
-                way.rows = rows;
+            let Some(way) = event.activities.get_mut(text(columns::ID)) else { continue };
+            way.rows += 1;
+            let delivery_id = text(columns::DELIVERY_ID);
+            // The typed event may have expired.
+            if delivery_id != self.found.delivery.delivery_id {
+                event.came_with = Some(delivery_id.to_owned());
             }
         }
+    }
+
+    /// The activities without a row of events that may have come with another delivery.
+    pub fn repeated(&self) -> Vec<String> {
+        let may_be = |event: &&Event| event.came_with.is_some() || event.typed.is_none();
+        let ways = self.events.iter().filter(may_be).flat_map(|event| &event.activities);
+        ways.filter(|(_, way)| way.rows == 0).map(|(id, _)| id.clone()).collect()
     }
 
     /// The lake could not be read.
@@ -218,133 +258,52 @@ impl Trace {
         events && self.refused.iter().all(|refused| refused.seen.is_some())
     }
 
+    /// The records of which something has to come that was not found, with the stage that makes it.
+    pub fn awaited(&self) -> Vec<(Stage, Coordinates)> {
+        let mut awaited = Vec::new();
+        let ways = || self.events.iter().flat_map(|event| event.activities.values());
+        if self.events.iter().any(|event| event.typed.is_none())
+            || self.refused.iter().any(|refused| refused.seen.is_none())
+            || ways().any(|way| way.activity.is_none())
+        {
+            awaited.push((Stage::Processing, self.found.record.coordinates.clone()));
+        }
+        let not_enriched = ways().filter(|way| way.enriched.is_none()).filter_map(|way| way.activity.as_ref());
+        awaited.extend(not_enriched.map(|seen| (Stage::Enricher, seen.at.clone())));
+        awaited
+    }
+
+    /// The stages are asked anew.
+    pub fn nothing_waits(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// The stage of this record has not read it yet, and reads so many before.
+    pub fn waits(&mut self, at: Coordinates, before: u64) {
+        self.waiting.insert(at, before);
+    }
+
+    /// Nothing is to be looked for: all was found, or cannot be there yet.
+    pub fn is_settled(&self) -> bool {
+        self.awaited().iter().all(|(_, at)| self.waiting.contains_key(at))
+    }
+
+    /// The events that were not found although their stage has read the delivery, by one of their activities: they came
+    /// out of an earlier delivery, or at a time that is far from this one's.
+    pub fn elsewhere(&self) -> Vec<String> {
+        if self.waiting.contains_key(&self.found.record.coordinates) {
+            return Vec::new();
+        }
+        let missing = self.events.iter().filter(|event| event.typed.is_none());
+        missing.filter_map(|event| event.activities.keys().next().cloned()).collect()
+    }
+
     /// All that has to come of it has arrived.
     pub fn is_complete(&self) -> bool {
         let in_lake = self.events.iter().flat_map(|event| event.activities.values()).all(|way| way.rows > 0);
         self.is_found_on_topics() && in_lake && self.lake.is_none()
     }
-
-    /// How it stands, in one sentence.
-    pub fn verdict(&self) -> String {
-        if self.events.is_empty() && self.refused.is_empty() {
-            return "The delivery holds no event, so it produces nothing.".to_owned();
-        }
-        let mut parts = Vec::new();
-        let ways = || self.events.iter().flat_map(|event| event.activities.values());
-        let mut of = |what: &str, there: usize, all: usize| {
-            if all > 0 {
-                parts.push(format!("{there} of {all} {what}"));
-            }
-        };
-        of("typed events", self.events.iter().filter(|event| event.typed.is_some()).count(), self.events.len());
-        of("activities", ways().filter(|way| way.activity.is_some()).count(), ways().count());
-        of("enriched", ways().filter(|way| way.enriched.is_some()).count(), ways().count());
-        of("in the lake", ways().filter(|way| way.rows > 0).count(), ways().count());
-        of("dead letters", self.refused.iter().filter(|r| r.seen.is_some()).count(), self.refused.len());
-        let said = parts.join(", ");
-        if self.is_complete() {
-            return format!("Everything has arrived: {said}.");
-        }
-        let missing = self.events.iter().any(|event| event.typed.is_none());
-        let hint = match (&self.lake, missing) {
-            (Some(error), _) => format!("The lake cannot be read: {error}."),
-            (None, true) => {
-                "Missing events are in flight (weir health shows the lag), or they repeat events that have \
-                             expired from their topic."
-                    .to_owned()
-            }
-            (None, false) => "The rest is in flight: files are written and loaded at intervals (weir health shows the \
-                              lag)."
-                .to_owned(),
-        };
-        format!("Not everything has arrived: {said}. {hint}")
-    }
-
-    /// For people.
-    pub fn pretty(&self) -> String {
-        let Found { record, delivery } = &self.found;
-        let mut text = String::new();
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "delivery  {}", delivery.delivery_id);
-        let received = delivery.received_at.map(|at| at.to_string()).unwrap_or_default();
-        let _ = writeln!(text, "received  {received}   endpoint {}   tenant {}", delivery.endpoint, delivery.tenant);
-        if let Some(trace) = record.headers.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)) {
-            let _ = writeln!(text, "trace     {trace}");
-        }
-        let size = out::count(delivery.body.len() as u64);
-        let _ = writeln!(text, "\n  {}   {size} bytes, verified by {}", place(&record.coordinates), delivery.scheme);
-        for event in &self.events {
-            let _ = writeln!(text, "  └─ {}   {}", show(event.typed.as_ref(), &event.topic), event.id);
-            if let Some(other) = &event.came_with {
-                let _ = writeln!(text, "     repeats an event of delivery {other}");
-            }
-            for (id, way) in &event.activities {
-                let _ = writeln!(text, "     └─ {}   {id}", show(way.activity.as_ref(), ACTIVITIES.name()));
-                let _ = writeln!(text, "        └─ {}", show(way.enriched.as_ref(), ACTIVITIES_ENRICHED.name()));
-                let _ = writeln!(text, "           └─ lake   {}", rows(way.rows));
-            }
-        }
-        for refused in &self.refused {
-            let _ = writeln!(text, "  └─ {}   {}", show(refused.seen.as_ref(), DEAD_LETTERS.name()), refused.reason);
-        }
-        let _ = write!(text, "\n{}", self.verdict());
-        text
-    }
-
-    /// For programs.
-    pub fn json(&self) -> Value {
-        let Found { record, delivery } = &self.found;
-        let seen = |seen: &Option<Seen>| {
-            seen.as_ref().map(|seen| json!({"at": seen.at.to_string(), "after_ms": seen.after_ms, "times": seen.times}))
-        };
-        let events: Vec<_> = self
-            .events
-            .iter()
-            .map(|event| {
-                let activities = event.activities.iter().map(|(id, way)| {
-                    json!({"id": id, "activity": seen(&way.activity), "enriched": seen(&way.enriched), "lake_rows": way.rows})
-                });
-                json!({
-                    "id": event.id, "topic": event.topic, "typed": seen(&event.typed), "came_with": event.came_with,
-                    "activities": activities.collect::<Vec<_>>(),
-                })
-            })
-            .collect();
-        let refused =
-            self.refused.iter().map(|r| json!({"index": r.index, "reason": r.reason, "dead_letter": seen(&r.seen)}));
-        json!({
-            "delivery_id": delivery.delivery_id,
-            "received_at": delivery.received_at.map(|at| at.to_string()),
-            "endpoint": delivery.endpoint,
-            "tenant": delivery.tenant,
-            "raw": record.coordinates.to_string(),
-            "traceparent": record.headers.traceparent,
-            "events": events,
-            "refused": refused.collect::<Vec<_>>(),
-            "complete": self.is_complete(),
-            "verdict": self.verdict(),
-        })
-    }
-}
-
-fn place(at: &Coordinates) -> String {
-    format!("{}/{}/{}", at.topic, at.partition, at.offset)
-}
-
-fn show(seen: Option<&Seen>, topic: &str) -> String {
-    let Some(seen) = seen else { return format!("{topic}   not found") };
-    let times = if seen.times > 1 { format!(", {} times", seen.times) } else { String::new() };
-    format!("{}   {:+} ms{times}", place(&seen.at), seen.after_ms)
-}
-
-fn rows(rows: usize) -> String {
-    match rows {
-        0 => "not found".to_owned(),
-        1 => "1 row".to_owned(),
-        more => format!("{more} rows: duplicates, which are a fault"),
-    }
 }
 
 #[cfg(test)]
-#[path = "trace_tests.rs"]
 mod tests;

@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bus::{Bus, Clock, Headers, Record, TopicKind, TopicSpec};
-use clap::Parser as _;
 use serde_json::Value;
 
 use super::*;
@@ -12,14 +11,9 @@ const HOUR: i64 = 3_600_000;
 const BODY: &str = r#"{"action":"created","starred_at":"2026-01-31T23:59:58Z",
     "repository":{"id":1,"name":"r","full_name":"o/r","owner":{"id":2,"login":"o"}},"sender":{"id":NUMBER,"login":"ann"}}"#;
 
-#[derive(clap::Parser)]
-struct Arguments {
-    #[command(flatten)]
-    trace: TraceCommand,
-}
-
 /// An installation whose clock is set.
 struct World {
+    settings: Settings,
     records: Records,
     bus: Bus,
     millis: Arc<AtomicI64>,
@@ -29,7 +23,9 @@ struct World {
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut settings = crate::settings::Settings::load(None).unwrap().bus;
+        let mut all = Settings::load(None).unwrap();
+        all.lake.root = folder.path().join("lake").display().to_string();
+        let settings = &mut all.bus;
         settings.data_dir = folder.path().to_owned();
         settings.kafka.brokers.clear();
         settings.create_topics = true;
@@ -37,21 +33,21 @@ impl World {
         let millis = Arc::new(AtomicI64::new(service_now()));
         let shared = millis.clone();
         let wall = move || UNIX_EPOCH + Duration::from_millis(shared.load(Ordering::SeqCst).unsigned_abs());
-        let bus = Bus::open_with_clock(&settings, Clock::new(wall).with_monotonic(|| Duration::ZERO)).unwrap();
+        let bus = Bus::open_with_clock(settings, Clock::new(wall).with_monotonic(|| Duration::ZERO)).unwrap();
         let kind = TopicKind::Log { retention: Duration::from_secs(7 * 24 * 3600) };
         let names = ["raw.github", "events.github.star", "activities", "activities.enriched", "dead-letters"];
         let specs = names.map(|name| TopicSpec { name: name.to_owned(), kind });
         assert_eq!(bus.prepare_topics(&specs).await.unwrap(), []);
-        Self { records: Records::Bus(Box::new(bus.clone())), bus, millis, _folder: folder }
+        Self { settings: all, records: Records::Bus(Box::new(bus.clone())), bus, millis, _folder: folder }
     }
 
     fn set_clock(&self, by: i64) {
         self.millis.fetch_add(by, Ordering::SeqCst);
     }
 
-    async fn send(&self, topic: &str, headers: Headers, payload: Vec<u8>) {
+    async fn send(&self, topic: &str, headers: Headers, payload: Vec<u8>) -> bus::Coordinates {
         let record = Record::encoded(topic, headers.id.clone(), payload, headers);
-        self.bus.producer().unwrap().try_send(record).unwrap().await.unwrap();
+        self.bus.producer().unwrap().try_send(record).unwrap().await.unwrap()
     }
 
     /// The door takes one in.
@@ -76,22 +72,37 @@ impl World {
         delivery
     }
 
-    /// The stages make of it what has to come of it.
+    /// Both stages make of it what has to come of it.
     async fn process(&self, delivery: &Delivery) {
+        let activity = self.type_it(delivery).await;
+        let place = self.send("activities", activity.clone(), Vec::new()).await;
+        self.send("activities.enriched", activity, Vec::new()).await;
+        self.has_read("weir-enricher", "activities", place.partition, place.offset).await;
+        self.set_clock(1000);
+    }
+
+    /// The first stage makes its typed event; the headers of the activity.
+    async fn type_it(&self, delivery: &Delivery) -> Headers {
         let trace = self.trace(&delivery.delivery_id).await;
-        let trace = trace.unwrap_or_else(|| panic!("{} is not found", delivery.delivery_id)).json();
+        let trace = trace.unwrap_or_else(|| panic!("{} is not found", delivery.delivery_id));
+        let at = trace.found.record.coordinates.clone();
+        let trace = trace.json();
         let event = &trace["events"][0];
         assert!(event.is_object(), "{trace}");
         let id = |of: &Value| Headers { id: of["id"].as_str().unwrap().to_owned(), ..Headers::default() };
         self.send("events.github.star", id(event), Vec::new()).await;
-        self.send("activities", id(&event["activities"][0]), Vec::new()).await;
-        self.send("activities.enriched", id(&event["activities"][0]), Vec::new()).await;
-        self.set_clock(1000);
+        self.has_read("weir-processing", "raw.github", at.partition, at.offset).await;
+        id(&event["activities"][0])
+    }
+
+    async fn has_read(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        self.bus.set_group_offset(group, topic, partition, offset + 1).await.unwrap();
     }
 
     async fn trace(&self, id: &str) -> Option<Trace> {
-        let command = Arguments::parse_from(["trace", id]).trace;
-        command.on_topics(&self.records, "").await.unwrap()
+        let search = Search { settings: &self.settings, records: &self.records };
+        let found = search.delivery(id, None).await.unwrap()?;
+        Some(search.follow(found).await.unwrap())
     }
 }
 
@@ -137,7 +148,7 @@ async fn what_is_read_first_is_only_what_is_near_the_delivery() {
         all.push(world.deliver(number).await.delivery_id);
     }
     let time = accepted_at(&all[150], service::clock::now() + Duration::from_secs(3600)).unwrap();
-    let mut window = world.records.around(&["raw.github".to_owned()], &time, NEAR.0, NEAR.1).await.unwrap();
+    let mut window = world.records.around(&["raw.github".to_owned()], &time, NEAR[1].0, NEAR[1].1).await.unwrap();
     let mut read = 0;
     while let Some(record) = window.next("").await.unwrap() {
         let millis = record.produced_at_ms - common::time::to_millis(&time);
@@ -148,4 +159,49 @@ async fn what_is_read_first_is_only_what_is_near_the_delivery() {
     let none = Duration::ZERO;
     let mut empty = world.records.around(&["raw.github".to_owned()], &time, none, none).await.unwrap();
     assert!(empty.next("").await.unwrap().is_none());
+}
+
+/// What no stage has read cannot be anywhere: it is told how much comes before, and nothing is looked through.
+#[tokio::test]
+async fn what_its_stage_has_not_read_is_in_flight_and_not_looked_for() {
+    let world = World::new().await;
+    let mut deliveries = Vec::new();
+    for number in 0..120 {
+        deliveries.push(world.deliver(number).await);
+    }
+    for delivery in &deliveries[..40] {
+        world.process(delivery).await;
+    }
+    let trace = world.trace(&deliveries[119].delivery_id).await.unwrap();
+    let at = &trace.found.record.coordinates;
+    let read = world.bus.group_offset("weir-processing", "raw.github", at.partition).await.unwrap().unwrap_or_default();
+    assert!(read < at.offset, "{read} {at}");
+    let json = trace.json();
+    assert_eq!(json["waiting"], serde_json::json!([{"at": at.to_string(), "before": at.offset - read}]));
+    // The stages have made 120 records: what was made in the two seconds after it is all that is looked at.
+    assert!(json["looked_at"].as_u64() < Some(10), "{json}");
+    let verdict = format!(
+        "processing has not read raw.github/{}/{} yet ({} records before it)",
+        at.partition,
+        at.offset,
+        at.offset - read
+    );
+    assert!(trace.verdict().contains(&verdict), "{}", trace.verdict());
+
+    // One step further: typed, and not enriched.
+    let next = &deliveries[40];
+    let activity = world.type_it(next).await;
+    let place = world.send("activities", activity.clone(), Vec::new()).await;
+    let trace = world.trace(&next.delivery_id).await.unwrap();
+    assert!(trace.is_settled() && !trace.is_found_on_topics(), "{}", trace.pretty());
+    let verdict = format!("In flight: the enricher has not read activities/{}/{} yet", place.partition, place.offset);
+    assert!(trace.verdict().contains(&verdict), "{}", trace.verdict());
+
+    // A stage that has read it and made nothing of it: everything is looked through, and it is not said to be in flight.
+    world.has_read("weir-enricher", "activities", place.partition, place.offset).await;
+    let trace = world.trace(&next.delivery_id).await.unwrap();
+    assert!(!trace.is_settled() && trace.json()["looked_at"].as_u64() >= Some(120), "{}", trace.json());
+    assert!(!trace.verdict().contains("has not read"), "{}", trace.verdict());
+    world.send("activities.enriched", activity, Vec::new()).await;
+    assert!(world.trace(&next.delivery_id).await.unwrap().is_found_on_topics());
 }
