@@ -9,5 +9,5 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// By default there are four arenas for each processor of the machine, also where a service may use one of sixty-four, and each
 /// keeps what was freed in it for ten seconds after it was last used: in one that is used seldom, for ever. So a process that
 /// needs 40 MiB had 150. The environment overrides it: `_RJEM_MALLOC_CONF=narenas:16`.
-#[unsafe(export_name = "_rjem_malloc_conf")]
+#[unsafe(export_name = "malloc_conf")]
 static SETTINGS: &[u8; 30] = b"narenas:2,dirty_decay_ms:1000\0";
