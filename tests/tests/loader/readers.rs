@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use loader::CompactSettings;
 use serde_json::{Value, json};
-use weir_tests::python;
+use weir_tests::{python, spark};
 
 use crate::files::{DAY, FIRST_DAY, rows};
 use crate::place::{Loading as _, Place, TABLE, request};
@@ -40,8 +40,9 @@ fn columns(first: i64, source: &str, reactions: bool, flags: bool) -> Vec<(&'sta
     ]
 }
 
-/// Two files: of GitHub on the first day, without reactions; of Facebook on the second, without flags.
+/// Starts Spark meanwhile, which takes as long. Two files: of GitHub on the first day, without reactions; of Facebook on the second, without flags.
 async fn table(name: &str) -> Place {
+    spark::shared().unwrap();
     let place = Place::new(name).await;
     let loader = place.start().await;
     for (first, source, reactions, day) in [(0, "github", false, "2026-03-01"), (10, "facebook", true, "2026-03-02")] {
@@ -83,6 +84,17 @@ fn cases() -> Vec<(&'static str, String, Value, u64)> {
     ]
 }
 
+/// The counts that Spark finds, as the other readers' are named.
+fn read_with_spark(location: &str, cases: &[(&str, String, Value, u64)]) -> Vec<(String, Value)> {
+    let filter = |sql: &str| if sql.is_empty() { String::new() } else { format!(" WHERE {sql}") };
+    let queries: Vec<String> =
+        cases.iter().map(|(_, sql, ..)| format!("SELECT count(*) FROM activities{}", filter(sql))).collect();
+    let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+    let answers = spark::shared().unwrap().ask(location, &queries).unwrap();
+    let count = |answer: Value| answer.pointer("/0/0").cloned().unwrap_or(answer);
+    cases.iter().zip(answers).map(|(case, answer)| (format!("spark: {}", case.0), count(answer))).collect()
+}
+
 /// What readers find that they should not, and of how many files they think that they may have it.
 fn read(place: &Place) -> (BTreeMap<String, Value>, BTreeMap<String, u64>) {
     let cases = cases();
@@ -90,8 +102,9 @@ fn read(place: &Place) -> (BTreeMap<String, Value>, BTreeMap<String, u64>) {
     let location = place.lake_folder().join(TABLE).display().to_string();
     let told = python::script(python::READERS, &[&location, &Value::Array(asked).to_string()]).unwrap();
     let mut told: Value = serde_json::from_str(&told).unwrap();
-    let found: BTreeMap<String, Value> = serde_json::from_value(told["found"].take()).unwrap();
-    assert_eq!(found.len(), 6 * cases.len(), "{found:#?}");
+    let mut found: BTreeMap<String, Value> = serde_json::from_value(told["found"].take()).unwrap();
+    found.extend(read_with_spark(&location, &cases));
+    assert_eq!(found.len(), 7 * cases.len(), "{found:#?}");
     let expected = |key: &str| cases.iter().find(|case| key.ends_with(&format!(": {}", case.0))).unwrap().3;
     let wrong = found.into_iter().filter(|(key, value)| *value != expected(key)).collect();
     (wrong, serde_json::from_value(told["opened"].take()).unwrap())
