@@ -10,7 +10,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 # Where cargo puts the programs.
 PROGRAMS := $(or $(CARGO_TARGET_DIR),target)/debug
-KAFKA_JARS := $(CURDIR)/target/kafka
+# Where the jars of tests/*/pom.xml go.
+JARS := $(CURDIR)/target
 # The port of `make run` and `make kafka`: where Weir's programs look when they are told nothing else. 0: a free one.
 KAFKA_PORT ?= 9092
 KAFKA_DATA ?= weir-data/kafka
@@ -33,14 +34,17 @@ kafka: test-deps kafka-jars ## Start one Kafka broker, for `WEIR__BUS__KAFKA__BR
 	$(PROGRAMS)/weir-kafka --data $(KAFKA_DATA) --port $(KAFKA_PORT)
 
 .PHONY: kafka-jars
-kafka-jars: $(KAFKA_JARS)/.complete ## Download Apache Kafka with Maven, once
+kafka-jars: $(JARS)/kafka/.complete ## Download Apache Kafka with Maven, once
 
-$(KAFKA_JARS)/.complete: tests/kafka/pom.xml | test-deps
-	rm -rf $(KAFKA_JARS).new
-	mvn -q -B -Dstyle.color=never -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(KAFKA_JARS).new
-	touch $(KAFKA_JARS).new/.complete
-	rm -rf $(KAFKA_JARS)
-	mv $(KAFKA_JARS).new $(KAFKA_JARS)
+.PHONY: spark-jars
+spark-jars: $(JARS)/spark/.complete ## Download Apache Spark with Maven, once: 220 MB
+
+$(JARS)/%/.complete: tests/%/pom.xml | test-deps
+	rm -rf $(@D).new
+	mvn -q -B -Dstyle.color=never -f $< dependency:copy-dependencies -DoutputDirectory=$(@D).new
+	touch $(@D).new/.complete
+	rm -rf $(@D)
+	mv $(@D).new $(@D)
 
 # What runs each test program, and writes down how long it and its tests take.
 SUITES := $(abspath $(PROGRAMS))/suites
@@ -49,7 +53,7 @@ TIMES := $(CURDIR)/target/suites
 # All targets at once, so that the programs that the tests start and the tests themselves share every compiled library;
 # and all of them are run, so that one look says everything that is red. tests/budgets.toml says how long each suite may take.
 .PHONY: test
-test: test-deps kafka-jars ## Install what the tests need, run all tests, and print how long they took
+test: test-deps kafka-jars spark-jars ## Install what the tests need, run all tests, and print how long they took
 	cargo build --workspace --all-targets
 	@rm -rf $(TIMES); red=0; \
 	(set -x; cargo test --config "target.'cfg(unix)'.runner = ['$(SUITES)', 'run', '$(TIMES)']" \

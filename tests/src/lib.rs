@@ -29,6 +29,7 @@ pub mod real;
 pub mod redis;
 pub mod running;
 pub mod scratch;
+pub mod spark;
 pub mod topic;
 pub mod up;
 pub mod usage;

@@ -72,7 +72,7 @@ pub(crate) async fn write(
 fn properties(columns: &SchemaRef) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned());
+        .set_created_by(lake::WRITTEN_BY.to_owned());
     for name in LOOKED_FOR {
         if columns.field_with_name(name).is_ok() {
             properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(name), true);

@@ -1,4 +1,4 @@
-//! The queries of `docs/queries.md`, as they stand there, in three engines.
+//! The queries of `docs/queries.md`, as they stand there, in four engines.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,32 @@ use bytes::Bytes;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use serde_json::{Value, json};
 use weir_tests::real::Real;
-use weir_tests::{connect, environment, github, python, real};
+use weir_tests::{connect, environment, github, python, real, spark};
 
 use crate::system::System;
 
 const SECRET: &str = "the secret of all of them";
+
+/// What Spark has no words for, and what it has instead.
+const SPARK_CHANGE: (&str, &str) = ("extract(epoch FROM ", "unix_timestamp(");
+
+const NO_TEXTS: [[&str; 2]; 14] = [
+    ["day", "date"],
+    ["ordinal", "int"],
+    ["number", "bigint"],
+    ["run_attempt", "bigint"],
+    ["links", "array<string>"],
+    ["hashtags", "array<string>"],
+    ["mentions", "array<string>"],
+    ["attributes", "map<string,string>"],
+    ["partial", "boolean"],
+    // With a zone: an instant.
+    ["occurred_at", "timestamp"],
+    ["received_at", "timestamp"],
+    ["enriched_at", "timestamp"],
+    ["weir_partition", "int"],
+    ["weir_offset", "bigint"],
+];
 
 /// The page's queries, and how many rows there are.
 fn queries() -> Vec<String> {
@@ -21,15 +42,38 @@ fn queries() -> Vec<String> {
 
 /// What the engines found, the rows of each query: all the same.
 async fn ask(system: &System) -> Vec<Value> {
-    let (table, queries) = (system.table(), json!(queries()).to_string());
+    let queries = queries();
+    let of_spark = queries.iter().map(|query| query.replace(SPARK_CHANGE.0, SPARK_CHANGE.1)).collect();
+    let (table, queries) = (system.table(), json!(queries).to_string());
     let told = tokio::task::spawn_blocking(move || python::script(python::QUERIES, &[&table, &queries]));
     let mut found: BTreeMap<String, Vec<Value>> = serde_json::from_str(&told.await.unwrap().unwrap()).unwrap();
-    assert_eq!(found.keys().collect::<Vec<_>>(), ["datafusion", "duckdb", "polars"]);
+    found.insert("spark".to_owned(), ask_spark(system, of_spark).await);
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["datafusion", "duckdb", "polars", "spark"]);
     let first = found.remove("duckdb").unwrap();
     for (engine, rows) in found {
         assert_eq!(rows, first, "{engine}, and what DuckDB found");
     }
     first
+}
+
+/// What Spark answers, of which a query may have failed.
+async fn ask_spark(system: &System, queries: Vec<String>) -> Vec<Value> {
+    let table = system.table();
+    let asked = tokio::task::spawn_blocking(move || {
+        let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+        let answers = spark::shared()?.ask(&table, &queries)?;
+        // Of a file that it does not quite understand it says so, and reads it.
+        assert_eq!(spark::shared()?.warnings()?, Vec::<String>::new());
+        anyhow::Ok(answers)
+    });
+    asked.await.unwrap().unwrap()
+}
+
+/// The columns that are no texts for Spark, in their order, and what they are.
+async fn no_texts(system: &System) -> Value {
+    let columns = ask_spark(system, vec!["DESCRIBE activities".to_owned()]).await.remove(0);
+    let columns = columns.as_array().unwrap().iter();
+    columns.filter(|column| column[1] != "string").map(|column| json!([column[0], column[1]])).collect()
 }
 
 async fn register(system: &System) {
@@ -123,7 +167,8 @@ fn story() -> Vec<Real> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_queries_of_the_page_answer_its_questions_in_three_engines() {
+async fn the_queries_of_the_page_answer_its_questions_in_four_engines() {
+    spark::shared().unwrap();
     let system = System::embedded().await;
     register(&system).await;
     let story = story();
@@ -133,6 +178,7 @@ async fn the_queries_of_the_page_answer_its_questions_in_three_engines() {
     let [busiest, first_answers, workflows, posts, volume, _] = &answers[..] else {
         panic!("{} queries", answers.len())
     };
+    assert_eq!(no_texts(&system).await, json!(NO_TEXTS));
     assert_eq!(*busiest, json!([["pier/gate", 14, 2]]));
     let hours = json!([
         ["pier/gate", 7, "2026-03-01T10:00:00+00:00", 1.5],

@@ -19,4 +19,5 @@ mod place;
 mod process;
 mod readers;
 mod shape;
+mod spark;
 mod upkeep;

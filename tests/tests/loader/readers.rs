@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use loader::CompactSettings;
 use serde_json::{Value, json};
-use weir_tests::python;
+use weir_tests::{python, spark};
 
 use crate::files::{DAY, FIRST_DAY, rows};
 use crate::place::{Loading as _, Place, TABLE, request};
@@ -40,8 +40,9 @@ fn columns(first: i64, source: &str, reactions: bool, flags: bool) -> Vec<(&'sta
     ]
 }
 
-/// Two files: of GitHub on the first day, without reactions; of Facebook on the second, without flags.
+/// Starts Spark meanwhile, which takes as long. Two files: of GitHub on the first day, without reactions; of Facebook on the second, without flags.
 async fn table(name: &str) -> Place {
+    spark::shared().unwrap();
     let place = Place::new(name).await;
     let loader = place.start().await;
     for (first, source, reactions, day) in [(0, "github", false, "2026-03-01"), (10, "facebook", true, "2026-03-02")] {
@@ -83,6 +84,19 @@ fn cases() -> Vec<(&'static str, String, Value, u64)> {
     ]
 }
 
+/// What Spark finds that it should not. Apart from the others, because it takes as long as all of them.
+fn wrong_for_spark(place: &Place) -> Vec<(&'static str, Value)> {
+    let (location, cases) = (place.lake_folder().join(TABLE).display().to_string(), cases());
+    let filter = |sql: &str| if sql.is_empty() { String::new() } else { format!(" WHERE {sql}") };
+    let queries: Vec<String> =
+        cases.iter().map(|(_, sql, ..)| format!("SELECT count(*) FROM activities{}", filter(sql))).collect();
+    let queries: Vec<&str> = queries.iter().map(String::as_str).collect();
+    let answers = spark::shared().unwrap().ask(&location, &queries).unwrap();
+    assert_eq!(answers.len(), cases.len());
+    let found = cases.iter().zip(answers).filter(|(case, answer)| *answer != json!([[case.3]]));
+    found.map(|(case, answer)| (case.0, answer)).collect()
+}
+
 /// What readers find that they should not, and of how many files they think that they may have it.
 fn read(place: &Place) -> (BTreeMap<String, Value>, BTreeMap<String, u64>) {
     let cases = cases();
@@ -104,6 +118,7 @@ async fn every_reader_finds_the_rows_of_every_filter_and_opens_no_more_files_tha
     assert_eq!(wrong, BTreeMap::new());
     let opened: Vec<_> = ["source", "other source", "no source"].iter().map(|name| opened[*name]).collect();
     assert_eq!(opened, [1, 1, 0]);
+    assert_eq!(wrong_for_spark(&place), []);
 }
 
 /// As tables were before: what the log says of files is of numbers and times only.
@@ -141,6 +156,7 @@ async fn a_table_of_before_is_mended_with_its_next_compaction() {
     loader::maintain::compact(&place.settings.lake, TABLE, &settings).await.unwrap();
     let (wrong, opened) = read(&place);
     assert_eq!((wrong, opened["source"]), (BTreeMap::new(), 1));
+    assert_eq!(wrong_for_spark(&place), []);
     let version = place.count().await.version;
     loader::maintain::compact(&place.settings.lake, TABLE, &settings).await.unwrap();
     assert_eq!(place.count().await.version, version, "once is enough");

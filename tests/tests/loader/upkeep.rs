@@ -10,12 +10,12 @@ use loader::maintain::{compact, vacuum};
 use crate::files::rows;
 use crate::place::{Loading as _, Place, TABLE};
 
-const ALL: CompactSettings = CompactSettings { interval_ms: 0, after_ms: 0, target_bytes: 1 << 28 };
+pub(crate) const ALL: CompactSettings = CompactSettings { interval_ms: 0, after_ms: 0, target_bytes: 1 << 28 };
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 const RETENTION: Duration = Duration::from_secs(8 * 24 * 3600);
 
 /// Loads so many ranges of ten rows, each in a commit of its own.
-async fn load(place: &Place, partition: i32, ranges: std::ops::Range<i64>) {
+pub(crate) async fn load(place: &Place, partition: i32, ranges: std::ops::Range<i64>) {
     let loader = place.start().await;
     let before = loader.counted().sent_on;
     for (n, range) in ranges.enumerate() {

@@ -16,7 +16,7 @@ fn a_file_holds_its_rows_in_order_and_knows_their_ends() {
     assert_eq!((finished.rows, finished.first, finished.last), (24, 5, 39));
     let reader = ParquetRecordBatchReaderBuilder::try_new(finished.bytes).unwrap();
     assert_eq!(reader.schema().fields(), rows::SCHEMA.fields(), "any reader sees the same types");
-    assert!(reader.metadata().file_metadata().created_by().unwrap().starts_with("weir "));
+    assert!(reader.metadata().file_metadata().created_by().unwrap().starts_with("weir version "));
     let offsets: Vec<i64> = reader
         .build()
         .unwrap()

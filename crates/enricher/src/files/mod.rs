@@ -58,7 +58,7 @@ impl DayFile {
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
             .set_data_page_size_limit(PAGE_BYTES)
             .set_dictionary_page_size_limit(PAGE_BYTES)
-            .set_created_by(concat!("weir ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_created_by(lake::WRITTEN_BY.to_owned())
             .build();
         let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&rows::SCHEMA), Some(properties))?;
         Ok(Self { writer, rows: 0, first: i64::MAX, last: i64::MIN })
