@@ -3,13 +3,14 @@
 //! * [`LakeSettings`]: a folder or a bucket, the section `[lake]`
 //! * [`Lake`]: the store, rooted at `lake.root`, and the place of each table in it
 //! * [`columns`]: the names in the table of activities
-//! * [`WRITTEN_BY`]: what its Parquet files have as their writer
+//! * [`parquet`]: what all its Parquet files have in common
 //!
 //! It knows nothing of table formats: a file is an object here.
 
 pub mod columns;
 mod error;
 mod local;
+pub mod parquet;
 mod settings;
 
 use std::fmt;
@@ -28,10 +29,6 @@ pub use crate::error::Error;
 use crate::local::DurableFolder;
 use crate::settings::Root;
 pub use crate::settings::{DEFAULTS, LakeSettings};
-
-/// Who wrote a Parquet file, as it says of itself. The shape is Parquet's. Where Spark cannot read the writer's version, it
-/// warns with a stack trace, and does not use what the file says of a column without values.
-pub const WRITTEN_BY: &str = concat!("weir version ", env!("CARGO_PKG_VERSION"));
 
 /// The lake. Clones are one.
 #[derive(Clone)]

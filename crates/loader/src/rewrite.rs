@@ -12,6 +12,7 @@ use deltalake_core::parquet::basic::{Compression, ZstdLevel};
 use deltalake_core::parquet::file::properties::WriterProperties;
 use deltalake_core::parquet::schema::types::ColumnPath;
 use futures_util::TryStreamExt as _;
+use lake::parquet::{PAGE_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, WRITTEN_BY};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -72,7 +73,11 @@ pub(crate) async fn write(
 fn properties(columns: &SchemaRef) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_created_by(lake::WRITTEN_BY.to_owned());
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_dictionary_page_size_limit(PAGE_BYTES)
+        .set_created_by(WRITTEN_BY.to_owned());
     for name in LOOKED_FOR {
         if columns.field_with_name(name).is_ok() {
             properties = properties.set_column_bloom_filter_enabled(ColumnPath::from(name), true);
@@ -98,3 +103,7 @@ fn with_columns(batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch,
     });
     RecordBatch::try_new(Arc::clone(columns), arrays.collect::<Result<_, _>>()?)
 }
+
+#[cfg(test)]
+#[path = "rewrite_tests.rs"]
+mod tests;

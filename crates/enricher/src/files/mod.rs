@@ -10,18 +10,13 @@ pub mod rows;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lake::parquet::{PAGE_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, WRITTEN_BY};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 
 use rows::Row;
-
-/// Rows of one row group at most: what an engine reads at once.
-const ROW_GROUP_ROWS: usize = 128 * 1024;
-/// What each column gathers before a page of it is compressed, in bytes. There are some forty columns, and as many files
-/// as there are partitions and days at once.
-const PAGE_BYTES: usize = 256 * 1024;
 
 /// A Parquet file that grows in memory, rows in the order of their offsets.
 pub struct DayFile {
@@ -56,9 +51,10 @@ impl DayFile {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
             .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+            .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
             .set_data_page_size_limit(PAGE_BYTES)
             .set_dictionary_page_size_limit(PAGE_BYTES)
-            .set_created_by(lake::WRITTEN_BY.to_owned())
+            .set_created_by(WRITTEN_BY.to_owned())
             .build();
         let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&rows::SCHEMA), Some(properties))?;
         Ok(Self { writer, rows: 0, first: i64::MAX, last: i64::MIN })
