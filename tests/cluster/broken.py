@@ -81,6 +81,7 @@ def check(cluster: ControlPlane, tree: Callable[[str], pathlib.Path]) -> bool:
             found = "nothing"
         except Failed as failed:
             found = str(failed)
+        overlay.remove()
         seconds = f"{time.monotonic() - began:.0f} s"
         if match := re.search(one.said, found):
             print(f"  found: {one.what} ({seconds}): {match[0]!r}", flush=True)

@@ -10,8 +10,9 @@ from control_plane import ControlPlane, Failed, wait_until
 # Every pod of ours says all but limits.cpu, which the LimitRange on the page gives.
 QUOTA = "limits.cpu=640,requests.cpu=640,limits.memory=2560Gi,requests.memory=2560Gi,pods=200"
 
-# kubectl sends a budget's selector and the claims of a StatefulSet each time, and says "configured", whatever is there.
-ALWAYS_SENT = re.compile(r"(poddisruptionbudget\.policy|statefulset\.apps)/")
+# What kubectl sends each time, and says "configured", whatever is there: a budget's selector, and lists of a StatefulSet or
+# of the Gateway API into which the server writes defaults.
+ALWAYS_SENT = re.compile(r"(poddisruptionbudget\.policy|statefulset\.apps|\w+\.gateway\.networking\.k8s\.io)/")
 
 
 class Overlay:
@@ -46,17 +47,25 @@ class Overlay:
         # Pods that come before it are tried again, which would look as if they had been refused.
         self.kubectl("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
 
+    def remove(self):
+        """Begins to; `prepare` waits until it is gone."""
+        self.cluster.kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false")
+
     def apply(self, *arguments: str, tree: pathlib.Path | None = None) -> list[str]:
         folder = (tree or self.tree) / "k8s" / "overlays" / self.name
-        return self.cluster.kubectl("apply", "-k", str(folder), *arguments).splitlines()
+        applied = self.cluster.kubectl("apply", "-k", str(folder), *arguments).splitlines()
+        self.kinds = sorted({line.split("/")[0] for line in applied})
+        return applied
 
     # ---- what is looked at ----
 
     def state(self) -> dict[str, dict]:
-        """The overlay's resources, without what the controllers report in them."""
+        """All resources of the kinds that were applied, without what the controllers report in them."""
         resources = {}
-        for resource in self.cluster.get("-k", str(self.folder), "--show-managed-fields"):
+        for resource in self.cluster.get("-n", self.namespace, ",".join(self.kinds), "--show-managed-fields"):
             metadata = resource["metadata"]
+            if resource["kind"] == "Namespace" and metadata["name"] != self.namespace:
+                continue
             resource.pop("status", None)
             metadata.pop("resourceVersion", None)
             metadata["managedFields"] = [one for one in metadata["managedFields"] if one.get("subresource") != "status"]
@@ -106,7 +115,6 @@ class Overlay:
         self.prepare(without=" --save-config")
         self.limit()
         self.kubectl("apply", "-f", "-", input=textwrap.dedent(re.search(r"```yaml\n(.*?)```", self.page, re.DOTALL)[1]))
-        self.apply("--server-side", "--dry-run=server")
         self.apply("--server-side")
         self.pods_must_come()
         self.scale()
@@ -125,7 +133,6 @@ class Overlay:
         if changed := [line for line in self.apply() if not line.endswith(" unchanged") and not ALWAYS_SENT.match(line)]:
             raise Failed("a second apply is not without effect\n" + "\n".join(changed))
         self.must_not_move(before, "a second apply")
-        self.cluster.kubectl("diff", "-k", str(self.folder))
         self.maps_must_be_immutable()
         self.jobs()
         self.restricted()
