@@ -133,7 +133,7 @@ k8s-check: test-deps ## Check every overlay: types, schemas, references, network
 # etcd and Kubernetes are compiled from Go modules the first time. OLD=<commit or tag> upgrades from there, too; CLUSTER has
 # more arguments, as "--broken" or "--only local".
 .PHONY: cluster-check
-cluster-check: test-deps ## Apply every overlay to a real API server, which has no nodes: N minutes, and M the first time
+cluster-check: test-deps ## Apply every overlay to a real API server, which has no nodes: 2 minutes, and 5 to 10 more the first time
 	tests/cluster/build.sh
 	python3 -B tests/cluster/check.py $(if $(OLD),--old $(OLD)) $(CLUSTER)
 

@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import pathlib
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -19,9 +20,14 @@ KINDS = [
 
 
 def schemas() -> pathlib.Path | None:
-    """The folder with the schemas: a part of the real deliveries, which are not in the repository."""
+    """The folder with the schemas: beside the real deliveries, which are not in the repository. None where nobody names it."""
     data = os.environ.get("WEIR_TEST_DATA")
-    return ROOT / data / "crd-schemas" if data else None
+    if not data:
+        return None
+    folder = ROOT / data / "crd-schemas"
+    if not folder.is_dir():
+        sys.exit(f"WEIR_TEST_DATA is set, but {folder} is not a folder")
+    return folder
 
 
 def definitions() -> tuple[list[dict], list[str]]:
