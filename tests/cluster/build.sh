@@ -27,9 +27,15 @@ made_of=$(sha256sum build.sh go.mod go.sum)
 if [[ -f $work/made-of && $(<"$work/made-of") == "$made_of" ]]; then
     exit 0
 fi
-# Linking the API server takes 2.5 GiB.
-if (($(awk '/^MemAvailable:/ {print $2}' /proc/meminfo) < 4 * 1024 * 1024)); then
-    say "building Kubernetes needs 4 GiB of free memory"
+# From 1.21 on, Go gets the version of itself that go.mod wants.
+version=$(go env GOVERSION)
+if [[ $(printf 'go1.21\n%s\n' "$version" | sort -V | head -n 1) != go1.21 ]]; then
+    say "building Kubernetes needs Go 1.21 or later, and this is $version"
+    exit 69
+fi
+# Linking the API server takes 2 GiB.
+if (($(awk '/^MemAvailable:/ {print $2}' /proc/meminfo) < 3 * 1024 * 1024)); then
+    say "building Kubernetes needs 3 GiB of free memory"
     exit 69
 fi
 
@@ -41,13 +47,14 @@ export GOMODCACHE=$work/build/mod GOCACHE=$work/build/cache CGO_ENABLED=0
 export GOFLAGS='-p=2 -mod=readonly -modcacherw -trimpath -buildvcs=false'
 
 say "downloading the sources of Kubernetes"
-if ! go list -deps tool >"$work/build/packages"; then
+if ! go list -deps tool >"$work/build/log" 2>&1; then
+    tail -n 5 "$work/build/log" >&2
     say "cannot get the modules of go.mod: nothing was checked"
     exit 75
 fi
 for definition in "${definitions[@]}"; do
     read -r -d '' -a words <<<"$definition" || true
-    folder=$(cd "$work" && go mod download -json "${words[0]}" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    folder=$(cd "$work" && go mod download -json "${words[0]}" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') || true
     if [[ -z $folder ]]; then
         say "cannot get ${words[0]}: nothing was checked"
         exit 75

@@ -7,6 +7,7 @@
 """
 
 import argparse
+import json
 import pathlib
 import re
 import shutil
@@ -69,7 +70,7 @@ def define(cluster: ControlPlane):
     for note in notes:
         print(f"  {note}")
     file = cluster.folder / "definitions.json"
-    file.write_text(definitions.listed(made), encoding="utf-8")
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": made}), encoding="utf-8")
     cluster.kubectl("apply", "--server-side", "-f", str(WORK / "crds"), "-f", str(file))
     wait_until("the custom resources are served", lambda: all(map(is_served, cluster.get("crd"))))
 

@@ -76,7 +76,3 @@ def _definition(group: str, version: str, kind: str, plural: str, schema: dict) 
             }],
         },
     }
-
-
-def listed(made: list[dict]) -> str:
-    return json.dumps({"apiVersion": "v1", "kind": "List", "items": made})

@@ -73,7 +73,7 @@ class Overlay:
         return resources
 
     def must_not_move(self, before: dict, what: str, but: str = "$^"):
-        moved = [path for path in differences(before, self.state()) if not re.search(but, path)]
+        moved = [one for one in differences(before, self.state()) if not re.search(but, one.split(": ")[0])]
         if moved:
             raise Failed(f"{what} changed\n" + "\n".join(moved))
 
@@ -110,7 +110,7 @@ class Overlay:
     # ---- the checks ----
 
     def server_side(self):
-        """Every apply is said to the server first; the namespace has a quota on what the page says, and its LimitRange."""
+        """Where the server merges, in a namespace with a quota and with the LimitRange of the page."""
         # As the page says.
         self.prepare(without=" --save-config")
         self.limit()
@@ -123,6 +123,7 @@ class Overlay:
         self.must_not_move(before, "a second server-side apply")
 
     def client_side(self, old: pathlib.Path | None, promoted: pathlib.Path):
+        """As the page says it, over the manifests of before if there are some, and with what comes after the first apply."""
         self.prepare()
         if old:
             self.apply(tree=old)
