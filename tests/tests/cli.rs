@@ -205,7 +205,7 @@ fn missing_topics_are_told_in_few_words_and_made_by_one_command() {
 #[test]
 fn the_settings_of_the_allocator_are_those_that_it_uses() {
     let mut weir = Command::new(program("weir").unwrap());
-    let output = weir.arg("--version").env("_RJEM_MALLOC_CONF", "confirm_conf:true").output().unwrap();
+    let output = weir.arg("--version").env("MALLOC_CONF", "confirm_conf:true").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("-- Set conf value: narenas:2\n"), "{said}");
     assert!(said.contains("-- Set conf value: dirty_decay_ms:1000\n"), "{said}");

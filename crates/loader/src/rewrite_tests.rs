@@ -1,89 +1,52 @@
-//! What merging takes in memory, in a process of its own.
-
-use std::process::Command;
-
 use deltalake_core::arrow::array::{ArrayRef, StringArray};
-use deltalake_core::arrow::datatypes::{Field, Schema};
-use object_store::local::LocalFileSystem;
+use deltalake_core::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use deltalake_core::parquet::file::metadata::PageIndexPolicy;
+use object_store::memory::InMemory;
 
 use super::*;
 
-const CHILD: &str = "rewrite::tests::many_files_become_one";
-const FOLDER: &str = "LOADER_MERGE_FOLDER";
-/// What a day of `weir up` has after an hour: files of about half a megabyte, with some seventy columns.
-const FILES: usize = 32;
-const ROWS: usize = 6000;
-const COLUMNS: usize = 68;
+const FILES: usize = 5;
+const ROWS: usize = 40_000;
 
-/// Three ids, and texts of which more and more repeat.
+/// An id that is another one in each row, and some long texts that can hardly be compressed.
 fn batch(file: usize) -> RecordBatch {
-    let text = |column: usize, row: usize| {
-        let row = file * ROWS + row;
-        match column {
-            0..3 => format!("{:016x}{:016x}", row.wrapping_mul(0x9e37_79b9_7f4a_7c15), row * (column + 1)),
-            3..12 => format!("{:x}", row.wrapping_mul(0x2545_f491_4f6c_dd1d) >> (column * 4)),
-            _ => format!("value {}", row % (column * column)),
-        }
-    };
-    let columns = (0..COLUMNS).map(|column| {
-        let name = LOOKED_FOR.get(column).map_or_else(|| format!("c{column}"), ToString::to_string);
-        let values: ArrayRef = Arc::new(StringArray::from_iter_values((0..ROWS).map(|row| text(column, row))));
-        (name, values, true)
-    });
-    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+    let rows = file * ROWS..(file + 1) * ROWS;
+    let hex = |row: usize| format!("{:032x}", (row as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+    let long = |row: usize| (0..16).map(|part| hex(row * 16 + part)).collect();
+    let texts = rows.clone().map(|row| if row % 4 == 0 { long(row) } else { String::new() });
+    let ids = rows.clone().map(hex);
+    let columns: [(&str, ArrayRef); 2] = [
+        (lake::columns::ID, Arc::new(StringArray::from_iter_values(ids))),
+        (lake::columns::TEXT, Arc::new(StringArray::from_iter_values(texts))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
 }
 
-fn status(name: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
-
+/// Merging holds one row group in memory, and of each of seventy columns what a page gathers: neither grows with the file.
 #[tokio::test]
-#[ignore = "is run by the other test"]
-#[expect(clippy::disallowed_methods, reason = "how the other test tells it what to do")]
-async fn many_files_become_one() {
-    let Ok(folder) = std::env::var(FOLDER) else { return };
-    let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(folder).unwrap());
+async fn what_is_merged_has_small_row_groups_and_pages() {
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let mut inputs = Vec::new();
     for n in 0..FILES {
-        let path = Path::from(format!("{n}.parquet"));
-        let bytes = store.head(&path).await.unwrap().size;
-        inputs.push(Input { path, bytes });
-    }
-    let fields: Vec<Field> = batch(0).schema().fields().iter().map(|field| field.as_ref().clone()).collect();
-    let columns: SchemaRef = Arc::new(Schema::new(fields));
-    let before = status("VmRSS:");
-    let merged = write(&store, &inputs, &columns, &Path::from("merged.parquet"), None).await.unwrap();
-    println!(
-        "merged {} {} {} {}",
-        merged.footer.rows(),
-        merged.bytes,
-        merged.footer.metadata.num_row_groups(),
-        status("VmHWM:").saturating_sub(before)
-    );
-}
-
-#[tokio::test]
-async fn merging_holds_a_row_group_and_a_page_of_each_column() {
-    let folder = tempfile::tempdir().unwrap();
-    let store: Arc<dyn ObjectStore> = Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap());
-    for n in 0..FILES {
-        let batch = batch(n);
-        let writer = BufWriter::new(Arc::clone(&store), Path::from(format!("{n}.parquet")));
+        let (batch, path) = (batch(n), Path::from(format!("{n}.parquet")));
+        let writer = BufWriter::new(Arc::clone(&store), path.clone());
         let mut writer = AsyncArrowWriter::try_new(writer, batch.schema(), None).unwrap();
         writer.write(&batch).await.unwrap();
         writer.close().await.unwrap();
+        let bytes = store.head(&path).await.unwrap().size;
+        inputs.push(Input { path, bytes });
     }
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([CHILD, "--exact", "--ignored", "--nocapture"]).env(FOLDER, folder.path());
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-    let line = said.lines().find_map(|line| line.strip_prefix("merged ")).unwrap();
-    let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().unwrap()).collect();
-    let [rows, bytes, groups, took] = numbers.as_slice() else { panic!("{line}") };
-    println!("{rows} rows, {bytes} bytes in {groups} row groups: {} MiB", took >> 20);
-    assert_eq!(*rows, (FILES * ROWS) as u64);
-    assert!(*groups > 1 && *took < 64 << 20, "{groups} row groups, {} MiB", took >> 20);
+    let to = Path::from("merged.parquet");
+    let merged = write(&store, &inputs, &batch(0).schema(), &to, None).await.unwrap();
+    assert_eq!(merged.footer.rows(), (FILES * ROWS) as u64);
+
+    let reader = FileReader::new(&store, &to, merged.bytes);
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let file = ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await.unwrap();
+    let groups = file.metadata().row_groups();
+    let rows: Vec<_> = groups.iter().map(|group| group.num_rows()).collect();
+    assert_eq!(rows, [ROW_GROUP_ROWS as i64, (FILES * ROWS - ROW_GROUP_ROWS) as i64]);
+    let pages = file.metadata().offset_index().unwrap().iter().flatten().flat_map(|column| column.page_locations());
+    let largest = pages.map(|page| page.compressed_page_size).max().unwrap();
+    assert!((64 << 10..=PAGE_BYTES as i32).contains(&largest), "{largest}");
 }
