@@ -12,4 +12,4 @@ pub const ROW_GROUP_ROWS: usize = 128 * 1024;
 pub const ROW_GROUP_BYTES: usize = 16 << 20;
 
 /// What each column gathers before a page of it is compressed, in bytes.
-pub const PAGE_BYTES: usize = 256 * 1024;
+pub const PAGE_BYTES: usize = 64 * 1024;

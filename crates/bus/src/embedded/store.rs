@@ -13,9 +13,9 @@ use crate::Error;
 use crate::content::Content;
 
 /// What is cached of the files.
-const CACHE: u64 = 32 * 1024 * 1024;
+const CACHE: u64 = 16 * 1024 * 1024;
 /// What is written since is kept in memory, and read again at the next start, until there is so much of it.
-const IN_MEMORY: u64 = 16 * 1024 * 1024;
+const IN_MEMORY: u64 = 8 * 1024 * 1024;
 /// The same for what is small and written often.
 const FEW_IN_MEMORY: u64 = 4 * 1024 * 1024;
 /// The least that the store lets journals grow to before it empties them.
