@@ -76,5 +76,7 @@ for program in "${programs[@]}"; do
     say "building ${program%%=*} $(date +%T)"
     nice -n 10 go build -ldflags "$stamps" -o "$work/bin/${program%%=*}" "${program#*=}"
 done
-rm -rf "$work/build"
 echo "$made_of" >"$work/made-of"
+# A toolchain that Go downloads for itself is read-only.
+chmod -R u+w "$work/build"
+rm -rf "$work/build"

@@ -20,6 +20,8 @@ class Failed(Exception):
 
 
 # What kubectl prints of a resource that is as it should be.
+# Seconds for one command.
+LIMIT = 120
 DONE = re.compile(r"\S+/\S+ (created|configured|unchanged|serverside-applied|condition met)")
 
 
@@ -121,9 +123,12 @@ class ControlPlane:
 
     def run(self, *command: str, **more) -> tuple[bool, str]:
         """Whether the command succeeded, and all that it printed."""
-        done = subprocess.run(
-            command, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, **more
-        )
+        try:
+            done = subprocess.run(
+                command, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT, **more
+            )
+        except subprocess.TimeoutExpired:
+            return False, f"it took more than {LIMIT} s"
         return done.returncode == 0, done.stdout
 
     def try_kubectl(self, *arguments: str, **more) -> tuple[bool, str]:
@@ -138,12 +143,16 @@ class ControlPlane:
         return printed
 
     def get(self, *arguments: str) -> list[dict]:
-        return json.loads(self.kubectl("get", *arguments, "-o", "json"))["items"]
+        printed = self.kubectl("get", *arguments, "-o", "json")
+        # What kubectl says of a slow server comes before it.
+        return json.loads(printed[printed.index("{"):])["items"]
 
     def memory(self) -> dict[str, int]:
         """The most that each process ever had, in MiB."""
         peaks = {}
         for process in self.running:
+            if process.poll() is not None:
+                raise Failed(f"{process.args[0]} ended by itself: see its log")
             status = dict(line.split(":", 1) for line in open(f"/proc/{process.pid}/status", encoding="utf-8"))
             peaks[status["Name"].strip()] = int(status["VmHWM"].split()[0]) // 1024
         return peaks

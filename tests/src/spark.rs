@@ -2,10 +2,12 @@
 //!
 //! `make spark-jars` downloads it to `target/spark`; `tests/spark/Ask.java` asks it, on loopback and within its own process.
 
-use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Write as _, pipe};
+use std::io::{BufRead as _, BufReader, PipeWriter, Write as _, pipe};
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
-use std::{fs, str};
+use std::time::Duration;
+use std::{fs, str, thread};
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
@@ -14,10 +16,13 @@ use crate::child::{self, Child, append_to, last_lines};
 use crate::environment::{find_java, workspace};
 use crate::scratch::Scratch;
 
+/// Of some queries, on a machine that has much else to do.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(300);
+
 /// A session. Dropping it ends it.
 #[derive(Debug)]
 pub struct Spark {
-    talk: Mutex<(PipeWriter, BufReader<PipeReader>)>,
+    talk: Mutex<(PipeWriter, Receiver<String>)>,
     _process: Child,
     scratch: Scratch,
 }
@@ -47,22 +52,32 @@ impl Spark {
         command.env("SPARK_LOCAL_IP", "127.0.0.1").current_dir(scratch.path());
         command.stdin(of_child).stdout(by_child).stderr(append_to(&log_of(&scratch))?);
         let process = Child::spawn("Spark", command)?;
-        Ok(Self { talk: Mutex::new((to_child, BufReader::new(from_child))), _process: process, scratch })
+        let (answer, answers) = channel();
+        // It ends with the process.
+        thread::spawn(move || {
+            for line in BufReader::new(from_child).lines().map_while(Result::ok) {
+                if answer.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(Self { talk: Mutex::new((to_child, answers)), _process: process, scratch })
     }
 
     /// What each query has over the Delta table at `location`: rows of values, or a text where it failed. In a query the table
     /// is `activities`.
     ///
     /// # Errors
-    /// Spark is gone; then with the last lines of its log.
+    /// Spark is gone, or does not answer; then with the last lines of its log.
     pub fn ask(&self, location: &str, queries: &[&str]) -> anyhow::Result<Vec<Value>> {
         let mut talk = self.talk.lock().unwrap_or_else(PoisonError::into_inner);
         let (to, from) = &mut *talk;
-        let mut answer = String::new();
-        let asked = writeln!(to, "{}", json!({ "table": location, "queries": queries }));
-        if asked.and_then(|()| from.read_line(&mut answer)).unwrap_or(0) == 0 {
-            bail!("Spark ended:\n{}", last_lines(&log_of(&self.scratch), 20));
-        }
+        let failed = |what: &str| anyhow!("Spark {what}:\n{}", last_lines(&log_of(&self.scratch), 20));
+        writeln!(to, "{}", json!({ "table": location, "queries": queries })).map_err(|_| failed("ended"))?;
+        let answer = from.recv_timeout(ANSWERS_WITHIN).map_err(|error| match error {
+            RecvTimeoutError::Timeout => failed("does not answer"),
+            RecvTimeoutError::Disconnected => failed("ended"),
+        })?;
         serde_json::from_str(&answer).with_context(|| answer.clone())
     }
 

@@ -16,6 +16,7 @@ use lake::{Lake, LakeSettings, columns};
 use object_store::ObjectStore;
 
 use crate::footer::{FileError, Footer};
+use crate::instants::in_utc;
 use crate::reader::FileReader;
 use crate::rewrite::Input;
 use crate::table::{Error, Table};
@@ -179,6 +180,7 @@ fn rows(
     (bucket, buckets): (u64, u64),
     see: &mut impl FnMut(String, Row),
 ) -> Result<(), String> {
+    let batch = in_utc(batch).map_err(|error| error.to_string())?;
     let schema = batch.schema();
     let options = FormatOptions::default();
     let (mut ids, mut values) = (None, Vec::new());
@@ -186,7 +188,8 @@ fn rows(
         let name = field.name();
         if name == columns::ID {
             ids = Some(ArrayFormatter::try_new(array.as_ref(), &options).map_err(|error| error.to_string())?);
-        } else if !scope.leave_out.contains(&name.as_str()) {
+        // The day stands in the table's log; some engines write it into files too.
+        } else if name != columns::DAY && !scope.leave_out.contains(&name.as_str()) {
             let shown = ArrayFormatter::try_new(array.as_ref(), &options).map_err(|error| error.to_string())?;
             values.push((Arc::<str>::from(name.as_str()), array, shown));
         }

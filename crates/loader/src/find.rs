@@ -19,6 +19,7 @@ use object_store::ObjectStore;
 use serde_json::Value;
 
 use crate::footer::FileError;
+use crate::instants::in_utc;
 use crate::reader::FileReader;
 use crate::rewrite::Input;
 use crate::table::{Error, Table, TableFile};
@@ -149,7 +150,8 @@ async fn may_have(
 fn rows(batches: &[RecordBatch]) -> Result<Vec<Value>, String> {
     let mut writer = WriterBuilder::new().with_explicit_nulls(true).build::<_, JsonArray>(Vec::new());
     for batch in batches {
-        writer.write(batch).map_err(|error| error.to_string())?;
+        let batch = in_utc(batch).map_err(|error| error.to_string())?;
+        writer.write(&batch).map_err(|error| error.to_string())?;
     }
     writer.finish().map_err(|error| error.to_string())?;
     let written = writer.into_inner();

@@ -15,6 +15,7 @@ use lake::{Lake, LakeSettings, columns};
 use object_store::ObjectStore;
 
 use crate::footer::FileError;
+use crate::instants::in_utc;
 use crate::reader::FileReader;
 use crate::rewrite::Input;
 use crate::table::{Error, Table};
@@ -98,6 +99,7 @@ fn may_have(statistics: Option<&Statistics>, (from, until): (i64, i64)) -> bool 
 }
 
 fn ids(batch: &RecordBatch, (from, until): (i64, i64)) -> Result<Vec<String>, String> {
+    let batch = in_utc(batch).map_err(|error| error.to_string())?;
     let missing = |name: &str| format!("it has no column {name}");
     let ids = batch.column_by_name(columns::ID).ok_or_else(|| missing(columns::ID))?;
     let ids = cast(ids, &DataType::Utf8).map_err(|error| error.to_string())?;

@@ -29,6 +29,7 @@ mod footer;
 mod fresh;
 mod health;
 mod ids;
+mod instants;
 mod load;
 pub mod maintain;
 mod pipeline;

@@ -4,7 +4,7 @@ use loader::maintain::compact;
 use serde_json::{Value, json};
 use weir_tests::spark;
 
-use crate::files::rows;
+use crate::files::{DAY, FIRST_DAY, rows};
 use crate::place::{Place, TABLE};
 use crate::upkeep::{ALL, load};
 
@@ -60,6 +60,15 @@ async fn spark_tells_a_tables_history_and_what_it_was_and_the_loader_goes_on_aft
     // Spark writes times as INT96, and the day as a column of the file too.
     ask(&place, &["OPTIMIZE TABLE"]);
     assert_eq!(place.count().await.files, 1);
+    let lake = &place.settings.lake;
+    let mut ids = loader::Ids::of(lake, TABLE, (FIRST_DAY, FIRST_DAY + DAY)).await.unwrap();
+    let mut counted = 0;
+    while let Some(some) = ids.next().await.unwrap() {
+        counted += some.len();
+    }
+    assert_eq!(counted, 50);
+    let found = loader::find(lake, TABLE, "id", &["00-000042".to_owned()], None).await.unwrap();
+    assert_eq!((found.len(), &found[0]["received_at"]), (1, &json!("2026-03-01T00:00:42.000007Z")));
     load(&place, 0, 5..7).await;
     place.assert_has(&rows(0, 0..70));
     let done = compact(&place.settings.lake, TABLE, &ALL).await.unwrap();

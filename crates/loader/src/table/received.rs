@@ -17,9 +17,10 @@ impl Table {
         let [first, last] = [received.start, received.end.saturating_sub(1)].map(day);
         let listing = self.listing().await?;
         let files = self.views(&listing).try_filter_map(|view| {
-            let can = can_have(&view, received);
-            let file = can.then(|| TableFile::from(view));
-            future::ready(Ok(file.filter(|file| (first.as_str()..=last.as_str()).contains(&file.day()))))
+            let day = view.partition_values_map().remove(lake::columns::DAY).flatten().unwrap_or_default();
+            let is_of_day = (first.as_str()..=last.as_str()).contains(&day.as_str());
+            let can = is_of_day && can_have(&view, received);
+            future::ready(Ok(can.then(|| TableFile::from(view))))
         });
         files.try_collect().await.map_err(|error| self.error(error))
     }

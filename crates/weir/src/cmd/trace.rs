@@ -74,10 +74,6 @@ impl TraceCommand {
         let records = Records::open(&settings, self.grpc.grpc.as_deref()).await?;
         let search = Search { settings: &settings, records: &records };
         let Some(found) = search.delivery(&self.delivery_id, self.from).await? else { return Ok(None) };
-        let mut trace = search.follow(found).await?;
-        if let Err(error) = search.in_lake(&mut trace).await {
-            trace.lake_failed(&format!("{error:#}"));
-        }
-        Ok(Some(trace))
+        Ok(Some(search.follow(found).await?))
     }
 }

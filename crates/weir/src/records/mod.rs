@@ -231,7 +231,9 @@ impl Reading {
                 if *caught_up {
                     return Ok(None);
                 }
-                let Some(answer) = stream.message().await.map_err(said)? else { return Ok(None) };
+                let Some(answer) = stream.message().await.map_err(said)? else {
+                    anyhow::bail!("the log's records ended before all had come: is weir up being stopped? Try again");
+                };
                 *caught_up = answer.caught_up;
                 ahead.extend(answer.records.into_iter().map(wire::stored));
             },

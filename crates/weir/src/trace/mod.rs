@@ -19,6 +19,14 @@ use serde_json::Value;
 
 pub mod search;
 mod show;
+mod standing;
+
+pub use standing::{Progress, Stage};
+
+/// The stage of a letter about an activity.
+const ENRICHER: &str = "enricher";
+/// What the payload of a letter is that is about a whole record.
+const WHOLE_RECORD: &str = "application/protobuf";
 
 /// The first year that an id can tell; before it the digits are random ones.
 const FIRST_MS: u64 = 1_704_067_200_000;
@@ -56,18 +64,11 @@ impl Seen {
     }
 }
 
-/// What has to read a record before something comes of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Makes typed events, activities and dead letters of deliveries.
-    Processing,
-    /// Makes enriched activities of activities.
-    Enricher,
-}
-
 /// One thing that has to come of the delivery, with what was seen of it.
 #[derive(Debug)]
 struct Event {
+    /// Its position in the delivery.
+    index: u32,
     /// Of the typed event, and of its activities.
     id: String,
     topic: String,
@@ -83,14 +84,20 @@ struct Way {
     activity: Option<Seen>,
     enriched: Option<Seen>,
     rows: usize,
+    /// As the lake has it.
+    enriched_at: Option<Timestamp>,
 }
 
-/// A change that was refused.
-#[derive(Debug)]
+/// Something that was refused, or has to be.
+#[derive(Debug, Default)]
 struct Refused {
     index: u32,
     reason: String,
     seen: Option<Seen>,
+    /// Not one item was refused, but the whole record.
+    is_all: bool,
+    /// The activity that the enricher refused.
+    activity: Option<Coordinates>,
 }
 
 /// What became of a delivery.
@@ -100,8 +107,8 @@ pub struct Trace {
     events: Vec<Event>,
     refused: Vec<Refused>,
     lake: Option<String>,
-    /// Records that their stage has not read yet, and how many it reads before.
-    waiting: BTreeMap<Coordinates, u64>,
+    /// How far the stages are with records of which something is missing.
+    progress: BTreeMap<Coordinates, Progress>,
     /// How many records were looked at.
     looked_at: u64,
 }
@@ -130,6 +137,7 @@ impl Trace {
                     let mut records = event.records.into_iter();
                     let Some(typed) = records.next() else { continue };
                     events.push(Event {
+                        index: event.index,
                         id: typed.headers.id.clone(),
                         topic: typed.topic.to_string(),
                         typed: None,
@@ -138,11 +146,12 @@ impl Trace {
                     });
                 }
                 Item::Refused(item) => {
-                    refused.push(Refused { index: item.index, reason: item.reason.to_owned(), seen: None });
+                    let (index, reason) = (item.index, item.reason.to_owned());
+                    refused.push(Refused { index, reason, ..Refused::default() });
                 }
             }
         }
-        Self { found, events, refused, lake: None, waiting: BTreeMap::new(), looked_at: 0 }
+        Self { found, events, refused, lake: None, progress: BTreeMap::new(), looked_at: 0 }
     }
 
     /// The topics, without prefix, on which something of it can be.
@@ -169,13 +178,13 @@ impl Trace {
         Some(start..start.checked_add(1)?)
     }
 
-    /// The activities that have to come of it, without those of repetitions.
+    /// The activities that have to come of it.
     pub fn activity_ids(&self) -> Vec<String> {
         self.events.iter().flat_map(|event| event.activities.keys().cloned()).collect()
     }
 
-    /// Looks at a record of one of [`topics`](Self::topics).
-    pub fn take(&mut self, record: &Stored, prefix: &str) {
+    /// Looks at a record of one of [`topics`](Self::topics); whether it came of the delivery.
+    pub fn take(&mut self, record: &Stored, prefix: &str) -> bool {
         self.looked_at += 1;
         let topic = record.coordinates.topic.strip_prefix(prefix).unwrap_or(&record.coordinates.topic);
         let after_ms = record.produced_at_ms - self.found.record.produced_at_ms;
@@ -189,23 +198,31 @@ impl Trace {
         if topic == DEAD_LETTERS.name() {
             let letter = record.payload.clone().and_then(|payload| DeadLetter::decode(payload).ok());
             let Some(letter) = letter.filter(|letter| letter.delivery_id == self.found.delivery.delivery_id) else {
-                return;
+                return false;
             };
-            let index = letter.coordinates.as_ref().map_or(0, |at| at.index);
+            let place = letter.coordinates.unwrap_or_default();
+            let index = place.index;
             match self.refused.iter_mut().find(|refused| refused.index == index && refused.reason == letter.reason) {
                 Some(refused) => see(&mut refused.seen),
                 // Another version, or another stage, refused what this one would not.
                 None => {
-                    let mut refused = Refused { index, reason: letter.reason, seen: None };
+                    let DeadLetter { reason, content_type, .. } = letter;
+                    let common::deadletter::v1::Coordinates { log, topic, partition, offset, .. } = place;
+                    let at =
+                        || Coordinates { log: log.as_str().into(), topic: topic.as_str().into(), partition, offset };
+                    let activity = (letter.stage == ENRICHER).then(at);
+                    let is_all = content_type == WHOLE_RECORD;
+                    let mut refused = Refused { index, reason, seen: None, is_all, activity };
                     see(&mut refused.seen);
                     self.refused.push(refused);
                 }
             }
-            return;
+            return true;
         }
-        let id = &record.headers.id;
+        let (id, mut is_ours) = (&record.headers.id, false);
         for event in &mut self.events {
             if topic == event.topic && *id == event.id {
+                is_ours = true;
                 see(&mut event.typed);
                 let typed = record.payload.as_deref().and_then(|payload| Typed::decode(payload).ok());
                 if let Some(context) = typed.and_then(|typed| typed.context)
@@ -214,6 +231,7 @@ impl Trace {
                     event.came_with = Some(context.delivery_id);
                 }
             } else if let Some(way) = event.activities.get_mut(id) {
+                is_ours = true;
                 match topic {
                     _ if topic == ACTIVITIES.name() => see(&mut way.activity),
                     _ if topic == ACTIVITIES_ENRICHED.name() => see(&mut way.enriched),
@@ -221,6 +239,7 @@ impl Trace {
                 }
             }
         }
+        is_ours
     }
 
     /// Looks at a row of the lake.
@@ -229,6 +248,7 @@ impl Trace {
         for event in &mut self.events {
             let Some(way) = event.activities.get_mut(text(columns::ID)) else { continue };
             way.rows += 1;
+            way.enriched_at = common::time::from_rfc3339(text(columns::ENRICHED_AT));
             let delivery_id = text(columns::DELIVERY_ID);
             // The typed event may have expired.
             if delivery_id != self.found.delivery.delivery_id {
@@ -237,71 +257,9 @@ impl Trace {
         }
     }
 
-    /// The activities without a row of events that may have come with another delivery.
-    pub fn repeated(&self) -> Vec<String> {
-        let may_be = |event: &&Event| event.came_with.is_some() || event.typed.is_none();
-        let ways = self.events.iter().filter(may_be).flat_map(|event| &event.activities);
-        ways.filter(|(_, way)| way.rows == 0).map(|(id, _)| id.clone()).collect()
-    }
-
     /// The lake could not be read.
     pub fn lake_failed(&mut self, error: &str) {
         self.lake = Some(error.to_owned());
-    }
-
-    /// Nothing is left to be looked for on the topics.
-    pub fn is_found_on_topics(&self) -> bool {
-        let events = self.events.iter().all(|event| {
-            let ways = event.activities.values();
-            event.typed.is_some() && ways.clone().all(|way| way.activity.is_some() && way.enriched.is_some())
-        });
-        events && self.refused.iter().all(|refused| refused.seen.is_some())
-    }
-
-    /// The records of which something has to come that was not found, with the stage that makes it.
-    pub fn awaited(&self) -> Vec<(Stage, Coordinates)> {
-        let mut awaited = Vec::new();
-        let ways = || self.events.iter().flat_map(|event| event.activities.values());
-        if self.events.iter().any(|event| event.typed.is_none())
-            || self.refused.iter().any(|refused| refused.seen.is_none())
-            || ways().any(|way| way.activity.is_none())
-        {
-            awaited.push((Stage::Processing, self.found.record.coordinates.clone()));
-        }
-        let not_enriched = ways().filter(|way| way.enriched.is_none()).filter_map(|way| way.activity.as_ref());
-        awaited.extend(not_enriched.map(|seen| (Stage::Enricher, seen.at.clone())));
-        awaited
-    }
-
-    /// The stages are asked anew.
-    pub fn nothing_waits(&mut self) {
-        self.waiting.clear();
-    }
-
-    /// The stage of this record has not read it yet, and reads so many before.
-    pub fn waits(&mut self, at: Coordinates, before: u64) {
-        self.waiting.insert(at, before);
-    }
-
-    /// Nothing is to be looked for: all was found, or cannot be there yet.
-    pub fn is_settled(&self) -> bool {
-        self.awaited().iter().all(|(_, at)| self.waiting.contains_key(at))
-    }
-
-    /// The events that were not found although their stage has read the delivery, by one of their activities: they came
-    /// out of an earlier delivery, or at a time that is far from this one's.
-    pub fn elsewhere(&self) -> Vec<String> {
-        if self.waiting.contains_key(&self.found.record.coordinates) {
-            return Vec::new();
-        }
-        let missing = self.events.iter().filter(|event| event.typed.is_none());
-        missing.filter_map(|event| event.activities.keys().next().cloned()).collect()
-    }
-
-    /// All that has to come of it has arrived.
-    pub fn is_complete(&self) -> bool {
-        let in_lake = self.events.iter().flat_map(|event| event.activities.values()).all(|way| way.rows > 0);
-        self.is_found_on_topics() && in_lake && self.lake.is_none()
     }
 }
 

@@ -1,24 +1,25 @@
 //! Where a delivery and what came of it are looked for: first where nearly all of it is, however much there is on the topics.
 //!
 //! ```text
-//! the moment after it ─▶ the minute after it ─▶ has its stage read it? ─▶ when its activity was ─▶ everything
-//!                                               no: it waits, and          enriched, as the lake
-//!                                               nothing can be there       has it
+//! the moment after it ─▶ the minute after it ─▶ the lake ─▶ when its activity was ─▶ everything
+//!     │                      │                              enriched, as the lake has it
+//!     └──────────────────────┴─ how far is its stage? What it has not begun cannot be there
 //! ```
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::{Start, Stored};
 use common::raw::v1::Delivery;
+use common::topics::ACTIVITIES_ENRICHED;
 use lake::columns;
 use prost::Message as _;
 use prost_types::Timestamp;
 use serde_json::Value;
 
-use super::{Found, Stage, Trace, accepted_at};
+use super::{Found, Progress, Stage, Trace, accepted_at};
 use crate::out;
 use crate::records::Records;
 use crate::settings::Settings;
@@ -29,9 +30,14 @@ pub(crate) const NEAR: [(Duration, Duration); 2] =
     [(Duration::from_secs(1), Duration::from_secs(2)), (Duration::from_secs(1), Duration::from_secs(60))];
 /// Where the lake says when its activity was enriched: so long before and after that.
 const BEFORE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(2));
+/// So many such times are looked at: what the lake has need not be found on its topic, where it may have expired.
+const WINDOWS: usize = 10;
 /// Clocks may differ by so much. Where one was set meanwhile they differ by anything, and a repetition repeats what may be
 /// days old: what is not found from a time on is looked for from the beginning.
 const SLACK_SECONDS: i64 = 60;
+const DAY_MICROS: i64 = 86_400_000_000;
+/// So many of the last records of a partition tell what is out: more than one, since offsets have gaps.
+const LAST: u64 = 3;
 /// More records than this take more than a moment.
 const MANY: u64 = 50_000;
 /// Where what is near was looked at first.
@@ -86,7 +92,7 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// What came of it, as far as topics have it.
+    /// What came of it, on the topics and in the lake.
     ///
     /// # Errors
     /// When the log does not answer.
@@ -95,48 +101,56 @@ impl Search<'_> {
         let produced = common::time::from_millis(found.record.produced_at_ms);
         let mut trace = Trace::new(found);
         let topics = trace.topics_of(&self.records.topics().await?);
-        if topics.is_empty() {
-            return Ok(trace);
-        }
         for near in NEAR {
             self.look_near(&mut trace, &topics, &produced, near).await?;
-            // A stage that has not read a record by now had not made anything of it when that was looked for.
+            // What a stage had not begun by now was not there when it was looked for.
             self.ask_stages(&mut trace).await?;
-            if trace.is_settled() {
-                return Ok(trace);
-            }
-        }
-        for (seconds, nanos) in self.worked_on(&trace).await {
-            self.look_near(&mut trace, &topics, &Timestamp { seconds, nanos }, BEFORE).await?;
-        }
-        for start in [with_slack(&produced), Start::Beginning] {
             if trace.is_settled() {
                 break;
             }
-            self.say_what_is_read(NOT_NEAR, &topics, &start).await?;
-            let mut reading = self.records.read(&topics, start, false).await?;
-            while !trace.is_settled()
-                && let Some(record) = reading.next_until_end().await?
-            {
-                trace.take(&record, self.prefix());
-            }
-            self.ask_stages(&mut trace).await?;
         }
+        if let Err(error) = self.in_lake(&mut trace).await {
+            trace.lake_failed(&format!("{error:#}"));
+        }
+        for worked_on in trace.worked_on().into_iter().take(WINDOWS) {
+            if trace.is_found_on_topics() {
+                break;
+            }
+            self.look_near(&mut trace, &topics, &worked_on, BEFORE).await?;
+        }
+        self.ask_stages(&mut trace).await?;
+        self.look_everywhere(&mut trace, &topics, &produced).await?;
         Ok(trace)
     }
 
-    /// How many rows the lake has of each activity.
-    ///
-    /// # Errors
-    /// When the lake cannot be read.
-    pub async fn in_lake(&self, trace: &mut Trace) -> anyhow::Result<()> {
-        let ids = trace.activity_ids();
-        for row in self.rows(&ids, trace.received().as_ref()).await? {
+    /// For what its stage has finished and nobody has: from the delivery's time on, then what stands before.
+    async fn look_everywhere(&self, trace: &mut Trace, topics: &[String], produced: &Timestamp) -> anyhow::Result<()> {
+        for start in [with_slack(produced), Start::Beginning] {
+            if trace.is_settled() || topics.is_empty() {
+                return Ok(());
+            }
+            self.say_what_is_read(NOT_NEAR, topics, &start).await?;
+            let mut reading = self.records.read(topics, start, false).await?;
+            while let Some(record) = reading.next_until_end().await? {
+                if trace.take(&record, self.prefix()) && trace.is_settled() {
+                    break;
+                }
+            }
+            self.ask_stages(trace).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts the rows that the lake has of each activity. A lake without the table has none.
+    async fn in_lake(&self, trace: &mut Trace) -> anyhow::Result<()> {
+        let received = trace.received();
+        for row in self.rows(&trace.activity_ids(), received.as_ref()).await? {
             trace.take_row(&row);
         }
-        // What came before may stand under an earlier day.
-        let repeated = trace.repeated();
-        for row in self.rows(&repeated, None).await? {
+        // What came before stands under an earlier time: not longer ago than claims last, with a day for clocks.
+        let days = i64::from(self.settings.bus.claims.ttl_days) + 1;
+        let earlier = received.map(|received| received.start - days * DAY_MICROS..received.end + DAY_MICROS);
+        for row in self.rows(&trace.repeated(), earlier.as_ref()).await? {
             trace.take_row(&row);
         }
         Ok(())
@@ -158,54 +172,77 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Asks how far the stages have read that would have made what was not found.
+    /// Asks how far the stages are that would have made what was not found.
     async fn ask_stages(&self, trace: &mut Trace) -> anyhow::Result<()> {
-        trace.nothing_waits();
-        let of_raw = self.settings.processing.groups();
-        let mut places = HashMap::new();
+        trace.nothing_known();
+        let (mut committed, mut enriched) = (HashMap::new(), None);
         for (stage, at) in trace.awaited() {
             let topic = self.without_prefix(&at.topic).to_owned();
+            let place = (topic, at.partition);
             let group = match stage {
-                Stage::Processing => of_raw.get(&topic),
-                Stage::Enricher => Some(&self.settings.enricher.group),
+                Stage::Processing => self.settings.processing.groups().remove(&place.0),
+                Stage::Enricher => Some(self.settings.enricher.group.clone()),
             };
-            let Some(group) = group else { continue };
-            let next = match places.get(&(topic.clone(), at.partition)) {
-                Some(next) => *next,
+            let next = match committed.get(&place) {
+                Some(next) => Clone::clone(next),
                 None => {
-                    let next = self.next_of(group, &topic, at.partition).await;
-                    places.insert((topic, at.partition), next);
+                    let next = self.next_of(group.as_deref(), &place.0, place.1).await;
+                    committed.insert(place, next.clone());
                     next
                 }
             };
-            if let Some(before) = next.and_then(|next| u64::try_from(at.offset - next).ok()) {
-                trace.waits(at, before);
-            }
+            let progress = match next {
+                Err(why) => Progress::Unknown(why),
+                Ok(next) => match u64::try_from(at.offset - next) {
+                    Err(_) => Progress::Finished,
+                    // The enricher's group stands where the files are loaded: what it has put out is far before that.
+                    Ok(before) => {
+                        let begun = stage == Stage::Enricher && {
+                            if enriched.is_none() {
+                                enriched = Some(self.enriched().await?);
+                            }
+                            enriched
+                                .as_ref()
+                                .is_none_or(|out| out.get(&at.partition).is_none_or(|last| *last >= at.offset))
+                        };
+                        Progress::Waits { before, begun }
+                    }
+                },
+            };
+            trace.is_at(at, progress);
         }
         Ok(())
     }
 
-    /// The next offset that a group reads; none where that cannot be told.
-    async fn next_of(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
-        let next = async {
-            if let Some(committed) = self.records.committed(group, topic, partition).await? {
-                return anyhow::Ok(Some(committed));
-            }
-            let first = self.records.offsets_at(topic, &Start::Beginning).await?;
-            Ok(usize::try_from(partition).ok().and_then(|n| first.get(n).copied()))
+    /// The next offset that a group reads, or why that cannot be told.
+    async fn next_of(&self, group: Option<&str>, topic: &str, partition: i32) -> Result<i64, String> {
+        let Some(group) = group else {
+            return Err(format!("no stage reads {topic} by these settings (processing.sources)"));
         };
-        next.await.unwrap_or_else(|error| {
-            out::complain(&format!("Cannot tell how far the group {group} has read: {error:#}"));
-            None
-        })
+        match self.records.committed(group, topic, partition).await {
+            Ok(Some(next)) => Ok(next),
+            Ok(None) => Err(format!(
+                "the group {group} has no offset in {topic}/{partition} (do the services have the same settings?)"
+            )),
+            Err(error) => Err(format!("{error:#}")),
+        }
     }
 
-    /// When what was not found was worked on, as the lake has it: of a repetition long before, of a backlog long after. That
-    /// the lake cannot be read is said where its rows are counted.
-    async fn worked_on(&self, trace: &Trace) -> BTreeSet<(i64, i32)> {
-        let rows = self.rows(&trace.elsewhere(), None).await.unwrap_or_default();
-        let times = rows.iter().filter_map(|row| common::time::from_rfc3339(row[columns::ENRICHED_AT].as_str()?));
-        times.map(|time| (time.seconds, time.nanos)).collect()
+    /// Of each partition of the activities the last that is out, enriched.
+    async fn enriched(&self) -> anyhow::Result<HashMap<i32, i64>> {
+        let topic = ACTIVITIES_ENRICHED.name().to_owned();
+        let mut last = HashMap::new();
+        if !self.records.topics().await?.contains(&topic) {
+            return Ok(last);
+        }
+        let mut reading = self.records.read(&[topic], Start::LastN(LAST), false).await?;
+        while let Some(record) = reading.next_until_end().await? {
+            if let Some(from) = record.headers.from {
+                let known = last.entry(from.partition).or_insert(from.offset);
+                *known = from.offset.max(*known);
+            }
+        }
+        Ok(last)
     }
 
     /// The rows of activities.
@@ -214,8 +251,10 @@ impl Search<'_> {
             return Ok(Vec::new());
         }
         let lake = &self.settings.lake;
-        let rows = loader::find(lake, columns::ACTIVITIES, columns::ID, ids, received).await;
-        rows.with_context(|| format!("cannot read the lake at {}", lake.root))
+        match loader::find(lake, columns::ACTIVITIES, columns::ID, ids, received).await {
+            Err(error) if matches!(error.downcast_ref(), Some(loader::Error::NoTable { .. })) => Ok(Vec::new()),
+            rows => rows.with_context(|| format!("cannot read the lake at {}", lake.root)),
+        }
     }
 
     /// Says how much is looked through, where that takes a while.

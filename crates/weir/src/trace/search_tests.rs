@@ -2,7 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
-use bus::{Bus, Clock, Headers, Record, TopicKind, TopicSpec};
+use bus::{Bus, Clock, Coordinates, Headers, Record, TopicKind, TopicSpec};
+use common::activity::v1::{Activity, EnrichedActivity};
+use common::event::v1::Context;
+use enricher::files::DayFile;
+use enricher::files::rows::Row;
 use serde_json::Value;
 
 use super::*;
@@ -45,7 +49,7 @@ impl World {
         self.millis.fetch_add(by, Ordering::SeqCst);
     }
 
-    async fn send(&self, topic: &str, headers: Headers, payload: Vec<u8>) -> bus::Coordinates {
+    async fn send(&self, topic: &str, headers: Headers, payload: Vec<u8>) -> Coordinates {
         let record = Record::encoded(topic, headers.id.clone(), payload, headers);
         self.bus.producer().unwrap().try_send(record).unwrap().await.unwrap()
     }
@@ -76,9 +80,14 @@ impl World {
     async fn process(&self, delivery: &Delivery) {
         let activity = self.type_it(delivery).await;
         let place = self.send("activities", activity.clone(), Vec::new()).await;
-        self.send("activities.enriched", activity, Vec::new()).await;
-        self.has_read("weir-enricher", "activities", place.partition, place.offset).await;
+        self.enrich(activity, &place).await;
+        self.has_finished("weir-enricher", "activities", place.partition, place.offset).await;
         self.set_clock(1000);
+    }
+
+    /// The second stage makes an enriched one of the activity; its group stands where it stood.
+    async fn enrich(&self, activity: Headers, place: &Coordinates) {
+        self.send("activities.enriched", Headers { from: Some(place.clone()), ..activity }, Vec::new()).await;
     }
 
     /// The first stage makes its typed event; the headers of the activity.
@@ -91,11 +100,36 @@ impl World {
         assert!(event.is_object(), "{trace}");
         let id = |of: &Value| Headers { id: of["id"].as_str().unwrap().to_owned(), ..Headers::default() };
         self.send("events.github.star", id(event), Vec::new()).await;
-        self.has_read("weir-processing", "raw.github", at.partition, at.offset).await;
+        self.has_finished("weir-processing", "raw.github", at.partition, at.offset).await;
         id(&event["activities"][0])
     }
 
-    async fn has_read(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+    /// The lake has an activity that is enriched now.
+    async fn load(&self, id: &str, delivery: &Delivery) {
+        let (id, delivery_id) = (id.to_owned(), delivery.delivery_id.clone());
+        let context = Context { delivery_id, received_at: delivery.received_at, ..Context::default() };
+        let activity = Activity { id, context: Some(context), ..Activity::default() };
+        let enriched_at = Some(common::time::from_millis(self.millis.load(Ordering::SeqCst)));
+        let enriched = EnrichedActivity { activity: Some(activity), enriched_at, ..EnrichedActivity::default() };
+        let at = Coordinates { log: "log".into(), topic: "activities".into(), partition: 0, offset: 0 };
+        let mut file = DayFile::new().unwrap();
+        file.append(&[Row { enriched, at, traceparent: None }]).unwrap();
+        let mut table = loader::Fresh::begin(&self.settings.lake, columns::ACTIVITIES).await.unwrap();
+        let day = delivery.received_at.unwrap().to_string();
+        table.put(&day[..10], file.finish().unwrap().bytes).await.unwrap();
+        table.commit().await.unwrap();
+    }
+
+    /// What comes of others, for so many seconds.
+    async fn others(&self, seconds: i64) {
+        for second in 0..seconds {
+            let headers = Headers { id: format!("another-{second}"), ..Headers::default() };
+            self.send("activities", headers, Vec::new()).await;
+            self.set_clock(1000);
+        }
+    }
+
+    async fn has_finished(&self, group: &str, topic: &str, partition: i32, offset: i64) {
         self.bus.set_group_offset(group, topic, partition, offset + 1).await.unwrap();
     }
 
@@ -161,9 +195,9 @@ async fn what_is_read_first_is_only_what_is_near_the_delivery() {
     assert!(empty.next("").await.unwrap().is_none());
 }
 
-/// What no stage has read cannot be anywhere: it is told how much comes before, and nothing is looked through.
+/// What no stage has begun cannot be anywhere: it is told how much comes before, and nothing is looked through.
 #[tokio::test]
-async fn what_its_stage_has_not_read_is_in_flight_and_not_looked_for() {
+async fn what_its_stage_has_not_begun_is_in_flight_and_not_looked_for() {
     let world = World::new().await;
     let mut deliveries = Vec::new();
     for number in 0..120 {
@@ -174,17 +208,16 @@ async fn what_its_stage_has_not_read_is_in_flight_and_not_looked_for() {
     }
     let trace = world.trace(&deliveries[119].delivery_id).await.unwrap();
     let at = &trace.found.record.coordinates;
-    let read = world.bus.group_offset("weir-processing", "raw.github", at.partition).await.unwrap().unwrap_or_default();
-    assert!(read < at.offset, "{read} {at}");
+    let next = world.bus.group_offset("weir-processing", "raw.github", at.partition).await.unwrap().unwrap();
+    assert!(next < at.offset, "{next} {at}");
     let json = trace.json();
-    assert_eq!(json["waiting"], serde_json::json!([{"at": at.to_string(), "before": at.offset - read}]));
+    assert_eq!(json["waiting"], serde_json::json!([{"at": at.to_string(), "before": at.offset - next}]));
     // The stages have made 120 records: what was made in the two seconds after it is all that is looked at.
     assert!(json["looked_at"].as_u64() < Some(10), "{json}");
+    let (partition, offset) = (at.partition, at.offset);
     let verdict = format!(
-        "processing has not read raw.github/{}/{} yet ({} records before it)",
-        at.partition,
-        at.offset,
-        at.offset - read
+        "processing has not finished raw.github/{partition}/{offset} yet ({} records before it)",
+        offset - next
     );
     assert!(trace.verdict().contains(&verdict), "{}", trace.verdict());
 
@@ -194,14 +227,77 @@ async fn what_its_stage_has_not_read_is_in_flight_and_not_looked_for() {
     let place = world.send("activities", activity.clone(), Vec::new()).await;
     let trace = world.trace(&next.delivery_id).await.unwrap();
     assert!(trace.is_settled() && !trace.is_found_on_topics(), "{}", trace.pretty());
-    let verdict = format!("In flight: the enricher has not read activities/{}/{} yet", place.partition, place.offset);
+    let verdict =
+        format!("In flight: the enricher has not finished activities/{}/{} yet", place.partition, place.offset);
     assert!(trace.verdict().contains(&verdict), "{}", trace.verdict());
 
-    // A stage that has read it and made nothing of it: everything is looked through, and it is not said to be in flight.
-    world.has_read("weir-enricher", "activities", place.partition, place.offset).await;
+    // A stage that has finished it and made nothing of it: everything is looked through, and it is said what to do.
+    world.has_finished("weir-enricher", "activities", place.partition, place.offset).await;
     let trace = world.trace(&next.delivery_id).await.unwrap();
     assert!(!trace.is_settled() && trace.json()["looked_at"].as_u64() >= Some(120), "{}", trace.json());
-    assert!(!trace.verdict().contains("has not read"), "{}", trace.verdict());
-    world.send("activities.enriched", activity, Vec::new()).await;
+    let verdict = format!(
+        "The enricher has finished activities/{}/{}, and what has to come of it was not found: `weir replay raw`",
+        place.partition, place.offset
+    );
+    assert!(trace.verdict().contains(&verdict), "{}", trace.verdict());
+    world.enrich(activity, &place).await;
     assert!(world.trace(&next.delivery_id).await.unwrap().is_found_on_topics());
+}
+
+/// The enricher's group stands where the files are loaded, which is long after its records are out.
+#[tokio::test]
+async fn what_is_enriched_is_found_although_its_group_stands_before_it() {
+    let world = World::new().await;
+    let mut deliveries = Vec::new();
+    for number in 0..2 {
+        deliveries.push(world.deliver(number).await);
+    }
+    world.process(&deliveries[0]).await;
+    let activity = world.type_it(&deliveries[1]).await;
+    let place = world.send("activities", activity.clone(), Vec::new()).await;
+    world.has_finished("weir-enricher", "activities", place.partition, place.offset - 1).await;
+    // It comes out later than what is looked at first, and later than a minute.
+    world.set_clock(HOUR / 4);
+    world.enrich(activity, &place).await;
+    let trace = world.trace(&deliveries[1].delivery_id).await.unwrap();
+    assert!(trace.is_found_on_topics(), "{}", trace.pretty());
+}
+
+/// A group without an offset is one that the services do not have: what is missing may be anywhere.
+#[tokio::test]
+async fn a_group_that_has_no_offset_tells_nothing() {
+    let mut world = World::new().await;
+    let delivery = world.deliver(0).await;
+    world.process(&delivery).await;
+    world.settings.processing.group = "another".to_owned();
+    let waits = world.deliver(1).await;
+    let trace = world.trace(&waits.delivery_id).await.unwrap();
+    assert!(!trace.is_settled(), "{}", trace.pretty());
+    let told = "It cannot be told how far processing is: the group another has no offset in raw.github/";
+    assert!(trace.verdict().contains(told), "{}", trace.verdict());
+}
+
+/// Out of a backlog it came late, and a repetition came long after: the lake says when, and little is looked at.
+#[tokio::test]
+async fn what_came_at_another_time_is_found_where_the_lake_says() {
+    let world = World::new().await;
+    let first = world.deliver(7).await;
+    world.others(400).await;
+    let activity = world.type_it(&first).await;
+    let place = world.send("activities", activity.clone(), Vec::new()).await;
+    world.enrich(activity.clone(), &place).await;
+    world.has_finished("weir-enricher", "activities", place.partition, place.offset).await;
+    world.load(&activity.id, &first).await;
+    world.others(400).await;
+    let again = world.deliver(7).await;
+    assert_ne!(first.delivery_id, again.delivery_id);
+    let at = world.trace(&again.delivery_id).await.unwrap().found.record.coordinates;
+    world.has_finished("weir-processing", "raw.github", at.partition, at.offset).await;
+    for (delivery, came_with) in [(&first, Value::Null), (&again, first.delivery_id.clone().into())] {
+        let trace = world.trace(&delivery.delivery_id).await.unwrap();
+        assert!(trace.is_complete(), "{}", trace.pretty());
+        let told = trace.json();
+        assert_eq!(told["events"][0]["came_with"], came_with, "{told}");
+        assert!(told["looked_at"].as_u64() < Some(200), "{told}");
+    }
 }

@@ -1,12 +1,14 @@
 //! A trace for people and for programs.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use bus::Coordinates;
+use common::few::few;
 use common::topics::{ACTIVITIES, ACTIVITIES_ENRICHED, DEAD_LETTERS};
 use serde_json::{Value, json};
 
-use super::{Found, Seen, Stage, Trace};
+use super::{Found, Progress, Seen, Stage, Trace};
 use crate::out;
 
 impl Trace {
@@ -16,49 +18,81 @@ impl Trace {
             return "The delivery holds no event, so it produces nothing.".to_owned();
         }
         let mut parts = Vec::new();
-        let ways = || self.events.iter().flat_map(|event| event.activities.values());
         let mut of = |what: &str, there: usize, all: usize| {
             if all > 0 {
                 parts.push(format!("{there} of {all} {what}"));
             }
         };
-        of("typed events", self.events.iter().filter(|event| event.typed.is_some()).count(), self.events.len());
-        of("activities", ways().filter(|way| way.activity.is_some()).count(), ways().count());
-        of("enriched", ways().filter(|way| way.enriched.is_some()).count(), ways().count());
-        of("in the lake", ways().filter(|way| way.rows > 0).count(), ways().count());
+        of("typed events", self.expected().filter(|event| event.typed.is_some()).count(), self.expected().count());
+        let activities = || self.expected().flat_map(|event| event.activities.values());
+        of("activities", activities().filter(|way| way.activity.is_some()).count(), activities().count());
+        of("enriched", self.ways().filter(|way| way.enriched.is_some()).count(), self.ways().count());
+        of("in the lake", self.ways().filter(|way| way.rows > 0).count(), self.ways().count());
         of("dead letters", self.refused.iter().filter(|r| r.seen.is_some()).count(), self.refused.len());
         let said = parts.join(", ");
         if self.is_complete() {
             return format!("Everything has arrived: {said}.");
         }
-        let missing = self.events.iter().any(|event| event.typed.is_none());
-        let hint = match &self.lake {
-            Some(error) => format!("The lake cannot be read: {error}."),
-            None if !self.waiting.is_empty() => self.in_flight(),
-            None if missing => {
-                "Their stage has read the delivery, so missing events repeat events that have expired from \
-                                their topic."
-                    .to_owned()
-            }
-            None => "The rest is in flight: files are written and loaded at intervals (weir health shows the lag)."
-                .to_owned(),
-        };
-        format!("Not everything has arrived: {said}. {hint}")
+        format!("Not everything has arrived: {said}. {}", self.hints().join(" "))
     }
 
-    /// What has not been read yet: of each stage the record that waits the longest.
-    fn in_flight(&self) -> String {
+    /// What is known of that which is missing.
+    fn hints(&self) -> Vec<String> {
+        let (mut hints, mut expired, mut finished) = (self.in_flight(), false, BTreeSet::new());
+        let mut unknown = BTreeSet::new();
+        for gap in self.gaps() {
+            match self.progress.get(gap.at) {
+                _ if gap.is_in_lake() => expired = true,
+                Some(Progress::Waits { .. }) => {}
+                Some(Progress::Finished) => {
+                    finished.insert(format!("{} has finished {}", name(gap.stage), place(gap.at)));
+                }
+                Some(Progress::Unknown(why)) => {
+                    unknown.insert(format!("It cannot be told how far {} is: {why}.", name(gap.stage)));
+                }
+                None => {}
+            }
+        }
+        if expired {
+            hints.push("The lake has what is not on its topic any more.".to_owned());
+        }
+        if !finished.is_empty() {
+            let stages: Vec<_> = finished.into_iter().collect();
+            hints.push(format!(
+                "{}, and what has to come of it was not found: `weir replay raw` processes the delivery again.",
+                first_upper(&few(&stages, ", "))
+            ));
+        }
+        hints.extend(unknown);
+        if self.is_found_on_topics() && self.lake.is_none() {
+            hints.push(
+                "The rest is in flight: files are written and loaded at intervals (weir health shows the lag)."
+                    .to_owned(),
+            );
+        }
+        hints.extend(self.lake.as_ref().map(|error| format!("The lake cannot be read: {error}.")));
+        hints
+    }
+
+    /// Of each stage the record that waits the longest.
+    fn in_flight(&self) -> Vec<String> {
         let mut said = Vec::new();
-        for (stage, name) in [(Stage::Processing, "processing"), (Stage::Enricher, "the enricher")] {
-            let awaited = self.awaited().into_iter().filter(|(of, _)| *of == stage);
-            let waits = awaited.filter_map(|(_, at)| self.waiting.get(&at).map(|before| (*before, at)));
+        for stage in [Stage::Processing, Stage::Enricher] {
+            let gaps = self.gaps().filter(|gap| gap.stage == stage);
+            let waits = gaps.filter_map(|gap| match self.progress.get(gap.at)? {
+                Progress::Waits { before, .. } => Some((*before, gap.at)),
+                Progress::Finished | Progress::Unknown(_) => None,
+            });
             if let Some((before, at)) = waits.max() {
                 let records =
                     if before == 1 { "1 record".to_owned() } else { format!("{} records", out::count(before)) };
-                said.push(format!("{name} has not read {} yet ({records} before it)", place(&at)));
+                said.push(format!("{} has not finished {} yet ({records} before it)", name(stage), place(at)));
             }
         }
-        format!("In flight: {}. weir health says whether the stage works.", said.join(", and "))
+        if said.is_empty() {
+            return Vec::new();
+        }
+        vec![format!("In flight: {}. weir health says whether the stage works.", said.join(", and "))]
     }
 
     /// For people.
@@ -114,6 +148,10 @@ impl Trace {
             .collect();
         let refused =
             self.refused.iter().map(|r| json!({"index": r.index, "reason": r.reason, "dead_letter": seen(&r.seen)}));
+        let waiting = self.progress.iter().filter_map(|(at, progress)| match progress {
+            Progress::Waits { before, .. } => Some(json!({"at": at.to_string(), "before": before})),
+            Progress::Finished | Progress::Unknown(_) => None,
+        });
         json!({
             "delivery_id": delivery.delivery_id,
             "received_at": delivery.received_at.map(|at| at.to_string()),
@@ -123,13 +161,24 @@ impl Trace {
             "traceparent": record.headers.traceparent,
             "events": events,
             "refused": refused.collect::<Vec<_>>(),
-            "waiting": self.waiting.iter().map(|(at, before)| json!({"at": at.to_string(), "before": before}))
-                .collect::<Vec<_>>(),
+            "waiting": waiting.collect::<Vec<_>>(),
             "looked_at": self.looked_at,
             "complete": self.is_complete(),
             "verdict": self.verdict(),
         })
     }
+}
+
+fn name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Processing => "processing",
+        Stage::Enricher => "the enricher",
+    }
+}
+
+fn first_upper(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn place(at: &Coordinates) -> String {

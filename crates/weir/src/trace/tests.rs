@@ -103,3 +103,59 @@ fn a_refused_delivery_has_its_dead_letter() {
     // Ids of dead letters and of deliveries are made alike.
     assert_eq!(Id([0xab; 16]).to_string().len(), 32);
 }
+
+/// What a letter is about does not come any more, whether this version would refuse it or not.
+#[test]
+fn what_was_refused_is_not_waited_for() {
+    let mut trace = Trace::new(raw(STAR));
+    let at = trace.found.record.coordinates.clone();
+    trace.is_at(at.clone(), Progress::Finished);
+    assert!(
+        !trace.is_settled() && trace.verdict().contains("Processing has finished raw.github/1/5"),
+        "{}",
+        trace.verdict()
+    );
+    let letter = DeadLetter {
+        delivery_id: id(1),
+        stage: "processing".into(),
+        reason: "crash".into(),
+        content_type: "application/protobuf".into(),
+        ..DeadLetter::default()
+    };
+    trace.take(&stored("dead-letters", 9, "", Headers::default(), letter.encode_to_vec()), "");
+    assert!(trace.is_complete(), "{}", trace.pretty());
+    assert_eq!(trace.verdict(), "Everything has arrived: 1 of 1 dead letters.");
+
+    // The enricher refuses the activity.
+    let mut trace = Trace::new(raw(STAR));
+    let (event_id, activity_id) = (trace.events[0].id.clone(), trace.activity_ids().remove(0));
+    trace.take(&stored("events.github.star", 12, &event_id, Headers::default(), typed(&id(1))), "");
+    trace.take(&stored("activities", 14, &activity_id, Headers::default(), vec![]), "");
+    assert!(!trace.is_settled());
+    let (topic, log) = ("activities".to_owned(), "log".to_owned());
+    let coordinates = common::deadletter::v1::Coordinates { log, topic, partition: 1, offset: 14, index: 0 };
+    let letter = DeadLetter { stage: "enricher".into(), coordinates: Some(coordinates), ..letter };
+    trace.take(&stored("dead-letters", 15, "", Headers::default(), letter.encode_to_vec()), "");
+    assert!(trace.is_complete(), "{}", trace.pretty());
+}
+
+/// What the lake has is not looked for on topics, where it may have expired.
+#[test]
+fn what_the_lake_has_may_have_expired() {
+    let mut trace = Trace::new(raw(STAR));
+    let activity_id = trace.activity_ids().remove(0);
+    trace.is_at(trace.found.record.coordinates.clone(), Progress::Finished);
+    assert_eq!(trace.repeated(), [activity_id.clone()]);
+    let row =
+        serde_json::json!({"id": activity_id, "delivery_id": id(2), "enriched_at": "2026-01-31T23:00:00.123456Z"});
+    trace.take_row(&row);
+    assert!(trace.is_settled() && !trace.is_complete());
+    assert_eq!(trace.worked_on().iter().map(|time| time.seconds).collect::<Vec<_>>(), [1_769_900_400]);
+    assert!(trace.verdict().ends_with("The lake has what is not on its topic any more."), "{}", trace.verdict());
+    trace.lake_failed("it is away");
+    assert!(trace.verdict().ends_with("any more. The lake cannot be read: it is away."), "{}", trace.verdict());
+    // While it waits, nothing can be there.
+    let mut trace = Trace::new(raw(STAR));
+    trace.is_at(trace.found.record.coordinates.clone(), Progress::Waits { before: 3, begun: false });
+    assert_eq!((trace.repeated(), trace.is_settled()), (Vec::new(), true));
+}
