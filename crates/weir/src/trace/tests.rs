@@ -145,7 +145,7 @@ fn what_the_lake_has_may_have_expired() {
     let mut trace = Trace::new(raw(STAR));
     let activity_id = trace.activity_ids().remove(0);
     trace.is_at(trace.found.record.coordinates.clone(), Progress::Finished);
-    assert_eq!(trace.repeated(), [activity_id.clone()]);
+    assert_eq!(trace.repeated(), std::slice::from_ref(&activity_id));
     let row =
         serde_json::json!({"id": activity_id, "delivery_id": id(2), "enriched_at": "2026-01-31T23:00:00.123456Z"});
     trace.take_row(&row);
