@@ -49,6 +49,12 @@ pub fn to_millis(time: &Timestamp) -> i64 {
     time.seconds.saturating_mul(1000).saturating_add(i64::from(time.nanos) / 1_000_000)
 }
 
+/// Microseconds since 1970, as the lake has them; none where there are too many.
+#[must_use]
+pub fn to_micros(time: &Timestamp) -> Option<i64> {
+    time.seconds.checked_mul(1_000_000)?.checked_add(i64::from(time.nanos) / 1000)
+}
+
 /// A time as platforms send it: a number, or a text that is a number or a date with time and offset.
 ///
 /// A number is seconds since 1970, or milliseconds where seconds would be far beyond our time; it may have a fraction. A

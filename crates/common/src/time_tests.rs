@@ -156,3 +156,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn times_beyond_the_microseconds_are_none() {
+    for seconds in [i64::MAX, i64::MIN] {
+        assert_eq!(to_micros(&Timestamp { seconds, nanos: 0 }), None);
+    }
+    assert_eq!(to_micros(&Timestamp { seconds: -1, nanos: 999_999_999 }), Some(-1));
+}

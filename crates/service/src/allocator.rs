@@ -3,7 +3,7 @@
 
 /// Services make and drop many small values on several threads. This allocator is made for that, and takes a good part less
 /// of the processor than the system's: `docs/performance.md` has the figures. What libraries in C allocate comes from it too: else
-/// the system's allocator keeps an arena for each thread beside it, which was 40 MiB in `weir up` after an hour.
+/// the system's allocator keeps an arena for each thread beside it, which was 37 MiB in `weir up` after an hour.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

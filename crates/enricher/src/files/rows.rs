@@ -13,6 +13,7 @@ use arrow::error::ArrowError;
 use bus::Coordinates;
 use common::activity::v1::{Activity, Actor, EnrichedActivity, Object, Run};
 use common::event::v1::{Context, TimeQuality};
+use common::time::to_micros;
 use lake::columns;
 use prost_types::Timestamp;
 
@@ -169,11 +170,6 @@ fn trace_id(traceparent: &str) -> Option<&str> {
     traceparent.split('-').nth(1).filter(|id| id.len() == 32 && id.bytes().all(|c| c.is_ascii_hexdigit()))
 }
 
-/// Microseconds since 1970; none where they are too many.
-fn micros(time: &Timestamp) -> Option<i64> {
-    time.seconds.checked_mul(1_000_000)?.checked_add(i64::from(time.nanos) / 1000)
-}
-
 fn element() -> Field {
     Field::new("element", DataType::Utf8, true)
 }
@@ -210,7 +206,7 @@ fn array(column: Column, rows: &[Row]) -> Result<ArrayRef, ArrowError> {
         Long(of) => Arc::new(Int64Array::from_iter(rows.iter().map(of))),
         Flag(of) => Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(of(row))))),
         Time(of) => {
-            let times = rows.iter().map(|row| of(row).and_then(micros));
+            let times = rows.iter().map(|row| of(row).and_then(to_micros));
             Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC"))
         }
         Texts(of) => {

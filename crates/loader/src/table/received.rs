@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use common::time::{from_millis, from_rfc3339};
+use common::time::{from_millis, from_rfc3339, to_micros};
 use deltalake_core::kernel::LogicalFileView;
 use futures_util::{TryStreamExt as _, future};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ impl Table {
 }
 
 /// The UTC day of a time in microseconds.
-pub(crate) fn day(micros: i64) -> String {
+fn day(micros: i64) -> String {
     let at = from_millis(micros.div_euclid(1000)).to_string();
     at.split('T').next().unwrap_or_default().to_owned()
 }
@@ -35,7 +35,7 @@ pub(crate) fn day(micros: i64) -> String {
 /// All of a UTC day, `2026-03-01`, in microseconds since 1970; none where it is no day.
 #[must_use]
 pub fn received_on(day: &str) -> Option<Range<i64>> {
-    let start = from_rfc3339(&format!("{day}T00:00:00Z"))?.seconds.checked_mul(1_000_000)?;
+    let start = to_micros(&from_rfc3339(&format!("{day}T00:00:00Z"))?)?;
     Some(start..start.checked_add(86_400_000_000)?)
 }
 
@@ -58,10 +58,7 @@ fn bounds(statistics: &str) -> Option<(i64, i64)> {
         received_at: String,
     }
     let told: Statistics = serde_json::from_str(statistics).ok()?;
-    let micros = |text: &str| {
-        let time = from_rfc3339(text)?;
-        time.seconds.checked_mul(1_000_000)?.checked_add(i64::from(time.nanos) / 1000)
-    };
+    let micros = |text: &str| to_micros(&from_rfc3339(text)?);
     Some((micros(&told.min_values.received_at)?, micros(&told.max_values.received_at)?.checked_add(999)?))
 }
 

@@ -23,8 +23,6 @@ mod standing;
 
 pub use standing::{Progress, Stage};
 
-/// The stage of a letter about an activity.
-const ENRICHER: &str = "enricher";
 /// What the payload of a letter is that is about a whole record.
 const WHOLE_RECORD: &str = "application/protobuf";
 
@@ -173,8 +171,7 @@ impl Trace {
 
     /// When it was accepted, microseconds since 1970.
     pub fn received(&self) -> Option<Range<i64>> {
-        let at = self.found.delivery.received_at?;
-        let start = at.seconds.checked_mul(1_000_000)?.checked_add(i64::from(at.nanos) / 1000)?;
+        let start = common::time::to_micros(self.found.delivery.received_at.as_ref()?)?;
         Some(start..start.checked_add(1)?)
     }
 
@@ -210,7 +207,7 @@ impl Trace {
                     let common::deadletter::v1::Coordinates { log, topic, partition, offset, .. } = place;
                     let at =
                         || Coordinates { log: log.as_str().into(), topic: topic.as_str().into(), partition, offset };
-                    let activity = (letter.stage == ENRICHER).then(at);
+                    let activity = (letter.stage == enricher::STAGE).then(at);
                     let is_all = content_type == WHOLE_RECORD;
                     let mut refused = Refused { index, reason, seen: None, is_all, activity };
                     see(&mut refused.seen);

@@ -118,7 +118,9 @@ impl Search<'_> {
             }
             self.look_near(&mut trace, &topics, &worked_on, BEFORE).await?;
         }
-        self.ask_stages(&mut trace).await?;
+        if !trace.is_settled() {
+            self.ask_stages(&mut trace).await?;
+        }
         self.look_everywhere(&mut trace, &topics, &produced).await?;
         Ok(trace)
     }
@@ -183,8 +185,8 @@ impl Search<'_> {
                 Stage::Processing => self.settings.processing.groups().remove(&place.0),
                 Stage::Enricher => Some(self.settings.enricher.group.clone()),
             };
-            let next = match committed.get(&place) {
-                Some(next) => Clone::clone(next),
+            let next = match committed.get(&place).cloned() {
+                Some(next) => next,
                 None => {
                     let next = self.next_of(group.as_deref(), &place.0, place.1).await;
                     committed.insert(place, next.clone());
