@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::health::v1::Queue;
+use common::health::v1;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend;
 use crate::intake::Intake;
-use crate::{Assignment, Batch, Error};
+use crate::{Assignment, Batch, Error, Membership, Standing};
 
 /// What the poll thread gets to leave the group after the last record is done.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -36,8 +36,8 @@ pub struct Lag {
     pub partition: i32,
     /// The first record that is not done.
     pub position: i64,
-    /// Records on the log that are not yet done.
-    pub records: i64,
+    /// Records on the log that are not yet done; none: the log has not said for a while where the partition ends.
+    pub records: Option<i64>,
 }
 
 /// A partition that stands still.
@@ -58,7 +58,9 @@ impl Consumer {
         let group: Arc<str> = settings.full_name(group).into();
         let topics = topics.iter().map(|topic| settings.full_name(topic).into()).collect();
         let gate = tries.then(|| backend.gate().clone());
-        let intake = Arc::new(Intake::new(group, settings.consumer.clone(), gate));
+        let mut intake = Intake::new(group, settings.consumer.clone(), gate);
+        intake.session = Duration::from_millis(u64::from(settings.kafka.session_timeout_ms));
+        let intake = Arc::new(intake);
         let ended = match backend {
             Backend::Kafka(kafka) => crate::kafka::consumer::start(kafka, intake.clone(), topics)?,
             Backend::Embedded(embedded) => crate::embedded::consumer::start(embedded, intake.clone(), topics)?,
@@ -129,19 +131,20 @@ impl ConsumerState {
 
     /// Lag of each assigned partition.
     pub fn lag(&self) -> Vec<Lag> {
-        let state = self.intake.lock();
+        let (now, state) = (Instant::now(), self.intake.lock());
         let lag = state.parts.iter().map(|((topic, partition), part)| Lag {
             topic: topic.clone(),
             partition: *partition,
             position: part.tracker.position(),
-            records: part.lag(),
+            records: part.known_lag(now),
         });
         lag.collect()
     }
 
-    /// Lag of all assigned partitions together.
-    pub fn total_lag(&self) -> i64 {
-        self.lag().iter().map(|lag| lag.records).sum()
+    /// Lag of all assigned partitions together. None: it is not known of one of them, or the consumer is not in its group.
+    pub fn total_lag(&self) -> Option<i64> {
+        let lags = self.standing(Instant::now()).is_in().then(|| self.lag())?;
+        lags.into_iter().map(|lag| lag.records).sum()
     }
 
     /// Partitions that stand still, and why.
@@ -171,20 +174,37 @@ impl ConsumerState {
         part.map(|(_, part)| part.tracker.assignment())
     }
 
-    /// The assigned partitions as the health digest tells of them, consumed by `hop`.
-    pub fn queues(&self, hop: &str) -> Vec<Queue> {
+    /// The consumer and its partitions as the health digest tells of them, consumed by `hop`.
+    pub fn told(&self, hop: &str) -> (v1::Consumer, Vec<v1::Queue>) {
+        let standing = self.standing(Instant::now());
         let mut lag = self.lag();
         lag.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
         let stopped = self.stopped();
-        let queue = |lag: Lag| Queue {
+        let queue = |lag: Lag| v1::Queue {
             group: self.intake.group.to_string(),
             topic: lag.topic.to_string(),
             partition: lag.partition,
-            lag: lag.records,
+            lag: lag.records.unwrap_or_default(),
+            lag_unknown: lag.records.is_none(),
             stopped: stopped.iter().any(|stopped| stopped.partition == lag.partition && stopped.topic == lag.topic),
             hop: hop.to_owned(),
         };
-        lag.into_iter().map(queue).collect()
+        let consumer = v1::Consumer {
+            hop: hop.to_owned(),
+            group: self.intake.group.to_string(),
+            membership: match standing.membership {
+                Membership::Starting => v1::Membership::Starting,
+                Membership::Away => v1::Membership::Away,
+                Membership::Joining(_) => v1::Membership::Joining,
+                Membership::Member => v1::Membership::Member,
+                Membership::Spare => v1::Membership::Spare,
+            }
+            .into(),
+            seconds: standing.lasts.as_secs_f64(),
+            waits_for: standing.waits_for().unwrap_or_default(),
+            partitions: u32::try_from(standing.partitions).unwrap_or(u32::MAX),
+        };
+        (consumer, lag.into_iter().map(queue).collect())
     }
 
     /// Records and bytes that are handed out or about to be.
@@ -194,12 +214,16 @@ impl ConsumerState {
 
     /// Brokers that are connected.
     pub fn brokers_up(&self) -> usize {
-        self.intake.standing.brokers_up()
+        self.intake.told.brokers_up()
     }
 
-    /// For how long it has not been in its group, while a broker was connected, and where it stands as its client says it
-    /// ("up, wait-join": it waits until all others have joined). None: it is in, or nothing is known.
-    pub fn outside(&self, now: Instant) -> Option<(Duration, String)> {
-        self.intake.standing.outside(now)
+    /// Where it stands in its group.
+    pub fn standing(&self, now: Instant) -> Standing {
+        let state = self.intake.lock();
+        // What has stopped is its own too, and its checks say why.
+        let partitions =
+            state.parts.len() + state.stopped.keys().filter(|place| !state.parts.contains_key(*place)).count();
+        drop(state);
+        self.intake.told.standing(partitions, self.intake.session, now)
     }
 }

@@ -14,7 +14,7 @@ use crate::content::Content;
 use crate::culprit::{Mark, Watch};
 use crate::gate::Gate;
 use crate::settings::ConsumerSettings;
-use crate::standing::Standing;
+use crate::standing::Told;
 use crate::threads::lock;
 use crate::{Ack, AckOutcome, Coordinates, Error, Incoming};
 
@@ -30,7 +30,9 @@ pub(crate) type TopicPartition = (Arc<str>, i32);
 pub(crate) struct Intake {
     pub(crate) group: Arc<str>,
     pub(crate) settings: ConsumerSettings,
-    pub(crate) standing: Standing,
+    pub(crate) told: Told,
+    /// After so long without a word from this member its group goes on without it.
+    pub(crate) session: Duration,
     /// This consumer, among all that ever were: marks on the log tell its own from those of processes that ended.
     pub(crate) run: u64,
     /// Whether records that may have ended a process are tried one at a time.
@@ -146,7 +148,8 @@ impl Intake {
         Self {
             group,
             settings,
-            standing: Standing::default(),
+            told: Told::default(),
+            session: Duration::ZERO,
             run: RandomState::new().hash_one(()),
             tries: gate.is_some(),
             gate: gate.unwrap_or_default(),

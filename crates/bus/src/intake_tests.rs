@@ -238,3 +238,15 @@ fn what_waits_to_go_back_is_lag() {
     (part.end, part.seen, part.fetched, part.given) = (5, 5, 5, 5);
     assert_eq!(part.lag(), 1);
 }
+
+#[test]
+fn of_an_end_that_nobody_has_told_for_long_nothing_is_known() {
+    let intake = intake(10, 1_000_000);
+    begin(&intake, 0, 4);
+    let mut state = intake.lock();
+    let part = state.parts.get_mut(&place(0)).unwrap();
+    part.end = 5;
+    let told = part.end_at;
+    let known = |seconds| part.known_lag(told + Duration::from_secs(seconds));
+    assert_eq!((known(0), known(14), known(15)), (Some(1), Some(1), None));
+}

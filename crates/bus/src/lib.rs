@@ -76,6 +76,7 @@ pub use settings::{DEFAULTS, Settings};
 pub use span::{OffsetRange, Span};
 pub use spans::Spans;
 pub use stalls::Stalls;
+pub use standing::{Membership, Standing};
 pub use start::Start;
 pub use table::{Table, TableHandle};
 pub use topics::{Kept, TopicKind, TopicProblem, TopicSpec, shape};

@@ -20,11 +20,14 @@ impl Stalls {
     pub fn longest(&mut self, lag: Vec<Lag>, now: Instant) -> Option<(Lag, Duration)> {
         let mut before = std::mem::take(&mut self.waiting);
         let mut longest: Option<(Lag, Duration)> = None;
-        for lag in lag.into_iter().filter(|lag| lag.records > 0) {
+        for lag in lag {
             let place = (lag.topic.clone(), lag.partition);
-            let since = match before.remove(&place) {
-                Some((position, since)) if position == lag.position => since,
-                _ => now,
+            let before = before.remove(&place).filter(|(position, _)| *position == lag.position);
+            let since = match (lag.records, before) {
+                (Some(0), _) => continue,
+                // Whether there is work is not known: only what waited before goes on waiting.
+                (None, None) => continue,
+                (_, before) => before.map_or(now, |(_, since)| since),
             };
             self.waiting.insert(place, (lag.position, since));
             let waited = now.saturating_duration_since(since);

@@ -1,7 +1,7 @@
 use super::*;
 
 fn lag(partition: i32, position: i64, records: i64) -> Lag {
-    Lag { topic: "raw.meta".into(), partition, position, records }
+    Lag { topic: "raw.meta".into(), partition, position, records: Some(records) }
 }
 
 /// Partition and seconds.
@@ -37,4 +37,18 @@ fn one_partition_that_stands_still_is_found_among_those_that_go_on() {
     assert_eq!(longest(&mut stalls, &[lag(0, 61, 100)], now), Some((0, 0)), "it is in other hands");
     let now = start + Duration::from_secs(70);
     assert_eq!(longest(&mut stalls, &[lag(1, 41, 3)], now), Some((1, 0)), "and back: its time begins anew");
+}
+
+#[test]
+fn work_that_is_not_known_is_what_there_was() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let unknown = |position| Lag { records: None, ..lag(0, position, 0) };
+    let mut stalls = Stalls::default();
+    assert_eq!(longest(&mut stalls, &[unknown(7)], at(0)), None);
+    assert_eq!(longest(&mut stalls, &[lag(0, 7, 0)], at(1)), None);
+    assert_eq!(longest(&mut stalls, &[unknown(7)], at(60)), None, "nothing waited");
+    assert_eq!(longest(&mut stalls, &[lag(0, 7, 1)], at(61)), Some((0, 0)));
+    assert_eq!(longest(&mut stalls, &[unknown(7)], at(70)), Some((0, 9)), "it still does");
+    assert_eq!(longest(&mut stalls, &[unknown(8)], at(71)), None, "that is done");
 }

@@ -36,7 +36,7 @@ impl Checks {
         let checks = Self {
             log: LogChecks::new(health, "enricher_log", "enricher_topics"),
             claims: ClaimChecks::new(health, "enricher_claims", "enricher_claims_reach", "the topics are prepared"),
-            progress: Progress::new(health, "enricher_progress", "enricher_partitions", STAGE, stalled_after),
+            progress: Progress::new(health, "enricher_progress", "enricher_partitions", stalled_after),
             retention: Retention::new(health, "enricher_retention", STAGE),
             lake: check("enricher_lake"),
             put_failed: Arc::default(),

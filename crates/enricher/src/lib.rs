@@ -127,7 +127,7 @@ impl Enricher {
         let consumer = opened.consumer_of_batches(&settings.group, &[ACTIVITIES.name().to_owned()])?;
         let state = consumer.state();
         let queues = state.clone();
-        opened.host.counts().watch_queues(move || queues.queues(STAGE));
+        opened.host.counts().watch_consumer(move || queues.told(STAGE));
         let driver = Driver {
             shutdown: opened.host.shutdown().clone(),
             stop: CancellationToken::new(),

@@ -24,21 +24,18 @@ pub fn text(view: &View) -> String {
     let word = ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::from(exit_code(pipeline.state()).min(3))];
     let plain = |text: &str| text.replace('|', "/").replace(['\n', '\r'], " ");
     let first = match pipeline.problems.as_slice() {
-        [] if pipeline.hops.is_empty() => "no service is watched".to_owned(),
-        [] if pipeline.state() == State::Ok => format!("{} stages are ok", pipeline.hops.len()),
-        [] => "no service has been asked yet".to_owned(),
-        [only] => plain(only),
-        [worst, rest @ ..] => format!("{} (and {} more)", plain(worst), rest.len()),
+        [] => String::new(),
+        [only] => format!(". {}", plain(only)),
+        [worst, rest @ ..] => format!(". {} (and {} more)", plain(worst), rest.len()),
     };
-    let mut text = format!("WEIR {word}: {first} |");
+    let mut text = format!("WEIR {word}: {}{first} |", plain(&pipeline.headline));
     for hop in &pipeline.hops {
         let name = plain(&hop.service);
-        // Writing to a String does not fail.
-        let _ = write!(
-            text,
-            " {name}_in={:.2} {name}_out={:.2} {name}_lag={}",
-            hop.in_per_second, hop.out_per_second, hop.lag
-        );
+        // What is not known is written as U. Writing to a String does not fail.
+        let rate = |rate: f64| if hop.rates_unknown { "U".to_owned() } else { format!("{rate:.2}") };
+        let lag = if hop.lag_unknown { "U".to_owned() } else { hop.lag.to_string() };
+        let (taken_in, sent_on) = (rate(hop.in_per_second), rate(hop.out_per_second));
+        let _ = write!(text, " {name}_in={taken_in} {name}_out={sent_on} {name}_lag={lag}");
         if let Some(age) = hop.age_seconds {
             let _ = write!(text, " {name}_age={age:.3}s");
         }

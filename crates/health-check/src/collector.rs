@@ -176,11 +176,12 @@ pub(crate) fn metrics(view: &View) {
         metrics::gauge!("weir_pipeline_hop_state", &labels).set(number(hop.state()));
         metrics::gauge!("weir_pipeline_hop_instances", &labels).set(hop.instances);
         metrics::gauge!("weir_pipeline_hop_expected", &labels).set(hop.expected);
-        metrics::gauge!("weir_pipeline_hop_lag_records", &labels).set(hop.lag as f64);
-        metrics::gauge!("weir_pipeline_hop_in_per_second", &labels).set(hop.in_per_second);
-        metrics::gauge!("weir_pipeline_hop_out_per_second", &labels).set(hop.out_per_second);
-        // None: nothing was done in the last minute, and nothing is old.
-        metrics::gauge!("weir_pipeline_hop_age_seconds", &labels).set(hop.age_seconds.unwrap_or_default());
+        // What is not known is not a number: no rule compares with it, and no sum has it for nothing.
+        let known = |value: f64, unknown: bool| if unknown { f64::NAN } else { value };
+        metrics::gauge!("weir_pipeline_hop_lag_records", &labels).set(known(hop.lag as f64, hop.lag_unknown));
+        metrics::gauge!("weir_pipeline_hop_in_per_second", &labels).set(known(hop.in_per_second, hop.rates_unknown));
+        metrics::gauge!("weir_pipeline_hop_out_per_second", &labels).set(known(hop.out_per_second, hop.rates_unknown));
+        metrics::gauge!("weir_pipeline_hop_age_seconds", &labels).set(hop.age_seconds.unwrap_or(f64::NAN));
     }
 }
 

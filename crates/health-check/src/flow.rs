@@ -189,24 +189,25 @@ impl Run {
         self.totals.end()
     }
 
-    /// Taken in, sent on, dead-lettered: units per second of a hop over the window before `now`.
-    pub(crate) fn rates(&self, hop: &str, window: Duration, now: SystemTime) -> [f64; 3] {
-        let Some((last_at, last)) = self.samples.back() else { return [0.0; 3] };
+    /// Taken in, sent on, dead-lettered: units per second of a hop over the window before `now`. None: it is not known, since it
+    /// did not tell twice, or not within the window.
+    pub(crate) fn rates(&self, hop: &str, window: Duration, now: SystemTime) -> Option<[f64; 3]> {
+        let (last_at, last) = self.samples.back()?;
         let within = |at: &SystemTime| now.duration_since(*at).map_or(true, |age| age <= window);
         if !within(last_at) {
-            return [0.0; 3];
+            return None;
         }
         // The last one before the window, so that all of the window is in it; else the first there is.
         let before = self.samples.iter().rev().find(|(at, _)| !within(at)).or(self.samples.front());
-        let Some((first_at, first)) = before else { return [0.0; 3] };
+        let (first_at, first) = before?;
         let seconds = last_at.duration_since(*first_at).unwrap_or_default().as_secs_f64();
         if seconds <= 0.0 {
-            return [0.0; 3];
+            return None;
         }
         let of = |hops: &BTreeMap<String, Flow>| {
             hops.get(hop).map_or([0; 3], |flow| [flow.taken_in, flow.sent_on, flow.dead_lettered])
         };
         let (first, last) = (of(first), of(last));
-        std::array::from_fn(|n| last[n].saturating_sub(first[n]) as f64 / seconds)
+        Some(std::array::from_fn(|n| last[n].saturating_sub(first[n]) as f64 / seconds))
     }
 }

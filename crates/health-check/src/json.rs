@@ -1,6 +1,6 @@
 //! The pipeline as JSON: the names of the proto, enums in lower case, times as RFC 3339.
 
-use common::health::v1::{Hop, Instance, Pipeline};
+use common::health::v1::{Action, Hop, Instance, Pipeline};
 use serde::Serialize;
 use service::digest_json::{CountJson, DigestJson, action_name, state_name};
 
@@ -22,6 +22,8 @@ pub struct ViewJson {
 #[allow(missing_docs, reason = "the proto describes the fields")]
 pub struct PipelineJson {
     pub state: &'static str,
+    pub action: &'static str,
+    pub headline: String,
     pub at: String,
     pub problems: Vec<String>,
     pub hops: Vec<HopJson>,
@@ -36,10 +38,12 @@ pub struct HopJson {
     pub state: &'static str,
     pub instances: u32,
     pub expected: u32,
-    pub in_per_second: f64,
-    pub out_per_second: f64,
+    pub action: &'static str,
+    /// Null: not known.
+    pub in_per_second: Option<f64>,
+    pub out_per_second: Option<f64>,
     pub total: Option<CountJson>,
-    pub lag: i64,
+    pub lag: Option<i64>,
     pub age_seconds: Option<f64>,
 }
 
@@ -59,12 +63,18 @@ pub struct InstanceJson {
 pub struct ProblemJson {
     pub state: &'static str,
     pub action: &'static str,
+    pub urgency: &'static str,
     pub hops: Vec<String>,
     pub check: String,
     pub instances: Vec<String>,
     pub found: String,
     pub advice: &'static str,
     pub since: Option<String>,
+}
+
+/// What the worst problem asks for, in lower case.
+fn asks_for(action: Action) -> &'static str {
+    if action == Action::Unspecified { "none" } else { action_name(action) }
 }
 
 impl From<View> for ViewJson {
@@ -81,6 +91,8 @@ impl From<Pipeline> for PipelineJson {
     fn from(pipeline: Pipeline) -> Self {
         Self {
             state: state_name(pipeline.state()),
+            action: asks_for(pipeline.action()),
+            headline: pipeline.headline,
             at: pipeline.at.unwrap_or_default().to_string(),
             problems: pipeline.problems,
             hops: pipeline.hops.into_iter().map(HopJson::from).collect(),
@@ -93,13 +105,14 @@ impl From<Hop> for HopJson {
     fn from(hop: Hop) -> Self {
         Self {
             state: state_name(hop.state()),
+            action: asks_for(hop.action()),
             service: hop.service,
             instances: hop.instances,
             expected: hop.expected,
-            in_per_second: hop.in_per_second,
-            out_per_second: hop.out_per_second,
+            in_per_second: (!hop.rates_unknown).then_some(hop.in_per_second),
+            out_per_second: (!hop.rates_unknown).then_some(hop.out_per_second),
             total: hop.total.map(CountJson::from),
-            lag: hop.lag,
+            lag: (!hop.lag_unknown).then_some(hop.lag),
             age_seconds: hop.age_seconds,
         }
     }
@@ -121,6 +134,7 @@ impl From<Problem> for ProblemJson {
         Self {
             state: state_name(problem.state),
             action: action_name(problem.action),
+            urgency: problem.urgency().word(),
             hops: problem.hops,
             check: problem.check,
             instances: problem.instances,

@@ -23,6 +23,7 @@ pub mod problems;
 mod samples;
 pub mod settings;
 mod stage;
+pub mod urgency;
 
 use std::sync::Arc;
 
@@ -104,7 +105,7 @@ impl HealthCheck {
         check: Option<CheckHandle>,
     ) -> Self {
         collector::describe();
-        let model = Model::new(watched, settings.limits());
+        let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after());
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let collector = Collector::new(settings, source, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);

@@ -12,6 +12,7 @@ use service::digest_json::state_name;
 use sha2::{Digest as _, Sha256};
 
 use crate::pipeline::View;
+use crate::urgency::Urgency;
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/refresh.js");
@@ -53,7 +54,7 @@ impl Page {
         let state = view.pipeline.state();
         let name = state_name(state);
         let now = view.pipeline.at.unwrap_or_default();
-        let (headline, more) = headline(view);
+        let (headline, more) = (escape(&view.pipeline.headline), summary(view));
         let icon = match state {
             State::Ok => "%23197a3e",
             State::Warning => "%23b26a00",
@@ -87,30 +88,29 @@ impl Page {
     }
 }
 
-/// What it comes to.
-fn headline(view: &View) -> (&'static str, String) {
-    let pipeline = &view.pipeline;
-    let answer = pipeline.hops.iter().map(|hop| u64::from(hop.instances)).max().unwrap_or_default();
-    let count = |state| view.problems.iter().filter(|problem| problem.state == state).count();
-    let problems = [(State::Failing, "failing"), (State::Warning, "warning"), (State::Unknown, "unknown")]
-        .into_iter()
-        .map(|(state, word)| (count(state), word))
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, word)| format!("{n} {word}"));
-    let problems = problems.collect::<Vec<_>>().join(", ");
-    match pipeline.state() {
-        State::Ok if pipeline.hops.is_empty() => ("No service is watched", String::new()),
-        State::Ok => {
-            let entering = pipeline.hops.first().map_or(0.0, |hop| hop.in_per_second);
-            ("All is well", format!("{} stages, {} incoming", pipeline.hops.len(), rate(entering)))
+/// What stands below the headline: how much of what, and where the pipeline is well, how much comes in.
+fn summary(view: &View) -> String {
+    let hops = &view.pipeline.hops;
+    let mut counts = Vec::new();
+    for (urgency, word) in [
+        (Urgency::Page, "to do now"),
+        (Urgency::NotKnown, "not known"),
+        (Urgency::Ticket, "for working hours"),
+        (Urgency::Look, "to look at"),
+        (Urgency::Note, "for the record"),
+    ] {
+        let count = view.problems.iter().filter(|problem| problem.urgency() == urgency).count();
+        if count > 0 {
+            counts.push(format!("{count} {word}"));
         }
-        State::Warning => ("The pipeline works, with warnings", problems),
-        State::Failing => ("The pipeline is failing", problems),
-        State::Unknown | State::Unspecified if answer == 0 && problems.is_empty() => {
-            ("Not known yet", "no service has been asked yet".to_owned())
-        }
-        State::Unknown | State::Unspecified => ("Not known yet", problems),
     }
+    if counts.is_empty()
+        && let Some(first) = hops.first()
+    {
+        let entering = if first.rates_unknown { "not known how much is".to_owned() } else { rate(first.in_per_second) };
+        return format!("{} stages, {entering} incoming", hops.len());
+    }
+    counts.join(", ")
 }
 
 /// States are told by shape too, not by colour alone.

@@ -111,7 +111,7 @@ fn the_page_says_what_is_wrong_and_what_to_do() {
     let html = Page::new(5000).html(&failing());
     for part in [
         "<title>failing · Weir</title>",
-        "The pipeline is failing",
+        "Something is broken: 3 things to do now",
         "1 of 2 instances answer; http://10.0.1.2:9090: Connection refused (os error 111)",
         "Check that the claims&#39; store (Redis, Valkey) answers.",
         "since 10 min ago",
@@ -122,7 +122,7 @@ fn the_page_says_what_is_wrong_and_what_to_do() {
     }
     let ok = Page::new(5000).html(&whole(|_| ()));
     assert!(ok.contains("All is well") && !ok.contains("What to do"));
-    assert!(Page::new(5000).html(&empty()).contains("Not known yet"));
+    assert!(Page::new(5000).html(&empty()).contains("No service is watched"));
 }
 
 #[test]
@@ -131,12 +131,22 @@ fn the_check_is_one_line_with_numbers_and_a_code() {
     let first = |text: &str| text.lines().next().unwrap().to_owned();
     let codes: Vec<_> = table.iter().map(|(name, code, _)| (*name, *code)).collect();
     assert_eq!(codes, [("empty", 3), ("ok", 0), ("warning", 1), ("failing", 2)]);
-    assert_eq!(first(&table[0].2), "WEIR UNKNOWN: no service is watched |");
+    assert_eq!(first(&table[0].2), "WEIR UNKNOWN: No service is watched |");
     let ok = first(&table[1].2);
-    assert!(ok.starts_with("WEIR OK: 4 stages are ok | streaming_in=236.00 streaming_out=236.00"), "{ok}");
+    assert!(ok.starts_with("WEIR OK: All is well | streaming_in=236.00 streaming_out=236.00"), "{ok}");
     assert!(ok.contains("processing_lag=34") && ok.contains("loader_age=48.000s"), "{ok}");
-    assert!(first(&table[2].2).starts_with("WEIR WARNING: warning: enricher: look-ups"), "{}", table[2].2);
-    assert!(first(&table[3].2).starts_with("WEIR CRITICAL: failing (page): processing:"), "{}", table[3].2);
+    assert!(
+        first(&table[2].2)
+            .starts_with("WEIR WARNING: It works, with one thing to look at. warning: enricher: look-ups"),
+        "{}",
+        table[2].2
+    );
+    assert!(
+        first(&table[3].2)
+            .starts_with("WEIR CRITICAL: Something is broken: 3 things to do now. failing (page): processing:"),
+        "{}",
+        table[3].2
+    );
     assert!(table.iter().all(|(_, _, text)| text.lines().skip(1).all(|line| !line.contains('|'))));
 }
 

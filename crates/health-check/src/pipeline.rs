@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use common::health::v1::{Count, Digest, Hop, Instance, Pipeline, State};
+use common::health::v1::{Action, Count, Digest, Hop, Instance, Pipeline, State};
 
 use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem, Thresholds};
 use crate::stage::{Stage, hops_of};
+use crate::urgency::{Urgency, headline};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
@@ -56,7 +57,10 @@ pub struct Model {
     ended: VecDeque<Run>,
     /// Those that ended before.
     settled: Totals,
-    rounds: u64,
+    /// When everybody was last asked.
+    asked: Option<SystemTime>,
+    /// When what was told then says nothing any more.
+    stale_after: Duration,
 }
 
 /// The pipeline at one moment, and what the page shows beyond the proto.
@@ -66,8 +70,8 @@ pub struct View {
     pub pipeline: Pipeline,
     /// What is not as it should be, the worst first.
     pub problems: Vec<Problem>,
-    /// For each hop of the pipeline: taken in, sent on and dead-lettered per second, over five minutes.
-    pub five_minutes: Vec<[f64; 3]>,
+    /// For each hop of the pipeline: taken in, sent on and dead-lettered per second, over five minutes; none: not known.
+    pub five_minutes: Vec<Option<[f64; 3]>>,
     /// Everything by hop, endpoint and hour; the latest hour first.
     pub balance: Vec<Count>,
 }
@@ -78,13 +82,19 @@ impl Model {
     pub fn new(watched: Vec<Watched>, limits: Thresholds) -> Self {
         let order = watched.iter().map(|one| one.service.clone()).collect();
         let (places, ended, settled) = (Vec::new(), VecDeque::new(), Totals::default());
-        Self { watched, order, limits, places, ended, settled, rounds: 0 }
+        Self { watched, order, limits, places, ended, settled, asked: None, stale_after: Duration::MAX }
     }
 
     /// Where one process has several stages: these, in this order.
     #[must_use]
     pub fn in_order(self, stages: &[&str]) -> Self {
         Self { order: stages.iter().map(|&stage| stage.to_owned()).collect(), ..self }
+    }
+
+    /// After so long without a round nothing is known any more.
+    #[must_use]
+    pub fn stale_after(self, stale_after: Duration) -> Self {
+        Self { stale_after, ..self }
     }
 
     /// What came of asking at one address.
@@ -132,7 +142,7 @@ impl Model {
 
     /// A round of asking is over: who is not among `present` (service and address) is gone.
     pub fn end_round(&mut self, present: &BTreeSet<(String, String)>, now: SystemTime) {
-        self.rounds += 1;
+        self.asked = Some(now);
         self.settled.lump(oldest_hour(now));
         let is_gone = |place: &mut Place| !present.contains(&(place.service.clone(), place.address.clone()));
         let gone: Vec<_> = self.places.extract_if(.., is_gone).collect();
@@ -185,19 +195,27 @@ impl Model {
         for stage in &stages {
             let flow = by_hop.get(&stage.hop).cloned().unwrap_or_default();
             let (hop, five) = self.hop(stage, &flow, now);
-            let of_it = problems::of_hop(stage, &hop, five, self.limits, self.rounds > 0);
+            let of_it = problems::of_hop(stage, &hop, five, self.limits, self.asked.is_some());
             hops.push(hop);
             five_minutes.push(five);
             problems.extend(of_it);
         }
+        problems.extend(self.stale(&hops, now));
         problems::arrange(&mut problems);
+        let fine = if self.asked.is_some() { Urgency::Fine } else { Urgency::NotKnown };
         for hop in &mut hops {
             let of_it = problems.iter().filter(|problem| problem.hops.contains(&hop.service));
-            let worst = of_it.map(|problem| problem.state).max_by_key(|state| *state as i32);
-            let fine = if self.rounds == 0 { State::Unknown } else { State::Ok };
-            hop.set_state(worst.unwrap_or(fine));
+            let worst = of_it.map(Problem::urgency).max().unwrap_or(fine);
+            hop.set_state(worst.state());
+            hop.set_action(worst.action());
         }
-        let worst = hops.iter().map(Hop::state).max_by_key(|state| *state as i32).unwrap_or(State::Unknown);
+        let fine = if hops.is_empty() { Urgency::NotKnown } else { fine };
+        let worst = problems.iter().map(Problem::urgency).max().unwrap_or(fine).max(fine);
+        let headline = match (hops.is_empty(), self.asked) {
+            (true, _) => "No service is watched".to_owned(),
+            (false, None) => "Not known yet: no service has been asked".to_owned(),
+            (false, Some(_)) => headline(worst, problems.iter().filter(|problem| problem.urgency() == worst).count()),
+        };
         let mut places: Vec<&Place> = self.places.iter().collect();
         places.sort_by_key(|place| self.watched.iter().position(|watched| watched.service == place.service));
         let mut balance: Vec<Count> =
@@ -207,7 +225,9 @@ impl Model {
         balance.sort_by(|a, b| rank(a).cmp(&rank(b)).then(a.endpoint.cmp(&b.endpoint)));
         View {
             pipeline: Pipeline {
-                state: worst.into(),
+                state: worst.state().into(),
+                action: worst.action().into(),
+                headline,
                 hops,
                 instances: places.into_iter().map(instance).collect(),
                 problems: problems.iter().map(Problem::to_string).collect(),
@@ -217,6 +237,21 @@ impl Model {
             five_minutes,
             balance,
         }
+    }
+
+    /// That nobody was asked for long: then nothing is known of any stage.
+    fn stale(&self, hops: &[Hop], now: SystemTime) -> Option<Problem> {
+        let age = now.duration_since(self.asked?).unwrap_or_default();
+        (age > self.stale_after).then(|| Problem {
+            state: State::Unknown,
+            action: Action::Page,
+            hops: hops.iter().map(|hop| hop.service.clone()).collect(),
+            check: "round".to_owned(),
+            instances: Vec::new(),
+            found: format!("health-check has asked nobody for {} s", age.as_secs()),
+            advice: problems::ROUND,
+            since: self.asked.map(Into::into),
+        })
     }
 
     /// The stages there are, with the instances that have each.
@@ -255,27 +290,28 @@ impl Model {
         self.order.iter().position(|known| known == hop).unwrap_or(self.order.len())
     }
 
-    fn hop(&self, stage: &Stage<'_>, flow: &Flow, now: SystemTime) -> (Hop, [f64; 3]) {
+    fn hop(&self, stage: &Stage<'_>, flow: &Flow, now: SystemTime) -> (Hop, Option<[f64; 3]>) {
+        // Of all that answer, or it would be too little.
         let sum = |window| {
-            stage.live.iter().fold([0.0; 3], |sum: [f64; 3], (_, run)| {
-                let rates = run.rates(&stage.hop, window, now);
-                std::array::from_fn(|n| sum[n] + rates[n])
-            })
+            let mut rates = stage.live.iter().map(|(_, run)| run.rates(&stage.hop, window, now));
+            let first = rates.next()??;
+            rates.try_fold(first, |sum, rates| rates.map(|rates| std::array::from_fn(|n| sum[n] + rates[n])))
         };
-        let [taken_in, sent_on, _] = sum(MINUTE);
-        let digests = || stage.live.iter().map(|(digest, _)| *digest);
-        let queues = digests().flat_map(|digest| &digest.queues).filter(|queue| queue.hop == stage.hop);
-        let ages = digests().flat_map(|digest| &digest.ages).filter(|age| age.hop == stage.hop);
+        let minute = sum(MINUTE);
+        let [taken_in, sent_on, _] = minute.unwrap_or_default();
+        let ages = stage.live.iter().flat_map(|(digest, _)| &digest.ages).filter(|age| age.hop == stage.hop);
         let hop = Hop {
             service: stage.hop.clone(),
-            state: State::Unknown.into(),
             instances: stage.live.len() as u32,
             expected: stage.expected,
             in_per_second: taken_in,
             out_per_second: sent_on,
+            rates_unknown: minute.is_none(),
             total: Some(flow.count(&stage.hop, "", None)),
-            lag: queues.map(|queue| queue.lag).sum(),
+            lag: stage.queues().map(|queue| queue.lag).sum(),
+            lag_unknown: !stage.knows_its_lag(self.order.first() == Some(&stage.hop)),
             age_seconds: ages.map(|age| age.p99_seconds).max_by(f64::total_cmp),
+            ..Hop::default()
         };
         (hop, sum(FIVE_MINUTES))
     }

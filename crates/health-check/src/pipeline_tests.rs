@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 
+use common::health::v1::{Check, Consumer, Membership, Queue};
 use proptest::prelude::*;
 
 use super::*;
 use crate::flow::INSTANCE_ENDED;
-use crate::samples::{LIMITS, age, at, check, digest, queue, stamp, tell, told, watched, whole};
+use crate::samples::{LIMITS, age, at, check, consumer, digest, queue, stamp, tell, told, watched, whole};
 
 fn refused() -> Result<Digest, String> {
     Err("connection refused".to_owned())
@@ -47,6 +48,97 @@ fn all_is_well() {
     );
 }
 
+fn ticket(digest: &mut Digest, state: State) {
+    let check = check("processing_step_geo", state, "a file cannot be read");
+    digest.checks.push(Check { action: Action::Ticket.into(), ..check });
+}
+
+fn record() -> Check {
+    let check = check("processing_note", State::Failing, "");
+    Check { action: Action::Log.into(), ..check }
+}
+
+#[test]
+fn how_much_waits_is_known_only_where_everybody_says_it() {
+    type Change = fn(&mut Digest);
+    let table: &[(&str, Change, Option<i64>)] = &[
+        ("nobody consumes", |_| (), None),
+        ("one that tells of no consumer", |d| d.queues.push(queue("processing", 9)), Some(9)),
+        ("a member without work", |d| d.consumers.push(consumer("processing", Membership::Member, 3)), Some(0)),
+        ("a spare", |d| d.consumers.push(consumer("processing", Membership::Spare, 0)), Some(0)),
+        ("one that joins", |d| d.consumers.push(consumer("processing", Membership::Joining, 0)), None),
+        ("one that goes on while it joins", |d| d.consumers.push(consumer("processing", Membership::Joining, 1)), None),
+        ("one that starts", |d| d.consumers.push(consumer("processing", Membership::Starting, 0)), None),
+        ("one without a broker", |d| d.consumers.push(consumer("processing", Membership::Away, 3)), None),
+        ("another's", |d| d.consumers.push(consumer("loader", Membership::Away, 3)), None),
+        (
+            "a partition of which it is not known",
+            |d| {
+                d.queues.push(queue("processing", 9));
+                d.queues.push(Queue { lag_unknown: true, ..queue("processing", 0) });
+            },
+            None,
+        ),
+    ];
+    for (what, change, lag) in table {
+        let mut digest = digest("processing", "work:1", &[("pages", 10, 10)]);
+        change(&mut digest);
+        let view =
+            told(&[("streaming", 0), ("processing", 1)], vec![("processing", "a", Ok(digest.clone()))]).view(at(0));
+        let hop = hop(&view, "processing");
+        assert_eq!((!hop.lag_unknown).then_some(hop.lag), *lag, "{what}");
+        // Another one that should be there does not answer: what it has is not known.
+        let answers = vec![("processing", "a", Ok(digest)), ("processing", "b", refused())];
+        let view = told(&[("streaming", 0), ("processing", 2)], answers).view(at(0));
+        assert!(self::hop(&view, "processing").lag_unknown, "{what}");
+    }
+}
+
+#[test]
+fn what_nobody_asked_for_long_is_not_known() {
+    let services = [("streaming", 1), ("processing", 1)];
+    let mut model = Model::new(watched(&services), LIMITS).stale_after(Duration::from_secs(25));
+    let answers = ["streaming", "processing"].map(|service| (service, service, Ok(digest(service, service, &[]))));
+    tell(&mut model, answers.into(), 0);
+    assert_eq!(model.view(at(25)).pipeline.state(), State::Ok);
+    let view = model.view(at(26));
+    assert_eq!((view.pipeline.state(), &*view.pipeline.headline), (State::Unknown, "One thing is not known"));
+    assert_eq!(found(&view), [(State::Unknown, "round", "health-check has asked nobody for 26 s")]);
+    assert!(view.pipeline.hops.iter().all(|hop| hop.state() == State::Unknown), "{:?}", view.pipeline.hops);
+}
+
+fn any_consumer() -> impl Strategy<Value = Consumer> {
+    (0..6i32, 0..3u32).prop_map(|(membership, partitions)| {
+        consumer("processing", Membership::try_from(membership).unwrap(), partitions)
+    })
+}
+
+proptest! {
+    /// A stage that does nothing, and of which nobody says that it need not, is never called well.
+    #[test]
+    fn nothing_is_well_by_accident(
+        consumers in prop::collection::vec(any_consumer(), 1..5),
+        state in 0..5i32,
+        late in 0..60u64,
+    ) {
+        let mut one = digest("processing", "work:1", &[("pages", 10, 10)]);
+        one.checks.push(check("processing_progress", State::try_from(state).unwrap(), ""));
+        one.consumers.clone_from(&consumers);
+        let mut model = Model::new(watched(&[("streaming", 0), ("processing", 1)]), LIMITS);
+        model = model.stale_after(Duration::from_secs(25));
+        tell(&mut model, vec![("processing", "a", Ok(one))], 0);
+        let view = model.view(at(late));
+        let is_in = |one: &Consumer| matches!(one.membership(), Membership::Member | Membership::Spare);
+        let hop = hop(&view, "processing");
+        if consumers.iter().any(|one| !is_in(one) && one.partitions == 0) || late > 25 {
+            prop_assert_ne!(hop.state(), State::Ok);
+            prop_assert_ne!(view.pipeline.state(), State::Ok);
+            prop_assert_ne!(&*view.pipeline.headline, "All is well");
+        }
+        prop_assert_eq!(hop.lag_unknown, !consumers.iter().all(is_in));
+    }
+}
+
 #[test]
 fn states_and_what_makes_them() {
     type Change = fn(&mut Digest);
@@ -62,7 +154,28 @@ fn states_and_what_makes_them() {
         ("another's queue", |d| d.queues.push(queue("loader", 1000)), State::Failing, "lag"),
         ("old", |d| d.ages.push(age("processing", 60.0)), State::Warning, "age"),
         ("very old", |d| d.ages.push(age("processing", 601.0)), State::Failing, "age"),
-        ("it stops", |d| d.ready = false, State::Warning, "ready"),
+        ("it stops", |d| d.ready = false, State::Ok, "ready"),
+        ("a check for working hours", |d| ticket(d, State::Failing), State::Warning, "processing_step_geo"),
+        ("one that is not known", |d| ticket(d, State::Unknown), State::Unknown, "processing_step_geo"),
+        ("one that is for the record", |d| d.checks.push(record()), State::Ok, "processing_note"),
+        ("it has partitions", |d| d.consumers.push(consumer("processing", Membership::Member, 3)), State::Ok, ""),
+        ("others have all", |d| d.consumers.push(consumer("processing", Membership::Spare, 0)), State::Ok, ""),
+        ("it waits, and has some", |d| d.consumers.push(consumer("processing", Membership::Joining, 3)), State::Ok, ""),
+        (
+            "it waits, and has none",
+            |d| d.consumers.push(consumer("processing", Membership::Joining, 0)),
+            State::Warning,
+            "consumer",
+        ),
+        (
+            "it waits, and a check says so",
+            |d| {
+                d.consumers.push(consumer("processing", Membership::Joining, 0));
+                d.checks.push(check("processing_progress", State::Failing, "waits for its group"));
+            },
+            State::Failing,
+            "processing_progress",
+        ),
         (
             "a check of the whole process",
             |d| d.checks.push(check("disk", State::Failing, "full")),
@@ -213,12 +326,14 @@ fn one_process_may_have_all_stages() {
     let mut model = Model::new(watched(&[("weir", 1)]), LIMITS).in_order(&stages);
     tell(&mut model, vec![("weir", "this process", Ok(digest))], 0);
     let view = model.view(at(0));
-    let hops: Vec<_> = view.pipeline.hops.iter().map(|hop| (hop.service.as_str(), hop.state(), hop.lag)).collect();
+    let lag = |hop: &Hop| (!hop.lag_unknown).then_some(hop.lag);
+    let hops: Vec<_> = view.pipeline.hops.iter().map(|hop| (hop.service.as_str(), hop.state(), lag(hop))).collect();
     let expected = [
-        ("streaming", State::Ok, 0),
-        ("processing", State::Failing, 0),
-        ("enricher", State::Ok, 7),
-        ("loader", State::Ok, 0),
+        // Nothing waits for the door, and of the others nobody says that they consume.
+        ("streaming", State::Ok, Some(0)),
+        ("processing", State::Failing, None),
+        ("enricher", State::Ok, Some(7)),
+        ("loader", State::Ok, None),
     ];
     assert_eq!(hops, expected);
     assert!(view.pipeline.hops.iter().all(|hop| (hop.instances, hop.expected) == (1, 1)));
@@ -262,7 +377,7 @@ fn counts_go_on_over_a_restart_and_what_was_in_work_is_told() {
 fn rates_are_of_the_window_and_end_with_the_instance() {
     let one = |n| Ok(digest("loader", "l:1", &[("pages", n, n)]));
     let mut model = told(&[("loader", 1)], vec![("loader", "a", one(1_000_000))]);
-    assert!(hop(&model.view(at(0)), "loader").in_per_second.abs() < 1e-9, "what came before is no rate");
+    assert!(hop(&model.view(at(0)), "loader").rates_unknown, "what came before is no rate");
     for second in (5..=300).step_by(5) {
         let n = 1_000_000 + if second <= 240 { second * 10 } else { 2400 };
         tell(&mut model, vec![("loader", "a", one(n))], second);
@@ -270,9 +385,9 @@ fn rates_are_of_the_window_and_end_with_the_instance() {
     let view = model.view(at(300));
     // The last sample before the window of 60 s is 65 s old; nothing came in the last 60.
     assert!((hop(&view, "loader").in_per_second - 50.0 / 65.0).abs() < 1e-9, "{}", hop(&view, "loader").in_per_second);
-    assert!((view.five_minutes[0][0] - 8.0).abs() < 1e-9, "{:?}", view.five_minutes);
+    assert!((view.five_minutes[0].unwrap()[0] - 8.0).abs() < 1e-9, "{:?}", view.five_minutes);
     tell(&mut model, vec![("loader", "a", refused())], 305);
-    assert!(hop(&model.view(at(305)), "loader").in_per_second.abs() < 1e-9);
+    assert!(hop(&model.view(at(305)), "loader").rates_unknown);
 }
 
 #[test]
@@ -361,8 +476,9 @@ proptest! {
             prop_assert_eq!(total.taken_in, expected, "each once, wherever it moved");
             let out = total.sent_on + total.dead_lettered + total.all_dropped();
             prop_assert_eq!(total.taken_in, out + total.in_work());
-            let rates = hop(&view, "processing").in_per_second;
-            prop_assert!(rates.is_finite() && rates >= 0.0);
+            let hop = hop(&view, "processing");
+            prop_assert!(hop.in_per_second.is_finite() && hop.in_per_second >= 0.0);
+            prop_assert!(!silent || hop.lag_unknown, "what the silent one would say is missing");
         }
     }
 }

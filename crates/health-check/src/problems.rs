@@ -4,11 +4,12 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use common::few::few;
-use common::health::v1::{Action, Check, Digest, Hop, State};
+use common::health::v1::{Action, Check, Consumer, Digest, Hop, State};
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
 
-use crate::stage::{Stage, hops_of, is_about};
+use crate::stage::{Stage, hops_of, is_about, is_idle};
+use crate::urgency::Urgency;
 
 /// From which value on something is not as it should be; 0: never.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +45,14 @@ pub struct Problem {
     pub since: Option<Timestamp>,
 }
 
+impl Problem {
+    /// What it asks for.
+    #[must_use]
+    pub fn urgency(&self) -> Urgency {
+        Urgency::of(self.state, self.action)
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", state_name(self.state))?;
@@ -63,7 +72,13 @@ impl fmt::Display for Problem {
 }
 
 /// Everything about one stage. `asked`: everybody was asked at least once.
-pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Thresholds, asked: bool) -> Vec<Problem> {
+pub(crate) fn of_hop(
+    stage: &Stage<'_>,
+    hop: &Hop,
+    five: Option<[f64; 3]>,
+    limits: Thresholds,
+    asked: bool,
+) -> Vec<Problem> {
     let mut problems = Vec::new();
     let own = |state, action, check: &str, found, advice| Problem {
         state,
@@ -93,7 +108,7 @@ pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Thres
             no_topics |= state == State::Failing && check.name.ends_with("_topics");
             blocked |= check.gates_readiness && !matches!(state, State::Ok | State::Warning);
             if state != State::Ok {
-                problems.push(of_check(check, &stage.hop, digest));
+                problems.push(of_check(check, &stage.hop, &digest.instance));
             }
         }
         if !digest.ready && !blocked && digest.checks.iter().all(|check| is_about(check, &stage.hop, &hops)) {
@@ -108,10 +123,11 @@ pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Thres
         problems.retain(|problem| problem.state != State::Unknown && !waits_for_topics(&problem.check));
     }
     if log_away {
-        // With the log away everything waits: told once is enough.
-        problems.retain(|problem| !problem.check.ends_with("_progress"));
+        // With the log away everything waits, and nothing is known of it: told once is enough.
+        problems.retain(|problem| !["_progress", "_retention"].iter().any(|end| problem.check.ends_with(end)));
         return problems;
     }
+    problems.extend(idle(stage, &problems));
     if let Some(state) = beyond(hop.lag as f64, limits.lag) {
         let found = format!("the lag is {} records", hop.lag);
         problems.push(own(state, Action::Page, "lag", found, LAG));
@@ -120,7 +136,7 @@ pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Thres
         let found = format!("the work just finished was {age:.0} s old (99th percentile)");
         problems.push(own(state, Action::Page, "age", found, AGE));
     }
-    let [taken_in, _, dead] = five;
+    let [taken_in, _, dead] = five.unwrap_or_default();
     let (share, letters) = (dead / taken_in.max(f64::MIN_POSITIVE), dead * 300.0);
     if limits.dead_letters > 0.0 && letters >= limits.dead_letters_min as f64 && share >= limits.dead_letters {
         let found = format!("{:.0}% of its input becomes dead letters", (share * 100.0).min(100.0));
@@ -129,14 +145,34 @@ pub(crate) fn of_hop(stage: &Stage<'_>, hop: &Hop, five: [f64; 3], limits: Thres
     problems
 }
 
-fn of_check(check: &Check, hop: &str, digest: &Digest) -> Problem {
+/// Consumers that have no part of the work, of which no check tells: a stage that does nothing is never well.
+fn idle(stage: &Stage<'_>, told: &[Problem]) -> Vec<Problem> {
+    let is_told = |digest: &Digest| {
+        let of_it = |problem: &&Problem| problem.instances.contains(&digest.instance);
+        told.iter().filter(of_it).any(|problem| problem.check.ends_with("_progress"))
+    };
+    let idle = stage.consumers().filter(|(digest, consumer)| is_idle(consumer) && !is_told(digest));
+    let problem = |(digest, consumer): (&Digest, &Consumer)| Problem {
+        state: State::Warning,
+        action: Action::Page,
+        hops: vec![stage.hop.clone()],
+        check: "consumer".to_owned(),
+        instances: vec![digest.instance.clone()],
+        found: format!("a consumer of group {} has no partition ({})", consumer.group, consumer.waits_for),
+        advice: advice("_progress"),
+        since: None,
+    };
+    idle.map(problem).collect()
+}
+
+fn of_check(check: &Check, hop: &str, instance: &str) -> Problem {
     Problem {
         // What was not set is not known.
         state: if check.state() == State::Unspecified { State::Unknown } else { check.state() },
         action: check.action(),
         hops: vec![hop.to_owned()],
         check: check.name.clone(),
-        instances: vec![digest.instance.clone()],
+        instances: vec![instance.to_owned()],
         found: check.message.clone(),
         advice: advice(&check.name),
         since: check.since,
@@ -175,7 +211,7 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
         let earlier = |a: &Timestamp, b: &Timestamp| (a.seconds, a.nanos).cmp(&(b.seconds, b.nanos));
         known.since = known.since.into_iter().chain(problem.since).min_by(earlier);
     }
-    once.sort_by_key(|problem| (Reverse(problem.state as i32), problem.action as i32));
+    once.sort_by_key(|problem| (Reverse(problem.urgency()), Reverse(problem.state as i32)));
     *problems = once;
 }
 
@@ -189,6 +225,9 @@ fn is_log(check: &str) -> bool {
 
 const INSTANCES: &str = "Find the cause in the orchestrator or in the log of the process, then start the missing \
                          instance. Acknowledged deliveries are not lost meanwhile.";
+/// Of health-check itself.
+pub(crate) const ROUND: &str =
+    "Look at the log of health-check, and restart it. Everything on this page is as old as that.";
 const READY: &str = "Nothing to do if it is being restarted. Otherwise look at its log.";
 const LAG: &str = "Compare its rate with its usual rate. If it works at its limit, add instances; otherwise look at its other \
                    checks. Waiting records expire after the retention of their topic.";

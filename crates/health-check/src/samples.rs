@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use common::health::v1::{Action, Age, Check, Count, Digest, Queue, State};
+use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, State};
 use prost_types::Timestamp;
 
 use crate::pipeline::{Model, View, Watched};
@@ -69,8 +69,21 @@ pub(crate) fn queue(hop: &str, lag: i64) -> Queue {
         topic: "raw.github".to_owned(),
         partition: 0,
         lag,
-        stopped: false,
         hop: hop.to_owned(),
+        ..Queue::default()
+    }
+}
+
+/// A consumer with so many partitions.
+pub(crate) fn consumer(hop: &str, membership: Membership, partitions: u32) -> Consumer {
+    let waits_for = if membership == Membership::Member { String::new() } else { "its group".to_owned() };
+    Consumer {
+        hop: hop.to_owned(),
+        group: format!("weir-{hop}"),
+        membership: membership.into(),
+        seconds: 7.0,
+        waits_for,
+        partitions,
     }
 }
 
@@ -136,6 +149,7 @@ fn stage(service: &str, instance: &str, taken_in: u64, sent_on: u64) -> Digest {
     digest.counts[0].sent_on = taken_in - done / 100 - 64;
     digest.counts[0].dropped = [("duplicate".to_owned(), done / 200)].into();
     digest.queues.push(queue(service, 17));
+    digest.consumers.push(consumer(service, Membership::Member, 1));
     digest.ages.push(age(service, if service == "loader" { 48.0 } else { 0.31 }));
     digest.checks.push(check(&format!("{service}_log"), State::Ok, "answers"));
     digest

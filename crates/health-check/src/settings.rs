@@ -83,6 +83,11 @@ impl HealthCheckSettings {
         Duration::from_millis(self.timeout_ms)
     }
 
+    /// After so long without a round nothing is known any more: longer than any round takes.
+    pub fn stale_after(&self) -> Duration {
+        self.interval() * 3 + self.timeout() * 2
+    }
+
     /// As the model takes them.
     pub fn watched(&self) -> Vec<Watched> {
         let watched = |service: &ServiceSettings| Watched { service: service.name.clone(), expected: service.expected };

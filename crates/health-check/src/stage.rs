@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use common::health::v1::{Check, Digest};
+use common::health::v1::{Check, Consumer, Digest, Membership, Queue};
 
 use crate::flow::Run;
 
@@ -15,17 +15,49 @@ pub(crate) struct Stage<'a> {
     pub(crate) silent: Vec<(&'a str, &'a str)>,
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
     pub(crate) fn new(hop: &str) -> Self {
         Self { hop: hop.to_owned(), expected: 0, live: Vec::new(), silent: Vec::new() }
     }
+
+    /// Its consumers, and who has each.
+    pub(crate) fn consumers(&self) -> impl Iterator<Item = (&'a Digest, &'a Consumer)> {
+        let all = self.live.iter().flat_map(|(digest, _)| digest.consumers.iter().map(|consumer| (*digest, consumer)));
+        all.filter(|(_, consumer)| consumer.hop == self.hop)
+    }
+
+    /// The partitions that it consumes.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &'a Queue> {
+        self.live.iter().flat_map(|(digest, _)| &digest.queues).filter(|queue| queue.hop == self.hop)
+    }
+
+    /// Whether it is known how much waits for it: of all that should consume, and of all their partitions.
+    pub(crate) fn knows_its_lag(&self, is_first: bool) -> bool {
+        let consumes = self.consumers().next().is_some() || self.queues().next().is_some();
+        self.live.len() >= self.expected as usize
+            // For the door nothing waits: its senders do.
+            && (consumes || is_first)
+            && self.consumers().all(|(_, consumer)| is_in(consumer))
+            && self.queues().all(|queue| !queue.lag_unknown)
+    }
+}
+
+/// Whether a consumer is where it should be: with partitions, or known to need none.
+fn is_in(consumer: &Consumer) -> bool {
+    matches!(consumer.membership(), Membership::Member | Membership::Spare)
+}
+
+/// Whether it has no part of the work although nobody says that others have all.
+pub(crate) fn is_idle(consumer: &Consumer) -> bool {
+    !is_in(consumer) && consumer.partitions == 0
 }
 
 /// The stages that a digest tells of.
 pub(crate) fn hops_of(digest: &Digest) -> BTreeSet<String> {
     let counts = digest.counts.iter().map(|count| &count.hop);
     let queues = digest.queues.iter().map(|queue| &queue.hop);
-    let hops: BTreeSet<String> = counts.chain(queues).filter(|hop| !hop.is_empty()).cloned().collect();
+    let consumers = digest.consumers.iter().map(|consumer| &consumer.hop);
+    let hops: BTreeSet<String> = counts.chain(queues).chain(consumers).filter(|hop| !hop.is_empty()).cloned().collect();
     if hops.is_empty() && !digest.service.is_empty() { BTreeSet::from([digest.service.clone()]) } else { hops }
 }
 

@@ -1,5 +1,6 @@
 //! What the loader says about itself.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bus::{Bus, ConsumerState, Producer};
@@ -13,6 +14,7 @@ use crate::decide::Decision;
 use crate::ends::{Found, Gone};
 use crate::files::FileCheck;
 use crate::load::Waiting;
+use crate::outlook::{Outlook, Verdicts};
 use crate::table::Error;
 
 /// Why an offset lies beyond the end of its partition.
@@ -25,6 +27,8 @@ pub(crate) struct Checks {
     store: CheckHandle,
     held: CheckHandle,
     progress: CheckHandle,
+    stalled_after: Duration,
+    outlook: Arc<Mutex<Outlook>>,
     partitions: Partitions,
     retention: Retention,
     upkeep: CheckHandle,
@@ -44,12 +48,20 @@ impl Checks {
             store: health.check(spec("loader_lake", Action::Page, true, None)),
             held: health.check(spec("loader_held", Action::Page, false, Some(hold_warn))),
             progress: health.check(spec("loader_progress", Action::Page, false, Some(stalled_after))),
+            stalled_after,
+            outlook: Arc::new(Mutex::new(Outlook {
+                ready: 0,
+                oldest: None,
+                held: 0,
+                loaded: Instant::now(),
+                round: None,
+            })),
             partitions: Partitions::new(health, "loader_partitions"),
             retention: Retention::new(health, "loader_retention", STAGE),
             upkeep: health.check(spec("loader_upkeep", Action::Ticket, false, None)),
         };
         checks.held.ok("no request is held");
-        checks.progress.ok("no request waits");
+        checks.progress.unknown("requests are not asked for yet");
         checks.upkeep.ok("compaction and vacuum have not run yet");
         checks
     }
@@ -81,17 +93,24 @@ impl Checks {
         }
     }
 
-    /// Tells of the requests that wait, and of how long none could be loaded.
-    pub(crate) fn waiting<'a>(
-        &self,
-        waiting: impl Iterator<Item = &'a Waiting>,
-        found: &Found,
-        loaded: Instant,
-        hold_warn: Duration,
-        stalled_after: Duration,
-    ) {
-        let (mut held, mut oldest, mut ready) = (Vec::new(), Duration::ZERO, 0_usize);
-        let mut stalled = Duration::ZERO;
+    /// A round begins, or is over.
+    pub(crate) fn round(&self, begins: Option<Instant>) {
+        self.outlook().round = begins;
+    }
+
+    /// Something was loaded.
+    pub(crate) fn loaded(&self) {
+        self.outlook().loaded = Instant::now();
+    }
+
+    fn outlook(&self) -> MutexGuard<'_, Outlook> {
+        self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of the requests that wait.
+    pub(crate) fn waiting<'a>(&self, waiting: impl Iterator<Item = &'a Waiting>, found: &Found, hold_warn: Duration) {
+        let (mut held, mut oldest) = (Vec::new(), Duration::ZERO);
+        let (mut ready, mut oldest_ready) = (0_usize, None::<Instant>);
         for waiting in waiting {
             let age = waiting.since.elapsed();
             match waiting.held {
@@ -104,7 +123,7 @@ impl Checks {
                 }
                 None => {
                     ready += 1;
-                    stalled = stalled.max(age.min(loaded.elapsed()));
+                    oldest_ready = oldest_ready.into_iter().chain([waiting.since]).min();
                 }
             }
         }
@@ -126,13 +145,8 @@ impl Checks {
             Some((_, true, text)) => self.held.fail(format!("{count} requests are held: {text}")),
             Some((_, false, text)) => self.held.warn(format!("{count} requests are held: {text}")),
         }
-        self.progress.value(stalled.as_secs_f64());
-        if stalled >= stalled_after {
-            let seconds = stalled.as_secs();
-            self.progress.fail(format!("stalled: {ready} requests wait, and nothing was loaded for {seconds} s"));
-        } else {
-            self.progress.ok(format!("{ready} requests wait"));
-        }
+        let mut outlook = self.outlook();
+        (outlook.ready, outlook.oldest, outlook.held) = (ready, oldest_ready, count);
     }
 
     /// Looks at the log, the lake and the partitions until it is cancelled.
@@ -146,7 +160,12 @@ impl Checks {
         until: CancellationToken,
     ) {
         let limit = every.max(Duration::from_secs(2));
+        let mut verdicts = Verdicts::default();
         let look = async {
+            self.store.every(every);
+            self.progress.every(every);
+            self.partitions.every(every);
+            self.outlook().loaded = Instant::now();
             loop {
                 match tokio::time::timeout(limit, lake.ping()).await {
                     Ok(Ok(())) => self.store_ok(),
@@ -155,8 +174,12 @@ impl Checks {
                         self.store_failed(&format!("the lake at {} did not answer within {limit:?}", lake.root()))
                     }
                 }
-                metrics::gauge!("weir_lag_records", "stage" => STAGE, "lane" => "loads")
-                    .set(consumer.total_lag() as f64);
+                let (outlook, now) = (self.outlook().clone(), Instant::now());
+                let standing = consumer.standing(now);
+                let (state, stalled, text) =
+                    verdicts.of(&outlook, &standing, consumer.total_lag(), self.stalled_after, now);
+                self.progress.value(stalled.as_secs_f64());
+                self.progress.set(state, text);
                 self.partitions.look([consumer]);
                 tokio::time::sleep(every).await;
             }

@@ -32,6 +32,7 @@ mod ids;
 mod instants;
 mod load;
 pub mod maintain;
+mod outlook;
 mod pipeline;
 mod reader;
 mod reference;
@@ -146,13 +147,12 @@ impl Loader {
             return Ok(());
         }
         let Some(found) = shutdown.run_until_cancelled(self.compare()).await else { return Ok(()) };
-        let millis = Duration::from_millis;
-        let (hold_warn, stalled) = (self.settings.loader.hold_warn_ms, self.settings.loader.stalled_after_ms);
-        self.checks.waiting(std::iter::empty(), &found, Instant::now(), millis(hold_warn), millis(stalled));
+        let hold_warn = Duration::from_millis(self.settings.loader.hold_warn_ms);
+        self.checks.waiting(std::iter::empty(), &found, hold_warn);
         let consumer = opened.consumer_of_batches(&self.settings.loader.group, &[LOADS.name().to_owned()])?;
         let state = consumer.state();
         let queues = state.clone();
-        opened.host.counts().watch_queues(move || queues.queues(STAGE));
+        opened.host.counts().watch_consumer(move || queues.told(STAGE));
 
         let (checks, seen, watched, lake) = (self.checks.clone(), opened.clone(), state.clone(), self.lake.clone());
         opened.tasks().spawn(async move {
@@ -178,7 +178,6 @@ impl Loader {
             consumer: state,
             tables: BTreeMap::new(),
             due: Instant::now(),
-            loaded: Instant::now(),
         };
         let driver = Driver {
             shutdown: shutdown.clone(),

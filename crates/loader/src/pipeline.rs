@@ -44,8 +44,6 @@ pub(crate) struct Pipeline {
     pub(crate) due: Instant,
     /// What was found of the log at the start.
     pub(crate) found: Found,
-    /// When something was last loaded.
-    pub(crate) loaded: Instant,
 }
 
 /// What is done with load requests: the [`Pipeline`] has it all.
@@ -160,6 +158,7 @@ impl Pipeline {
         let (store, limit) = (self.lake.store(), self.settings.commit_timeout());
         let log = (self.settings.checkpoint_commits, self.settings.log_commits);
         let mut failed = false;
+        self.checks.round(Some(started));
         for loading in self.tables.values_mut().filter(|loading| !loading.queue.is_empty()) {
             // What belongs to another instance by now is its to load.
             loading.queue.retain(|waiting| {
@@ -176,7 +175,7 @@ impl Pipeline {
                 Ok(round) => {
                     self.checks.store_ok();
                     if let Some(version) = round.version {
-                        self.loaded = Instant::now();
+                        self.checks.loaded();
                         told(&loading.table.name, version, &round, &self.counts, started);
                         if let Err(error) = loading.checkpoint(log).await {
                             self.checks.upkeep(Err(format!("writing a checkpoint failed: {error}")));
@@ -193,6 +192,7 @@ impl Pipeline {
                 }
             }
         }
+        self.checks.round(None);
         self.tell();
         let pause = self.settings.commit_interval();
         if failed { Instant::now() + pause.max(RETRY) } else { started + pause }
@@ -201,8 +201,6 @@ impl Pipeline {
     /// Tells health and the vacuum what waits.
     fn tell(&self) {
         let waiting = || self.tables.values().flat_map(|loading| &loading.queue);
-        let millis = Duration::from_millis;
-        let (hold_warn, stalled) = (millis(self.settings.hold_warn_ms), millis(self.settings.stalled_after_ms));
         let mut found = self.found.clone();
         // Until something of it is loaded.
         let loaded = |application: &Arc<str>| {
@@ -210,7 +208,7 @@ impl Pipeline {
         };
         found.beyond.retain(|application, _| !loaded(application));
         found.beyond.extend(self.tables.values().flat_map(|loading| loading.beyond.clone()));
-        self.checks.waiting(waiting(), &found, self.loaded, hold_warn, stalled);
+        self.checks.waiting(waiting(), &found, Duration::from_millis(self.settings.hold_warn_ms));
         let mut wanted = BTreeSet::new();
         for loading in self.tables.values() {
             let files = loading.queue.iter().flat_map(|waiting| &waiting.request.files);

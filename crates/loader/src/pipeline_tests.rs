@@ -23,7 +23,6 @@ fn pipeline(folder: &std::path::Path, health: &Health, counts: HopCounts) -> Pip
         tables: BTreeMap::new(),
         due: Instant::now(),
         found: Found::default(),
-        loaded: Instant::now(),
     }
 }
 

@@ -35,7 +35,7 @@ impl Checks {
                 "processing_claims_reach",
                 "topics and registrations come",
             ),
-            progress: Progress::new(health, "processing_progress", "processing_partitions", STAGE, stalled_after),
+            progress: Progress::new(health, "processing_progress", "processing_partitions", stalled_after),
             retention: Retention::new(health, "processing_retention", STAGE),
             registrations: check("processing_registrations", true),
             storm: check("processing_dead_letter_storm", false),

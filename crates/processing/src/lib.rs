@@ -188,9 +188,9 @@ impl Lanes {
             limit: settings.limit(),
         });
         let states: Vec<_> = consumers.iter().map(|(name, consumer)| (*name, consumer.state())).collect();
-        let queues = states.clone();
-        let queues = move || queues.iter().flat_map(|(_, state)| state.queues(STAGE)).collect();
-        opened.host.counts().watch_queues(queues);
+        for (_, state) in states.clone() {
+            opened.host.counts().watch_consumer(move || state.told(STAGE));
+        }
         let (watched, seen) = (Arc::clone(&shared), opened.clone());
         let watching = opened.tasks().spawn(async move {
             watched.watch(&seen.bus, &states, seen.every, seen.after).await;

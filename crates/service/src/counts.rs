@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime};
 
-use common::health::v1::{Age, Count, Digest, Queue};
+use common::health::v1::{Age, Consumer, Count, Digest, Queue};
 use prost_types::Timestamp;
 
 use crate::clock;
@@ -37,7 +37,7 @@ pub enum What {
     Dropped(&'static str),
 }
 
-type Look = Box<dyn Fn() -> Vec<Queue> + Send + Sync>;
+type Look = Box<dyn Fn() -> (Consumer, Vec<Queue>) + Send + Sync>;
 
 /// The counts of all hops of one process. Cheap to clone.
 #[derive(Clone, Default)]
@@ -48,7 +48,7 @@ pub struct Counts {
 #[derive(Default)]
 struct Inner {
     hops: RwLock<BTreeMap<&'static str, HopCounts>>,
-    queues: RwLock<Vec<Look>>,
+    consumers: RwLock<Vec<Look>>,
 }
 
 impl std::fmt::Debug for Counts {
@@ -64,9 +64,9 @@ impl Counts {
         write(&self.inner.hops).entry(name).or_insert_with(|| HopCounts::new(name)).clone()
     }
 
-    /// What is consumed here: `look` is asked for each digest, and must not wait.
-    pub fn watch_queues(&self, look: impl Fn() -> Vec<Queue> + Send + Sync + 'static) {
-        write(&self.inner.queues).push(Box::new(look));
+    /// A consumer here, with its partitions: `look` is asked for each digest, and must not wait.
+    pub fn watch_consumer(&self, look: impl Fn() -> (Consumer, Vec<Queue>) + Send + Sync + 'static) {
+        write(&self.inner.consumers).push(Box::new(look));
     }
 
     pub(crate) fn fill(&self, digest: &mut Digest) {
@@ -74,7 +74,10 @@ impl Counts {
         for hop in read(&self.inner.hops).values() {
             hop.fill(digest, now);
         }
-        digest.queues = read(&self.inner.queues).iter().flat_map(|look| look()).collect();
+        for (consumer, queues) in read(&self.inner.consumers).iter().map(|look| look()) {
+            digest.consumers.push(consumer);
+            digest.queues.extend(queues);
+        }
     }
 }
 

@@ -124,12 +124,16 @@ fn the_digest_has_every_hop_and_queue() {
     counts.hop("streaming").add("pages", None, What::TakenIn, 3);
     counts.clone().hop("streaming").add("pages", None, What::SentOn, 2);
     counts.hop("processing").age(Duration::from_secs(8));
-    counts.watch_queues(|| vec![Queue { group: "weir-processing".to_owned(), lag: 7, ..Queue::default() }]);
+    counts.watch_consumer(|| {
+        let group = || "weir-processing".to_owned();
+        let consumer = Consumer { group: group(), partitions: 1, ..Consumer::default() };
+        (consumer, vec![Queue { group: group(), lag: 7, ..Queue::default() }])
+    });
     let mut digest = Digest::default();
     counts.fill(&mut digest);
     let counted: Vec<_> = digest.counts.iter().map(|c| (c.hop.as_str(), c.taken_in, c.sent_on)).collect();
     assert_eq!(counted, [("processing", 0, 0), ("streaming", 3, 2)], "a hop is named before it has counted anything");
-    assert_eq!(digest.queues[0].lag, 7);
+    assert_eq!((digest.queues[0].lag, digest.consumers[0].partitions), (7, 1));
     assert_eq!(digest.ages[0].hop, "processing");
 }
 

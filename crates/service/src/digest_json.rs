@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::health::v1::{Action, Age, Check, Count, Digest, Queue, State};
+use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, State};
 use serde::Serialize;
 
 /// A [`Digest`].
@@ -19,6 +19,7 @@ pub struct DigestJson {
     pub counts: Vec<CountJson>,
     pub queues: Vec<QueueJson>,
     pub ages: Vec<AgeJson>,
+    pub consumers: Vec<ConsumerJson>,
 }
 
 /// A [`Check`].
@@ -60,8 +61,22 @@ pub struct QueueJson {
     pub group: String,
     pub topic: String,
     pub partition: i32,
-    pub lag: i64,
+    /// Null: not known.
+    pub lag: Option<i64>,
     pub stopped: bool,
+}
+
+/// A [`Consumer`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct ConsumerJson {
+    pub hop: String,
+    pub group: String,
+    pub membership: &'static str,
+    pub seconds: f64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub waits_for: String,
+    pub partitions: u32,
 }
 
 /// An [`Age`].
@@ -86,6 +101,7 @@ impl From<Digest> for DigestJson {
             counts: digest.counts.into_iter().map(CountJson::from).collect(),
             queues: digest.queues.into_iter().map(QueueJson::from).collect(),
             ages: digest.ages.into_iter().map(AgeJson::from).collect(),
+            consumers: digest.consumers.into_iter().map(ConsumerJson::from).collect(),
         }
     }
 }
@@ -122,8 +138,16 @@ impl From<Count> for CountJson {
 
 impl From<Queue> for QueueJson {
     fn from(queue: Queue) -> QueueJson {
-        let Queue { hop, group, topic, partition, lag, stopped } = queue;
-        QueueJson { hop, group, topic, partition, lag, stopped }
+        let Queue { hop, group, topic, partition, lag, stopped, lag_unknown } = queue;
+        QueueJson { hop, group, topic, partition, lag: (!lag_unknown).then_some(lag), stopped }
+    }
+}
+
+impl From<Consumer> for ConsumerJson {
+    fn from(consumer: Consumer) -> ConsumerJson {
+        let membership = membership_name(consumer.membership());
+        let Consumer { hop, group, seconds, waits_for, partitions, .. } = consumer;
+        ConsumerJson { hop, group, membership, seconds, waits_for, partitions }
     }
 }
 
@@ -142,6 +166,19 @@ pub fn state_name(state: State) -> &'static str {
         State::Warning => "warning",
         State::Failing => "failing",
         State::Unknown | State::Unspecified => "unknown",
+    }
+}
+
+/// What a consumer is, in lower case.
+#[must_use]
+pub fn membership_name(membership: Membership) -> &'static str {
+    match membership {
+        Membership::Starting => "starting",
+        Membership::Away => "away",
+        Membership::Joining => "joining",
+        Membership::Member => "member",
+        Membership::Spare => "spare",
+        Membership::Unspecified => "unknown",
     }
 }
 

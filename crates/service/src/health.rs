@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 pub use common::health::v1::{Action, Check, Digest, State};
 use prost_types::Timestamp;
@@ -14,6 +15,10 @@ use crate::{Counts, clock};
 const MAX_MESSAGE: usize = 1024;
 /// How one ends that was longer. The log has all of it, where the state changed.
 const CUT: &str = " … (cut; see the log)";
+
+/// So many looks may fail to come before a check that is looked at again and again is unknown, and never before this.
+const LOOKS: u32 = 4;
+const SHORTEST: Duration = Duration::from_secs(30);
 
 /// What a check is, apart from its result.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +61,41 @@ struct Entry {
     value: Option<f64>,
     /// Set by [`CheckHandle::value`], shown with the next state.
     next_value: Option<f64>,
+    /// How often it is looked at; none: it is told when something happens.
+    every: Option<Duration>,
+    /// When it was last told.
+    told: Instant,
+    told_at: Timestamp,
 }
 
 impl Entry {
+    /// As the digest says it. Who looks may hang: that all was well long ago says nothing of now.
+    fn check(&self, now: Instant) -> Check {
+        let silent = now.saturating_duration_since(self.told);
+        let is_old = matches!(self.state, State::Ok | State::Warning)
+            && self.every.is_some_and(|every| silent >= (every * LOOKS).max(SHORTEST));
+        let before = crate::digest_json::state_name(self.state);
+        let (state, since, message) = if is_old {
+            let text = format!("not looked at for {} s; before that: {before}: {}", silent.as_secs(), self.message);
+            (State::Unknown, self.told_at, bounded(&text))
+        } else {
+            (self.state, self.since, self.message.clone())
+        };
+        Check {
+            name: self.spec.name.to_owned(),
+            state: state.into(),
+            since: Some(since),
+            action: self.spec.action.into(),
+            message,
+            value: self.value.filter(|_| !is_old),
+            threshold: self.spec.threshold,
+            unit: self.spec.unit.to_owned(),
+            gates_readiness: self.spec.gates_readiness,
+            checked_at: Some(self.told_at),
+        }
+    }
+
+    /// By what was found last, however long ago: a look that hangs must not take work from an instance that does it.
     fn blocks(&self) -> bool {
         self.spec.gates_readiness && matches!(self.state, State::Failing | State::Unknown | State::Unspecified)
     }
@@ -101,6 +138,9 @@ impl Health {
                 message: "not checked yet".to_owned(),
                 value: None,
                 next_value: None,
+                every: None,
+                told: Instant::now(),
+                told_at: now,
             });
         });
         CheckHandle { health: self.clone(), name: spec.name }
@@ -122,7 +162,7 @@ impl Health {
 
     /// The digest without what goes through.
     pub(crate) fn checks(&self) -> Digest {
-        let ready = self.is_ready();
+        let (ready, now) = (self.is_ready(), Instant::now());
         let checks = self.lock();
         Digest {
             service: self.inner.service.to_owned(),
@@ -131,20 +171,7 @@ impl Health {
             started_at: Some(self.inner.started_at),
             at: Some(clock::timestamp()),
             ready,
-            checks: checks
-                .values()
-                .map(|entry| Check {
-                    name: entry.spec.name.to_owned(),
-                    state: entry.state.into(),
-                    since: Some(entry.since),
-                    action: entry.spec.action.into(),
-                    message: entry.message.clone(),
-                    value: entry.value,
-                    threshold: entry.spec.threshold,
-                    unit: entry.spec.unit.to_owned(),
-                    gates_readiness: entry.spec.gates_readiness,
-                })
-                .collect(),
+            checks: checks.values().map(|entry| entry.check(now)).collect(),
             ..Digest::default()
         }
     }
@@ -223,6 +250,15 @@ impl CheckHandle {
         });
     }
 
+    /// From now on it is looked at this often, and unknown where it is not: four times in a row, and at least half a minute.
+    pub fn every(&self, every: Duration) {
+        self.health.change(|checks| {
+            if let Some(entry) = checks.get_mut(self.name) {
+                (entry.every, entry.told) = (Some(every), Instant::now());
+            }
+        });
+    }
+
     /// The measured value, shown with the next state.
     pub fn value(&self, value: f64) {
         self.health.change(|checks| {
@@ -232,7 +268,9 @@ impl CheckHandle {
         });
     }
 
-    fn set(&self, state: State, message: String) {
+    /// The result.
+    pub fn set(&self, state: State, message: impl Into<String>) {
+        let message = message.into();
         let now = clock::timestamp();
         let mut was = None;
         self.health.change(|checks| {
@@ -244,6 +282,7 @@ impl CheckHandle {
             }
             entry.message = bounded(&message);
             entry.value = entry.next_value.take();
+            (entry.told, entry.told_at) = (Instant::now(), now);
         });
         // Once for each change, so that a check that runs every second does not fill the log.
         match (was, state) {

@@ -62,6 +62,31 @@ fn since_is_the_change_of_the_state_and_not_the_last_check() {
 }
 
 #[test]
+fn what_was_found_long_ago_says_nothing_of_now() {
+    let health = health();
+    let bus = health.check(spec("bus", true));
+    let told = |seconds| {
+        let checks = health.lock();
+        checks["bus"].check(checks["bus"].told + Duration::from_secs(seconds))
+    };
+    bus.value(1.5);
+    bus.ok("answers");
+    assert_eq!((told(86400).state(), told(86400).value), (State::Ok, Some(1.5)), "nobody looks again and again");
+    for (every, fresh, old) in [(2, 29, 30), (60, 239, 240)] {
+        bus.every(Duration::from_secs(every));
+        assert_eq!(told(fresh).state(), State::Ok);
+        let told = told(old);
+        assert_eq!((told.state(), told.value, told.since), (State::Unknown, None, told.checked_at));
+        assert_eq!(told.message, format!("not looked at for {old} s; before that: ok: answers"));
+    }
+    assert!(health.is_ready(), "it goes on with its work");
+    bus.fail("no broker answers");
+    assert_eq!(told(86400).state(), State::Failing, "that is not forgotten");
+    bus.ok("answers");
+    assert_eq!(told(239).state(), State::Ok, "it was looked at again");
+}
+
+#[test]
 fn the_digest_has_everything() {
     let health = health();
     let lag = health.check(spec("lag", false));

@@ -205,6 +205,8 @@ impl StageClaims {
 
     /// Looks at the store, and at how far back the claims reach, for ever.
     pub async fn watch(&self, every: Duration) {
+        self.checks.claims.every(every);
+        self.checks.reach.every(every.max(REACH_INTERVAL));
         let state = async {
             loop {
                 self.checks.state(self.claims.state());

@@ -22,7 +22,7 @@ pub use memory::{Memory, Room, Weight};
 pub use opened::Opened;
 pub use outbox::{Emitted, Outbox};
 pub use output::{Item, Origin, OutputEvent, Refusals, RefusedItem, Work};
-pub use progress::{Partitions, Progress};
+pub use progress::{Partitions, Progress, of_standing};
 pub use rebuild::{Claimed, Outputs};
 pub use refused::RefusedRecord;
 pub use retention::Retention;

@@ -81,6 +81,7 @@ impl LogChecks {
     pub async fn watch(&self, bus: &Bus, producer: &Producer, stage: &'static str, every: Duration) {
         let limit = every.max(Duration::from_secs(2));
         let mut next: Option<Instant> = None;
+        self.log.every(every);
         loop {
             let state = producer.state();
             match (bus.ping(limit).await, state.fatal) {

@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use bus::{ConsumerState, Lag, Stalls};
+use bus::{ConsumerState, Lag, Membership, Stalls, Standing};
 use common::few::few;
-use service::{Action, CheckHandle, CheckSpec, Health};
+use service::{Action, CheckHandle, CheckSpec, Health, State};
+
+/// How long a client may take to hear of the log after it was made.
+const START: Duration = Duration::from_secs(10);
 
 /// Which partitions stand still, and why.
 #[derive(Debug, Clone)]
@@ -16,6 +19,11 @@ impl Partitions {
     pub fn new(health: &Health, name: &'static str) -> Self {
         let (action, gates_readiness) = (Action::Page, false);
         Self(health.check(CheckSpec { name, action, gates_readiness, unit: "", threshold: None }))
+    }
+
+    /// From now on it looks this often.
+    pub fn every(&self, every: Duration) {
+        self.0.every(every);
     }
 
     /// Looks once.
@@ -40,20 +48,13 @@ impl Partitions {
 pub struct Progress {
     progress: CheckHandle,
     partitions: Partitions,
-    stage: &'static str,
     stalled_after: Duration,
 }
 
 impl Progress {
     /// Checks of these names, unknown at first. `stalled_after`: for how long a partition with work may not get on.
     #[must_use]
-    pub fn new(
-        health: &Health,
-        progress: &'static str,
-        partitions: &'static str,
-        stage: &'static str,
-        stalled_after: Duration,
-    ) -> Self {
+    pub fn new(health: &Health, progress: &'static str, partitions: &'static str, stalled_after: Duration) -> Self {
         let progress = health.check(CheckSpec {
             name: progress,
             action: Action::Page,
@@ -61,66 +62,106 @@ impl Progress {
             unit: "seconds",
             threshold: Some(stalled_after.as_secs_f64()),
         });
-        Self { progress, partitions: Partitions::new(health, partitions), stage, stalled_after }
+        Self { progress, partitions: Partitions::new(health, partitions), stalled_after }
     }
 
     /// Looks at the consumers, each with the name of its lane, for ever.
     pub async fn watch(&self, consumers: &[(&'static str, ConsumerState)], every: Duration) {
         let mut stalls = vec![Stalls::default(); consumers.len()];
+        self.progress.every(every);
+        self.partitions.every(every);
         loop {
-            self.look(consumers, &mut stalls, Instant::now());
+            let now = Instant::now();
+            let lanes: Vec<Lane> = consumers
+                .iter()
+                .map(|(name, state)| Lane { name, standing: state.standing(now), lags: state.lag() })
+                .collect();
+            self.tell(&lanes, &mut stalls, now);
+            self.partitions.look(consumers.iter().map(|(_, state)| state));
             tokio::time::sleep(every).await;
         }
     }
 
-    fn look(&self, consumers: &[(&'static str, ConsumerState)], stalls: &mut [Stalls], now: Instant) {
+    fn tell(&self, lanes: &[Lane], stalls: &mut [Stalls], now: Instant) {
         let mut longest: Option<(Lag, Duration)> = None;
-        let mut outside: Option<Duration> = None;
-        let mut message = Vec::new();
-        for ((lane, state), stalls) in consumers.iter().zip(stalls) {
-            let (lags, out) = (state.lag(), state.outside(now));
-            let waiting = lags.iter().map(|lag| lag.records).sum();
-            if out.is_none() {
-                metrics::gauge!("weir_lag_records", "stage" => self.stage, "lane" => *lane).set(waiting as f64);
-            }
-            message.push(standing(lane, waiting, lags.len(), out.as_ref()));
-            outside = out.as_ref().map(|(since, _)| *since).max(outside);
-            // Who is outside has nothing for a while, and goes on where it was.
-            if out.is_none() {
-                longest = stalls.longest(lags, now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
+        let (mut worst, mut outside, mut texts) = (State::Ok, Duration::ZERO, Vec::new());
+        for (lane, stalls) in lanes.iter().zip(stalls) {
+            let (state, text) = of_standing(&lane.standing).unwrap_or_else(|| lane.waiting());
+            worst = worst.max(state);
+            texts.push(format!("{}: {text}", lane.name));
+            if lane.standing.is_in() {
+                longest =
+                    stalls.longest(lane.lags.clone(), now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
+            } else {
+                // Who is outside has nothing for a while, and goes on where it was: its time begins anew.
+                *stalls = Stalls::default();
+                outside = outside.max(lane.standing.lasts);
             }
         }
-        self.told(&message.join(", "), longest, outside);
-        self.partitions.look(consumers.iter().map(|(_, state)| state));
+        let mut text = texts.join(", ");
+        if let Some((at, since)) = longest.as_ref().filter(|(_, since)| *since >= self.stalled_after) {
+            worst = State::Failing;
+            let waiting = at.records.map_or("records".to_owned(), |records| format!("{records} records"));
+            let seconds = since.as_secs();
+            text.push_str(&format!(
+                "; {}/{} is stalled: {waiting} wait, and none was done for {seconds} s",
+                at.topic, at.partition
+            ));
+        }
+        self.progress.value(longest.map_or(outside, |(_, since)| since.max(outside)).as_secs_f64());
+        self.progress.set(worst, text);
     }
+}
 
-    fn told(&self, message: &str, longest: Option<(Lag, Duration)>, outside: Option<Duration>) {
-        let since = longest.as_ref().map(|(_, since)| *since).max(outside);
-        self.progress.value(since.unwrap_or_default().as_secs_f64());
-        match longest {
-            Some((at, since)) if since >= self.stalled_after => self.progress.fail(format!(
-                "{message}; {}/{} is stalled: {} records wait, and none was done for {} s",
-                at.topic,
-                at.partition,
-                at.records,
-                since.as_secs()
-            )),
-            _ if outside >= Some(self.stalled_after) => self.progress.fail(message),
-            _ => self.progress.ok(message),
+/// A consumer at one moment.
+#[derive(Debug)]
+struct Lane {
+    name: &'static str,
+    standing: Standing,
+    lags: Vec<Lag>,
+}
+
+impl Lane {
+    /// What waits for one that is in its group.
+    fn waiting(&self) -> (State, String) {
+        let partitions = self.lags.len();
+        if self.standing.membership == Membership::Spare {
+            return (State::Ok, "spare, other members have all partitions".to_owned());
+        }
+        let unknown = self.lags.iter().filter(|lag| lag.records.is_none()).count();
+        let waiting: i64 = self.lags.iter().filter_map(|lag| lag.records).sum();
+        match unknown {
+            0 => (State::Ok, format!("{waiting} records waiting in {partitions} partitions")),
+            _ => (
+                State::Warning,
+                format!(
+                    "how much waits in {unknown} of {partitions} partitions is not known: the log has not said where \
+                     they end"
+                ),
+            ),
         }
     }
 }
 
-/// What a lane has, and how much waits there.
-fn standing(lane: &str, waiting: i64, partitions: usize, outside: Option<&(Duration, String)>) -> String {
-    match (partitions, outside) {
-        (_, Some((since, stands))) => format!(
-            "{lane}: the consumer has waited for its group for {} s ({stands}); how much waits is not known",
-            since.as_secs()
-        ),
-        (0, None) => format!("{lane}: this instance has no partition"),
-        (all, None) => format!("{lane}: {waiting} records waiting in {all} partitions"),
-    }
+/// What is to be said of a consumer that is not in its group, and since when; none: it is in. Without partitions it warns at
+/// once, and fails when others would have got them: then it is not a change of hands any more.
+#[must_use]
+pub fn of_standing(standing: &Standing) -> Option<(State, String)> {
+    let what = standing.waits_for()?;
+    let seconds = standing.lasts.as_secs();
+    let text = match standing.partitions {
+        0 => format!("the consumer has waited for {what} for {seconds} s; how much waits for it is not known"),
+        all => {
+            format!("the consumer has waited for {what} for {seconds} s, and goes on with {all} partitions meanwhile")
+        }
+    };
+    let state = match standing.membership {
+        _ if standing.lasts >= standing.session => State::Failing,
+        Membership::Starting if standing.lasts < START => State::Unknown,
+        Membership::Joining(_) if standing.partitions > 0 => State::Ok,
+        _ => State::Warning,
+    };
+    Some((state, text))
 }
 
 #[cfg(test)]

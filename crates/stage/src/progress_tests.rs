@@ -1,49 +1,101 @@
-use service::State;
+use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-#[test]
-fn work_that_is_not_done_for_too_long_is_told_with_its_partition() {
+const SESSION: Duration = Duration::from_secs(45);
+
+fn standing(membership: Membership, seconds: u64, partitions: usize) -> Standing {
+    Standing { membership, lasts: Duration::from_secs(seconds), partitions, session: SESSION }
+}
+
+fn lag(partition: i32, records: Option<i64>) -> Lag {
+    Lag { topic: "raw.meta".into(), partition, position: 7, records }
+}
+
+fn lane(membership: Membership, seconds: u64, lags: &[Option<i64>]) -> Lane {
+    let lags: Vec<Lag> = lags.iter().zip(0..).map(|(records, partition)| lag(partition, *records)).collect();
+    Lane { name: "direct", standing: standing(membership, seconds, lags.len()), lags }
+}
+
+fn joining() -> Membership {
+    Membership::Joining("up, wait-join".to_owned())
+}
+
+/// What the check says after the lanes were looked at at these seconds.
+fn told(looks: &[(u64, &Lane)]) -> (State, f64, String) {
     let health = Health::new("processing", CancellationToken::new());
-    let after = Duration::from_secs(60);
-    let progress = Progress::new(&health, "processing_progress", "processing_partitions", "processing", after);
-    let lag = || Lag { topic: "raw.meta".into(), partition: 3, position: 7, records: 12 };
+    let progress = Progress::new(&health, "processing_progress", "processing_partitions", Duration::from_secs(60));
+    let (start, mut stalls) = (Instant::now(), vec![Stalls::default()]);
+    for (seconds, lane) in looks {
+        progress.tell(std::slice::from_ref(*lane), &mut stalls, start + Duration::from_secs(*seconds));
+    }
+    let digest = health.digest();
+    let check = digest.checks.iter().find(|check| check.name == "processing_progress").unwrap();
+    assert_eq!(check.threshold, Some(60.0));
+    (check.state(), check.value.unwrap(), check.message.clone())
+}
+
+#[test]
+fn what_a_consumer_is_and_what_waits_for_it() {
+    let unknown = "how much waits for it is not known";
     let table = [
-        (None, None, State::Ok, 0.0, "direct: 0 records"),
-        (Some((lag(), Duration::from_secs(59))), None, State::Ok, 59.0, "direct: 0 records"),
+        (lane(Membership::Member, 9, &[Some(7), Some(0)]), State::Ok, "direct: 7 records waiting in 2 partitions"),
+        (lane(Membership::Spare, 9, &[]), State::Ok, "direct: spare, other members have all partitions"),
         (
-            Some((lag(), after)),
-            None,
-            State::Failing,
-            60.0,
-            "raw.meta/3 is stalled: 12 records wait, and none was done for 60 s",
+            lane(Membership::Member, 9, &[Some(7), None]),
+            State::Warning,
+            "how much waits in 1 of 2 partitions is not known: the log has not said where they end",
         ),
-        (None, Some(Duration::from_secs(59)), State::Ok, 59.0, "direct: 0 records"),
-        (None, Some(after), State::Failing, 60.0, "direct: 0 records"),
+        (lane(Membership::Starting, 9, &[]), State::Unknown, "waited for an answer of the log for 9 s"),
+        (lane(Membership::Starting, 10, &[]), State::Warning, unknown),
+        (lane(Membership::Away, 0, &[Some(0)]), State::Warning, "waited for a broker, none is connected for 0 s"),
+        (lane(joining(), 0, &[]), State::Warning, "waited for its group (up, wait-join) for 0 s; how much waits"),
+        (lane(joining(), 44, &[]), State::Warning, unknown),
+        (lane(joining(), 45, &[]), State::Failing, unknown),
+        (lane(joining(), 44, &[Some(3)]), State::Ok, "goes on with 1 partitions meanwhile"),
+        (lane(joining(), 45, &[Some(3)]), State::Failing, "goes on with 1 partitions meanwhile"),
     ];
-    for (longest, outside, state, value, text) in table {
-        progress.told("direct: 0 records", longest, outside);
-        let digest = health.digest();
-        let check = digest.checks.iter().find(|check| check.name == "processing_progress").unwrap();
-        assert_eq!((check.state(), check.value), (state, Some(value)), "{check:?}");
-        assert!(check.message.contains(text) && check.threshold == Some(60.0), "{check:?}");
+    for (lane, state, text) in table {
+        let (told, _, message) = told(&[(0, &lane)]);
+        assert_eq!(told, state, "{lane:?}: {message}");
+        assert!(message.contains(text), "{lane:?}: {message}");
     }
 }
 
 #[test]
-fn what_is_not_known_is_not_called_nothing() {
-    let outside = (Duration::from_secs(48), "up, wait-join".to_owned());
-    let table = [
-        (0, None, "direct: this instance has no partition"),
-        (6, None, "direct: 7 records waiting in 6 partitions"),
-        (
-            6,
-            Some(&outside),
-            "direct: the consumer has waited for its group for 48 s (up, wait-join); how much waits is not known",
-        ),
-    ];
-    for (partitions, outside, text) in table {
-        assert_eq!(standing("direct", 7, partitions, outside), text);
+fn work_that_is_not_done_for_too_long_is_told_with_its_partition() {
+    let waits = lane(Membership::Member, 100, &[Some(0), Some(12)]);
+    let stalled = "raw.meta/1 is stalled: 12 records wait, and none was done for 60 s";
+    assert_eq!(told(&[(0, &waits), (59, &waits)]).0, State::Ok);
+    let (state, value, message) = told(&[(0, &waits), (60, &waits)]);
+    assert_eq!((state, value), (State::Failing, 60.0), "{message}");
+    assert!(message.ends_with(stalled), "{message}");
+    // While it was outside nothing could be done: its time begins anew.
+    let away = lane(joining(), 20, &[Some(0), Some(12)]);
+    let (state, value, message) = told(&[(0, &waits), (59, &away), (61, &waits)]);
+    assert_eq!((state, value), (State::Ok, 0.0), "{message}");
+    // And it does not end where the log does not say what waits.
+    let silent = lane(Membership::Member, 100, &[Some(0), None]);
+    let (state, _, message) = told(&[(0, &waits), (60, &silent)]);
+    assert_eq!(state, State::Failing, "{message}");
+}
+
+proptest! {
+    /// Who has no partition, and is not known to need none, is never said to be well.
+    #[test]
+    fn nobody_is_well_by_accident(kind in 0..5_u8, seconds in 0..200_u64, lags in prop::collection::vec(prop::option::of(0..9_i64), 0..4)) {
+        let membership = match kind {
+            0 => Membership::Starting,
+            1 => Membership::Away,
+            2 => joining(),
+            3 if !lags.is_empty() => Membership::Member,
+            _ => Membership::Spare,
+        };
+        let is_in = matches!(membership, Membership::Member | Membership::Spare);
+        let works = is_in || membership == joining() && !lags.is_empty() && seconds < SESSION.as_secs();
+        let knows = membership != Membership::Member || lags.iter().all(Option::is_some);
+        let lane = lane(membership, seconds, &lags);
+        prop_assert_eq!(told(&[(0, &lane)]).0 == State::Ok, works && knows, "{:?}", lane);
     }
 }

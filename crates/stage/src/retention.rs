@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bus::{Bus, ConsumerState, Error, Kept, Lag, Lookup, Stored};
 use service::{Action, CheckHandle, CheckSpec, Health, clock};
 
 /// How often it looks: what it tells changes over hours.
 const LOOK: Duration = Duration::from_secs(60);
+/// And while it is not known what waits: that passes soon.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
 /// From which part of what a topic keeps on it is told, and from which on it fails.
 const WARNING: f64 = 0.5;
 const FAILING: f64 = 0.8;
@@ -36,24 +38,47 @@ impl Retention {
     /// Looks at what these consumers have not done, for ever.
     pub async fn watch(&self, bus: &Bus, consumers: &[ConsumerState]) {
         let (mut ends, mut lookup) = (Ends::new(), bus.lookup());
+        self.check.every(LOOK);
         loop {
+            let at = Instant::now();
+            let waits = consumers.iter().find_map(|consumer| consumer.standing(at).waits_for());
+            let unknown = waits.map(|what| format!("the consumer waits for {what}"));
             let lags: Vec<Lag> = consumers.iter().flat_map(ConsumerState::lag).collect();
-            self.look(bus, &mut lookup, &lags, &mut ends, clock::now()).await;
-            tokio::time::sleep(LOOK).await;
+            let is_known = self.look(bus, &mut lookup, unknown, &lags, &mut ends, clock::now()).await;
+            tokio::time::sleep(if is_known { LOOK } else { LOOK_AGAIN }).await;
         }
     }
 
-    async fn look(&self, bus: &Bus, lookup: &mut Lookup, lags: &[Lag], ends: &mut Ends, now: SystemTime) {
-        let used = fullest(bus, lookup, lags, ends, now).await;
-        *ends = lags.iter().map(|lag| ((lag.topic.clone(), lag.partition), lag.position + lag.records)).collect();
+    /// `unknown`: why it is not known what waits. Answers whether it is.
+    async fn look(
+        &self,
+        bus: &Bus,
+        lookup: &mut Lookup,
+        unknown: Option<String>,
+        lags: &[Lag],
+        ends: &mut Ends,
+        now: SystemTime,
+    ) -> bool {
+        let waiting: Vec<Waiting> = lags.iter().filter_map(Waiting::of).collect();
+        let unknown = unknown.or_else(|| {
+            let lag = lags.iter().find(|lag| lag.records.is_none())?;
+            Some(format!("the log has not said where partition {} of {} ends", lag.partition, lag.topic))
+        });
+        let used = fullest(bus, lookup, &waiting, ends, now).await;
+        *ends = waiting.iter().map(|waiting| (waiting.place(), waiting.end())).collect();
         match used {
             Err(error) => self.check.unknown(error.to_string()),
-            Ok(used) => self.tell(used),
+            Ok(used) => self.tell(used, unknown.as_deref()),
         }
+        unknown.is_none()
     }
 
-    fn tell(&self, used: Option<Used>) {
+    fn tell(&self, used: Option<Used>, unknown: Option<&str>) {
         let Used { share, text } = used.unwrap_or_else(|| Used { share: 0.0, text: String::new() });
+        if let Some(unknown) = unknown.filter(|_| share < WARNING) {
+            self.check.unknown(format!("how long the oldest record waits is not known: {unknown}"));
+            return;
+        }
         metrics::gauge!("weir_retention_used_ratio", "stage" => self.stage).set(share);
         self.check.value(share);
         let todo = "let the stage catch up, or raise the retention of the topic, before unread records are removed";
@@ -64,6 +89,28 @@ impl Retention {
         } else {
             self.check.ok("the backlog is well within the retention of its topics");
         }
+    }
+}
+
+/// Records of a partition that wait.
+#[derive(Debug)]
+struct Waiting<'a> {
+    lag: &'a Lag,
+    records: i64,
+}
+
+impl<'a> Waiting<'a> {
+    /// None: it is not known whether there are some.
+    fn of(lag: &'a Lag) -> Option<Self> {
+        Some(Self { lag, records: lag.records? })
+    }
+
+    fn place(&self) -> (Arc<str>, i32) {
+        (Arc::clone(&self.lag.topic), self.lag.partition)
+    }
+
+    fn end(&self) -> i64 {
+        self.lag.position + self.records
     }
 }
 
@@ -78,17 +125,14 @@ struct Used {
 async fn fullest(
     bus: &Bus,
     lookup: &mut Lookup,
-    lags: &[Lag],
+    waiting: &[Waiting<'_>],
     ends: &Ends,
     now: SystemTime,
 ) -> Result<Option<Used>, Error> {
     // Where all that waited at the last look is done, what waits now has come since: nobody has to be asked.
-    let waits = |lag: &&Lag| {
-        let end = ends.get(&(lag.topic.clone(), lag.partition));
-        lag.records > 0 && end.is_none_or(|end| lag.position < *end)
-    };
-    let waiting: Vec<&Lag> = lags.iter().filter(waits).collect();
-    let mut topics: Vec<String> = waiting.iter().map(|lag| lag.topic.to_string()).collect();
+    let waits = |one: &&Waiting| one.records > 0 && ends.get(&one.place()).is_none_or(|end| one.lag.position < *end);
+    let waiting: Vec<&Waiting> = waiting.iter().filter(waits).collect();
+    let mut topics: Vec<String> = waiting.iter().map(|one| one.lag.topic.to_string()).collect();
     topics.sort();
     topics.dedup();
     if topics.is_empty() {
@@ -96,18 +140,19 @@ async fn fullest(
     }
     let kept = bus.kept(&topics).await?;
     let mut fullest: Option<Used> = None;
-    for lag in waiting {
+    for one in waiting {
+        let Waiting { lag, records } = one;
         let Some(kept) = kept.get(&*lag.topic) else { continue };
         let topic = lag.topic.strip_prefix(&*bus.settings().topic_prefix).unwrap_or(&lag.topic);
         // One that is not there any more has stopped its partition, which is told there.
         let Some(oldest) = lookup.at(topic, lag.partition, lag.position).await? else { continue };
         let mut sizes = vec![size(&oldest)];
         if kept.bytes.is_some() {
-            for offset in [lag.position + lag.records / 2, lag.position + lag.records - 1] {
+            for offset in [lag.position + records / 2, lag.position + records - 1] {
                 sizes.extend(lookup.at(topic, lag.partition, offset).await?.as_ref().map(size));
             }
         }
-        for used in [by_time(kept, lag, &oldest, now), by_bytes(kept, lag, &sizes)].into_iter().flatten() {
+        for used in [by_time(kept, one, &oldest, now), by_bytes(kept, one, &sizes)].into_iter().flatten() {
             if fullest.as_ref().is_none_or(|most| most.share < used.share) {
                 fullest = Some(used);
             }
@@ -121,12 +166,12 @@ fn size(record: &Stored) -> f64 {
     (record.key.as_ref().map_or(0, |key| key.len()) + record.payload.as_ref().map_or(0, |payload| payload.len())) as f64
 }
 
-fn by_time(kept: &Kept, lag: &Lag, oldest: &Stored, now: SystemTime) -> Option<Used> {
+fn by_time(kept: &Kept, Waiting { lag, records }: &Waiting<'_>, oldest: &Stored, now: SystemTime) -> Option<Used> {
     let kept = kept.time?;
     let produced = UNIX_EPOCH + Duration::from_millis(u64::try_from(oldest.produced_at_ms).unwrap_or_default());
     let age = now.duration_since(produced).unwrap_or_default();
     let hours = |time: Duration| time.as_secs_f64() / 3600.0;
-    let Lag { topic, partition, records, .. } = lag;
+    let Lag { topic, partition, .. } = lag;
     let text = format!(
         "{records} records of {topic}/{partition} wait, the oldest for {:.1} h, and the topic keeps them for {:.1} h",
         hours(age),
@@ -136,11 +181,11 @@ fn by_time(kept: &Kept, lag: &Lag, oldest: &Stored, now: SystemTime) -> Option<U
 }
 
 /// By the mean of some of those that wait.
-fn by_bytes(kept: &Kept, lag: &Lag, sizes: &[f64]) -> Option<Used> {
+fn by_bytes(kept: &Kept, Waiting { lag, records }: &Waiting<'_>, sizes: &[f64]) -> Option<Used> {
     let kept = kept.bytes? as f64;
-    let bytes = lag.records as f64 * sizes.iter().sum::<f64>() / sizes.len() as f64;
+    let bytes = *records as f64 * sizes.iter().sum::<f64>() / sizes.len() as f64;
     let mebibytes = |bytes: f64| bytes / 1024.0 / 1024.0;
-    let Lag { topic, partition, records, .. } = lag;
+    let Lag { topic, partition, .. } = lag;
     let text = format!(
         "{records} records of {topic}/{partition} wait, about {:.1} MiB, and the topic keeps {:.1} MiB of a partition",
         mebibytes(bytes),

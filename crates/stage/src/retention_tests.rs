@@ -31,7 +31,7 @@ async fn log(folder: &std::path::Path, records: u32) -> Bus {
 }
 
 fn lag(position: i64, records: i64) -> Lag {
-    Lag { topic: "x.loads".into(), partition: 0, position, records }
+    Lag { topic: "x.loads".into(), partition: 0, position, records: Some(records) }
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn what_waits_is_told_before_its_topic_removes_it() {
         [(0.1, State::Ok), (0.49, State::Ok), (0.51, State::Warning), (0.79, State::Warning), (0.81, State::Failing)];
     for (share, state) in table {
         let now = clock::now() + DAY.mul_f64(share);
-        retention.look(&bus, &mut bus.lookup(), &[lag(1, 2)], &mut Ends::new(), now).await;
+        retention.look(&bus, &mut bus.lookup(), None, &[lag(1, 2)], &mut Ends::new(), now).await;
         let check = check(&health);
         assert_eq!(check.state(), state, "{share}: {check:?}");
         assert!((check.value.unwrap() - share).abs() < 0.01, "{share}: {check:?}");
@@ -55,8 +55,32 @@ async fn what_waits_is_told_before_its_topic_removes_it() {
     // What is done, is not there, or belongs to nobody is no danger; nor is a clock that went back.
     let late = clock::now() + 2 * DAY;
     for (lags, now) in [(vec![], late), (vec![lag(3, 0)], late), (vec![lag(1, 2)], clock::now() - DAY)] {
-        retention.look(&bus, &mut bus.lookup(), &lags, &mut Ends::new(), now).await;
+        retention.look(&bus, &mut bus.lookup(), None, &lags, &mut Ends::new(), now).await;
         assert_eq!(check(&health).state(), State::Ok, "{lags:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_not_called_little() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = log(folder.path(), 3).await;
+    let health = Health::new("loader", CancellationToken::new());
+    let retention = Retention::new(&health, "loader_retention", "loader");
+    let joins = || Some("the consumer waits for its group (up, wait-join)".to_owned());
+    let silent = Lag { records: None, ..lag(1, 0) };
+    let (now, late) = (clock::now(), clock::now() + DAY);
+    let table = [
+        (None, vec![lag(1, 2)], now, State::Ok, ""),
+        (joins(), vec![], now, State::Unknown, "the consumer waits for its group (up, wait-join)"),
+        (None, vec![silent.clone()], now, State::Unknown, "the log has not said where partition 0 of x.loads ends"),
+        // What is known to be in danger is told whatever is not known.
+        (None, vec![silent, lag(1, 2)], late, State::Failing, "2 records of x.loads/0 wait, the oldest for 24.0 h"),
+    ];
+    for (unknown, lags, now, state, text) in table {
+        let knows = retention.look(&bus, &mut bus.lookup(), unknown, &lags, &mut Ends::new(), now).await;
+        let check = check(&health);
+        assert_eq!((check.state(), knows), (state, state == State::Ok), "{check:?}");
+        assert!(check.message.contains(text), "{check:?}");
     }
 }
 
@@ -67,20 +91,21 @@ async fn nobody_is_asked_for_what_came_since_the_last_look() {
     let health = Health::new("loader", CancellationToken::new());
     let retention = Retention::new(&health, "loader_retention", "loader");
     let (mut ends, late) = (Ends::new(), clock::now() + DAY);
-    retention.look(&bus, &mut bus.lookup(), &[lag(0, 2)], &mut ends, late).await;
+    retention.look(&bus, &mut bus.lookup(), None, &[lag(0, 2)], &mut ends, late).await;
     assert_eq!(check(&health).state(), State::Failing);
     // Both are done, and one is new.
-    retention.look(&bus, &mut bus.lookup(), &[lag(2, 1)], &mut ends, late).await;
+    retention.look(&bus, &mut bus.lookup(), None, &[lag(2, 1)], &mut ends, late).await;
     assert_eq!(check(&health).state(), State::Ok);
     // It still waits.
-    retention.look(&bus, &mut bus.lookup(), &[lag(2, 1)], &mut ends, late).await;
+    retention.look(&bus, &mut bus.lookup(), None, &[lag(2, 1)], &mut ends, late).await;
     assert_eq!(check(&health).state(), State::Failing);
 }
 
 #[test]
 fn what_waits_is_compared_with_the_bytes_that_are_kept() {
     let kept = |bytes| Kept { time: None, bytes };
-    let used = |kept: Kept, sizes: &[f64]| by_bytes(&kept, &lag(0, 100), sizes);
+    let lag = lag(0, 100);
+    let used = |kept: Kept, sizes: &[f64]| by_bytes(&kept, &Waiting::of(&lag).unwrap(), sizes);
     assert_eq!(used(kept(None), &[10.0]), None);
     let used = used(kept(Some(2 * 1024 * 1024)), &[10_000.0, 20_000.0]).unwrap();
     assert!((used.share - 0.715).abs() < 0.001, "{used:?}");

@@ -61,6 +61,9 @@ impl Checks {
         let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut arrivals = Arrivals::default();
+        for check in [&self.kafka, &self.registrations, &self.saturation, &self.endpoints, &self.storms, &self.http] {
+            check.every(every);
+        }
         loop {
             ticks.tick().await;
             match arrivals.look(self.began.elapsed(), door.watch.totals()) {

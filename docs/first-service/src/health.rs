@@ -6,7 +6,6 @@ use database::Error;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use stage::{LogChecks, Progress};
 
-use crate::STAGE;
 use crate::store::Store;
 
 /// Its checks.
@@ -28,7 +27,7 @@ impl Checks {
         };
         Self {
             log: LogChecks::new(health, "counts_log", "counts_topics"),
-            progress: Progress::new(health, "counts_progress", "counts_partitions", STAGE, stalled_after),
+            progress: Progress::new(health, "counts_progress", "counts_partitions", stalled_after),
             database: health.check(database),
         }
     }

@@ -115,7 +115,7 @@ impl ActivityCounts {
         let topics = [ACTIVITIES.name().to_owned()];
         let consumer = opened.consumer_of_batches(&settings.counts.group, &topics)?;
         let (state, queues) = (consumer.state(), consumer.state());
-        opened.host.counts().watch_queues(move || queues.queues(STAGE));
+        opened.host.counts().watch_consumer(move || queues.told(STAGE));
         let (watched, database, every, after) =
             (checks.clone(), Arc::clone(&store), opened.every, opened.after.clone());
         opened.tasks().spawn(async move {

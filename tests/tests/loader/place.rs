@@ -271,7 +271,7 @@ impl Loading for Running {
     async fn until_idle(&self) {
         let idle = |loader: &Self| {
             let digest = loader.digest();
-            !digest.queues.is_empty() && digest.queues.iter().all(|queue| queue.lag == 0)
+            !digest.queues.is_empty() && digest.queues.iter().all(|queue| queue.lag == 0 && !queue.lag_unknown)
         };
         self.until("nothing waits", idle).await;
     }

@@ -11,7 +11,7 @@ use super::member::{Member, Mine};
 use super::store::Limit;
 use crate::intake::{Intake, TopicPartition};
 use crate::threads::thread;
-use crate::{Coordinates, Error};
+use crate::{Coordinates, Error, Membership};
 
 /// Looks at least so often, for the metrics.
 const LOOK: Duration = Duration::from_secs(1);
@@ -52,7 +52,7 @@ pub(crate) fn start(
 
 impl Member {
     fn run(&mut self) -> usize {
-        self.intake.standing.set_brokers(1);
+        self.intake.told.set_brokers(1);
         loop {
             // First, so that nothing that is signalled from here on is overlooked.
             let state = self.intake.lock();
@@ -98,7 +98,7 @@ impl Member {
     fn share(&mut self) {
         let groups = &self.embedded.log.groups;
         let Some((version, target)) = groups.target(&self.intake.group, self.seat, self.seen) else { return };
-        self.seen = version;
+        (self.seen, self.shared) = (version, target.len());
         let gone: Vec<TopicPartition> = self.mine.keys().filter(|place| !target.contains(*place)).cloned().collect();
         if !gone.is_empty() {
             self.revoke(&gone);
@@ -256,23 +256,35 @@ impl Member {
         places
     }
 
-    /// How far everything is behind.
+    /// Where it stands, and how far everything is behind.
     fn measure(&mut self) {
+        let now = Instant::now();
         let mut state = self.intake.lock();
+        let membership = match (state.parts.len() + state.stopped.len(), self.shared) {
+            (1.., _) => Membership::Member,
+            (0, 1..) => Membership::Joining("its partitions begin".to_owned()),
+            // There is nothing that others could have.
+            (0, 0) if self.embedded.log.groups.members(&self.intake.group) < 2 => {
+                Membership::Joining("its topics have no partition".to_owned())
+            }
+            (0, 0) => Membership::Spare,
+        };
+        self.intake.told.set(membership, now);
         for (place, mine) in &self.mine {
             if let Some(part) = state.parts.get_mut(place) {
                 part.end = mine.topic.range(place.1).map_or(part.next, |(_, end)| end);
+                part.end_at = now;
                 part.given = part.next;
             }
         }
-        if self.measured_at.is_some_and(|at| at.elapsed() < LOOK) {
+        if self.measured_at.is_some_and(|at| now.saturating_duration_since(at) < LOOK) {
             return;
         }
-        self.measured_at = Some(Instant::now());
+        self.measured_at = Some(now);
         let group = self.intake.group.to_string();
         for ((topic, partition), part) in &state.parts {
-            let lag = part.lag() as f64;
-            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
+            let Some(lag) = part.known_lag(now) else { continue };
+            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag as f64);
         }
         let (records, bytes) = state.in_flight();
         metrics::gauge!("weir_consumer_in_flight_records", "group" => group.clone()).set(records as f64);

@@ -20,6 +20,8 @@ pub(super) struct Member {
     pub(super) seat: Seat,
     /// The group's version that was seen last.
     pub(super) seen: u64,
+    /// So many partitions were its share then.
+    pub(super) shared: usize,
     /// The partitions that this member has taken.
     pub(super) mine: HashMap<TopicPartition, Mine>,
     /// Positions that are to be committed.
@@ -46,6 +48,7 @@ impl Member {
             intake,
             seat,
             seen: u64::MAX,
+            shared: 0,
             mine: HashMap::new(),
             undone: HashMap::new(),
             committed_at: Instant::now(),

@@ -70,8 +70,17 @@ impl Part {
         }
     }
 
-    /// Records on the log that are not done. A gap at the end (a transaction's marker) is not lag.
-    pub(crate) fn lag(&self) -> i64 {
+    /// Records on the log that are not done; none: the log has not said for a while where the partition ends.
+    pub(crate) fn known_lag(&self, now: Instant) -> Option<i64> {
+        self.is_fresh(now).then(|| self.lag())
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.end_at) < FRESH
+    }
+
+    /// Records that are not done, by what the log said last. A gap at the end (a transaction's marker) is not lag.
+    pub(super) fn lag(&self) -> i64 {
         let end = self.end.max(self.seen);
         let idle = self.tracker.awaited() == 0 && self.tracker.position() >= self.reached;
         if idle && self.given >= end { 0 } else { (end - self.tracker.position()).max(0) }
@@ -80,13 +89,12 @@ impl Part {
     /// Whether there are records on the log that the client could fetch, and has not. Of a gap at the end it says that it has
     /// fetched it.
     fn is_behind(&self, now: Instant) -> bool {
-        let is_known = now.saturating_duration_since(self.end_at) < FRESH;
         let is_unfetched = match self.ahead {
             Ahead::Nothing => self.fetched < self.end,
             Ahead::Some => self.fetched <= self.next,
             Ahead::Full => false,
         };
-        is_known && self.next < self.end && is_unfetched && !self.failed && self.retry_at.is_none()
+        self.is_fresh(now) && self.next < self.end && is_unfetched && !self.failed && self.retry_at.is_none()
     }
 }
 

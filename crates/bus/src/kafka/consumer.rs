@@ -18,7 +18,7 @@ use super::message::Content;
 use super::positions::commit;
 use super::{Kafka, joining, thread};
 use crate::intake::{Intake, TopicPartition};
-use crate::{Coordinates, Error};
+use crate::{Coordinates, Error, Membership};
 
 mod back;
 
@@ -182,7 +182,7 @@ impl Poller {
         Member::leave(consumer);
         if !closes {
             // After the last that the old one says.
-            self.intake.standing.set_outside(Some((Instant::now(), "another client begins".to_owned())));
+            self.intake.told.set(Membership::Joining("another client begins".to_owned()), Instant::now());
         }
     }
 

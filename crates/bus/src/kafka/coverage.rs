@@ -39,6 +39,8 @@ struct State {
     missing: Option<Instant>,
     /// What nobody has for long.
     told: Option<String>,
+    /// The group has all.
+    whole: bool,
 }
 
 impl Coverage {
@@ -47,6 +49,11 @@ impl Coverage {
         let mut state = lock(&self.0);
         let number = state.number + 1;
         *state = State { number, due: Some(now + SETTLES), wait: AGAIN, ..State::default() };
+    }
+
+    /// Whether the members of the group have had all partitions since the last rebalance.
+    pub(crate) fn is_whole(&self) -> bool {
+        lock(&self.0).whole
     }
 
     /// The number of the rebalance after which it is time to ask.
@@ -66,7 +73,10 @@ impl Coverage {
             state.wait = (state.wait * 2).min(SELDOM);
             return;
         };
-        let Some((topic, partition)) = uncovered.first() else { return };
+        let Some((topic, partition)) = uncovered.first() else {
+            state.whole = true;
+            return;
+        };
         let since = *state.missing.get_or_insert(now);
         (state.due, state.wait) = (Some(now + AGAIN), AGAIN);
         if now.saturating_duration_since(since) >= PATIENCE {

@@ -59,9 +59,11 @@ fn what_nobody_has_for_long_is_told() {
     coverage.saw(1, Some(&lacks), at(60));
     assert_eq!(told(), None, "an answer from before the rebalance");
     coverage.saw(2, Some(&lacks), at(33));
-    assert_eq!((told(), coverage.take_due(at(36))), (None, Some(2)));
+    assert_eq!((told(), coverage.take_due(at(36)), coverage.is_whole()), (None, Some(2), false));
     coverage.saw(2, Some(&all), at(36));
-    assert_eq!(coverage.take_due(at(1000)), None, "the group has all");
+    assert_eq!((coverage.take_due(at(1000)), coverage.is_whole()), (None, true));
+    coverage.rebalanced(at(1001));
+    assert!(!coverage.is_whole(), "it is shared out anew");
 }
 
 #[test]

@@ -58,11 +58,6 @@ impl Joining {
         });
     }
 
-    /// Since when it is not in its group, and where it stands.
-    pub(super) fn outside(&self) -> Option<(Instant, String)> {
-        lock(&self.outside).clone()
-    }
-
     /// Whether it said after this moment that it can leave, or that no broker would hear it.
     pub(crate) fn can_leave(&self, since: Instant) -> bool {
         lock(&self.could_leave).is_some_and(|said| said >= since)

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{ConsumerGroup, Statistics};
 
 use super::client::Events;
 use super::coverage::Coverage;
 use super::fetching;
 use super::joining::Joining;
 use super::lives::Lives;
+use super::lock;
+use crate::Membership;
 use crate::intake::{Ahead, Intake, TopicPartition};
 
 /// What one member of a group is told by its client.
@@ -51,6 +53,21 @@ impl Member {
     }
 }
 
+/// What a client is in its group. `group`: what it says of that; none: no broker is connected. `has`: it has partitions;
+/// `is_to_have`: the group gave it some that have not begun. `is_whole`: members of the group have all partitions.
+fn membership(group: Option<&ConsumerGroup>, has: bool, is_to_have: bool, is_whole: bool) -> Membership {
+    let Some(group) = group else { return Membership::Away };
+    if group.state != "up" || group.join_state != "steady" {
+        return Membership::Joining(format!("{}, {}", group.state, group.join_state));
+    }
+    match (has, is_to_have, is_whole) {
+        (true, ..) => Membership::Member,
+        (false, true, _) => Membership::Joining("the log has not said where its partitions begin".to_owned()),
+        (false, false, true) => Membership::Spare,
+        (false, false, false) => Membership::Joining("it was given no partition so far".to_owned()),
+    }
+}
+
 impl ClientContext for Member {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.events.on_log(level, facility, text);
@@ -59,12 +76,15 @@ impl ClientContext for Member {
     fn stats(&self, statistics: Statistics) {
         self.events.on_stats(&statistics);
         let up = self.events.brokers_up();
-        self.intake.standing.set_brokers(up);
+        self.intake.told.set_brokers(up);
         let age = Duration::from_micros(statistics.age.unsigned_abs());
-        self.joining.look(statistics.cgrp.as_ref().filter(|_| up > 0), age, Instant::now());
-        self.intake.standing.set_outside(self.joining.outside());
-        let group = self.intake.group.to_string();
+        let (group, now) = (statistics.cgrp.as_ref().filter(|_| up > 0), Instant::now());
+        self.joining.look(group, age, now);
         let mut state = self.intake.lock();
+        let (has, is_to_have) =
+            (!(state.parts.is_empty() && state.stopped.is_empty()), !lock(&self.waiting).is_empty());
+        self.intake.told.set(membership(group, has, is_to_have, self.coverage.is_whole()), now);
+        let group = self.intake.group.to_string();
         for ((topic, partition), part) in &mut state.parts {
             let known = statistics.topics.get(&**topic).and_then(|topic| topic.partitions.get(partition));
             let Some(known) = known else { continue };
@@ -78,8 +98,8 @@ impl ClientContext for Member {
             if part.ahead == Ahead::Nothing {
                 part.given = part.fetched;
             }
-            let lag = part.lag() as f64;
-            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag);
+            let Some(lag) = part.known_lag(now) else { continue };
+            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag as f64);
         }
         let (records, bytes) = state.in_flight();
         metrics::gauge!("weir_consumer_in_flight_records", "group" => group.clone()).set(records as f64);
@@ -90,3 +110,7 @@ impl ClientContext for Member {
         self.events.on_error(&error, reason);
     }
 }
+
+#[cfg(test)]
+#[path = "member_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use common::few::few;
-use common::health::v1::{Action, Count, Hop, Pipeline, State};
+use common::health::v1::{Count, Hop, Pipeline};
 use prost_types::Timestamp;
 use service::digest_json::state_name;
 
@@ -11,6 +11,9 @@ use super::{ago, escape, grouped, mark, rate, seconds};
 use crate::flow::Flow;
 use crate::pipeline::View;
 use crate::problems::Problem;
+
+/// Never a number.
+const NOT_KNOWN: &str = "<em>not known</em>";
 
 /// Rows of the table by endpoint and hour; all of them are in status.json.
 const ROWS: usize = 300;
@@ -27,13 +30,7 @@ pub(super) fn problems(problems: &[Problem], now: Timestamp) -> String {
     let mut out = String::from("<section aria-label=Problems><h2>What to do</h2>\n<ul class=problems>\n");
     for problem in problems {
         let class = state_name(problem.state);
-        let urgency = match (problem.state, problem.action) {
-            (State::Failing, Action::Page) => "now",
-            (State::Failing, Action::Ticket) => "in working hours",
-            (State::Warning, Action::Page | Action::Ticket) => "have a look",
-            (State::Unknown, _) => "wait a moment",
-            _ => "for the record",
-        };
+        let urgency = problem.urgency().word();
         put!(
             out,
             "<li class={class}><p class=what><b>{} {}</b> <span class=tag>{class}</span> <span class=tag>{urgency}</span></p>\
@@ -75,7 +72,12 @@ pub(super) fn flow(view: &View) -> String {
     out + "</ol></section>\n"
 }
 
-fn stage(out: &mut String, hop: &Hop, [in5, out5, dead5]: [f64; 3]) {
+/// A rate of this hop, which may not be known.
+fn known(per_second: Option<f64>) -> String {
+    per_second.map_or_else(|| NOT_KNOWN.to_owned(), rate)
+}
+
+fn stage(out: &mut String, hop: &Hop, five: Option<[f64; 3]>) {
     let class = state_name(hop.state());
     let total = hop.total.as_ref().map(Flow::from).unwrap_or_default();
     let few = if hop.instances < hop.expected { " class=bad" } else { "" };
@@ -88,14 +90,16 @@ fn stage(out: &mut String, hop: &Hop, [in5, out5, dead5]: [f64; 3]) {
         mark(hop.state()),
         hop.instances,
         hop.expected,
-        rate(hop.in_per_second),
-        rate(in5),
-        rate(hop.out_per_second),
-        rate(out5),
+        known((!hop.rates_unknown).then_some(hop.in_per_second)),
+        known(five.map(|[taken_in, ..]| taken_in)),
+        known((!hop.rates_unknown).then_some(hop.out_per_second)),
+        known(five.map(|[_, sent_on, _]| sent_on)),
     );
     if hop.service == "streaming" {
         // The door has no queue before it: senders wait.
         out.push_str("<dt>lag</dt><dd>–</dd>");
+    } else if hop.lag_unknown {
+        put!(out, "<dt>lag</dt><dd>{NOT_KNOWN}</dd>");
     } else {
         put!(out, "<dt>lag</dt><dd>{}</dd>", grouped(hop.lag.max(0).unsigned_abs()));
     }
@@ -106,7 +110,7 @@ fn stage(out: &mut String, hop: &Hop, [in5, out5, dead5]: [f64; 3]) {
         out,
         "<dt>dead letters</dt><dd{class}>{} <small>{} over 5 min</small></dd>",
         grouped(total.dead_lettered),
-        rate(dead5)
+        known(five.map(|[_, _, dead]| dead))
     );
     put!(out, "<dt>dropped</dt><dd>{}", grouped(total.all_dropped()));
     if !total.dropped.is_empty() {

@@ -24,7 +24,8 @@ const LARGEST: usize = 64 * 1024 * 1024;
 /// Show whether the whole pipeline is healthy, and what to do if it is not
 ///
 /// Asks health-check, which is part of `weir up`. For each stage it shows the state, the rates in and out, the lag, and
-/// the age of the work. Exit code: 0 ok, 1 warning, 2 failing, 3 unknown.
+/// the age of the work; a question mark is what is not known. Exit code: 0 nothing to do, 1 something to look at or for
+/// working hours, 2 something to do now, 3 not known.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weir health
@@ -100,9 +101,11 @@ fn cause(error: &dyn std::error::Error) -> String {
 
 /// What people read: the result, the problems, a line for each stage, and who does not answer.
 fn render(pipeline: &Pipeline) -> String {
-    let mut text = match pipeline.state() {
-        State::Unknown | State::Unspecified => "The state of Weir is not known yet".to_owned(),
-        state => format!("Weir is {}", state_name(state)),
+    // One of an older version says no headline.
+    let mut text = match (pipeline.headline.as_str(), pipeline.state()) {
+        ("", State::Unknown | State::Unspecified) => "Not known yet".to_owned(),
+        ("", state) => format!("Weir is {}", state_name(state)),
+        (headline, _) => headline.to_owned(),
     };
     if let Some(at) = pipeline.at {
         // Writing to a String does not fail.
@@ -126,6 +129,11 @@ fn render(pipeline: &Pipeline) -> String {
     text
 }
 
+/// A number, or that it is not known.
+fn known(unknown: bool, number: impl Fn() -> String) -> String {
+    if unknown { "?".to_owned() } else { number() }
+}
+
 fn table(pipeline: &Pipeline) -> String {
     const HEAD: [&str; 10] =
         ["stage", "state", "instances", "in/s", "out/s", "lag", "age p99", "dead letters", "dropped", "in work"];
@@ -136,9 +144,9 @@ fn table(pipeline: &Pipeline) -> String {
             hop.service.clone(),
             state_name(hop.state()).to_owned(),
             format!("{}/{}", hop.instances, hop.expected),
-            format!("{:.1}", hop.in_per_second),
-            format!("{:.1}", hop.out_per_second),
-            out::count(hop.lag.max(0).unsigned_abs()),
+            known(hop.rates_unknown, || format!("{:.1}", hop.in_per_second)),
+            known(hop.rates_unknown, || format!("{:.1}", hop.out_per_second)),
+            known(hop.lag_unknown, || out::count(hop.lag.max(0).unsigned_abs())),
             out::duration(hop.age_seconds.and_then(|age| Duration::try_from_secs_f64(age).ok())),
             out::count(total.dead_lettered),
             out::count(total.all_dropped()),

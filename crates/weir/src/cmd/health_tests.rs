@@ -1,4 +1,4 @@
-use common::health::v1::{Count, Hop, Instance};
+use common::health::v1::{Action, Count, Hop, Instance};
 use prost_types::Timestamp;
 
 use super::*;
@@ -20,6 +20,9 @@ fn hop(service: &str, state: State, instances: u32, rates: (f64, f64), lag: i64,
         }),
         lag,
         age_seconds: age,
+        lag_unknown: state == State::Unknown,
+        rates_unknown: state == State::Unknown,
+        action: if state == State::Failing { Action::Page } else { Action::Unspecified }.into(),
     }
 }
 
@@ -44,6 +47,8 @@ fn pipeline() -> Pipeline {
             "warning: processing: the lag is 48211 records (lag). Compare its rate with its usual rate.".to_owned(),
         ],
         at: Some(Timestamp { seconds: 1_772_368_496, nanos: 0 }),
+        action: Action::Page.into(),
+        headline: "Something is broken: one thing to do now".to_owned(),
     }
 }
 
@@ -56,6 +61,7 @@ fn people_read_the_result_the_problems_and_the_stages() {
 fn a_pipeline_that_is_well_takes_few_words() {
     let mut pipeline = pipeline();
     pipeline.set_state(State::Ok);
+    "All is well".clone_into(&mut pipeline.headline);
     pipeline.hops.truncate(1);
     pipeline.problems.clear();
     pipeline.instances.truncate(1);

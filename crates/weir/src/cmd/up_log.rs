@@ -26,6 +26,8 @@ impl Checks {
 
     /// For ever.
     pub(super) async fn watch(self, bus: Bus) {
+        self.clock.every(LOOK);
+        self.unread.every(LOOK);
         loop {
             if let Some(keeping) = bus.keeping() {
                 self.look(&keeping);
