@@ -52,9 +52,12 @@ impl Whole {
         let endpoint =
             "[[streaming.endpoints]]\nname = \"hub\"\nsource = \"github\"\ntenant = \"acme\"\nsecrets = [\"s3cret\"]\n";
         let streaming = configured("streaming", endpoint);
-        let others: Vec<(&str, Process)> = ["processing", "enricher", "loader"]
-            .map(|service| (service, installation.launch(service).unwrap().start().unwrap()))
-            .into();
+        let processing = installation.launch("processing").unwrap().start().unwrap();
+        let enricher = installation.launch("enricher").unwrap();
+        let enricher =
+            enricher.env("WEIR__ENRICHER__PROCESSING_URL", format!("http://{}", processing.grpc())).start().unwrap();
+        let loader = installation.launch("loader").unwrap().start().unwrap();
+        let others = vec![("processing", processing), ("enricher", enricher), ("loader", loader)];
         let entry = |name: &str, process: &Process| {
             let at = process.grpc();
             format!("[[health_check.services]]\nname = \"{name}\"\naddresses = [\"http://{at}\"]\nexpected = 1\n")
@@ -64,6 +67,9 @@ impl Whole {
         let health = configured("health-check", &services);
         let bus = installation.bus().unwrap();
         let others = others.into_iter().map(|(_, process)| process).collect();
+        for process in [&health, &streaming] {
+            process.ready(LIMIT).unwrap();
+        }
         let whole = Self { health, streaming, _others: others, bus, _installation: installation };
         wait::until("all is well", LIMIT, || Ok((whole.status()?["state"] == "ok").then_some(()))).unwrap();
         whole
