@@ -102,7 +102,9 @@ impl Steps {
             };
             // Names of checks live as long as the process, and steps are opened once in it.
             let name: &'static str = format!("enricher_step_{}", step.name.replace('-', "_")).leak();
-            let spec = CheckSpec { name, action: Action::Ticket, gates_readiness: false, unit: "", threshold: None };
+            // Where activities wait for it, they wait until somebody looks.
+            let action = if step.required { Action::Page } else { Action::Ticket };
+            let spec = CheckSpec { name, action, gates_readiness: false, unit: "", threshold: None };
             let check = health.check(spec);
             check.ok("not called yet");
             list.push(Step { name: step.name.clone(), required: step.required, kind, check });

@@ -62,9 +62,16 @@ async fn steps_that_fail_make_activities_partial_and_required_ones_make_them_wai
     assert_eq!(state("enricher_step_owners"), Some(State::Ok));
     assert_eq!(state("enricher_step_crm"), Some(State::Warning));
 
-    let (steps, _) = open(&text(true));
+    let action = |health: &Health| {
+        let digest = health.digest();
+        digest.checks.iter().find(|check| check.name == "enricher_step_crm").map(|check| check.action())
+    };
+    assert_eq!(action(&health), Some(Action::Ticket), "activities go on");
+
+    let (steps, health) = open(&text(true));
     let mut waits = steps.begin(activity("7"));
     assert_eq!(steps.ask(&mut [&mut waits]).await, [Verdict::Waits("crm".to_owned())]);
+    assert_eq!(action(&health), Some(Action::Page), "they wait");
 }
 
 #[tokio::test]
