@@ -35,6 +35,9 @@ const OTHERS: &[&str] = &[
     "health_check.probes[2].name",
     "health_check.probes[3].name",
     "health_check.probes[3].nagios.command",
+    "health_check.probes[4].log.must",
+    "health_check.probes[4].log.must_not",
+    "health_check.probes[4].name",
     "health_check.services[0].name",
     "lake.s3_access_key_id",
     "lake.s3_region",
@@ -122,6 +125,9 @@ grpc = { url = "http://a:1", service = "a" }
 [[health_check.probes]]
 name = "d"
 nagios = { command = ["a"] }
+[[health_check.probes]]
+name = "e"
+log = { file = "a.log", must = "a", must_not = "b" }
 [loader]
 accept = ["0123456789abcdef0123456789abcdef"]
 "#;

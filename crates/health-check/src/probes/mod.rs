@@ -2,16 +2,19 @@
 //!
 //! * [`settings`]: what can be set
 //! * `net`: a TCP server, an HTTP server, a service with `grpc.health.v1`
+//! * `log`: the log of a program, which is followed
 //! * `nagios`: a plugin, which is run and read
 //! * [`pattern`]: what has to be in an answer
 //!
 //! They are a stage of their own: the checks of a digest that is told beside those of the services.
 
+mod log;
 mod nagios;
 mod net;
 pub mod pattern;
 pub mod settings;
 
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
 
 use common::health::v1::{Digest, State};
@@ -21,7 +24,8 @@ use service::{CheckHandle, CheckSpec, Health, Host};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::settings::HealthCheckSettings;
-use settings::{ProbeSettings, What};
+use log::Log;
+use settings::{GrpcSettings, HttpSettings, NagiosSettings, ProbeSettings, ProbingSettings, TcpSettings, What};
 
 /// The stage that they are, and the name of its only instance.
 pub(crate) const STAGE: &str = "probes";
@@ -62,10 +66,39 @@ pub(crate) struct Probes {
 }
 
 struct Probe {
-    what: What,
+    asks: Asks,
     every: Duration,
     limit: Duration,
     check: CheckHandle,
+}
+
+/// What is asked, with what is remembered of it.
+enum Asks {
+    Tcp(TcpSettings),
+    Http(HttpSettings),
+    Grpc(GrpcSettings),
+    Nagios(NagiosSettings),
+    Log(Arc<Mutex<Log>>),
+}
+
+impl Asks {
+    fn new(what: What, probing: &ProbingSettings) -> Self {
+        match what {
+            What::Tcp(tcp) => Self::Tcp(tcp),
+            What::Http(http) => Self::Http(http),
+            What::Grpc(grpc) => Self::Grpc(grpc),
+            What::Nagios(plugin) => Self::Nagios(plugin),
+            What::Log(log) => {
+                let within = Duration::from_millis(log.within_ms.unwrap_or(probing.within_ms));
+                Self::Log(Arc::new(Mutex::new(Log::new(log, within))))
+            }
+        }
+    }
+
+    /// Whether the time until the answer is the value: a server's is.
+    fn is_timed(&self) -> bool {
+        matches!(self, Self::Tcp(_) | Self::Http(_) | Self::Grpc(_))
+    }
 }
 
 impl Probes {
@@ -80,12 +113,13 @@ impl Probes {
             let what = one.what()?;
             // Names of checks live as long as the process, and probes are opened once in it.
             let name: &'static str = one.name.clone().leak();
-            let unit = if matches!(what, What::Nagios(_)) { "" } else { "seconds" };
+            let asks = Asks::new(what, probing);
+            let unit = if asks.is_timed() { "seconds" } else { "" };
             let action = one.action.into();
             let check = health.check(CheckSpec { name, action, gates_readiness: false, unit, threshold: None });
             let every = Duration::from_millis(one.interval_ms.unwrap_or(probing.interval_ms));
             let limit = Duration::from_millis(one.timeout_ms.unwrap_or(probing.timeout_ms));
-            Some(Probe { what, every, limit, check })
+            Some(Probe { asks, every, limit, check })
         };
         let list = probes.iter().filter_map(probe).collect();
         Some(Self { health, dial: host.dial(), list })
@@ -123,17 +157,17 @@ impl Probe {
     async fn look(&self, dial: &Dial) {
         let begun = Instant::now();
         let asking = async {
-            match &self.what {
-                What::Tcp(tcp) => net::tcp(tcp).await.into(),
-                What::Http(http) => net::http(http).await.into(),
-                What::Grpc(grpc) => net::grpc(grpc, dial, self.limit).await.into(),
-                What::Nagios(plugin) => nagios::run(plugin).await,
+            match &self.asks {
+                Asks::Tcp(tcp) => net::tcp(tcp).await.into(),
+                Asks::Http(http) => net::http(http).await.into(),
+                Asks::Grpc(grpc) => net::grpc(grpc, dial, self.limit).await.into(),
+                Asks::Nagios(plugin) => nagios::run(plugin).await,
+                Asks::Log(log) => follow(log).await,
             }
         };
         let no_answer = |_| Found::failing(format!("no answer within {:?}", self.limit));
         let Found { state, message, value } = timeout(self.limit, asking).await.unwrap_or_else(no_answer);
-        let is_timed = !matches!(self.what, What::Nagios(_));
-        if let Some(value) = value.or_else(|| is_timed.then(|| begun.elapsed().as_secs_f64())) {
+        if let Some(value) = value.or_else(|| self.asks.is_timed().then(|| begun.elapsed().as_secs_f64())) {
             self.check.value(value);
         }
         match state {
@@ -143,6 +177,20 @@ impl Probe {
             State::Unknown | State::Unspecified => self.check.unknown(message),
         }
     }
+}
+
+/// Reads where that may block. A look that still hangs when the next one comes is not waited for.
+async fn follow(log: &Arc<Mutex<Log>>) -> Found {
+    let log = Arc::clone(log);
+    let looking = tokio::task::spawn_blocking(move || {
+        let mut log = match log.try_lock() {
+            Ok(log) => log,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Found::failing("the look before still reads"),
+        };
+        log.look(Instant::now())
+    });
+    looking.await.unwrap_or_else(|error| Found::failing(format!("the log cannot be followed: {error}")))
 }
 
 #[cfg(test)]

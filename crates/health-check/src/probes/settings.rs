@@ -39,6 +39,9 @@ pub struct ProbeSettings {
     /// A plugin of Nagios.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nagios: Option<NagiosSettings>,
+    /// The log of a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<LogSettings>,
 }
 
 /// `[health_check.probing]`
@@ -49,6 +52,8 @@ pub struct ProbingSettings {
     pub interval_ms: u64,
     #[serde(with = "Millis::<10, 600_000>")]
     pub timeout_ms: u64,
+    #[serde(with = "Millis::<1000, DAY>")]
+    pub within_ms: u64,
 }
 
 /// What somebody has to do.
@@ -127,6 +132,27 @@ pub struct NagiosSettings {
     pub command: Vec<String>,
 }
 
+/// `log`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    /// The file.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::made_file")]
+    pub file: Option<PathBuf>,
+    /// Or all files `*.log` of a folder, as the runtime of containers writes them.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::made_file")]
+    pub folder: Option<PathBuf>,
+    /// What has to be in a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub must: Option<Pattern>,
+    /// What must be in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub must_not: Option<Pattern>,
+    /// How recent a line is that counts.
+    #[serde(with = "Millis::<1000, DAY>", default, skip_serializing_if = "Option::is_none")]
+    pub within_ms: Option<u64>,
+}
+
 /// What a probe asks.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
@@ -134,13 +160,15 @@ pub(crate) enum What {
     Http(HttpSettings),
     Grpc(GrpcSettings),
     Nagios(NagiosSettings),
+    Log(LogSettings),
 }
 
 impl ProbeSettings {
     fn all(&self) -> impl Iterator<Item = What> {
         let [tcp, http] = [self.tcp.clone().map(What::Tcp), self.http.clone().map(What::Http)];
         let [grpc, nagios] = [self.grpc.clone().map(What::Grpc), self.nagios.clone().map(What::Nagios)];
-        [tcp, http, grpc, nagios].into_iter().flatten()
+        let log = self.log.clone().map(What::Log);
+        [tcp, http, grpc, nagios, log].into_iter().flatten()
     }
 
     /// What it asks; none where that is not one thing, which [`validate`] tells.
@@ -163,13 +191,19 @@ pub(crate) fn validate(probes: &[ProbeSettings], problems: &mut Problems) {
         let is_new = !probes.iter().take(n).any(|other| other.name == *name);
         check(is_new, "name", format!("{name:?} is already the name of another probe"), "give each probe its own name");
         let asked = probe.all().count();
-        let fix = "set one of tcp, http, grpc and nagios; for more, write more probes";
+        let fix = "set one of tcp, http, grpc, nagios and log; for more, write more probes";
         check(asked == 1, "name", format!("{name:?} asks {asked} things"), fix);
         let http = probe.http.iter().map(|http| ("http.url", &http.url));
         for (key, url) in http.chain(probe.grpc.iter().map(|grpc| ("grpc.url", &grpc.url))) {
             let known = |uri: Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
             let is_url = url.parse::<Uri>().is_ok_and(known);
             check(is_url, key, "is not a URL with http:// or https://".to_owned(), "write http://host:port/path");
+        }
+        if let Some(log) = &probe.log {
+            let is_one = log.file.is_some() != log.folder.is_some();
+            check(is_one, "log", "needs a file or a folder, and not both".to_owned(), "set log.file or log.folder");
+            let has_some = log.must.is_some() || log.must_not.is_some();
+            check(has_some, "log", "looks for nothing".to_owned(), "set log.must, log.must_not or both");
         }
         let has_program =
             probe.nagios.as_ref().is_none_or(|plugin| plugin.command.first().is_some_and(|p| !p.is_empty()));

@@ -44,6 +44,9 @@ fn what_cannot_be_is_named() {
         ("name = \"a\"\nhttp = { url = \"http://a\", status = 99 }\n", "status", "100"),
         ("name = \"a\"\nhttp = { url = \"http://a\", mst = \"a\" }\n", "mst", "must"),
         ("name = \"a\"\nnagios = { command = [] }\n", "probes[0].nagios.command", "is empty"),
+        ("name = \"a\"\nlog = { file = \"a\" }\n", "probes[0].log", "looks for nothing"),
+        ("name = \"a\"\nlog = { must = \"a\" }\n", "probes[0].log", "needs a file or a folder"),
+        ("name = \"a\"\nlog = { file = \"a\", folder = \"b\", must = \"a\" }\n", "probes[0].log", "not both"),
         ("name = \"a\"\naction = \"pager\"\ntcp = { address = \"a:1\" }\n", "action", "page"),
     ] {
         let error = load(probe).unwrap_err().to_string();
