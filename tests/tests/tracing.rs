@@ -1,4 +1,4 @@
-//! One trace from the webhook to the typed event, received as OTLP.
+//! One trace from the webhook to the typed event, received as OTLP; and one that goes on where nobody exports it.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,8 +18,9 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{Tra
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use weir_tests::github::{Delivery, registration};
+use weir_tests::github::{self, Delivery, registration};
 use weir_tests::installation::{DOOR, Installation};
+use weir_tests::process::Process;
 
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -77,6 +78,46 @@ impl Collector {
     }
 }
 
+/// These services, ready; the first is processing, with an endpoint registered.
+async fn start(installation: &Installation, names: &[&str]) -> Vec<Process> {
+    let services: Vec<Process> = names.iter().map(|name| installation.launch(name).unwrap().start().unwrap()).collect();
+    services.iter().for_each(|service| service.ready(WITHIN).unwrap());
+    let grpc = weir_tests::connect::grpc(&format!("http://{}", services[0].grpc())).await.unwrap();
+    let mut registrar = RegistrationServiceClient::new(grpc);
+    registrar.register(registration("repo", "github", "acme", "secret")).await.unwrap();
+    services
+}
+
+fn star() -> Delivery<'static> {
+    let body = br#"{"action":"created","starred_at":"2026-01-02T03:04:05Z","repository":{"id":1,"full_name":"acme/weir"},"sender":{"id":2,"login":"ada"}}"#;
+    Delivery { endpoint: "repo", secret: "secret", event: "star", number: 1, body: Bytes::from_static(body) }
+}
+
+/// That of the first record of each topic.
+async fn traceparents(installation: &Installation, topics: &[&str]) -> Vec<String> {
+    let bus = installation.bus().unwrap();
+    let mut found = Vec::new();
+    for topic in topics {
+        let mut reader = bus.reader(&[(*topic).to_owned()], Start::Beginning).await.unwrap();
+        let stored = tokio::time::timeout(WITHIN, reader.next()).await.unwrap().unwrap();
+        found.push(stored.headers.traceparent.unwrap_or_else(|| panic!("{topic} has no traceparent")));
+    }
+    found
+}
+
+/// No service exports traces: whoever sent the delivery may.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_of_a_trusted_sender_goes_on_where_none_is_exported() {
+    const SENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let installation = Installation::on_kafka("sent-trace").unwrap().with("WEIR__STREAMING__TRUST_TRACEPARENT", "true");
+    let services = start(&installation, &["processing", "streaming", "enricher"]).await;
+    let mut delivery = star().to(services[1].address(DOOR));
+    delivery.headers_mut().insert("traceparent", SENT.parse().unwrap());
+    assert_eq!(github::send(delivery).await.unwrap().status(), 200);
+    let topics = ["raw.github", "events.github.star", "activities", "activities.enriched"];
+    assert_eq!(traceparents(&installation, &topics).await, [SENT; 4]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_leads_from_the_webhook_to_the_typed_event() {
     let collector = Collector::default();
@@ -93,29 +134,11 @@ async fn one_trace_leads_from_the_webhook_to_the_typed_event() {
         .with("WEIR__TELEMETRY__OTLP_ENDPOINT", otlp)
         .with("WEIR__TELEMETRY__SAMPLE_RATIO", "1.0")
         .with("WEIR__TELEMETRY__EXPORT_INTERVAL_MS", "100");
-    let processing = installation.launch("processing").unwrap().start().unwrap();
-    let streaming = installation.launch("streaming").unwrap().start().unwrap();
-    processing.ready(WITHIN).unwrap();
-    streaming.ready(WITHIN).unwrap();
+    let services = start(&installation, &["processing", "streaming"]).await;
+    assert_eq!(github::send(star().to(services[1].address(DOOR))).await.unwrap().status(), 200);
 
-    let mut registrar = RegistrationServiceClient::new(
-        weir_tests::connect::grpc(&format!("http://{}", processing.grpc())).await.unwrap(),
-    );
-    registrar.register(registration("repo", "github", "acme", "secret")).await.unwrap();
-
-    let body = br#"{"action":"created","starred_at":"2026-01-02T03:04:05Z","repository":{"id":1,"full_name":"acme/weir"},"sender":{"id":2,"login":"ada"}}"#;
-    let body = Bytes::from_static(body);
-    let delivery = Delivery { endpoint: "repo", secret: "secret", event: "star", number: 1, body };
-    assert_eq!(delivery.post(streaming.address(DOOR)).await.unwrap(), 200);
-
-    let bus = installation.bus().unwrap();
-    let mut trace_ids = Vec::new();
-    for topic in ["raw.github", "events.github.star", "activities"] {
-        let mut reader = bus.reader(&[topic.to_owned()], Start::Beginning).await.unwrap();
-        let stored = tokio::time::timeout(WITHIN, reader.next()).await.unwrap().unwrap();
-        let traceparent = stored.headers.traceparent.unwrap_or_else(|| panic!("{topic} has no traceparent"));
-        trace_ids.push(traceparent.split('-').nth(1).unwrap().to_owned());
-    }
+    let traceparents = traceparents(&installation, &["raw.github", "events.github.star", "activities"]).await;
+    let trace_ids: Vec<_> = traceparents.iter().map(|text| text.split('-').nth(1).unwrap().to_owned()).collect();
     assert!(
         trace_ids.iter().all(|id| *id == trace_ids[0]),
         "the records of one delivery are of one trace: {trace_ids:?}"

@@ -14,6 +14,8 @@ use crate::STAGE;
 
 /// A store in a cloud is asked no more often than this: each question costs.
 const LAKE_INTERVAL: Duration = Duration::from_secs(15);
+/// How long it may take to answer, at least.
+const LAKE_LIMIT: Duration = Duration::from_secs(2);
 
 /// The checks of the stage. Those of the steps are with the steps.
 #[derive(Debug, Clone)]
@@ -72,15 +74,25 @@ impl Checks {
     pub(crate) async fn watch_lake(&self, lake: &Lake, every: Duration, until: CancellationToken) {
         let look = async {
             loop {
-                match lake.ping().await {
-                    Err(error) => self.lake.fail(format!("{error}; the input of the enricher waits")),
-                    Ok(()) if self.put_failed.load(Ordering::Relaxed) => {}
-                    Ok(()) => self.lake.ok("answers"),
-                }
+                self.look_at_lake(lake, every.max(LAKE_LIMIT)).await;
                 tokio::time::sleep(every.max(LAKE_INTERVAL)).await;
             }
         };
         let _ = until.run_until_cancelled(look).await;
+    }
+
+    /// A store that does not answer within `limit` fails as one that refuses does.
+    async fn look_at_lake(&self, lake: &Lake, limit: Duration) {
+        let problem = match tokio::time::timeout(limit, lake.ping()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("the lake at {} did not answer within {limit:?}", lake.root())),
+        };
+        match problem {
+            Some(problem) => self.lake.fail(format!("{problem}; the input of the enricher waits")),
+            None if self.put_failed.load(Ordering::Relaxed) => {}
+            None => self.lake.ok("answers"),
+        }
     }
 
     /// Looks at the consumer and the claims' store until it is cancelled.
@@ -104,3 +116,7 @@ impl Checks {
         let _ = until.run_until_cancelled(all).await;
     }
 }
+
+#[cfg(test)]
+#[path = "health_tests.rs"]
+mod tests;

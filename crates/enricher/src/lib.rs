@@ -49,7 +49,7 @@ use crate::health::Checks;
 use crate::pipeline::{Enriching, REFUSALS, State};
 pub use crate::settings::{DEFAULTS, ENRICHER_DEFAULTS, Settings};
 use crate::shared::Shared;
-use crate::steps::Steps;
+use crate::steps::{Processing, Steps};
 pub use crate::topics::{ABOUT, description};
 use crate::upload::Uploads;
 use crate::writer::{FileLimits, Writer};
@@ -121,7 +121,8 @@ impl Enricher {
     async fn consume(self, (claims, topic_id): (StageClaims, Arc<str>)) -> anyhow::Result<()> {
         let (settings, opened) = (&self.settings.enricher, self.opened);
         let millis = Duration::from_millis;
-        let processing = opened.host.neighbour().unwrap_or_else(|| settings.processing_url.clone());
+        let elsewhere = || Processing::At(settings.processing_url.clone());
+        let processing = opened.host.answers().map_or_else(elsewhere, Processing::Here);
         let steps = Steps::open(settings, &processing, &opened.host.dial(), opened.host.health())?;
         steps.prepare().await;
         let consumer = opened.consumer_of_batches(&settings.group, &[ACTIVITIES.name().to_owned()])?;

@@ -5,12 +5,13 @@ use service::tls::Dial;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::steps::Processing;
 
 fn steps() -> Steps {
     let settings: crate::Settings = service::load(crate::DEFAULTS, None, []).unwrap();
     let health = Health::new("enricher", CancellationToken::new());
     let dial = Dial::new("grpc.client", &Default::default());
-    Steps::open(&settings.enricher, "http://127.0.0.1:1", &dial, &health).unwrap()
+    Steps::open(&settings.enricher, &Processing::At("http://127.0.0.1:1".to_owned()), &dial, &health).unwrap()
 }
 
 fn incoming(r#type: &str, payload: Option<Vec<u8>>) -> Incoming {

@@ -9,11 +9,12 @@ use common::health::v1::health_service_client::HealthServiceClient;
 use common::health::v1::{Digest, GetDigestRequest, State};
 use futures_util::future::join_all;
 use service::tls::Dial;
-use service::{CallLimits, Channel, Uri, clock};
+use service::{CallLimits, Channel, Health, Uri, clock};
 use tokio::net::lookup_host;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::pipeline::{Model, View};
+use crate::probes::{self, Probes};
 use crate::settings::{HealthCheckSettings, ServiceSettings, host_port};
 
 /// Hundreds of endpoints for a day of hours.
@@ -49,6 +50,8 @@ impl Known {
 
 pub(crate) struct Collector {
     source: Source,
+    /// Where the probes tell what they found.
+    probes: Option<Health>,
     known: Known,
     interval: Duration,
     timeout: Duration,
@@ -58,9 +61,15 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) fn new(settings: &HealthCheckSettings, source: Source, known: Known, dial: Dial) -> Self {
+    pub(crate) fn new(
+        settings: &HealthCheckSettings,
+        source: Source,
+        probes: Option<Health>,
+        known: Known,
+        dial: Dial,
+    ) -> Self {
         let (interval, timeout) = (settings.interval(), settings.timeout());
-        Self { source, known, interval, timeout, dial, channels: HashMap::new() }
+        Self { source, probes, known, interval, timeout, dial, channels: HashMap::new() }
     }
 
     /// Until the future is dropped. `after` is told after each round.
@@ -75,10 +84,14 @@ impl Collector {
     }
 
     async fn round(&mut self) {
-        let answers = match self.source.clone() {
+        let mut answers = match self.source.clone() {
             Source::Local(digest) => vec![(LOCAL.to_owned(), "this process".to_owned(), Ok(digest()))],
             Source::Remote(services) => self.ask_all(&services).await,
         };
+        if let Some(found) = self.probes.as_ref().map(Probes::told) {
+            service::export_checks(&found);
+            answers.push((probes::STAGE.to_owned(), probes::HERE.to_owned(), Ok(found)));
+        }
         let now = clock::now();
         self.known.with(|model| {
             let mut present = BTreeSet::new();

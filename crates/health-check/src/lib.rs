@@ -8,6 +8,7 @@
 //! * [`settings`]: what can be set
 //! * `collector`: asks everybody, at once and within a time
 //! * [`pipeline`]: from digests over time to how the pipeline is; [`flow`]: totals over restarts, and rates
+//! * [`probes`]: programs that know nothing of Weir, and are asked all the same
 //! * `stage`: what of a digest is about which stage
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
@@ -18,6 +19,7 @@ pub mod flow;
 pub mod json;
 pub mod page;
 pub mod pipeline;
+pub mod probes;
 pub mod problems;
 #[cfg(test)]
 mod samples;
@@ -41,6 +43,7 @@ use tonic::{Request, Response, Status};
 
 use crate::collector::{Collector, Known, LOCAL, Source};
 use crate::pipeline::{Model, View, Watched};
+use crate::probes::Probes;
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
 
 /// What it does.
@@ -66,6 +69,7 @@ pub struct HealthCheck {
     collector: Collector,
     known: Known,
     check: Option<CheckHandle>,
+    probes: Option<Probes>,
     shutdown: CancellationToken,
     refresh_ms: u64,
     max_message_bytes: usize,
@@ -100,17 +104,20 @@ impl HealthCheck {
     fn with(
         settings: &HealthCheckSettings,
         host: &Host,
-        watched: Vec<Watched>,
+        mut watched: Vec<Watched>,
         source: Source,
         check: Option<CheckHandle>,
     ) -> Self {
         collector::describe();
+        let probes = Probes::open(settings, host);
+        watched.extend(probes.iter().map(|_| Watched { service: probes::STAGE.to_owned(), expected: 1 }));
         let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after());
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
-        let collector = Collector::new(settings, source, known.clone(), host.dial());
+        let own = probes.as_ref().map(Probes::health);
+        let collector = Collector::new(settings, source, own, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
-        Self { collector, known, check, shutdown: host.shutdown().clone(), refresh_ms, max_message_bytes }
+        Self { collector, known, check, probes, shutdown: host.shutdown().clone(), refresh_ms, max_message_bytes }
     }
 
     /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
@@ -150,21 +157,28 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, check, shutdown, .. } = self;
+        let Self { collector, check, probes, shutdown, .. } = self;
         let after = |view: &View| {
             collector::metrics(view);
             if let Some(check) = &check {
                 told(check, view);
             }
         };
-        let _ = shutdown.run_until_cancelled(collector.run(after)).await;
+        let probing = async {
+            if let Some(probes) = probes {
+                probes.run().await;
+            }
+        };
+        let both = async { tokio::join!(collector.run(after), probing) };
+        let _ = shutdown.run_until_cancelled(both).await;
         Ok(())
     }
 }
 
 /// What health-check says of itself: whether it can ask. How the others are is not its own health.
 fn told(check: &CheckHandle, view: &View) {
-    let instances = &view.pipeline.instances;
+    let asked = view.pipeline.instances.iter().filter(|instance| instance.address != probes::HERE);
+    let instances: Vec<_> = asked.collect();
     let answered = instances.iter().filter(|instance| instance.error.is_empty()).count();
     let message = format!("{answered} of {} addresses answer", instances.len());
     if answered == 0 { check.fail(message) } else { check.ok(message) }

@@ -309,7 +309,7 @@ impl Model {
             rates_unknown: minute.is_none(),
             total: Some(flow.count(&stage.hop, "", None)),
             lag: stage.queues().map(|queue| queue.lag).sum(),
-            lag_unknown: !stage.knows_its_lag(self.order.first() == Some(&stage.hop)),
+            lag_unknown: !stage.knows_its_lag(),
             age_seconds: ages.map(|age| age.p99_seconds).max_by(f64::total_cmp),
             ..Hop::default()
         };

@@ -335,7 +335,8 @@ const ADVICE: &[(&str, &str)] = &[
 /// What to do about a check of a service, by the end of its name: every service names the same thing the same way.
 fn advice(check: &str) -> &'static str {
     if check.contains("_step_") {
-        return "Check the service or file that the step uses. Activities continue without it, and are marked as partial.";
+        return "Check the service or file that the step uses. Activities continue without it and are marked as partial; \
+                where the step is required they wait.";
     }
     let known = ADVICE.iter().find(|(end, _)| check.ends_with(end));
     known.map_or("Look at the log of the instance around that time.", |(_, advice)| advice)

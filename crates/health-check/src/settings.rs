@@ -9,6 +9,8 @@ use common::units::{Count, MAX, Millis, Seconds, Share};
 use serde::{Deserialize, Serialize};
 
 use crate::pipeline::Watched;
+use crate::probes;
+use crate::probes::settings::{ProbeSettings, ProbingSettings};
 use crate::problems::Thresholds;
 
 /// The settings of health-check, as TOML with comments.
@@ -43,6 +45,8 @@ pub struct HealthCheckSettings {
     #[serde(with = "Millis::<100, 60_000>")]
     pub timeout_ms: u64,
     pub limits: LimitSettings,
+    pub probes: Vec<ProbeSettings>,
+    pub probing: ProbingSettings,
 }
 
 /// `[[health_check.services]]`
@@ -130,6 +134,10 @@ impl HealthCheckSettings {
                 problems.check(host_port(address).is_some(), "services", problem, ADDRESS);
             }
         }
+        let is_free = !self.services.iter().any(|service| service.name == probes::STAGE);
+        let problem = format!("{:?} is the name of the stage of the probes", probes::STAGE);
+        problems.check(is_free, "services", problem, "give the service another name");
+        probes::settings::validate(&self.probes, &mut problems);
         problems.into_vec()
     }
 }

@@ -32,14 +32,18 @@ impl<'a> Stage<'a> {
     }
 
     /// Whether it is known how much waits for it: of all that should consume, and of all their partitions.
-    pub(crate) fn knows_its_lag(&self, is_first: bool) -> bool {
+    pub(crate) fn knows_its_lag(&self) -> bool {
         let consumes = self.consumers().next().is_some() || self.queues().next().is_some();
         self.live.len() >= self.expected as usize
-            // For the door nothing waits: its senders do.
-            && (consumes || is_first)
+            && (consumes || !has_a_queue(&self.hop))
             && self.consumers().all(|(_, consumer)| is_in(consumer))
             && self.queues().all(|queue| !queue.lag_unknown)
     }
+}
+
+/// Whether anything can wait for a stage: senders wait for the door themselves, and probes take nothing in.
+pub(crate) fn has_a_queue(hop: &str) -> bool {
+    !["streaming", "probes"].contains(&hop)
 }
 
 /// Whether a consumer is where it should be: with partitions, or known to need none.

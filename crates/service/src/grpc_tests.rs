@@ -261,3 +261,21 @@ async fn a_client_has_a_deadline_of_its_own() {
     }
     host.close().await;
 }
+
+#[tokio::test]
+async fn services_of_one_process_ask_each_other_without_a_connection() {
+    let alone = test_host("alone");
+    drop(serve(&alone, Routes::default()).await);
+    assert!(alone.answers().is_none(), "others are elsewhere");
+    alone.close().await;
+
+    let host = test_host("all");
+    host.hold_all(vec!["all"]);
+    assert!(host.answers().is_none(), "nothing is answered yet");
+    drop(serve(&host, Routes::new(EnrichmentServiceServer::new(Silent))).await);
+    let mut client = HealthServiceClient::new(host.answers().unwrap());
+    let digest = client.get_digest(GetDigestRequest {}).await.unwrap().into_inner().digest.unwrap();
+    assert_eq!(digest.service, "all");
+    host.close().await;
+    assert!(host.answers().is_none(), "what was answered holds the host, and is let go");
+}

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -54,8 +54,8 @@ struct Inner {
     by_clock: AtomicBool,
     /// Its services, where it holds all of them.
     held: OnceLock<Vec<&'static str>>,
-    /// Where gRPC is answered, once it is.
-    grpc: OnceLock<SocketAddr>,
+    /// What is answered by gRPC, from when it is until the end: services hold their host, which must not hold them longer.
+    answers: Mutex<Option<Routes>>,
     set_back: CancellationToken,
 }
 
@@ -77,7 +77,7 @@ impl Host {
                 certificates: Certificates::default(),
                 by_clock: AtomicBool::new(false),
                 held: OnceLock::new(),
-                grpc: OnceLock::new(),
+                answers: Mutex::default(),
                 set_back: CancellationToken::new(),
             }),
         }
@@ -150,11 +150,13 @@ impl Host {
         self.inner.held.get().map(Vec::as_slice)
     }
 
-    /// Where another service answers gRPC, if it is in this process and that answers already.
+    /// What the services answer by gRPC, where all of them are in this process and answer already: for clients that need
+    /// no connection. A call is a call of a function, without what a connection brings: no limits, and nobody is asked
+    /// for a certificate.
     #[must_use]
-    pub fn neighbour(&self) -> Option<String> {
-        let here = self.inner.grpc.get().filter(|_| self.held().is_some())?;
-        Some(self.inner.settings.grpc.url(&here.to_string()))
+    pub fn answers(&self) -> Option<Routes> {
+        self.held()?;
+        self.inner.answers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Cancelled when the [clock was set back](Self::ends_when_the_clock_is_set_back).
@@ -197,13 +199,13 @@ impl Host {
         let admin = bind("admin.listen", &settings.admin.listen).await?;
         let grpc = bind("grpc.listen", &settings.grpc.listen).await?;
         let addresses = Addresses { admin: admin.local_addr()?, grpc: grpc.local_addr()? };
-        let _ = self.inner.grpc.set(addresses.grpc);
 
         let pages = admin::router(self.inner.health.clone(), pages);
         let stop = self.inner.stop.clone();
         self.inner.servers.spawn(layers::admin::serve(admin, admin_tls, pages, settings.admin.clone(), stop));
 
         let routes = grpc::routes(routes, &settings.grpc, &self.inner.health).await?;
+        *self.inner.answers.lock().unwrap_or_else(PoisonError::into_inner) = Some(routes.clone());
         let (limits, shutdown) = (settings.grpc.clone(), self.inner.shutdown.clone());
         self.inner.servers.spawn(async move {
             if let Err(error) = layers::grpc_server::serve(grpc, grpc_tls, routes, &limits, shutdown).await {
@@ -225,6 +227,7 @@ impl Host {
         self.inner.shutdown.cancel();
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        *self.inner.answers.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.inner.stop.cancel();
         self.inner.servers.close();
         self.inner.servers.wait().await;

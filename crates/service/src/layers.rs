@@ -7,6 +7,7 @@
 //! | the admin server | `layers/admin.rs` |
 //! | the gRPC server | `layers/grpc_server.rs` |
 //! | gRPC clients | `layers/grpc_client.rs` |
+//! | HTTP clients | `layers/http_client.rs` |
 //!
 //! What is listed first is outermost. Layers are those of tower and tonic, or our own with the reason beside it:
 //! `docs/adr/0021-one-stack-of-layers.md` has the table.
@@ -16,3 +17,4 @@ mod deadline;
 pub(crate) mod grpc_client;
 pub(crate) mod grpc_server;
 pub(crate) mod http;
+mod http_client;

@@ -9,7 +9,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 pub use gone::{endpoint_gone, endpoint_here, endpoint_stays};
 
 use crate::Health;
-use crate::health::{Action, State};
+use crate::health::{Action, Digest, State};
 
 /// From a millisecond to an hour: an answer at the door as well as an event that waited for a broker.
 const SECONDS: &[f64] =
@@ -52,10 +52,17 @@ pub(crate) fn install() -> Option<&'static PrometheusHandle> {
 /// The page: what was counted, and the checks as they are now.
 pub(crate) fn render(health: &Health) -> String {
     let digest = health.checks();
-    let service = digest.service;
-    metrics::gauge!("weir_build_info", "service" => service.clone(), "version" => digest.version).set(1);
-    metrics::gauge!("weir_ready", "service" => service.clone()).set(u8::from(digest.ready));
-    for check in digest.checks {
+    let service = digest.service.clone();
+    metrics::gauge!("weir_build_info", "service" => service.clone(), "version" => digest.version.clone()).set(1);
+    metrics::gauge!("weir_ready", "service" => service).set(u8::from(digest.ready));
+    export_checks(&digest);
+    install().map(PrometheusHandle::render).map(gone::without_gone).unwrap_or_default()
+}
+
+/// Shows the checks of a digest as they are now. Those of the process itself are shown with each page anyway.
+pub fn export_checks(digest: &Digest) {
+    let service = &digest.service;
+    for check in &digest.checks {
         let state = match State::try_from(check.state) {
             Ok(State::Ok) => 0,
             Ok(State::Warning) => 1,
@@ -72,10 +79,10 @@ pub(crate) fn render(health: &Health) -> String {
         if let Some(value) = check.value {
             metrics::gauge!("weir_check_value", &labels).set(value);
         }
-        metrics::gauge!("weir_check_state", "service" => service.clone(), "check" => check.name, "action" => action)
-            .set(state);
+        let labels = [("service", service.as_str()), ("check", &check.name), ("action", action)];
+        let labels = labels.map(|(name, value)| (name, value.to_owned()));
+        metrics::gauge!("weir_check_state", &labels).set(state);
     }
-    install().map(PrometheusHandle::render).map(gone::without_gone).unwrap_or_default()
 }
 
 /// Says what the metrics of this crate are.

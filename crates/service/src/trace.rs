@@ -1,8 +1,11 @@
 //! Trace context in and out of headers, as W3C `traceparent`.
 //!
-//! All of it does nothing where traces are not exported: then spans are disabled where they are made. Where they are, a
-//! record of a trace that is not sampled gets no span by [`continue_from`], and [`onward`] passes the decision on.
+//! Where traces are not exported, spans are disabled where they are made, and what came in is passed on as it is: others
+//! may export. Where they are, a record of a trace that is not sampled gets no span by [`continue_from`], and [`onward`]
+//! passes the decision on.
 
+use http::HeaderMap;
+use opentelemetry::Context;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -21,6 +24,19 @@ pub fn current_traceparent() -> Option<String> {
     }
     let mut found = Carrier(None);
     TraceContextPropagator::new().inject_context(&span.context(), &mut found);
+    found.0
+}
+
+/// The trace that a request belongs to: its `traceparent`, as the version of today writes it. None where it has none that
+/// is well-formed.
+#[must_use]
+pub fn of_request(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(TRACEPARENT)?.to_str().ok()?;
+    let propagator = TraceContextPropagator::new();
+    // Not the context of the current span: it would stand for what is malformed.
+    let context = propagator.extract_with_context(&Context::new(), &Carrier(Some(text.to_owned())));
+    let mut found = Carrier(None);
+    propagator.inject_context(&context, &mut found);
     found.0
 }
 

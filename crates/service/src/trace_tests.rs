@@ -90,6 +90,42 @@ fn nothing_happens_where_nothing_is_exported() {
 }
 
 #[test]
+fn a_request_belongs_to_the_trace_that_it_names_well() {
+    let trace_of = |text: &str| {
+        let value = http::HeaderValue::from_str(text).unwrap();
+        of_request(&HeaderMap::from_iter([(http::HeaderName::from_static(TRACEPARENT), value)]))
+    };
+    let whole = [
+        (PARENT, PARENT),
+        (UNSAMPLED, UNSAMPLED),
+        // Of a later version: what this one knows of it.
+        ("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-09-what-the-future-adds", PARENT),
+    ];
+    let malformed = [
+        "",
+        "nonsense",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    ];
+    let all = || {
+        assert_eq!(of_request(&HeaderMap::new()), None);
+        for (sent, seen) in whole {
+            assert_eq!(trace_of(sent).as_deref(), Some(seen), "{sent}");
+        }
+        for sent in malformed {
+            assert_eq!(trace_of(sent), None, "{sent}");
+        }
+    };
+    all();
+    // A span of another trace changes nothing.
+    exported(Sampler::AlwaysOn, || info_span!("work").in_scope(all));
+}
+
+#[test]
 fn a_call_is_a_span_of_the_trace_that_it_comes_from_and_begins_none() {
     let call = |traceparent: Option<&str>| {
         let mut call = http::Request::post("/weir.health.v1.HealthService/GetDigest");

@@ -220,9 +220,7 @@ fn trace_context<S: Within<Delivery>>(inner: S) -> impl Within<Delivery> {
             delivery_id = tracing::field::Empty,
             outcome = tracing::field::Empty,
         );
-        if delivery.door.settings.trust_traceparent {
-            trace::set_parent(&span, delivery.headers.get("traceparent").and_then(|value| value.to_str().ok()));
-        }
+        trace::set_parent(&span, sent_trace(&delivery.door, &delivery.headers).as_deref());
         let accepted = inner.clone().oneshot(delivery).instrument(span.clone());
         async move {
             let accepted = accepted.await;
@@ -230,6 +228,11 @@ fn trace_context<S: Within<Delivery>>(inner: S) -> impl Within<Delivery> {
             accepted
         }
     })
+}
+
+/// The trace of the sender, where that is trusted.
+fn sent_trace(door: &Door, headers: &HeaderMap) -> Option<String> {
+    door.settings.trust_traceparent.then(|| trace::of_request(headers)).flatten()
 }
 
 fn body_limit<S: Within<Received>>(inner: S) -> impl Within<Delivery> {
@@ -283,7 +286,9 @@ async fn log(Admitted { verified: Verified { mut received, scheme }, lane }: Adm
     let id = record::delivery_id().map_err(|refusal| received.refuse(refusal))?;
     tracing::Span::current().record("delivery_id", tracing::field::display(id));
     let Received { door, endpoint, headers, held, received_at, deadline, mut taken } = received;
-    let record = record::record(&endpoint, lane, id, scheme, received_at.into(), &headers, held);
+    let mut record = record::record(&endpoint, lane, id, scheme, received_at.into(), &headers, held);
+    // Where this process exports no traces, the sender's goes on: others may.
+    record.headers.traceparent = trace::onward(sent_trace(&door, &headers).as_deref());
     endpoint.meters.received.increment(1);
     let sent = door.producer.try_send(record).map_err(|error| {
         let refusal = match error {

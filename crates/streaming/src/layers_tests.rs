@@ -25,6 +25,7 @@ fn on_runtime(test: impl Future<Output = ()>) {
 
 struct Running {
     address: SocketAddr,
+    log: bus::Settings,
     host: Host,
     tasks: JoinSet<anyhow::Result<()>>,
 }
@@ -57,7 +58,7 @@ async fn start(env: &[(&str, &str)]) -> Running {
     let address = streaming.address();
     let mut tasks = JoinSet::new();
     tasks.spawn(streaming.run());
-    Running { address, host, tasks }
+    Running { address, log: settings.bus, host, tasks }
 }
 
 #[derive(Debug)]
@@ -190,6 +191,41 @@ fn a_signature_that_does_not_fit_is_refused_without_a_broker() {
             let answer = door.request("POST", "/webhooks/hub", &headers, body).await;
             assert_eq!((answer.status, answer.body.as_str()), (401, says), "{headers:?}");
             assert!(!answer.headers.contains_key("retry-after"));
+        }
+    });
+}
+
+/// Nothing exports traces here.
+#[test]
+fn the_trace_of_a_trusted_sender_goes_on_with_its_delivery() {
+    const SENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    on_runtime(async {
+        for (trusted, stored) in [("true", [Some(SENT), None, None]), ("false", [None; 3])] {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path().to_str().unwrap();
+            let door = start(&[
+                ("WEIR__BUS__KAFKA__BROKERS", ""),
+                ("WEIR__BUS__DATA_DIR", folder),
+                ("WEIR__BUS__CREATE_TOPICS", "true"),
+                ("WEIR__STREAMING__TRUST_TRACEPARENT", trusted),
+            ])
+            .await;
+            door.check("streaming_topics", service::State::Ok).await;
+            // Of one repository, so that they stay in their order.
+            let body = br#"{"repository":{"id":1}}"#;
+            let signature = signature(body);
+            for sent in [Some(SENT), Some("00-nonsense-01"), None] {
+                let mut headers = vec![("x-hub-signature-256", signature.as_str()), ("x-github-event", "ping")];
+                headers.extend(sent.map(|sent| ("traceparent", sent)));
+                assert_eq!(door.request("POST", "/webhooks/hub", &headers, body).await.status, 200);
+            }
+            let log = bus::Bus::open(&door.log).unwrap();
+            let mut raw = log.reader(&["raw.github".to_owned()], bus::Start::Beginning).await.unwrap();
+            let mut seen = Vec::new();
+            while let Some(record) = raw.next_until_end().await.unwrap() {
+                seen.push(record.headers.traceparent);
+            }
+            assert_eq!(seen, stored.map(|stored| stored.map(str::to_owned)), "trusted: {trusted}");
         }
     });
 }

@@ -7,7 +7,7 @@ use common::identity::Id;
 use common::raw::v1::{Delivery, Header};
 use common::topics::{raw, raw_bulk};
 use http::HeaderMap;
-use service::{clock, trace};
+use service::clock;
 use sources::Source;
 
 use crate::answer::Refusal;
@@ -15,7 +15,7 @@ use crate::body::Held;
 use crate::endpoints::Endpoint;
 use crate::limit::Lane;
 
-/// The record of a delivery. The body leaves the memory for bodies here and is the producer's from now on.
+/// The record of a delivery, of no trace. The body leaves the memory for bodies here and is the producer's from now on.
 pub(crate) fn record(
     endpoint: &Endpoint,
     lane: Lane,
@@ -43,12 +43,7 @@ pub(crate) fn record(
         Lane::Prompt => raw(source.name()),
         Lane::Bulk => raw_bulk(source.name()),
     };
-    let about = bus::Headers {
-        id,
-        source: endpoint.ce_source.clone(),
-        traceparent: trace::current_traceparent(),
-        ..bus::Headers::default()
-    };
+    let about = bus::Headers { id, source: endpoint.ce_source.clone(), ..bus::Headers::default() };
     bus::Record::new(&topic, key, &delivery, about)
 }
 

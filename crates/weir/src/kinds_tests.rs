@@ -26,6 +26,18 @@ const OTHERS: &[&str] = &[
     "enricher.steps[1].name",
     "grpc.tls.allow[0].call",
     "grpc.tls.allow[0].names",
+    "health_check.probes[0].name",
+    "health_check.probes[0].tcp.must",
+    "health_check.probes[0].tcp.send",
+    "health_check.probes[1].http.must",
+    "health_check.probes[1].name",
+    "health_check.probes[2].grpc.service",
+    "health_check.probes[2].name",
+    "health_check.probes[3].name",
+    "health_check.probes[3].nagios.command",
+    "health_check.probes[4].log.must",
+    "health_check.probes[4].log.must_not",
+    "health_check.probes[4].name",
     "health_check.services[0].name",
     "lake.s3_access_key_id",
     "lake.s3_region",
@@ -101,6 +113,21 @@ attributes = ["b"]
 name = "a"
 addresses = ["http://a:1"]
 expected = 1
+[[health_check.probes]]
+name = "a"
+tcp = { address = "a:1", send = "a", must = "a" }
+[[health_check.probes]]
+name = "b"
+http = { url = "http://a:1", must = "a", ca_file = "ca.pem" }
+[[health_check.probes]]
+name = "c"
+grpc = { url = "http://a:1", service = "a" }
+[[health_check.probes]]
+name = "d"
+nagios = { command = ["a"] }
+[[health_check.probes]]
+name = "e"
+log = { file = "a.log", must = "a", must_not = "b" }
 [loader]
 accept = ["0123456789abcdef0123456789abcdef"]
 "#;

@@ -123,6 +123,7 @@ const STACKS: &[(&str, &[&str], &str)] = &[
         "HTTP: a file of layers, as crates/streaming/src/layers.rs; then name it here",
     ),
     ("axum::middleware", &[], "HTTP: crates/service/src/layers/admin.rs"),
+    ("http1::handshake", HTTP_CLIENT, "HTTP client: crates/service/src/layers/http_client.rs"),
     ("Server::builder", GRPC_SERVER, "gRPC server: crates/service/src/layers/grpc_server.rs"),
     ("transport::Server", GRPC_SERVER, "gRPC server: crates/service/src/layers/grpc_server.rs"),
     ("transport::Channel", GRPC_CLIENT, "gRPC client: crates/service/src/layers/grpc_client.rs"),
@@ -130,6 +131,7 @@ const STACKS: &[(&str, &[&str], &str)] = &[
     ("transport::{", GRPC_CLIENT, "gRPC: crates/service/src/layers/"),
     ("connect_with_connector", GRPC_CLIENT, "gRPC client: crates/service/src/layers/grpc_client.rs"),
 ];
+const HTTP_CLIENT: &[&str] = &["crates/service/src/layers/http_client.rs"];
 const GRPC_SERVER: &[&str] = &["crates/service/src/layers/grpc_server.rs"];
 const GRPC_CLIENT: &[&str] = &["crates/service/src/layers/grpc_client.rs"];
 

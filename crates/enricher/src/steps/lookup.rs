@@ -1,4 +1,4 @@
-//! A look-up: in batches, cached, time-limited, and not asked for a while where it fails.
+//! A look-up: in batches, cached, time-limited where another process answers, and not asked for a while where it fails.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -12,6 +12,7 @@ use futures_util::future::join_all;
 use service::tls::Dial;
 use service::{CallLimits, Channel, Uri};
 use tokio::time::timeout_at;
+use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use super::cache::{Cache, CacheLimits};
@@ -24,30 +25,50 @@ use crate::settings::LookupSettings;
 pub trait Ask: Send + Sync {
     /// One call.
     fn ask(&self, request: LookUpRequest) -> impl Future<Output = Result<LookUpResponse, Status>> + Send;
+
+    /// Whether this process answers. Then there is no time limit: a call can only be late because the process is busy,
+    /// and giving up does not make it less so.
+    fn is_here(&self) -> bool;
 }
 
-/// A service that is asked by gRPC.
+/// A service of `weir.enrichment.v1`.
 #[derive(Debug, Clone)]
-pub struct Grpc {
-    client: EnrichmentServiceClient<Channel>,
+pub enum Grpc {
+    /// Of another process.
+    Remote(EnrichmentServiceClient<Channel>),
+    /// Of this one.
+    Here(EnrichmentServiceClient<Routes>),
 }
 
 impl Grpc {
     /// Connects when it is asked first.
     #[must_use]
-    pub fn open(url: Uri, settings: &LookupSettings, dial: &Dial) -> Self {
+    pub fn remote(url: Uri, settings: &LookupSettings, dial: &Dial) -> Self {
         // The time limit is one for all calls of a look-up: `find` has it.
         let limits = CallLimits { connect: Duration::from_millis(settings.timeout_ms), call: None };
-        let client = EnrichmentServiceClient::new(dial.connect_lazy(url, limits))
-            .max_decoding_message_size(settings.max_message_bytes);
-        Self { client }
+        let client = EnrichmentServiceClient::new(dial.connect_lazy(url, limits));
+        Self::Remote(client.max_decoding_message_size(settings.max_message_bytes))
+    }
+
+    /// Calls what this process answers.
+    #[must_use]
+    pub fn here(answers: Routes, settings: &LookupSettings) -> Self {
+        Self::Here(EnrichmentServiceClient::new(answers).max_decoding_message_size(settings.max_message_bytes))
     }
 }
 
 impl Ask for Grpc {
     async fn ask(&self, request: LookUpRequest) -> Result<LookUpResponse, Status> {
         // Clones share the connection.
-        self.client.clone().look_up(request).await.map(tonic::Response::into_inner)
+        let answer = match self {
+            Self::Remote(client) => client.clone().look_up(request).await,
+            Self::Here(client) => client.clone().look_up(request).await,
+        };
+        answer.map(tonic::Response::into_inner)
+    }
+
+    fn is_here(&self) -> bool {
+        matches!(self, Self::Here(_))
     }
 }
 
@@ -59,7 +80,8 @@ pub struct Lookup<A> {
     ask: A,
     name: String,
     key: Vec<Field>,
-    timeout: Duration,
+    /// None: no time limit.
+    timeout: Option<Duration>,
     batch: usize,
     max_attributes: usize,
     max_attribute_bytes: usize,
@@ -98,10 +120,10 @@ impl<A: Ask> Lookup<A> {
         let open = millis(settings.circuit_open_ms);
         let circuit = CircuitLimits { failures: settings.circuit_failures, open };
         Self {
+            timeout: (!ask.is_here()).then(|| millis(settings.timeout_ms)),
             ask,
             name,
             key,
-            timeout: millis(settings.timeout_ms),
             batch: settings.batch,
             max_attributes: settings.max_attributes,
             max_attribute_bytes: settings.max_attribute_bytes,
@@ -142,7 +164,7 @@ impl<A: Ask> Lookup<A> {
         if !missing.is_empty() {
             metrics::counter!("weir_lookup_keys_total", "lookup" => self.name.clone(), "cached" => "no")
                 .increment(missing.len() as u64);
-            let deadline = tokio::time::Instant::now() + self.timeout;
+            let deadline = self.timeout.map(|timeout| tokio::time::Instant::now() + timeout);
             let calls = missing.chunks(self.batch).map(|keys| self.call(keys, deadline));
             for (keys, outcomes) in missing.chunks(self.batch).zip(join_all(calls).await) {
                 for (key, outcome) in keys.iter().zip(outcomes) {
@@ -155,7 +177,7 @@ impl<A: Ask> Lookup<A> {
     }
 
     /// One call about keys that are not known; an outcome for each.
-    async fn call(&self, keys: &[&Vec<String>], deadline: tokio::time::Instant) -> Vec<Found> {
+    async fn call(&self, keys: &[&Vec<String>], deadline: Option<tokio::time::Instant>) -> Vec<Found> {
         {
             let mut state = self.state();
             state.asked = true;
@@ -166,14 +188,22 @@ impl<A: Ask> Lookup<A> {
         let started = std::time::Instant::now();
         let request =
             LookUpRequest { lookup: self.name.clone(), keys: keys.iter().map(|key| self.named(key)).collect() };
-        let called: Called = match timeout_at(deadline, self.ask.ask(request)).await {
-            Err(_) => Err((StepFailure::TimedOut, format!("no answer within {:?}", self.timeout))),
-            Ok(Err(status)) => Err(failure(&status)),
-            Ok(Ok(response)) if response.answers.len() != keys.len() => {
+        let asking = self.ask.ask(request);
+        let answer = match deadline {
+            None => Some(asking.await),
+            Some(deadline) => timeout_at(deadline, asking).await.ok(),
+        };
+        let called: Called = match answer {
+            None => {
+                let limit = self.timeout.unwrap_or_default();
+                Err((StepFailure::TimedOut, format!("no answer within {limit:?}")))
+            }
+            Some(Err(status)) => Err(failure(&status)),
+            Some(Ok(response)) if response.answers.len() != keys.len() => {
                 let problem = format!("the service gave {} answers for {} keys", response.answers.len(), keys.len());
                 Err((StepFailure::InvalidAnswer, problem))
             }
-            Ok(Ok(response)) => Ok(response.answers),
+            Some(Ok(response)) => Ok(response.answers),
         };
         metrics::histogram!("weir_lookup_seconds", "lookup" => self.name.clone()).record(started.elapsed());
         let now = (self.clock)();

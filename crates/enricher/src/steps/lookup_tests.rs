@@ -46,6 +46,10 @@ impl Ask for Arc<Fake> {
         }
         Ok(LookUpResponse { answers })
     }
+
+    fn is_here(&self) -> bool {
+        false
+    }
 }
 
 struct Tried {

@@ -19,6 +19,7 @@ use futures_util::future::join_all;
 use service::tls::Dial;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 use crate::derive::{self, Derived};
 use crate::settings::{EnricherSettings, PROCESSING, StepSettings, StepType};
@@ -37,6 +38,15 @@ pub enum Found {
     Attributes(Attributes),
     /// The step has no result.
     Failed(StepFailure),
+}
+
+/// Where processing answers look-ups.
+#[derive(Debug, Clone)]
+pub enum Processing {
+    /// In this process, which answers this.
+    Here(Routes),
+    /// At this URL.
+    At(String),
 }
 
 /// A step of the settings.
@@ -80,7 +90,7 @@ impl Steps {
     /// When a setting does not do.
     pub fn open(
         settings: &EnricherSettings,
-        processing_url: &str,
+        processing: &Processing,
         dial: &Dial,
         health: &Health,
     ) -> anyhow::Result<Self> {
@@ -88,11 +98,13 @@ impl Steps {
         for step in settings.steps.iter().filter(|step| step.r#type != StepType::Derive) {
             let kind = match step.r#type {
                 StepType::Reference => Kind::Reference(Arc::new(Reference::new(step, &settings.reference))),
-                _ => Kind::Lookup(Box::new(open_lookup(step, settings, processing_url, dial)?)),
+                _ => Kind::Lookup(Box::new(open_lookup(step, settings, processing, dial)?)),
             };
             // Names of checks live as long as the process, and steps are opened once in it.
             let name: &'static str = format!("enricher_step_{}", step.name.replace('-', "_")).leak();
-            let spec = CheckSpec { name, action: Action::Ticket, gates_readiness: false, unit: "", threshold: None };
+            // Where activities wait for it, they wait until somebody looks.
+            let action = if step.required { Action::Page } else { Action::Ticket };
+            let spec = CheckSpec { name, action, gates_readiness: false, unit: "", threshold: None };
             let check = health.check(spec);
             check.ok("not called yet");
             list.push(Step { name: step.name.clone(), required: step.required, kind, check });
@@ -177,17 +189,20 @@ impl Steps {
 fn open_lookup(
     step: &StepSettings,
     settings: &EnricherSettings,
-    processing_url: &str,
+    processing: &Processing,
     dial: &Dial,
 ) -> anyhow::Result<Lookup<Grpc>> {
     let own = step.lookup_settings(&settings.lookups);
-    let url = match step.url.as_deref() {
-        Some(PROCESSING) | None => processing_url,
-        Some(url) => url,
+    let remote = |url: &str| {
+        let to: Result<service::Uri, _> = url.parse();
+        let to = to.with_context(|| format!("the look-up of step {:?} has an invalid URL: {url}", step.name))?;
+        anyhow::Ok(Grpc::remote(to, &own, dial))
     };
-    let url: service::Uri =
-        url.parse().with_context(|| format!("the look-up of step {:?} has an invalid URL: {url}", step.name))?;
-    let grpc = Grpc::open(url, &own, dial);
+    let grpc = match (step.url.as_deref().filter(|url| *url != PROCESSING), processing) {
+        (Some(url), _) => remote(url)?,
+        (None, Processing::At(url)) => remote(url)?,
+        (None, Processing::Here(answers)) => Grpc::here(answers.clone(), &own),
+    };
     let name = step.lookup.clone().unwrap_or_else(|| step.name.clone());
     let started = Instant::now();
     Ok(Lookup::new(grpc, name, step.fields(), &own, Box::new(move || started.elapsed())))

@@ -1,3 +1,5 @@
+use common::enrichment::v1::enrichment_service_server::{EnrichmentService, EnrichmentServiceServer};
+use common::enrichment::v1::{Answer, Key, LookUpRequest, LookUpResponse};
 use common::health::v1::State;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +17,8 @@ fn settings(steps: &str) -> EnricherSettings {
 fn open(steps: &str) -> (Steps, Health) {
     let health = Health::new("enricher", CancellationToken::new());
     let dial = Dial::new("grpc.client", &Default::default());
-    (Steps::open(&settings(steps), "http://127.0.0.1:1", &dial, &health).unwrap(), health)
+    let nobody = Processing::At("http://127.0.0.1:1".to_owned());
+    (Steps::open(&settings(steps), &nobody, &dial, &health).unwrap(), health)
 }
 
 fn activity(account: &str) -> Activity {
@@ -59,9 +62,16 @@ async fn steps_that_fail_make_activities_partial_and_required_ones_make_them_wai
     assert_eq!(state("enricher_step_owners"), Some(State::Ok));
     assert_eq!(state("enricher_step_crm"), Some(State::Warning));
 
-    let (steps, _) = open(&text(true));
+    let action = |health: &Health| {
+        let digest = health.digest();
+        digest.checks.iter().find(|check| check.name == "enricher_step_crm").map(|check| check.action())
+    };
+    assert_eq!(action(&health), Some(Action::Ticket), "activities go on");
+
+    let (steps, health) = open(&text(true));
     let mut waits = steps.begin(activity("7"));
     assert_eq!(steps.ask(&mut [&mut waits]).await, [Verdict::Waits("crm".to_owned())]);
+    assert_eq!(action(&health), Some(Action::Page), "they wait");
 }
 
 #[tokio::test]
@@ -70,4 +80,50 @@ async fn without_a_step_that_derives_nothing_is_derived() {
     let mut enriched = steps.begin(activity("7"));
     assert_eq!(steps.ask(&mut [&mut enriched]).await, [Verdict::Goes]);
     assert_eq!(enriched, EnrichedActivity { activity: Some(activity("7")), ..EnrichedActivity::default() });
+}
+
+/// Answers when it is let to.
+struct Busy(Arc<tokio::sync::Notify>);
+
+#[tonic::async_trait]
+impl EnrichmentService for Busy {
+    async fn look_up(
+        &self,
+        asked: tonic::Request<LookUpRequest>,
+    ) -> Result<tonic::Response<LookUpResponse>, tonic::Status> {
+        self.0.notified().await;
+        let LookUpRequest { lookup, keys } = asked.into_inner();
+        let attributes =
+            |key: &Key| key.fields.iter().map(|(name, value)| (name.clone(), format!("{lookup} {value}"))).collect();
+        let answers = keys.iter().map(|key| Answer { found: true, attributes: attributes(key) }).collect();
+        Ok(tonic::Response::new(LookUpResponse { answers }))
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_in_this_process_needs_no_connection_and_waits_for_its_answer() {
+    let step = "[enricher.lookups]\ntimeout_ms = \"1ms\"\n\
+                [[enricher.steps]]\nname = \"crm\"\ntype = \"lookup\"\nkey = [\"account_id\"]\nurl = \"processing\"\n";
+    let answer = Arc::new(tokio::sync::Notify::new());
+    let here = Processing::Here(Routes::new(EnrichmentServiceServer::new(Busy(Arc::clone(&answer)))));
+    let health = Health::new("enricher", CancellationToken::new());
+    let dial = Dial::new("grpc.client", &Default::default());
+    let steps = Steps::open(&settings(step), &here, &dial, &health).unwrap();
+    let mut enriched = steps.begin(activity("7"));
+    let much_later = async {
+        // A hundred times what a service elsewhere may take.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        answer.notify_one();
+    };
+    let mut batch = [&mut enriched];
+    let (verdicts, ()) = tokio::join!(steps.ask(&mut batch), much_later);
+    assert_eq!((verdicts, enriched.partial), (vec![Verdict::Goes], false));
+    assert_eq!(enriched.attributes, BTreeMap::from([("crm.account_id".to_owned(), "crm 7".to_owned())]));
+
+    // What has a URL of its own is asked there.
+    let elsewhere = step.replace("url = \"processing\"", "url = \"http://127.0.0.1:1\"");
+    let steps = Steps::open(&settings(&elsewhere), &here, &dial, &health).unwrap();
+    let mut enriched = steps.begin(activity("7"));
+    steps.ask(&mut [&mut enriched]).await;
+    assert!(enriched.partial, "{enriched:?}");
 }

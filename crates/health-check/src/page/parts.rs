@@ -11,6 +11,7 @@ use super::{ago, escape, grouped, mark, rate, seconds};
 use crate::flow::Flow;
 use crate::pipeline::View;
 use crate::problems::Problem;
+use crate::stage::has_a_queue;
 
 /// Never a number.
 const NOT_KNOWN: &str = "<em>not known</em>";
@@ -95,8 +96,7 @@ fn stage(out: &mut String, hop: &Hop, five: Option<[f64; 3]>) {
         known((!hop.rates_unknown).then_some(hop.out_per_second)),
         known(five.map(|[_, sent_on, _]| sent_on)),
     );
-    if hop.service == "streaming" {
-        // The door has no queue before it: senders wait.
+    if !has_a_queue(&hop.service) {
         out.push_str("<dt>lag</dt><dd>–</dd>");
     } else if hop.lag_unknown {
         put!(out, "<dt>lag</dt><dd>{NOT_KNOWN}</dd>");

@@ -1,4 +1,4 @@
-//! Connections to gRPC servers, with TLS. What a call goes through on them is in `layers/grpc_client.rs`.
+//! Connections to servers, with TLS. What goes on them is in `layers/grpc_client.rs` and `layers/http_client.rs`.
 
 use std::future::Future;
 use std::io;
@@ -17,19 +17,21 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::files::Pem;
 use super::{ClientTlsSettings, Error, provider};
 
-/// Connects to gRPC: in the clear where the URL says `http`, with TLS where it says `https`. The files of the settings
+/// Connects to gRPC and to HTTP: in the clear where the URL says `http`, with TLS where it says `https`. The files of the settings
 /// are read for each connection, so that new ones are used as soon as one is made. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Dial {
     section: &'static str,
     settings: Arc<ClientTlsSettings>,
+    /// What is spoken within TLS, as its peers call it.
+    protocol: &'static str,
 }
 
 impl Dial {
     /// `section` is where the settings stand, as `grpc.client`.
     #[must_use]
     pub fn new(section: &'static str, settings: &ClientTlsSettings) -> Dial {
-        Dial { section, settings: Arc::new(settings.clone()) }
+        Dial { section, settings: Arc::new(settings.clone()), protocol: "h2" }
     }
 
     /// Whether the files can be used, where one is named.
@@ -52,6 +54,12 @@ impl Dial {
         Connector { dial: is_https(to).then(|| self.clone()), at: Some(at) }
     }
 
+    /// A connection for HTTP/1.
+    pub(crate) async fn connect_http1(&self, to: &Uri) -> io::Result<TokioIo<Stream>> {
+        let dial = is_https(to).then(|| Dial { protocol: "http/1.1", ..self.clone() });
+        Connector { dial, at: None }.connect(to.clone()).await
+    }
+
     fn config(&self) -> Result<ClientConfig, Error> {
         let ClientTlsSettings { ca_file, certificate_file, key_file } = &*self.settings;
         let roots = if ca_file.as_os_str().is_empty() {
@@ -72,7 +80,7 @@ impl Dial {
                 .with_client_auth_cert(certificate.certificates()?, key.key()?)
                 .map_err(|error| key.error(&format!("does not match the certificate: {error}")))?
         };
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = vec![self.protocol.as_bytes().to_vec()];
         Ok(config)
     }
 

@@ -15,7 +15,7 @@ use common::time::{from_millis, to_millis};
 use common::topics::{ACTIVITIES, REGISTRATIONS, raw, raw_bulk};
 use enricher::files::rows::{Row, received_at};
 use enricher::files::{DayFile, day};
-use enricher::steps::{Steps, Verdict};
+use enricher::steps::{Processing, Steps, Verdict};
 use indicatif::ProgressBar;
 use loader::Fresh;
 use processing::parse::{self, Input, Item};
@@ -130,7 +130,8 @@ impl Make<'_> {
         let settings = &self.settings.enricher;
         let dial = Dial::new("grpc.client", &self.settings.grpc.client);
         let health = Health::new("rebuild", CancellationToken::new());
-        let steps = Steps::open(settings, &self.processing, &dial, &health)?;
+        let processing = Processing::At(self.processing.clone());
+        let steps = Steps::open(settings, &processing, &dial, &health)?;
         steps.prepare().await;
         let seen = Scratch::open(&self.settings.bus).await?;
         let memory = self.settings.processing.limit();

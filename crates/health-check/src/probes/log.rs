@@ -1,0 +1,199 @@
+//! The log of a program: lines that have to come, and lines that must not.
+//!
+//! A line has the time at which it was read. What was in a file before the first look has none, and is not looked at.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use common::health::v1::State;
+
+use super::Found;
+use super::pattern::Pattern;
+use super::settings::LogSettings;
+
+/// Of all files together no more is read in one look: the next look goes on.
+const MOST: u64 = 4 * 1024 * 1024;
+/// A longer line is cut.
+const LONGEST: usize = 64 * 1024;
+
+/// What one device and inode stand for, whatever its name is by now.
+type Id = (u64, u64);
+
+/// A log that is followed.
+#[derive(Debug)]
+pub(super) struct Log {
+    settings: LogSettings,
+    within: Duration,
+    /// When the first look was.
+    since: Option<Instant>,
+    files: HashMap<Id, Tail>,
+    must: Seen,
+    must_not: Seen,
+}
+
+/// A file as far as it was read.
+#[derive(Debug)]
+struct Tail {
+    file: File,
+    read: u64,
+    /// The beginning of a line whose end was not there yet.
+    line: Vec<u8>,
+}
+
+/// The lines of recent looks that have a pattern.
+#[derive(Debug, Default)]
+struct Seen {
+    /// How many each look has found.
+    looks: VecDeque<(Instant, u64)>,
+    last: String,
+}
+
+impl Seen {
+    fn add(&mut self, line: &[u8], now: Instant) {
+        match self.looks.back_mut() {
+            Some((at, lines)) if *at == now => *lines += 1,
+            _ => self.looks.push_back((now, 1)),
+        }
+        self.last = String::from_utf8_lossy(line).chars().take(200).collect();
+    }
+
+    /// How many there were within this time.
+    fn count(&mut self, within: Duration, now: Instant) -> u64 {
+        self.looks.retain(|(at, _)| now.saturating_duration_since(*at) < within);
+        self.looks.iter().map(|(_, lines)| lines).sum()
+    }
+}
+
+impl Log {
+    pub(super) fn new(settings: LogSettings, within: Duration) -> Self {
+        let (must, must_not) = (Seen::default(), Seen::default());
+        Self { settings, within, since: None, files: HashMap::new(), must, must_not }
+    }
+
+    /// Reads what has come since the last look. Blocks as long as the files do.
+    pub(super) fn look(&mut self, now: Instant) -> Found {
+        let is_first = self.since.is_none();
+        let since = *self.since.get_or_insert(now);
+        let behind = match self.read(now, is_first) {
+            Ok(behind) => behind,
+            Err(error) => return Found::failing(error),
+        };
+        let LogSettings { must, must_not, .. } = &self.settings;
+        let within = self.within;
+        let (wanted, unwanted) = (self.must.count(within, now), self.must_not.count(within, now));
+        let text = |pattern: &Option<Pattern>| pattern.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default();
+        if unwanted > 0 {
+            let (pattern, last) = (text(must_not), &self.must_not.last);
+            return Found::failing(format!("{pattern:?} is in {unwanted} lines of the last {within:?}, last: {last}"));
+        }
+        if behind > 0 {
+            let message = format!("{behind} bytes are not read yet: the program writes faster than a look reads");
+            return Found { state: State::Unknown, message, value: None };
+        }
+        if must.is_some() && wanted == 0 {
+            let pattern = text(must);
+            if now.saturating_duration_since(since) < within {
+                let message = format!("{pattern:?} was not in the log yet; it has {within:?} since the start");
+                return Found { state: State::Unknown, message, value: None };
+            }
+            return Found::failing(format!("{pattern:?} is in no line of the last {within:?}"));
+        }
+        Found::ok(if must.is_some() {
+            format!("as it must be: {}", self.must.last)
+        } else {
+            "as it must be".to_owned()
+        })
+    }
+
+    /// How many bytes are left for the next look.
+    fn read(&mut self, now: Instant, is_first: bool) -> Result<u64, String> {
+        let mut there = Vec::new();
+        for path in self.paths()? {
+            let opened = File::open(&path).and_then(|file| file.metadata().map(|about| (file, about)));
+            let (file, about) = opened.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let id = (about.dev(), about.ino());
+            there.push(id);
+            let read = if is_first { about.len() } else { 0 };
+            self.files.entry(id).or_insert_with(|| Tail { file, read, line: Vec::new() });
+        }
+        let (mut left, mut behind) = (MOST, 0);
+        let LogSettings { must, must_not, folder, .. } = &self.settings;
+        for tail in self.files.values_mut() {
+            let mut line = |line: &[u8]| {
+                let line = if folder.is_some() { without_prefix(line) } else { line };
+                for (pattern, seen) in [(must, &mut self.must), (must_not, &mut self.must_not)] {
+                    if pattern.as_ref().is_some_and(|pattern| pattern.is_in(line)) {
+                        seen.add(line, now);
+                    }
+                }
+            };
+            behind += tail.read(&mut left, &mut line).map_err(|error| format!("cannot read the log: {error}"))?;
+        }
+        // One that was moved away is read to its end, which it has from then on.
+        if behind == 0 {
+            self.files.retain(|id, _| there.contains(id));
+        }
+        Ok(behind)
+    }
+
+    fn paths(&self) -> Result<Vec<PathBuf>, String> {
+        let LogSettings { file, folder, .. } = &self.settings;
+        let Some(folder) = folder else { return Ok(file.iter().cloned().collect()) };
+        let wrong = |error: io::Error| format!("cannot read {}: {error}", folder.display());
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(wrong)? {
+            let path = entry.map_err(wrong)?.path();
+            if path.extension().is_some_and(|ending| ending == "log") {
+                paths.push(path);
+            }
+        }
+        if paths.is_empty() { Err(none_in(folder)) } else { Ok(paths) }
+    }
+}
+
+fn none_in(folder: &Path) -> String {
+    format!("there is no file *.log in {}", folder.display())
+}
+
+impl Tail {
+    /// Reads on, as far as `left` allows, and tells whole lines. How many bytes are left in the file.
+    fn read(&mut self, left: &mut u64, tell: &mut impl FnMut(&[u8])) -> io::Result<u64> {
+        let length = self.file.metadata()?.len();
+        if length < self.read {
+            // It was emptied, and begins anew.
+            self.read = 0;
+            self.line.clear();
+        }
+        self.file.seek(SeekFrom::Start(self.read))?;
+        let mut bytes = Vec::new();
+        let read = (&self.file).take(*left).read_to_end(&mut bytes)? as u64;
+        self.read += read;
+        *left -= read;
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let room = LONGEST.saturating_sub(self.line.len());
+            let text = part.strip_suffix(b"\n").unwrap_or(part);
+            self.line.extend_from_slice(text.get(..room).unwrap_or(text));
+            if part.len() > text.len() {
+                tell(self.line.strip_suffix(b"\r").unwrap_or(&self.line));
+                self.line.clear();
+            }
+        }
+        Ok(length.saturating_sub(self.read))
+    }
+}
+
+/// A line of a container's log without what its runtime wrote before it: `time stream F text`.
+fn without_prefix(line: &[u8]) -> &[u8] {
+    let mut parts = line.splitn(4, |byte| *byte == b' ');
+    let [_, stream, tag] = [parts.next(), parts.next(), parts.next()];
+    let is_runtime = matches!(stream, Some(b"stdout" | b"stderr")) && matches!(tag, Some(b"F" | b"P"));
+    parts.next().filter(|_| is_runtime).unwrap_or(line)
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

@@ -1,0 +1,55 @@
+use service::SettingsError;
+
+use super::*;
+
+fn load(probe: &str) -> Result<Vec<ProbeSettings>, SettingsError> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weir.toml");
+    let nobody = "[[health_check.services]]\nname = \"a\"\naddresses = [\"http://127.0.0.1:1\"]\nexpected = 1\n";
+    std::fs::write(&file, format!("{nobody}[[health_check.probes]]\n{probe}")).unwrap();
+    let settings: Result<crate::Settings, _> = service::load(crate::DEFAULTS, Some(&file), []);
+    settings.map(|settings| settings.health_check.probes)
+}
+
+#[test]
+fn a_probe_asks_one_thing() {
+    let probes =
+        load("name = \"shop\"\naction = \"page\"\nhttp = { url = \"https://shop/health\", must = \"^ok\" }\n").unwrap();
+    assert_eq!((probes[0].action, probes[0].interval_ms), (Class::Page, None));
+    assert!(matches!(probes[0].what(), Some(What::Http(http)) if http.status.is_none()));
+    let probes = load("name = \"mail\"\ntimeout_ms = \"1s\"\ntcp = { address = \"mail:25\" }\n").unwrap();
+    assert_eq!((probes[0].action, probes[0].timeout_ms), (Class::Ticket, Some(1000)));
+}
+
+#[test]
+fn what_cannot_be_is_named() {
+    for (probe, key, says) in [
+        ("name = \"a\"\n", "probes[0].name", "asks 0 things"),
+        (
+            "name = \"a\"\ntcp = { address = \"a:1\" }\nnagios = { command = [\"a\"] }\n",
+            "probes[0].name",
+            "asks 2 things",
+        ),
+        ("name = \"A b\"\ntcp = { address = \"a:1\" }\n", "probes[0].name", "not a valid name"),
+        (
+            "name = \"a\"\ntcp = { address = \"a:1\" }\n[[health_check.probes]]\nname = \"a\"\ntcp = { address = \"a:1\" }\n",
+            "probes[1].name",
+            "another probe",
+        ),
+        ("name = \"a\"\ntcp = { address = \"tcp://a:1\" }\n", "probes[0].tcp.address", "not host:port"),
+        ("name = \"a\"\nhttp = { url = \"shop:80\" }\n", "probes[0].http.url", "is not a URL"),
+        ("name = \"a\"\ngrpc = { url = \"ftp://a\" }\n", "probes[0].grpc.url", "is not a URL"),
+        ("name = \"a\"\nhttp = { url = \"http://a\", must = \"(\" }\n", "must", "unclosed group"),
+        ("name = \"a\"\nhttp = { url = \"http://a\", must = \"(a{1000}){1000}\" }\n", "must", "size limit"),
+        ("name = \"a\"\nhttp = { url = \"http://a\", status = 99 }\n", "status", "100"),
+        ("name = \"a\"\nhttp = { url = \"http://a\", mst = \"a\" }\n", "mst", "must"),
+        ("name = \"a\"\nnagios = { command = [] }\n", "probes[0].nagios.command", "is empty"),
+        ("name = \"a\"\nlog = { file = \"a\" }\n", "probes[0].log", "looks for nothing"),
+        ("name = \"a\"\nlog = { must = \"a\" }\n", "probes[0].log", "needs a file or a folder"),
+        ("name = \"a\"\nlog = { file = \"a\", folder = \"b\", must = \"a\" }\n", "probes[0].log", "not both"),
+        ("name = \"a\"\naction = \"pager\"\ntcp = { address = \"a:1\" }\n", "action", "page"),
+    ] {
+        let error = load(probe).unwrap_err().to_string();
+        assert!(error.contains(key) && error.contains(says), "{probe}: {error}");
+    }
+}
