@@ -2,9 +2,7 @@
 
 use std::fmt::Write as _;
 
-use common::health::v1::State;
-
-use crate::pipeline::View;
+use common::health::v1::{Pipeline, State};
 
 /// 0 ok, 1 warning, 2 critical, 3 unknown.
 #[must_use]
@@ -19,10 +17,8 @@ pub fn exit_code(state: State) -> u8 {
 
 /// One line with the result and the numbers behind a bar; then a line for each problem.
 #[must_use]
-pub fn text(view: &View) -> String {
-    let pipeline = &view.pipeline;
-    let word = ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::from(exit_code(pipeline.state()).min(3))];
-    let plain = |text: &str| text.replace('|', "/").replace(['\n', '\r'], " ");
+pub fn text(pipeline: &Pipeline) -> String {
+    let word = word(pipeline.state());
     let first = match pipeline.problems.as_slice() {
         [] => String::new(),
         [only] => format!(". {}", plain(only)),
@@ -46,4 +42,14 @@ pub fn text(view: &View) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What a plugin calls a state.
+pub(crate) fn word(state: State) -> &'static str {
+    ["OK", "WARNING", "CRITICAL", "UNKNOWN"][usize::from(exit_code(state).min(3))]
+}
+
+/// On one line, and without what separates the numbers.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace('|', "/").replace(['\n', '\r'], " ")
 }

@@ -17,6 +17,7 @@ pub mod check;
 mod collector;
 pub mod flow;
 pub mod json;
+pub mod named;
 pub mod page;
 pub mod pipeline;
 pub mod probes;
@@ -30,18 +31,20 @@ pub mod urgency;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Query;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::routing::get;
 use common::catalogue::{Answer, Description, Need, Runs, Scales};
 use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer, SERVICE_NAME};
-use common::health::v1::{GetPipelineRequest, GetPipelineResponse};
+use common::health::v1::{GetPipelineRequest, GetPipelineResponse, State};
 use service::{Action, CheckHandle, CheckSpec, Host, Service};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::collector::{Collector, Known, LOCAL, Source};
+use crate::named::Named;
 use crate::pipeline::{Model, View, Watched};
 use crate::probes::Probes;
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
@@ -142,12 +145,19 @@ impl HealthCheck {
             )
             .route(
                 "/check",
-                get(async move || {
-                    let view = check.view();
+                get(async move |Query(of): Query<Of>| {
+                    let pipeline = check.view().pipeline;
+                    let (state, text) = match &of.name {
+                        None => (pipeline.state(), check::text(&pipeline)),
+                        Some(name) => match Named::find(&pipeline, name) {
+                            Ok(Named { state, line }) => (state, line + "\n"),
+                            Err(problem) => (State::Unknown, format!("UNKNOWN {problem}\n")),
+                        },
+                    };
                     let mut headers = content_type("text/plain; charset=utf-8");
-                    let code = check::exit_code(view.pipeline.state());
-                    headers.insert(HeaderName::from_static("x-check-status"), HeaderValue::from(u16::from(code)));
-                    (headers, check::text(&view))
+                    let code = HeaderValue::from(u16::from(check::exit_code(state)));
+                    headers.insert(HeaderName::from_static("x-check-status"), code);
+                    (headers, text)
                 }),
             )
     }
@@ -182,6 +192,12 @@ fn told(check: &CheckHandle, view: &View) {
     let answered = instances.iter().filter(|instance| instance.error.is_empty()).count();
     let message = format!("{answered} of {} addresses answer", instances.len());
     if answered == 0 { check.fail(message) } else { check.ok(message) }
+}
+
+/// Which check is asked for; none: all together.
+#[derive(Debug, serde::Deserialize)]
+struct Of {
+    name: Option<String>,
 }
 
 /// Beside the headers that every page of the admin server has.

@@ -127,7 +127,7 @@ fn the_page_says_what_is_wrong_and_what_to_do() {
 
 #[test]
 fn the_check_is_one_line_with_numbers_and_a_code() {
-    let table = all().map(|(name, view)| (name, check::exit_code(view.pipeline.state()), check::text(&view)));
+    let table = all().map(|(name, view)| (name, check::exit_code(view.pipeline.state()), check::text(&view.pipeline)));
     let first = |text: &str| text.lines().next().unwrap().to_owned();
     let codes: Vec<_> = table.iter().map(|(name, code, _)| (*name, *code)).collect();
     assert_eq!(codes, [("empty", 3), ("ok", 0), ("warning", 1), ("failing", 2)]);

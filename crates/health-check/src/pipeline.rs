@@ -231,6 +231,7 @@ impl Model {
                 hops,
                 instances: places.into_iter().map(instance).collect(),
                 problems: problems.iter().map(Problem::to_string).collect(),
+                details: problems.iter().map(Problem::told).collect(),
                 at: Some(now.into()),
             },
             problems,

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use common::few::few;
-use common::health::v1::{Action, Check, Consumer, Digest, Hop, State};
+use common::health::v1::{self, Action, Check, Consumer, Digest, Hop, State};
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
 
@@ -46,6 +46,20 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// As gRPC tells it.
+    pub(crate) fn told(&self) -> v1::Problem {
+        v1::Problem {
+            state: self.state.into(),
+            action: self.action.into(),
+            hops: self.hops.clone(),
+            check: self.check.clone(),
+            instances: self.instances.clone(),
+            found: self.found.clone(),
+            advice: self.advice.to_owned(),
+            since: self.since,
+        }
+    }
+
     /// What it asks for.
     #[must_use]
     pub fn urgency(&self) -> Urgency {
@@ -214,6 +228,9 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
     once.sort_by_key(|problem| (Reverse(problem.urgency()), Reverse(problem.state as i32)));
     *problems = once;
 }
+
+/// The checks that are health-check's own, of every stage.
+pub(crate) const OWN: [&str; 7] = ["instances", "ready", "consumer", "lag", "age", "dead_letters", "round"];
 
 fn waits_for_topics(check: &str) -> bool {
     ["_registrations", "_published", "_progress"].iter().any(|end| check.ends_with(end))

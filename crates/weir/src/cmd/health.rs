@@ -9,6 +9,7 @@ use common::health::v1::{GetPipelineRequest, Pipeline, State};
 use health_check::check::exit_code;
 use health_check::flow::Flow;
 use health_check::json::PipelineJson;
+use health_check::named::Named;
 use service::digest_json::state_name;
 use service::tls::Dial;
 use service::{CallLimits, Uri};
@@ -30,12 +31,17 @@ const LARGEST: usize = 64 * 1024 * 1024;
 #[command(after_help = "Examples:
   weir health
   weir health --json | jq .hops
+  weir health --check loader_held
+  weir health --check processing/lag
   weir health --grpc http://weir-health-check:9090
   weir health > /dev/null || echo look at it")]
 pub struct Health {
     /// Print all of it as JSON
     #[arg(long)]
     json: bool,
+    /// Ask for one check or stage only, as a monitor's plugin: one line, with the value behind a bar
+    #[arg(long, value_name = "NAME", conflicts_with = "json")]
+    check: Option<String>,
     /// How long to wait for the answer, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
@@ -54,6 +60,18 @@ impl Health {
                 return Ok(ExitCode::from(UNKNOWN));
             }
         };
+        if let Some(name) = &self.check {
+            return Ok(match Named::find(&pipeline, name) {
+                Ok(Named { state, line }) => {
+                    out::say(&line);
+                    ExitCode::from(exit_code(state))
+                }
+                Err(problem) => {
+                    out::say(&format!("UNKNOWN {problem}"));
+                    ExitCode::from(UNKNOWN)
+                }
+            });
+        }
         let code = exit_code(pipeline.state());
         if self.json {
             out::say(&serde_json::to_string_pretty(&PipelineJson::from(pipeline))?);

@@ -48,6 +48,7 @@ fn pipeline() -> Pipeline {
         ],
         at: Some(Timestamp { seconds: 1_772_368_496, nanos: 0 }),
         action: Action::Page.into(),
+        details: Vec::new(),
         headline: "Something is broken: one thing to do now".to_owned(),
     }
 }
