@@ -1,15 +1,12 @@
 //! The metrics of the process, as Prometheus reads them.
 
-mod gone;
+mod families;
 
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-pub use gone::{endpoint_gone, endpoint_here, endpoint_stays};
-
 use crate::Health;
-use crate::health::{Action, State};
 
 /// From a millisecond to an hour: an answer at the door as well as an event that waited for a broker.
 const SECONDS: &[f64] =
@@ -49,42 +46,15 @@ pub(crate) fn install() -> Option<&'static PrometheusHandle> {
         .as_ref()
 }
 
-/// The page: what was counted, and the checks as they are now.
+/// The page: what was counted, and what is known at this moment.
 pub(crate) fn render(health: &Health) -> String {
-    let digest = health.checks();
-    let service = digest.service;
-    metrics::gauge!("weir_build_info", "service" => service.clone(), "version" => digest.version).set(1);
-    metrics::gauge!("weir_ready", "service" => service.clone()).set(u8::from(digest.ready));
-    for check in digest.checks {
-        let state = match State::try_from(check.state) {
-            Ok(State::Ok) => 0,
-            Ok(State::Warning) => 1,
-            Ok(State::Failing) => 2,
-            _ => 3,
-        };
-        // Whom an alert is for.
-        let action = match Action::try_from(check.action) {
-            Ok(Action::Page) => "page",
-            Ok(Action::Ticket) => "ticket",
-            _ => "log",
-        };
-        let labels = [("service", service.clone()), ("check", check.name.clone())];
-        if let Some(value) = check.value {
-            metrics::gauge!("weir_check_value", &labels).set(value);
-        }
-        metrics::gauge!("weir_check_state", "service" => service.clone(), "check" => check.name, "action" => action)
-            .set(state);
-    }
-    install().map(PrometheusHandle::render).map(gone::without_gone).unwrap_or_default()
+    let mut page = install().map(PrometheusHandle::render).unwrap_or_default();
+    families::write(&mut page, health);
+    page
 }
 
 /// Says what the metrics of this crate are.
 pub(crate) fn describe() {
-    metrics::describe_gauge!("weir_build_info", "1, with the version as label");
-    metrics::describe_gauge!("weir_ready", "whether the service is ready");
-    metrics::describe_gauge!("weir_check_state", "0 ok, 1 warning, 2 failing, 3 unknown");
-    metrics::describe_gauge!("weir_check_value", "what a check measured");
-    metrics::describe_counter!("weir_hop_total", "what a hop took in, sent on, dead-lettered and dropped, by reason");
     metrics::describe_gauge!("weir_http_connections", "open connections of an HTTP server");
     metrics::describe_counter!("weir_http_unserved_total", "connections that ended without a request, by reason");
     metrics::describe_counter!("weir_http_cut_off_total", "connections ended because the client was too slow");

@@ -136,7 +136,7 @@ impl Streaming {
         let producer = bus.producer()?;
         let table = bus.table(&REGISTRATIONS);
         let door = Door {
-            endpoints: endpoints::Endpoints::new(&streaming.endpoints, key),
+            endpoints: endpoints::Endpoints::new(&streaming.endpoints, key, host.counts().clone()),
             registrations: table.handle(),
             catch_up: catch_up::CatchUp::new(
                 Duration::from_millis(streaming.catch_up_timeout_ms),

@@ -1,6 +1,8 @@
-//! What the door counts. The name of an endpoint is a label only where there is such an endpoint: strangers can make
-//! up names without end.
+//! What the door counts, of all its endpoints together: there may be a hundred thousand of them. What is told by endpoint
+//! comes from the counts of the hop.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
@@ -25,14 +27,13 @@ pub(crate) fn describe() {
     describe_gauge!("weir_buffered_ratio", "Part of the memory for bodies that is in use, from 0 to 1.");
 }
 
-/// Counts an answer that is no success. `endpoint` only where there is one.
-pub(crate) fn refused(refusal: Refusal, endpoint: Option<&str>) {
+/// Counts an answer that is no success.
+pub(crate) fn refused(refusal: Refusal) {
     counter!(
         "weir_refused_total",
         "stage" => STAGE,
         "status" => refusal.status().as_str().to_owned(),
         "reason" => refusal.reason(),
-        "endpoint" => endpoint.unwrap_or_default().to_owned(),
     )
     .increment(1);
 }
@@ -41,7 +42,7 @@ pub(crate) fn refused(refusal: Refusal, endpoint: Option<&str>) {
 pub(crate) fn unserved(why: Unserved) {
     let status = why.status().map(|status| status.to_string()).unwrap_or_default();
     counter!("weir_refused_total",
-        "stage" => STAGE, "status" => status, "reason" => why.as_str(), "endpoint" => "")
+        "stage" => STAGE, "status" => status, "reason" => why.as_str())
     .increment(1);
 }
 
@@ -55,8 +56,7 @@ pub(crate) fn buffered() -> Gauge {
     gauge!("weir_buffered_ratio", "stage" => STAGE)
 }
 
-/// The counters of one endpoint. in = out + dropped + what is in flight.
-#[derive(Clone)]
+/// The counters of one source. in = out + dropped + what is in flight.
 pub(crate) struct Meters {
     /// Verified deliveries.
     pub(crate) received: Counter,
@@ -66,25 +66,32 @@ pub(crate) struct Meters {
     bulk: Counter,
     late: Counter,
     ack: Histogram,
-    endpoint: String,
     source: &'static str,
 }
 
+/// The counters of the sources that have endpoints, each made once.
+#[derive(Default)]
+pub(crate) struct BySource(Mutex<HashMap<&'static str, Arc<Meters>>>);
+
+impl BySource {
+    /// Those of this source.
+    pub(crate) fn of(&self, source: &'static str) -> Arc<Meters> {
+        let mut meters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(meters.entry(source).or_insert_with(|| Arc::new(Meters::new(source))))
+    }
+}
+
 impl Meters {
-    pub(crate) fn new(endpoint: &str, source: &'static str) -> Self {
-        let out = |topic: String| {
-            counter!("weir_records_out_total",
-                "stage" => STAGE, "endpoint" => endpoint.to_owned(), "source" => source, "topic" => topic)
-        };
+    fn new(source: &'static str) -> Self {
+        let out =
+            |topic: String| counter!("weir_records_out_total", "stage" => STAGE, "source" => source, "topic" => topic);
         Self {
-            received: counter!("weir_records_in_total",
-                "stage" => STAGE, "endpoint" => endpoint.to_owned(), "source" => source),
+            received: counter!("weir_records_in_total", "stage" => STAGE, "source" => source),
             bytes: histogram!("weir_delivery_bytes", "stage" => STAGE, "source" => source),
             prompt: out(common::topics::raw(source).name().to_owned()),
             bulk: out(common::topics::raw_bulk(source).name().to_owned()),
-            late: counter!("weir_answered_late_total", "stage" => STAGE, "endpoint" => endpoint.to_owned()),
+            late: counter!("weir_answered_late_total", "stage" => STAGE, "source" => source),
             ack: histogram!("weir_ack_seconds", "stage" => STAGE, "source" => source),
-            endpoint: endpoint.to_owned(),
             source,
         }
     }
@@ -104,8 +111,6 @@ impl Meters {
 
     /// A verified delivery is not on the log.
     pub(crate) fn dropped(&self, reason: &'static str) {
-        counter!("weir_dropped_total",
-            "stage" => STAGE, "endpoint" => self.endpoint.clone(), "source" => self.source, "reason" => reason)
-        .increment(1);
+        counter!("weir_dropped_total", "stage" => STAGE, "source" => self.source, "reason" => reason).increment(1);
     }
 }
