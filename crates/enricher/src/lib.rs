@@ -20,6 +20,7 @@ pub mod fields;
 pub mod files;
 mod health;
 mod item;
+mod meters;
 mod pipeline;
 pub mod range;
 pub mod settings;
@@ -74,6 +75,7 @@ impl Enricher {
     /// # Errors
     /// When a setting does not do; the message names it.
     pub async fn new(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        meters::describe();
         let millis = Duration::from_millis;
         let (deadline, every) = (settings.shutdown.deadline_ms, settings.enricher.health_interval_ms);
         let opened = Opened::open(STAGE, &settings.bus(), host, millis(deadline), millis(every))?;

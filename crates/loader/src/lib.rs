@@ -32,6 +32,7 @@ mod ids;
 mod instants;
 mod load;
 pub mod maintain;
+mod meters;
 mod pipeline;
 mod reader;
 mod reference;
@@ -122,6 +123,7 @@ impl Loader {
     /// # Errors
     /// As [`new`](Self::new).
     pub async fn with_lake(settings: &Settings, host: &Host, lake: Lake) -> anyhow::Result<Self> {
+        meters::describe();
         let millis = Duration::from_millis;
         let (deadline, every) = (settings.shutdown.deadline_ms, settings.loader.health_interval_ms);
         let opened = Opened::open(STAGE, &settings.bus, host, millis(deadline), millis(every))?;

@@ -55,18 +55,29 @@ pub(crate) fn render(health: &Health) -> String {
 
 /// Says what the metrics of this crate are.
 pub(crate) fn describe() {
-    metrics::describe_gauge!("weir_http_connections", "open connections of an HTTP server");
-    metrics::describe_counter!("weir_http_unserved_total", "connections that ended without a request, by reason");
-    metrics::describe_counter!("weir_http_cut_off_total", "connections ended because the client was too slow");
-    metrics::describe_counter!("weir_http_panics_total", "connections ended because a handler panicked");
-    metrics::describe_gauge!(
+    use metrics::{describe_counter, describe_gauge};
+    describe_gauge!(
         "weir_certificate_expires_seconds",
-        "when a certificate of this process expires, in seconds since 1970, by the setting that names its file"
+        "When a certificate of this process expires, in seconds since 1970, by the setting that names its file."
     );
-    metrics::describe_counter!(
+    describe_counter!("weir_grpc_refused_total", "Calls of gRPC by clients that are not allowed to make them.");
+    describe_gauge!("weir_http_connections", "Open connections of an HTTP server.");
+    describe_counter!(
+        "weir_http_cut_off_total",
+        "Connections that were ended because the client was too slow, by reason."
+    );
+    describe_counter!("weir_http_panics_total", "Connections that were ended because a handler panicked.");
+    describe_counter!("weir_http_unserved_total", "Connections that ended without a request, by reason.");
+    describe_counter!(
         "weir_log_lines_dropped_total",
-        "log lines that were dropped because standard error was not read"
+        "Log lines that were dropped because standard error was not read."
     );
+    describe_counter!("weir_tls_handshakes_failed_total", "TLS handshakes that failed, by reason.");
+    describe_counter!("weir_tls_reload_failures_total", "Times that a changed certificate could not be read.");
+    // Of all stages: each counts its own.
+    describe_counter!("weir_dropped_total", "Records that a stage took in and did not write, by reason.");
+    describe_counter!("weir_records_in_total", "Records that a stage took in.");
+    describe_counter!("weir_records_out_total", "Records that a stage wrote.");
     // There before the first is lost.
     metrics::counter!("weir_log_lines_dropped_total").increment(0);
 }

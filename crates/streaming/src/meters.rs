@@ -16,14 +16,11 @@ const STAGE: &str = "streaming";
 /// Says what each metric is; to be called once, when there is a recorder.
 pub(crate) fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("weir_records_in_total", "Records that a stage took in.");
-    describe_counter!("weir_records_out_total", "Records that a stage wrote and the log acknowledged.");
-    describe_counter!("weir_dropped_total", "Records that a stage took in and did not write, by reason.");
     describe_counter!("weir_refused_total", "Requests that were not answered with 2xx, by status and reason.");
     describe_counter!("weir_answered_late_total", "Records that were acknowledged after their sender was told 503.");
     describe_histogram!("weir_ack_seconds", Unit::Seconds, "From sending a record to its acknowledgement.");
     describe_histogram!("weir_delivery_bytes", Unit::Bytes, "Size of the bodies of deliveries that were verified.");
-    describe_gauge!("weir_requests_in_flight", "Requests that are being answered.");
+    describe_gauge!("weir_in_flight_requests", "Requests that are being answered.");
     describe_gauge!("weir_buffered_ratio", "Part of the memory for bodies that is in use, from 0 to 1.");
 }
 
@@ -48,7 +45,7 @@ pub(crate) fn unserved(why: Unserved) {
 
 /// Requests that are being answered.
 pub(crate) fn in_flight() -> Gauge {
-    gauge!("weir_requests_in_flight", "stage" => STAGE)
+    gauge!("weir_in_flight_requests", "stage" => STAGE)
 }
 
 /// The part of the memory for bodies that is in use.

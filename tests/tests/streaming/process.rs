@@ -82,7 +82,7 @@ async fn numbers_add_up_and_strangers_make_none_of_their_own() {
         ("weir_refused_total", &[("status", "401"), ("reason", "signature_mismatch")], 3.0),
         ("weir_refused_total", &[("status", "404"), ("reason", "unknown_endpoint")], 5.0),
         ("weir_ack_seconds_count", &github[1..], 20.0),
-        ("weir_requests_in_flight", &github[..1], 0.0),
+        ("weir_in_flight_requests", &github[..1], 0.0),
         ("weir_endpoint_items_total", &[hub, ("what", "taken_in")], 23.0),
         ("weir_endpoint_items_total", &[hub, ("what", "sent_on")], 20.0),
         ("weir_endpoint_items_total", &[hub, ("what", "dropped"), ("reason", "signature_mismatch")], 3.0),

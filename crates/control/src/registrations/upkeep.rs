@@ -246,6 +246,10 @@ fn reconciled(plan: &Plan) {
         }
     };
     if count > 0 {
+        metrics::describe_counter!(
+            "weir_registrations_reconciled_total",
+            "Registrations on the topic that differed from the database and were corrected."
+        );
         metrics::counter!("weir_registrations_reconciled_total").increment(count as u64);
     }
 }

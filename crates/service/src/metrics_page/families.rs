@@ -92,11 +92,11 @@ pub(super) fn write(page: &mut String, health: &Health) {
 
 fn checks(page: &mut String, health: &Health) {
     let digest = health.checks();
-    let service = ("service", digest.service.as_str());
+    let service = digest.service.as_str();
     Family::new(page, "weir_build_info", Kind::Gauge, "1, with the version as label.")
-        .sample(&[service, ("version", &digest.version)], 1.0);
+        .sample(&[("service", service), ("version", &digest.version)], 1.0);
     Family::new(page, "weir_ready", Kind::Gauge, "Whether the service is ready: 1, or 0.")
-        .sample(&[service], f64::from(u8::from(digest.ready)));
+        .sample(&[("service", service)], f64::from(u8::from(digest.ready)));
     let mut states = Family::new(
         page,
         "weir_check_state",
@@ -116,7 +116,7 @@ fn checks(page: &mut String, health: &Health) {
             Action::Ticket => "ticket",
             Action::Log | Action::Unspecified => "log",
         };
-        states.sample(&[service, ("check", &check.name), ("action", action)], state);
+        states.sample(&[("service", service), ("check", &check.name), ("action", action)], state);
     }
     let mut values = Family::new(
         page,
@@ -125,7 +125,7 @@ fn checks(page: &mut String, health: &Health) {
         "What a check measured, in the unit of the check. Not there where that is not known.",
     );
     for check in &digest.checks {
-        values.known(&[service, ("check", &check.name)], check.value);
+        values.known(&[("service", service), ("check", &check.name)], check.value);
     }
 }
 
@@ -143,7 +143,7 @@ fn items(page: &mut String, counts: &Counts) {
         page,
         "weir_endpoint_items_total",
         Kind::Counter,
-        "The same by endpoint, for as many as telemetry.endpoint_series says; the rest is (others).",
+        "What a stage took in, sent on, dead-lettered and dropped, by endpoint; (others): beyond telemetry.endpoint_series.",
     );
     for (endpoint, stage, count) in counts.by_endpoint() {
         each(&count, false, |what, reason, n| {
