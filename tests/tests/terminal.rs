@@ -13,7 +13,7 @@ use weir_tests::environment::find_program;
 use weir_tests::installation::{Installation, UP};
 use weir_tests::process::{Launch, get, program};
 use weir_tests::scratch::Scratch;
-use weir_tests::{ports, usage, wait};
+use weir_tests::{ports, promtool, usage, wait};
 
 const WITHIN: Duration = Duration::from_secs(90);
 /// Half of what the shutdown may take until it is cut off.
@@ -192,6 +192,9 @@ fn a_first_start_warns_of_nothing() {
         Ok((rows > 0.0).then_some(()))
     })
     .unwrap();
+    let (status, page) = get(up.admin(), "/metrics").unwrap();
+    assert_eq!(status, 200);
+    promtool::check_metrics(&page).unwrap();
     let log = up.logged().unwrap();
     let warned = log.lines().filter(|line| ["WARN", "ERROR"].iter().any(|level| line.contains(level)));
     assert_eq!(warned.collect::<Vec<_>>(), Vec::<&str>::new(), "{log}");

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use weir_tests::child::Signal;
-use weir_tests::{kafka, ports};
+use weir_tests::{kafka, ports, promtool};
 
 use crate::door::{Client, LISTEN, Operator, hub, within};
 
@@ -94,6 +94,7 @@ async fn numbers_add_up_and_strangers_make_none_of_their_own() {
         assert!((counted - expected).abs() < f64::EPSILON, "{name} {labels:?}: {counted}, not {expected}\n{page}");
     }
     assert!(!page.contains("made-up"), "{page}");
+    promtool::check_metrics(&page).unwrap();
 
     // The digest's counts: 28 deliveries, and what became of each.
     let digest: serde_json::Value = serde_json::from_str(&process.get("/health").unwrap().1).unwrap();
