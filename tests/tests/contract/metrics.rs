@@ -222,6 +222,31 @@ fn the_page_of_metrics_lists_all_of_them() {
     assert!(there == page, "docs/metrics.md is not what the sources say; it names the command that writes it");
 }
 
+/// What alerts and dashboards ask Prometheus for.
+#[test]
+fn alerts_and_dashboards_ask_for_metrics_that_there_are() {
+    let found = found();
+    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    let (mut asked, mut wrong) = (0, Vec::new());
+    for file in
+        ["k8s/components/monitoring/rules.yaml", "k8s/components/monitoring/weir.json", "deploy/compose/rules.yaml"]
+    {
+        let text = std::fs::read_to_string(root().join(file)).unwrap();
+        for name in text.split(|c| !is_name(c)).filter(|word| word.starts_with("weir_")) {
+            asked += 1;
+            let of_histogram = ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end));
+            let is_there = |name: &str, kind: Option<&str>| {
+                found.counted.get(name).is_some_and(|places| kind.is_none_or(|kind| places[0].0 == kind))
+            };
+            if !is_there(name, None) && !of_histogram.is_some_and(|name| is_there(name, Some("histogram"))) {
+                wrong.push(format!("{file}: there is no {name}"));
+            }
+        }
+    }
+    assert!(asked > 20, "{asked}");
+    assert_eq!(wrong, [""; 0]);
+}
+
 #[test]
 fn what_is_wrong_is_seen() {
     let wrong = |text: &str| {
