@@ -137,7 +137,18 @@ make_java() {
     (cd "$1" && sha256sum --quiet --strict --check "$subscribers/java/jars.sha256")
 }
 
+# Only its programs, of Debian's package: installed, it would start a server on port 9090, which is Weir's for gRPC.
+make_prometheus() {
+    if have promtool; then
+        mkdir -p "$1/usr/bin"
+        ln -s "$(command -v promtool)" "$1/usr/bin/promtool"
+        return
+    fi
+    (cd "$1" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb)
+}
+
 make_test_libraries() {
+    make_once prometheus prometheus make_prometheus
     make_once python "${python_packages[*]}" make_python
     local language
     for language in go javascript java; do

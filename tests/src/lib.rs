@@ -22,6 +22,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod processes;
+pub mod promtool;
 pub mod proxy;
 pub mod python;
 pub mod raw;

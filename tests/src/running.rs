@@ -130,15 +130,15 @@ impl Running {
         RegistrationServiceClient::new(self.grpc().await)
     }
 
-    /// The sum of a counter over all lines of /metrics that have this endpoint and these labels.
+    /// The sum of a counter over all lines of /metrics that have these labels. What the recorder counts is of all services
+    /// in this process; what comes from the counts of a service is its own.
     ///
     /// # Panics
     /// /metrics does not answer.
-    pub async fn metric(&self, metric: &str, endpoint: &str, labels: &[(&str, &str)]) -> u64 {
+    pub async fn metric(&self, metric: &str, labels: &[(&str, &str)]) -> u64 {
         let admin = self.addresses.admin.to_string();
         let page = tokio::task::spawn_blocking(move || crate::process::get(&admin, "/metrics")).await.unwrap();
-        let own = [("endpoint", endpoint)];
-        let labels: Vec<_> = labels.iter().chain(&own).map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let labels: Vec<_> = labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
         let (_, text) = page.unwrap();
         let lines = text.lines().filter(|line| line.starts_with(metric) && labels.iter().all(|it| line.contains(it)));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64

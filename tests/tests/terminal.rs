@@ -13,7 +13,7 @@ use weir_tests::environment::find_program;
 use weir_tests::installation::{Installation, UP};
 use weir_tests::process::{Launch, get, program};
 use weir_tests::scratch::Scratch;
-use weir_tests::{ports, usage, wait};
+use weir_tests::{ports, promtool, usage, wait};
 
 const WITHIN: Duration = Duration::from_secs(90);
 /// Half of what the shutdown may take until it is cut off.
@@ -44,7 +44,7 @@ fn weir_up_goes_on_and_ends_although_nobody_reads_what_it_writes() {
         Ok((lost > 0.0).then_some(lost))
     })
     .unwrap();
-    let in_lake = || metric(&admin, "weir_hop_total", &["hop=\"loader\"", "what=\"sent_on\""]);
+    let in_lake = || metric(&admin, "weir_stage_items_total", &["stage=\"loader\"", "what=\"sent_on\""]);
     let before = in_lake().unwrap();
     wait::until("rows reach the lake all the same", WITHIN, || Ok((in_lake()? > before + 200.0).then_some(())))
         .unwrap();
@@ -188,10 +188,13 @@ fn a_first_start_warns_of_nothing() {
     let up = Launch::new("weir").arg("up").arg("--simulate").listen("WEIR__STREAMING__LISTEN").start().unwrap();
     up.ready(WITHIN).unwrap();
     wait::until("a row reaches the lake", WITHIN, || {
-        let rows = metric(up.admin(), "weir_hop_total", &["hop=\"loader\"", "what=\"sent_on\""])?;
+        let rows = metric(up.admin(), "weir_stage_items_total", &["stage=\"loader\"", "what=\"sent_on\""])?;
         Ok((rows > 0.0).then_some(()))
     })
     .unwrap();
+    let (status, page) = get(up.admin(), "/metrics").unwrap();
+    assert_eq!(status, 200);
+    promtool::check_metrics(&page).unwrap();
     let log = up.logged().unwrap();
     let warned = log.lines().filter(|line| ["WARN", "ERROR"].iter().any(|level| line.contains(level)));
     assert_eq!(warned.collect::<Vec<_>>(), Vec::<&str>::new(), "{log}");

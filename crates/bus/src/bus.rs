@@ -42,6 +42,7 @@ impl Bus {
         if let Some(Problem { key, problem, fix }) = settings.validate().into_iter().next() {
             return Err(Error::Setting { key: key.into(), problem: format!("{problem}; {fix}").into() });
         }
+        crate::meters::describe();
         let settings = Arc::new(settings.clone());
         let backend = Backend::open(settings.clone(), &clock)?;
         Ok(Self { settings, backend, clock, claims: Arc::default() })

@@ -38,6 +38,7 @@ mod kafka;
 mod keeping;
 mod logs;
 mod lookup;
+mod meters;
 mod producer;
 mod progress;
 mod reader;

@@ -121,6 +121,7 @@ impl Control {
         let Parts { host, bus, producer, .. } = &parts;
         let publisher = Publisher::new(producer.clone(), Duration::from_millis(settings.publish_timeout_ms));
         let (differs, compared) = (Arc::new(Notify::new()), CancellationToken::new());
+        let view = View::new(host.counts().clone());
         let registrations = Registrations::new(
             Arc::clone(&store),
             publisher.clone(),
@@ -140,7 +141,7 @@ impl Control {
             registrations,
             differs,
             compared,
-            view: View::default(),
+            view,
         })
     }
 

@@ -20,6 +20,7 @@ pub mod fields;
 pub mod files;
 mod health;
 mod item;
+mod meters;
 mod pipeline;
 pub mod range;
 pub mod settings;
@@ -74,11 +75,14 @@ impl Enricher {
     /// # Errors
     /// When a setting does not do; the message names it.
     pub async fn new(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
+        meters::describe();
         let millis = Duration::from_millis;
         let (deadline, every) = (settings.shutdown.deadline_ms, settings.enricher.health_interval_ms);
         let opened = Opened::open(STAGE, &settings.bus(), host, millis(deadline), millis(every))?;
         let lake = Lake::open(&settings.lake).context("opening the lake")?;
-        let checks = Checks::new(host.health(), millis(settings.enricher.stalled_after_ms));
+        let stalled_after = millis(settings.enricher.stalled_after_ms);
+        let checks = Checks::new(host.health(), stalled_after);
+        opened.counts.limit(stalled_after);
         Ok(Self { settings: settings.clone(), opened, lake, checks })
     }
 

@@ -89,7 +89,6 @@ impl Collector {
             Source::Remote(services) => self.ask_all(&services).await,
         };
         if let Some(found) = self.probes.as_ref().map(Probes::told) {
-            service::export_checks(&found);
             answers.push((probes::STAGE.to_owned(), probes::HERE.to_owned(), Ok(found)));
         }
         let now = clock::now();

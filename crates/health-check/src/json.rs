@@ -45,6 +45,7 @@ pub struct HopJson {
     pub total: Option<CountJson>,
     pub lag: Option<i64>,
     pub age_seconds: Option<f64>,
+    pub oldest_seconds: Option<f64>,
 }
 
 /// An [`Instance`].
@@ -114,6 +115,7 @@ impl From<Hop> for HopJson {
             total: hop.total.map(CountJson::from),
             lag: (!hop.lag_unknown).then_some(hop.lag),
             age_seconds: hop.age_seconds,
+            oldest_seconds: hop.oldest_seconds,
         }
     }
 }

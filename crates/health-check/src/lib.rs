@@ -113,6 +113,9 @@ impl HealthCheck {
     ) -> Self {
         collector::describe();
         let probes = Probes::open(settings, host);
+        if let Some(probes) = &probes {
+            host.health().show(probes.health());
+        }
         watched.extend(probes.iter().map(|_| Watched { service: probes::STAGE.to_owned(), expected: 1 }));
         let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after());
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });

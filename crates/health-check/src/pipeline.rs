@@ -311,6 +311,7 @@ impl Model {
             total: Some(flow.count(&stage.hop, "", None)),
             lag: stage.queues().map(|queue| queue.lag).sum(),
             lag_unknown: !stage.knows_its_lag(),
+            oldest_seconds: stage.oldest_in_work(),
             age_seconds: ages.map(|age| age.p99_seconds).max_by(f64::total_cmp),
             ..Hop::default()
         };

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use common::health::v1::{Check, Consumer, Membership, Queue};
+use common::health::v1::{Check, Consumer, Membership, Queue, Work};
 use proptest::prelude::*;
 
 use super::*;
@@ -51,6 +51,10 @@ fn all_is_well() {
 fn ticket(digest: &mut Digest, state: State) {
     let check = check("processing_step_geo", state, "a file cannot be read");
     digest.checks.push(Check { action: Action::Ticket.into(), ..check });
+}
+
+fn work(hop: &str, oldest: f64) -> Work {
+    Work { hop: hop.to_owned(), in_work: 7, oldest_seconds: Some(oldest), limit_seconds: Some(60.0) }
 }
 
 fn record() -> Check {
@@ -154,6 +158,9 @@ fn states_and_what_makes_them() {
         ("another's queue", |d| d.queues.push(queue("loader", 1000)), State::Failing, "lag"),
         ("old", |d| d.ages.push(age("processing", 60.0)), State::Warning, "age"),
         ("very old", |d| d.ages.push(age("processing", 601.0)), State::Failing, "age"),
+        ("it has had work for long", |d| d.works.push(work("processing", 60.0)), State::Warning, "in_work"),
+        ("for less long", |d| d.works.push(work("processing", 59.0)), State::Ok, ""),
+        ("another's", |d| d.works.push(work("loader", 60.0)), State::Ok, ""),
         ("it stops", |d| d.ready = false, State::Ok, "ready"),
         ("a check for working hours", |d| ticket(d, State::Failing), State::Warning, "processing_step_geo"),
         ("one that is not known", |d| ticket(d, State::Unknown), State::Unknown, "processing_step_geo"),

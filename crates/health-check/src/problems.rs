@@ -142,6 +142,7 @@ pub(crate) fn of_hop(
         return problems;
     }
     problems.extend(idle(stage, &problems));
+    problems.extend(in_work(stage));
     if let Some(state) = beyond(hop.lag as f64, limits.lag) {
         let found = format!("the lag is {} records", hop.lag);
         problems.push(own(state, Action::Page, "lag", found, LAG));
@@ -157,6 +158,28 @@ pub(crate) fn of_hop(
         problems.push(own(State::Warning, Action::Ticket, "dead_letters", found, DEAD_LETTERS));
     }
     problems
+}
+
+/// What came in and did not come out, whatever the lag says.
+fn in_work(stage: &Stage<'_>) -> Vec<Problem> {
+    let works = stage.live.iter().flat_map(|(digest, _)| digest.works.iter().map(move |work| (digest, work)));
+    let late = works.filter_map(|(digest, work)| {
+        let (oldest, limit) = (work.oldest_seconds?, work.limit_seconds?);
+        (work.hop == stage.hop && oldest >= limit).then(|| Problem {
+            state: State::Warning,
+            action: Action::Page,
+            hops: vec![stage.hop.clone()],
+            check: "in_work".to_owned(),
+            instances: vec![digest.instance.clone()],
+            found: format!(
+                "{} are in work, the oldest for {oldest:.0} s; it should take less than {limit:.0} s",
+                work.in_work
+            ),
+            advice: IN_WORK,
+            since: None,
+        })
+    });
+    late.collect()
 }
 
 /// Consumers that have no part of the work, of which no check tells: a stage that does nothing is never well.
@@ -230,7 +253,8 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
 }
 
 /// The checks that are health-check's own, of every stage.
-pub(crate) const OWN: [&str; 7] = ["instances", "ready", "consumer", "lag", "age", "dead_letters", "round"];
+pub(crate) const OWN: [&str; 8] =
+    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "round"];
 
 fn waits_for_topics(check: &str) -> bool {
     ["_registrations", "_published", "_progress"].iter().any(|end| check.ends_with(end))
@@ -245,6 +269,7 @@ const INSTANCES: &str = "Find the cause in the orchestrator or in the log of the
 /// Of health-check itself.
 pub(crate) const ROUND: &str =
     "Look at the log of health-check, and restart it. Everything on this page is as old as that.";
+const IN_WORK: &str = "Look at the other checks of the stage, and at its log. What is in work is read again after a restart.";
 const READY: &str = "Nothing to do if it is being restarted. Otherwise look at its log.";
 const LAG: &str = "Compare its rate with its usual rate. If it works at its limit, add instances; otherwise look at its other \
                    checks. Waiting records expire after the retention of their topic.";

@@ -31,6 +31,12 @@ impl<'a> Stage<'a> {
         self.live.iter().flat_map(|(digest, _)| &digest.queues).filter(|queue| queue.hop == self.hop)
     }
 
+    /// For how long the oldest of what it has in work has been there.
+    pub(crate) fn oldest_in_work(&self) -> Option<f64> {
+        let works = self.live.iter().flat_map(|(digest, _)| &digest.works).filter(|work| work.hop == self.hop);
+        works.filter_map(|work| work.oldest_seconds).max_by(f64::total_cmp)
+    }
+
     /// Whether it is known how much waits for it: of all that should consume, and of all their partitions.
     pub(crate) fn knows_its_lag(&self) -> bool {
         let consumes = self.consumers().next().is_some() || self.queues().next().is_some();

@@ -32,6 +32,7 @@ mod ids;
 mod instants;
 mod load;
 pub mod maintain;
+mod meters;
 mod outlook;
 mod pipeline;
 mod reader;
@@ -123,11 +124,13 @@ impl Loader {
     /// # Errors
     /// As [`new`](Self::new).
     pub async fn with_lake(settings: &Settings, host: &Host, lake: Lake) -> anyhow::Result<Self> {
+        meters::describe();
         let millis = Duration::from_millis;
         let (deadline, every) = (settings.shutdown.deadline_ms, settings.loader.health_interval_ms);
         let opened = Opened::open(STAGE, &settings.bus, host, millis(deadline), millis(every))?;
         let (hold_warn, stalled) = (settings.loader.hold_warn_ms, settings.loader.stalled_after_ms);
         let checks = Checks::new(host.health(), millis(hold_warn), millis(stalled));
+        opened.counts.limit(millis(stalled));
         Ok(Self { settings: settings.clone(), opened, lake, checks })
     }
 

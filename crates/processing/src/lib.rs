@@ -84,6 +84,7 @@ impl Processing {
     fn with(settings: &Settings, opened: Opened, control: Control) -> anyhow::Result<Self> {
         let stalled_after = Duration::from_millis(settings.processing.stalled_after_ms);
         let checks = Checks::new(opened.host.health(), stalled_after);
+        opened.counts.limit(stalled_after);
         checks.registrations_reading();
         Ok(Self { settings: settings.clone(), opened, control, checks })
     }

@@ -1,20 +1,24 @@
-//! What each hop did with what it took in, by endpoint and hour, for the digest and as metrics.
+//! What each hop did with what it took in, by endpoint and hour for the digest, and by endpoint for the metrics.
 //!
 //! For each hop, at any moment: `taken_in = sent_on + dead_lettered + all of dropped + what is in work`. The hour is that
 //! in which the door had the delivery, in UTC, whenever the hop came to it: so the hours of two hops can be compared.
 
 mod ages;
+mod series;
+mod work;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant, SystemTime};
 
-use common::health::v1::{Age, Consumer, Count, Digest, Queue};
+use common::health::v1::{self, Age, Consumer, Count, Digest, Queue};
 use prost_types::Timestamp;
 
 use crate::clock;
 use ages::Ages;
+use series::Series;
+use work::Work;
 
 const HOUR: i64 = 3600;
 /// Hours before the present one that are told one by one; what is older is told without hour.
@@ -49,6 +53,7 @@ pub struct Counts {
 struct Inner {
     hops: RwLock<BTreeMap<&'static str, HopCounts>>,
     consumers: RwLock<Vec<Look>>,
+    series: Arc<Series>,
 }
 
 impl std::fmt::Debug for Counts {
@@ -61,7 +66,8 @@ impl Counts {
     /// The counts of a hop: `streaming`, `processing`, `enricher`, `loader`. The same name is the same hop.
     #[must_use]
     pub fn hop(&self, name: &'static str) -> HopCounts {
-        write(&self.inner.hops).entry(name).or_insert_with(|| HopCounts::new(name)).clone()
+        let new = || HopCounts::new(name, Arc::clone(&self.inner.series));
+        write(&self.inner.hops).entry(name).or_insert_with(new).clone()
     }
 
     /// A consumer here, with its partitions: `look` is asked for each digest, and must not wait.
@@ -69,12 +75,58 @@ impl Counts {
         write(&self.inner.consumers).push(Box::new(look));
     }
 
+    /// The endpoint is one of the settings: it is among those that have series of their own in the metrics, and its series
+    /// stay, whatever is said of a registration of its name.
+    pub fn endpoint_stays(&self, name: &str) {
+        self.inner.series.stays(name);
+    }
+
+    /// The endpoint is there, maybe again: its series are on the page of metrics.
+    pub fn endpoint_here(&self, name: &str) {
+        self.inner.series.here(name);
+    }
+
+    /// The endpoint is no longer there: its series leave the page of metrics after five minutes.
+    pub fn endpoint_gone(&self, name: &str) {
+        self.inner.series.gone(name, Instant::now());
+    }
+
+    /// So many endpoints have series of their own in the metrics, and the others share one; 0: there are none.
+    pub(crate) fn limit_series(&self, endpoints: usize) {
+        self.inner.series.limit(endpoints);
+    }
+
+    /// To be called now and then: ends the series of those that are gone.
+    pub(crate) fn upkeep(&self) {
+        self.inner.series.sweep(Instant::now());
+    }
+
+    /// What each hop has counted since the start of the process, of all endpoints: never less than before.
+    pub(crate) fn totals(&self) -> Vec<(&'static str, Count)> {
+        read(&self.inner.hops).values().map(|hop| (hop.hop.name, hop.hop.total.count())).collect()
+    }
+
+    /// The same by endpoint, for those that have series, by name.
+    pub(crate) fn by_endpoint(&self) -> Vec<(String, &'static str, Count)> {
+        self.inner.series.told(Instant::now())
+    }
+
+    /// What each hop has in work, as it is now.
+    pub(crate) fn works(&self) -> Vec<v1::Work> {
+        read(&self.inner.hops).values().map(HopCounts::work).collect()
+    }
+
+    /// The consumers here with their partitions, as they are now.
+    pub(crate) fn consumers(&self) -> Vec<(Consumer, Vec<Queue>)> {
+        read(&self.inner.consumers).iter().map(|look| look()).collect()
+    }
+
     pub(crate) fn fill(&self, digest: &mut Digest) {
         let now = clock::now();
         for hop in read(&self.inner.hops).values() {
             hop.fill(digest, now);
         }
-        for (consumer, queues) in read(&self.inner.consumers).iter().map(|look| look()) {
+        for (consumer, queues) in self.consumers() {
             digest.consumers.push(consumer);
             digest.queues.extend(queues);
         }
@@ -92,7 +144,11 @@ struct Hop {
     name: &'static str,
     cells: RwLock<Cells>,
     ages: Mutex<Ages>,
-    metrics: [metrics::Counter; 3],
+    total: Cell,
+    work: Work,
+    /// How long something may be in work.
+    limit: OnceLock<Duration>,
+    series: Arc<Series>,
 }
 
 /// By the beginning of the hour; without one: too old to be told by hour, or it is not known.
@@ -139,24 +195,46 @@ impl Cell {
     }
 }
 
+/// Where something is counted: in its hour, and in the series of its endpoint.
+#[derive(Debug)]
+struct Place {
+    cell: Arc<Cell>,
+    series: Option<Arc<Cell>>,
+}
+
 impl HopCounts {
-    fn new(name: &'static str) -> Self {
-        let metric = |what| metrics::counter!("weir_hop_total", "hop" => name, "what" => what, "reason" => "");
-        let metrics = [metric("taken_in"), metric("sent_on"), metric("dead_lettered")];
-        Self { hop: Arc::new(Hop { name, cells: RwLock::default(), ages: Mutex::default(), metrics }) }
+    fn new(name: &'static str, series: Arc<Series>) -> Self {
+        let (cells, ages, total, work, limit) = Default::default();
+        Self { hop: Arc::new(Hop { name, cells, ages, total, work, limit, series }) }
     }
 
     /// Counts `n` more. `endpoint` must be one that there is (strangers make up names without end), or empty where the
     /// hop cannot tell it; `received_at` is when the door had the delivery, where that is known.
     pub fn add(&self, endpoint: &str, received_at: Option<&Timestamp>, what: What, n: u64) {
-        self.count(&self.cell(endpoint, received_at, clock::now()), what, n);
+        self.count(&self.place(endpoint, received_at, clock::now()), what, n);
+    }
+
+    fn work(&self) -> v1::Work {
+        let oldest = self.hop.work.oldest(Instant::now());
+        v1::Work {
+            hop: self.hop.name.to_owned(),
+            in_work: oldest.map_or(0, |(in_work, _)| in_work),
+            oldest_seconds: oldest.map(|(_, oldest)| oldest.as_secs_f64()),
+            limit_seconds: self.hop.limit.get().map(Duration::as_secs_f64),
+        }
+    }
+
+    /// What is in work for longer than this is told as a problem, whatever the lag says.
+    pub fn limit(&self, limit: Duration) {
+        let _ = self.hop.limit.set(limit);
     }
 
     /// Takes in `n`, and holds them until each has its end.
     pub fn take(&self, endpoint: &str, received_at: Option<&Timestamp>, n: u64, unless_ended: &'static str) -> Taken {
-        let cell = self.cell(endpoint, received_at, clock::now());
-        self.count(&cell, What::TakenIn, n);
-        Taken { hop: self.clone(), cell, received_at: received_at.copied(), left: n, unless_ended }
+        let place = self.place(endpoint, received_at, clock::now());
+        self.count(&place, What::TakenIn, n);
+        let began = self.hop.work.begin(n, Instant::now());
+        Taken { hop: self.clone(), place, received_at: received_at.copied(), left: n, began, unless_ended }
     }
 
     /// Something is done that is so old, from the door.
@@ -164,21 +242,20 @@ impl HopCounts {
         self.hop.ages.lock().unwrap_or_else(PoisonError::into_inner).record(age);
     }
 
-    fn count(&self, cell: &Cell, what: What, n: u64) {
+    fn count(&self, place: &Place, what: What, n: u64) {
         if n == 0 {
             return;
         }
-        cell.add(what, n);
-        let [taken_in, sent_on, dead_lettered] = &self.hop.metrics;
-        match what {
-            What::TakenIn => taken_in.increment(n),
-            What::SentOn => sent_on.increment(n),
-            What::DeadLettered => dead_lettered.increment(n),
-            What::Dropped(reason) => {
-                let hop = self.hop.name;
-                metrics::counter!("weir_hop_total", "hop" => hop, "what" => "dropped", "reason" => reason).increment(n);
-            }
+        place.cell.add(what, n);
+        self.hop.total.add(what, n);
+        if let Some(series) = &place.series {
+            series.add(what, n);
         }
+    }
+
+    fn place(&self, endpoint: &str, received_at: Option<&Timestamp>, now: SystemTime) -> Place {
+        let series = self.hop.series.cell(self.hop.name, endpoint);
+        Place { cell: self.cell(endpoint, received_at, now), series }
     }
 
     fn cell(&self, endpoint: &str, received_at: Option<&Timestamp>, now: SystemTime) -> Arc<Cell> {
@@ -217,6 +294,7 @@ impl HopCounts {
             digest.counts[first..].sort_by(|a, b| a.endpoint.cmp(&b.endpoint));
         }
         drop(cells);
+        digest.works.push(self.work());
         let quantiles = self.hop.ages.lock().unwrap_or_else(PoisonError::into_inner).quantiles([0.5, 0.99]);
         if let Some([p50_seconds, p99_seconds]) = quantiles {
             digest.ages.push(Age { hop: self.hop.name.to_owned(), p50_seconds, p99_seconds });
@@ -230,9 +308,11 @@ impl HopCounts {
 #[must_use = "dropping it counts it as dropped"]
 pub struct Taken {
     hop: HopCounts,
-    cell: Arc<Cell>,
+    place: Place,
     received_at: Option<Timestamp>,
     left: u64,
+    /// When it came into work, as [`Work`] says it.
+    began: u64,
     unless_ended: &'static str,
 }
 
@@ -242,7 +322,8 @@ impl Taken {
         debug_assert!(n <= self.left && what != What::TakenIn, "{n} of {} end as {what:?}", self.left);
         let n = n.min(self.left);
         self.left -= n;
-        self.hop.count(&self.cell, what, n);
+        self.hop.hop.work.end(self.began, n);
+        self.hop.count(&self.place, what, n);
         if let (What::SentOn, 1.., Some(received_at)) = (what, n, self.received_at)
             && let Ok(received_at) = SystemTime::try_from(received_at)
         {
@@ -254,7 +335,8 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.hop.count(&self.cell, What::Dropped(self.unless_ended), self.left);
+        self.hop.hop.work.end(self.began, self.left);
+        self.hop.count(&self.place, What::Dropped(self.unless_ended), self.left);
     }
 }
 

@@ -16,7 +16,7 @@ fn stamp(seconds: u64) -> Timestamp {
 
 fn add(hop: &HopCounts, endpoint: &str, received: Option<u64>, now: u64, what: What) {
     let received = received.map(stamp);
-    hop.count(&hop.cell(endpoint, received.as_ref(), at(now)), what, 1);
+    hop.count(&hop.place(endpoint, received.as_ref(), at(now)), what, 1);
 }
 
 fn counts(hop: &HopCounts, now: u64) -> Vec<Count> {
@@ -32,7 +32,7 @@ fn in_work(count: &Count) -> i64 {
 
 #[test]
 fn the_hour_is_that_of_the_door() {
-    let hop = HopCounts::new("processing");
+    let hop = Counts::default().hop("processing");
     add(&hop, "pages", Some(NOW - 3 * 3600), NOW, What::TakenIn);
     add(&hop, "pages", Some(NOW), NOW, What::TakenIn);
     add(&hop, "pages", Some(NOW), NOW, What::Dropped("duplicate"));
@@ -49,7 +49,7 @@ fn the_hour_is_that_of_the_door() {
 
 #[test]
 fn hours_beyond_the_window_are_told_together() {
-    let hop = HopCounts::new("processing");
+    let hop = Counts::default().hop("processing");
     for hour in 0..100 {
         let now = NOW + hour * 3600;
         add(&hop, "pages", Some(now), now, What::TakenIn);
@@ -67,7 +67,7 @@ fn hours_beyond_the_window_are_told_together() {
 
 #[test]
 fn endpoints_beyond_the_limit_are_told_together() {
-    let hop = HopCounts::new("streaming");
+    let hop = Counts::default().hop("streaming");
     for endpoint in 0..800 {
         add(&hop, &format!("e{endpoint:03}"), Some(NOW), NOW, What::TakenIn);
         add(&hop, &format!("e{endpoint:03}"), Some(NOW), NOW, What::Dropped("too_large"));
@@ -85,12 +85,12 @@ fn endpoints_beyond_the_limit_are_told_together() {
 
 #[test]
 fn what_is_held_is_told_when_its_hour_is_old() {
-    let hop = HopCounts::new("processing");
-    let cell = hop.cell("pages", Some(&stamp(NOW)), at(NOW));
-    hop.count(&cell, What::TakenIn, 1);
+    let hop = Counts::default().hop("processing");
+    let place = hop.place("pages", Some(&stamp(NOW)), at(NOW));
+    hop.count(&place, What::TakenIn, 1);
     assert_eq!(counts(&hop, NOW + 2 * DAY).len(), 1);
-    hop.count(&cell, What::SentOn, 1);
-    drop(cell);
+    hop.count(&place, What::SentOn, 1);
+    drop(place);
     let counts = counts(&hop, NOW + 2 * DAY);
     assert_eq!(counts.len(), 1);
     assert_eq!((counts[0].hour, counts[0].taken_in, counts[0].sent_on), (None, 1, 1));
@@ -98,7 +98,7 @@ fn what_is_held_is_told_when_its_hour_is_old() {
 
 #[test]
 fn whatever_becomes_of_it_the_equation_holds() {
-    let hop = HopCounts::new("processing");
+    let hop = Counts::default().hop("processing");
     let received = clock::timestamp();
     let mut taken = hop.take("pages", Some(&received), 10, "comes_again");
     taken.end(What::SentOn, 4);
@@ -139,7 +139,7 @@ fn the_digest_has_every_hop_and_queue() {
 
 #[test]
 fn no_more_goes_out_than_came_in_while_others_count() {
-    let hop = HopCounts::new("processing");
+    let hop = Counts::default().hop("processing");
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -162,7 +162,7 @@ proptest! {
     fn nothing_is_lost_as_time_goes_on(
         steps in prop::collection::vec((0u64..40 * 3600, 0u64..3 * DAY, 0usize..700, 0u8..4), 1..200)
     ) {
-        let hop = HopCounts::new("loader");
+        let hop = Counts::default().hop("loader");
         let mut now = NOW;
         for (later, old, endpoint, what) in &steps {
             now += later;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, State};
+use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, State, Work};
 use serde::Serialize;
 
 /// A [`Digest`].
@@ -20,6 +20,7 @@ pub struct DigestJson {
     pub queues: Vec<QueueJson>,
     pub ages: Vec<AgeJson>,
     pub consumers: Vec<ConsumerJson>,
+    pub works: Vec<WorkJson>,
 }
 
 /// A [`Check`].
@@ -79,6 +80,16 @@ pub struct ConsumerJson {
     pub partitions: u32,
 }
 
+/// A [`Work`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct WorkJson {
+    pub hop: String,
+    pub in_work: u64,
+    pub oldest_seconds: Option<f64>,
+    pub limit_seconds: Option<f64>,
+}
+
 /// An [`Age`].
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "the proto describes the fields")]
@@ -102,6 +113,7 @@ impl From<Digest> for DigestJson {
             queues: digest.queues.into_iter().map(QueueJson::from).collect(),
             ages: digest.ages.into_iter().map(AgeJson::from).collect(),
             consumers: digest.consumers.into_iter().map(ConsumerJson::from).collect(),
+            works: digest.works.into_iter().map(WorkJson::from).collect(),
         }
     }
 }
@@ -148,6 +160,13 @@ impl From<Consumer> for ConsumerJson {
         let membership = membership_name(consumer.membership());
         let Consumer { hop, group, seconds, waits_for, partitions, .. } = consumer;
         ConsumerJson { hop, group, membership, seconds, waits_for, partitions }
+    }
+}
+
+impl From<Work> for WorkJson {
+    fn from(work: Work) -> WorkJson {
+        let Work { hop, in_work, oldest_seconds, limit_seconds } = work;
+        WorkJson { hop, in_work, oldest_seconds, limit_seconds }
     }
 }
 

@@ -50,6 +50,7 @@ struct Inner {
     counts: Counts,
     checks: Mutex<BTreeMap<&'static str, Entry>>,
     ready: watch::Sender<bool>,
+    beside: Mutex<Vec<Health>>,
 }
 
 #[derive(Debug)]
@@ -122,8 +123,20 @@ impl Health {
                 counts: Counts::default(),
                 checks: Mutex::new(BTreeMap::new()),
                 ready,
+                beside: Mutex::default(),
             }),
         }
+    }
+
+    /// The checks of another one, which is no part of the digest and of readiness, are on this one's page of metrics too.
+    pub fn show(&self, other: Health) {
+        self.inner.beside.lock().unwrap_or_else(PoisonError::into_inner).push(other);
+    }
+
+    /// The checks of this one and of those that are shown with it.
+    pub(crate) fn all_checks(&self) -> Vec<Digest> {
+        let beside = self.inner.beside.lock().unwrap_or_else(PoisonError::into_inner);
+        [self].into_iter().chain(beside.iter()).map(Health::checks).collect()
     }
 
     /// Adds a check, whose state is unknown at first. A name that is there already: the same check, with this spec.

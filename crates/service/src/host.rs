@@ -15,7 +15,7 @@ use crate::tls::expiry::Certificates;
 use crate::tls::{Dial, ServerTls};
 use crate::{Counts, Health, HostSettings, admin, bind, grpc, layers, metrics_page};
 
-/// How often the recorder of metrics sorts what histograms took in.
+/// How often the recorder of metrics sorts what histograms took in, and series end.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// How often the clock is looked at, where something waits by it: what is set ahead and back between two looks is not seen.
 const CLOCK_LOOK: Duration = Duration::from_millis(100);
@@ -66,10 +66,12 @@ impl Host {
         metrics_page::install();
         metrics_page::describe();
         let shutdown = CancellationToken::new();
+        let health = Health::new(name, shutdown.clone());
+        health.counts().limit_series(settings.telemetry.endpoint_series);
         Host {
             inner: Arc::new(Inner {
                 settings: settings.clone(),
-                health: Health::new(name, shutdown.clone()),
+                health,
                 shutdown,
                 tasks: TaskTracker::new(),
                 stop: CancellationToken::new(),
@@ -212,7 +214,7 @@ impl Host {
                 tracing::error!(%error, "the gRPC server failed");
             }
         });
-        self.inner.servers.spawn(upkeep(self.inner.stop.clone()));
+        self.inner.servers.spawn(upkeep(self.inner.health.counts().clone(), self.inner.stop.clone()));
         self.watch_certificate("admin.tls.certificate_file", &settings.admin.tls.certificate_file);
         self.watch_certificate("grpc.tls.certificate_file", &settings.grpc.tls.certificate_file);
         self.watch_certificate("grpc.client.certificate_file", &settings.grpc.client.certificate_file);
@@ -234,13 +236,16 @@ impl Host {
     }
 }
 
-async fn upkeep(stop: CancellationToken) {
-    let Some(recorder) = metrics_page::install() else { return };
+async fn upkeep(counts: Counts, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(METRICS_UPKEEP);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = ticks.tick() => recorder.run_upkeep(),
+            _ = ticks.tick() => {}
+        }
+        counts.upkeep();
+        if let Some(recorder) = metrics_page::install() {
+            recorder.run_upkeep();
         }
     }
 }

@@ -1,15 +1,12 @@
 //! The metrics of the process, as Prometheus reads them.
 
-mod gone;
+mod families;
 
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
-pub use gone::{endpoint_gone, endpoint_here, endpoint_stays};
-
 use crate::Health;
-use crate::health::{Action, Digest, State};
 
 /// From a millisecond to an hour: an answer at the door as well as an event that waited for a broker.
 const SECONDS: &[f64] =
@@ -49,61 +46,38 @@ pub(crate) fn install() -> Option<&'static PrometheusHandle> {
         .as_ref()
 }
 
-/// The page: what was counted, and the checks as they are now.
+/// The page: what was counted, and what is known at this moment.
 pub(crate) fn render(health: &Health) -> String {
-    let digest = health.checks();
-    let service = digest.service.clone();
-    metrics::gauge!("weir_build_info", "service" => service.clone(), "version" => digest.version.clone()).set(1);
-    metrics::gauge!("weir_ready", "service" => service).set(u8::from(digest.ready));
-    export_checks(&digest);
-    install().map(PrometheusHandle::render).map(gone::without_gone).unwrap_or_default()
-}
-
-/// Shows the checks of a digest as they are now. Those of the process itself are shown with each page anyway.
-pub fn export_checks(digest: &Digest) {
-    let service = &digest.service;
-    for check in &digest.checks {
-        let state = match State::try_from(check.state) {
-            Ok(State::Ok) => 0,
-            Ok(State::Warning) => 1,
-            Ok(State::Failing) => 2,
-            _ => 3,
-        };
-        // Whom an alert is for.
-        let action = match Action::try_from(check.action) {
-            Ok(Action::Page) => "page",
-            Ok(Action::Ticket) => "ticket",
-            _ => "log",
-        };
-        let labels = [("service", service.clone()), ("check", check.name.clone())];
-        if let Some(value) = check.value {
-            metrics::gauge!("weir_check_value", &labels).set(value);
-        }
-        let labels = [("service", service.as_str()), ("check", &check.name), ("action", action)];
-        let labels = labels.map(|(name, value)| (name, value.to_owned()));
-        metrics::gauge!("weir_check_state", &labels).set(state);
-    }
+    let mut page = install().map(PrometheusHandle::render).unwrap_or_default();
+    families::write(&mut page, health);
+    page
 }
 
 /// Says what the metrics of this crate are.
 pub(crate) fn describe() {
-    metrics::describe_gauge!("weir_build_info", "1, with the version as label");
-    metrics::describe_gauge!("weir_ready", "whether the service is ready");
-    metrics::describe_gauge!("weir_check_state", "0 ok, 1 warning, 2 failing, 3 unknown");
-    metrics::describe_gauge!("weir_check_value", "what a check measured");
-    metrics::describe_counter!("weir_hop_total", "what a hop took in, sent on, dead-lettered and dropped, by reason");
-    metrics::describe_gauge!("weir_http_connections", "open connections of an HTTP server");
-    metrics::describe_counter!("weir_http_unserved_total", "connections that ended without a request, by reason");
-    metrics::describe_counter!("weir_http_cut_off_total", "connections ended because the client was too slow");
-    metrics::describe_counter!("weir_http_panics_total", "connections ended because a handler panicked");
-    metrics::describe_gauge!(
+    use metrics::{describe_counter, describe_gauge};
+    describe_gauge!(
         "weir_certificate_expires_seconds",
-        "when a certificate of this process expires, in seconds since 1970, by the setting that names its file"
+        "When a certificate of this process expires, in seconds since 1970, by the setting that names its file."
     );
-    metrics::describe_counter!(
+    describe_counter!("weir_grpc_refused_total", "Calls of gRPC by clients that are not allowed to make them.");
+    describe_gauge!("weir_http_connections", "Open connections of an HTTP server.");
+    describe_counter!(
+        "weir_http_cut_off_total",
+        "Connections that were ended because the client was too slow, by reason."
+    );
+    describe_counter!("weir_http_panics_total", "Connections that were ended because a handler panicked.");
+    describe_counter!("weir_http_unserved_total", "Connections that ended without a request, by reason.");
+    describe_counter!(
         "weir_log_lines_dropped_total",
-        "log lines that were dropped because standard error was not read"
+        "Log lines that were dropped because standard error was not read."
     );
+    describe_counter!("weir_tls_handshakes_failed_total", "TLS handshakes that failed, by reason.");
+    describe_counter!("weir_tls_reload_failures_total", "Times that a changed certificate could not be read.");
+    // Of all stages: each counts its own.
+    describe_counter!("weir_dropped_total", "Records that a stage took in and did not write, by reason.");
+    describe_counter!("weir_records_in_total", "Records that a stage took in.");
+    describe_counter!("weir_records_out_total", "Records that a stage wrote.");
     // There before the first is lost.
     metrics::counter!("weir_log_lines_dropped_total").increment(0);
 }

@@ -6,6 +6,7 @@ mod driver;
 mod ends;
 mod log;
 mod memory;
+mod meters;
 mod opened;
 mod outbox;
 mod output;

@@ -49,6 +49,7 @@ impl Opened {
         deadline: Duration,
         every: Duration,
     ) -> anyhow::Result<Self> {
+        crate::meters::describe();
         let bus = Bus::open(settings).context("opening the bus")?;
         if !bus.settings().is_embedded() {
             host.ends_when_the_clock_is_set_back();

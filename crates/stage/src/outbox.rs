@@ -178,21 +178,21 @@ impl Outbox {
         let (sent, refused) = (verdicts.len() - duplicates, items.len() - verdicts.len());
         let ack = counted(ack, taken, sent, duplicates, refused);
         let letter = Letter { stage: self.stage, at: &at, origin: &origin, traceparent, attempts };
-        tally.took(&origin.endpoint, items.len());
+        tally.took(items.len());
         let mut verdicts = verdicts.iter();
         let last = items.iter().rposition(|item| matches!(item, Item::Event(_)));
         for (m, item) in items.into_iter().enumerate() {
             match item {
                 Item::Refused(refused) => {
-                    tally.refused(&origin.endpoint, refused.reason);
+                    tally.refused(refused.reason);
                     letter.send(refused, ack.clone(), &self.producer).await;
                 }
                 Item::Event(_) if verdicts.next() == Some(&Verdict::Duplicate) => {
-                    tally.dropped(&origin.endpoint, DUPLICATE);
+                    tally.dropped(DUPLICATE);
                 }
                 Item::Event(event) => {
                     for (k, record) in event.records.into_iter().enumerate() {
-                        tally.sent(&origin.endpoint, &record.topic);
+                        tally.sent(&record.topic);
                         if probe && k == 0 && last == Some(m) {
                             self.measured(record, ack.clone(), origin.received_at).await;
                         } else if let Err(error) = self.producer.send(record, ack.clone()).await {

@@ -9,12 +9,13 @@ use common::registration::v1::{Endpoint as Registered, Registration, SealedSecre
 use common::registrations;
 use http::HeaderMap;
 use secrecy::{ExposeSecret as _, SecretString};
+use service::Counts;
 use service::seal::SealingKey;
 use sources::{SecretProblem, Secrets, Source};
 
 use crate::answer::Refusal;
 use crate::limit::{Lane, Limit};
-use crate::meters::Meters;
+use crate::meters::{BySource, Meters};
 use crate::settings::EndpointSettings;
 
 /// One endpoint, ready to verify. Never changes: a change of its registration makes a new one.
@@ -26,7 +27,7 @@ pub(crate) struct Endpoint {
     pub(crate) fixed: bool,
     /// `ce_source` of its deliveries.
     pub(crate) ce_source: String,
-    pub(crate) meters: Meters,
+    pub(crate) meters: Arc<Meters>,
     limit: Limit,
     keys: Keys,
 }
@@ -124,12 +125,15 @@ pub(crate) struct Endpoints {
     fixed: HashMap<String, Arc<Endpoint>>,
     registered: RwLock<HashMap<String, Slot>>,
     key: Option<SealingKey>,
+    meters: BySource,
+    /// Told which endpoints there are.
+    counts: Counts,
 }
 
 impl Endpoints {
     /// The endpoints of the settings, which have been validated; `key` unseals the secrets of registrations.
-    pub(crate) fn new(settings: &[EndpointSettings], key: Option<SealingKey>) -> Self {
-        let mut fixed = HashMap::new();
+    pub(crate) fn new(settings: &[EndpointSettings], key: Option<SealingKey>, counts: Counts) -> Self {
+        let (mut fixed, meters) = (HashMap::new(), BySource::default());
         for endpoint in settings {
             let Some(source) = sources::by_name(&endpoint.source) else { continue };
             let mut keys = Keys::new(endpoint.secrets.iter().map(|s| (s.secret().clone(), None)).collect());
@@ -140,14 +144,14 @@ impl Endpoints {
                 source,
                 fixed: true,
                 ce_source: ce_source(&endpoint.name),
-                meters: Meters::new(&endpoint.name, source.name()),
+                meters: meters.of(source.name()),
                 limit: Limit::new(endpoint.rate_limit.unwrap_or_default()),
                 keys,
             };
-            service::endpoint_stays(&endpoint.name);
+            counts.endpoint_stays(&endpoint.name);
             fixed.insert(endpoint.name.clone(), Arc::new(open));
         }
-        Self { fixed, registered: RwLock::default(), key }
+        Self { fixed, registered: RwLock::default(), key, meters, counts }
     }
 
     /// The endpoint of that name. `all_known` is whether the registrations have been read to their end: until then
@@ -175,8 +179,8 @@ impl Endpoints {
         };
         let slot = registration.map(|registration| self.slot(id, name, registration));
         match &slot {
-            None => service::endpoint_gone(name),
-            Some(_) => service::endpoint_here(name),
+            None => self.counts.endpoint_gone(name),
+            Some(_) => self.counts.endpoint_here(name),
         }
         let mut registered = self.registered.write().unwrap_or_else(PoisonError::into_inner);
         match slot {
@@ -229,7 +233,7 @@ impl Endpoints {
             source,
             fixed: false,
             ce_source: ce_source(name),
-            meters: Meters::new(name, source.name()),
+            meters: self.meters.of(source.name()),
             limit: Limit::new(endpoint.rate_limit),
             keys: self.unseal(id, &endpoint),
         })))

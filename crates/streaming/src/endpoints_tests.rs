@@ -40,7 +40,11 @@ impl Operator {
 
     /// An index that has the operator's key.
     fn endpoints(&self, settings: &[EndpointSettings]) -> Endpoints {
-        Endpoints::new(settings, Some(SealingKey::from_file(self.folder.path().join("key")).unwrap()))
+        Endpoints::new(
+            settings,
+            Some(SealingKey::from_file(self.folder.path().join("key")).unwrap()),
+            Counts::default(),
+        )
     }
 
     fn seal(&self, id: &str, secret: &str, end: Option<u64>) -> SealedSecret {
@@ -208,7 +212,7 @@ fn what_cannot_be_unsealed_is_503_and_names_the_key() {
     let missing = operator.key.id();
 
     for key in [None, Some(SealingKey::from_file(other.folder.path().join("key")).unwrap())] {
-        let endpoints = Endpoints::new(&[], key);
+        let endpoints = Endpoints::new(&[], key, Counts::default());
         endpoints.apply("endpoint/app", Some(registration.clone()));
         let app = endpoints.lookup("app", true).unwrap();
         assert_eq!(app.verify(&signed("s"), BODY, at(NOW)), Err(Refusal::Unusable));

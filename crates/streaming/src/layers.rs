@@ -141,7 +141,7 @@ where
             let Ok(Answered { endpoint, answer }) = inner.oneshot(asked).await;
             if let Answer::Refused(refusal) = &answer {
                 let endpoint = endpoint.as_ref().map(|endpoint| endpoint.name.as_str());
-                meters::refused(*refusal, endpoint);
+                meters::refused(*refusal);
                 // Strangers decide how often this happens.
                 tracing::debug!(endpoint, reason = refusal.reason(), "refused");
             }

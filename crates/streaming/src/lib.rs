@@ -61,6 +61,8 @@ use crate::door::Door;
 
 /// The name of this hop in the digest's counts.
 const HOP: &str = "streaming";
+/// What the producer may take, beyond its time limit, to say that it has given a record up.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 /// What it does.
 pub const ABOUT: &str = "Takes webhooks, and acknowledges each delivery once it is durable on the log.";
 
@@ -135,8 +137,11 @@ impl Streaming {
         host.watch_certificate("bus.kafka.certificate_file", bus.settings().kafka.certificate_file.as_ref());
         let producer = bus.producer()?;
         let table = bus.table(&REGISTRATIONS);
+        let counts = host.counts().hop(HOP);
+        // By then the producer has given up what the log does not acknowledge.
+        counts.limit(Duration::from_millis(u64::from(settings.bus.kafka.delivery_timeout_ms)) + GIVEN_UP);
         let door = Door {
-            endpoints: endpoints::Endpoints::new(&streaming.endpoints, key),
+            endpoints: endpoints::Endpoints::new(&streaming.endpoints, key, host.counts().clone()),
             registrations: table.handle(),
             catch_up: catch_up::CatchUp::new(
                 Duration::from_millis(streaming.catch_up_timeout_ms),
@@ -146,7 +151,7 @@ impl Streaming {
             storms: storms::Storms::default(),
             budget: body::Budget::new(streaming.max_buffered_bytes),
             in_flight: AtomicUsize::new(0),
-            counts: host.counts().hop(HOP),
+            counts,
             tasks: host.tasks().clone(),
             watch: service::http::Watch::new(meters::unserved),
             settings: streaming.clone(),

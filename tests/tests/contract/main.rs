@@ -13,6 +13,7 @@ mod breaking;
 mod catalogue;
 mod circles;
 mod commands;
+mod metrics;
 mod readme;
 mod schemas;
 mod text;

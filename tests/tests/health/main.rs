@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use common::health::v1::pipeline_service_client::PipelineServiceClient;
 use common::health::v1::{GetPipelineRequest, Pipeline, State};
 use weir_tests::process::{get, program};
-use weir_tests::{connect, wait};
+use weir_tests::{connect, promtool, wait};
 
 use crate::pipeline::{INTERVAL, Running, TIMEOUT, total};
 
@@ -128,6 +128,22 @@ async fn one_that_is_killed_is_told_in_time_and_its_counts_go_on_when_it_is_back
         "weir_pipeline_hop_instances{hop=\"streaming\"} 1",
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
+    }
+    for process in [&running.health, &running.streaming, &running.processing] {
+        promtool::check_metrics(&process.get("/metrics").unwrap().1).unwrap();
+    }
+}
+
+/// Else the test above could not fail.
+#[test]
+fn promtool_finds_what_is_wrong() {
+    for (page, found) in [
+        ("weir_a_bytes 1\n", "no help text"),
+        ("# HELP weir_a An a.\n# TYPE weir_a counter\nweir_a 1\n", "_total"),
+        ("weir_a{b=\"\n", "error"),
+    ] {
+        let told = promtool::check_metrics(page).unwrap_err().to_string();
+        assert!(told.contains(found), "{told}");
     }
 }
 

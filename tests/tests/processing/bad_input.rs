@@ -30,8 +30,6 @@ async fn one_broken_change_of_a_thousand_is_one_dead_letter() {
     let payload = std::str::from_utf8(&letter.payload).unwrap();
     assert!(payload.contains("broken at 617") && payload.contains("\"object\""), "{payload}");
     assert!(payload.len() < 500, "only the one item in its envelope: {} bytes", payload.len());
-    assert_eq!(stage.metric("weir_records_in_total", &place.name, &[]).await, 1000);
-    assert_eq!(stage.metric("weir_dead_letters_total", &place.name, &[("reason", "wrong_shape")]).await, 1);
     assert_eq!(stage.balance().await, Balance::new(1000, 999, 1, []));
     stage.stop().await;
 }
@@ -73,7 +71,8 @@ async fn every_kind_of_nonsense_has_its_reason_and_the_partition_goes_on() {
         assert_eq!(letter.endpoint, place.name, "{}", letter.reason);
         assert!(!letter.message.is_empty());
         assert!(ids.insert(letter.id));
-        assert_eq!(stage.metric("weir_dead_letters_total", &place.name, &[("reason", &letter.reason)]).await, 1);
+        let labels = [("stage", "processing"), ("reason", letter.reason.as_str())];
+        assert!(stage.metric("weir_dead_letters_total", &labels).await >= 1, "{}", letter.reason);
     }
     assert!(expected.is_empty(), "not refused: {:?}", expected.keys());
     // What is refused as a whole is one in and one dead letter.

@@ -15,15 +15,16 @@ fn batch(place: &Place, from: usize, count: usize) -> common::raw::v1::Delivery 
     place.delivery("meta", Place::page("7", &changes), &[])
 }
 
-async fn until_counted(stage: &Running, metric: &str, place: &Place, labels: &[(&str, &str)], count: u64) {
+async fn until_counted(stage: &Running, place: &Place, what: &str, reason: &str, count: u64) {
+    let labels = [("endpoint", place.name.as_str()), ("what", what), ("reason", reason)];
     let begun = Instant::now();
     loop {
-        let found = stage.metric(metric, &place.name, labels).await;
-        assert!(found <= count, "{metric} is {found}, expected {count}");
+        let found = stage.metric("weir_endpoint_items_total", &labels).await;
+        assert!(found <= count, "{what} {reason} is {found}, expected {count}");
         if found == count {
             return;
         }
-        assert!(begun.elapsed() < LIMIT, "{metric} is {found}, expected {count}");
+        assert!(begun.elapsed() < LIMIT, "{what} {reason} is {found}, expected {count}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -39,9 +40,9 @@ async fn a_redelivery_is_dropped_also_when_it_is_batched_otherwise() {
     let found = place.read_exactly("events.facebook.comment", 12).await;
     let ids: BTreeSet<&str> = found.iter().map(|stored| stored.headers.id.as_str()).collect();
     assert_eq!(ids.len(), 12);
-    until_counted(&stage, "weir_dropped_total", &place, &[("reason", "duplicate")], 15).await;
-    until_counted(&stage, "weir_records_in_total", &place, &[], 27).await;
-    until_counted(&stage, "weir_records_out_total", &place, &[("kind", "event")], 12).await;
+    until_counted(&stage, &place, "dropped", "duplicate", 15).await;
+    until_counted(&stage, &place, "taken_in", "", 27).await;
+    until_counted(&stage, &place, "sent_on", "", 12).await;
     assert_eq!(stage.balance().await, Balance::new(27, 12, 0, [("duplicate", 15)]));
     stage.stop().await;
 }
@@ -103,7 +104,7 @@ async fn redis_away_is_waited_for() {
     redis.restart().unwrap();
     place.read_exactly("events.facebook.comment", 8).await;
     stage.ready().await;
-    until_counted(&stage, "weir_dropped_total", &place, &[("reason", "duplicate")], 5).await;
+    until_counted(&stage, &place, "dropped", "duplicate", 5).await;
     stage.stop().await;
 }
 
@@ -119,7 +120,7 @@ async fn an_emptied_store_is_rebuilt_from_what_came_out() {
     assert_eq!(redis.ask("FLUSHALL").unwrap(), "+OK");
     place.put_deliveries("raw.meta", [batch(&place, 0, 7)]).await;
     place.read_exactly("events.facebook.comment", 7).await;
-    until_counted(&stage, "weir_dropped_total", &place, &[("reason", "duplicate")], 5).await;
+    until_counted(&stage, &place, "dropped", "duplicate", 5).await;
     stage.stop().await;
 
     // Also when nobody looked.
@@ -137,7 +138,7 @@ async fn what_is_done_again_goes_out_again_with_the_same_ids() {
     place.put_deliveries("raw.meta", (0..50).map(|n| batch(&place, n * 4, 4))).await;
     place.put_deliveries("raw.meta", [batch(&place, 0, 4)]).await;
     let before = place.read_exactly("events.facebook.comment", 200).await;
-    until_counted(&stage, "weir_dropped_total", &place, &[("reason", "duplicate")], 4).await;
+    until_counted(&stage, &place, "dropped", "duplicate", 4).await;
     stage.stop().await;
 
     // As after a crash that lost every offset: the same raw records once more.
@@ -146,8 +147,8 @@ async fn what_is_done_again_goes_out_again_with_the_same_ids() {
     let after = place.read_exactly("events.facebook.comment", 400).await;
     let ids = |records: &[bus::Stored]| records.iter().map(|stored| stored.headers.id.clone()).collect::<BTreeSet<_>>();
     assert_eq!((ids(&before).len(), ids(&after)), (200, ids(&before)));
-    // The duplicate is one again.
-    until_counted(&stage, "weir_dropped_total", &place, &[("reason", "duplicate")], 8).await;
+    // The duplicate is one again; this stage has counts of its own.
+    until_counted(&stage, &place, "dropped", "duplicate", 4).await;
     assert!(place.dead_letters(0).await.is_empty());
     stage.stop().await;
 }

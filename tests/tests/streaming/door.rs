@@ -28,7 +28,7 @@ use weir_tests::topic;
 /// Somebody with the sealing key and the right to write to the log.
 pub(crate) struct Operator {
     pub(crate) bus: Bus,
-    producer: Producer,
+    pub(crate) producer: Producer,
     key: SealingKey,
     installation: Installation,
 }
@@ -81,6 +81,11 @@ impl Operator {
     }
 
     pub(crate) async fn publish(&self, name: &str, endpoint: Endpoint) {
+        self.producer.try_send(Self::record(name, endpoint)).unwrap().await.unwrap();
+    }
+
+    /// The record that registers it.
+    pub(crate) fn record(name: &str, endpoint: Endpoint) -> Record {
         let registration = Registration {
             id: format!("endpoint/{name}"),
             revision: 1,
@@ -88,8 +93,7 @@ impl Operator {
             kind: Some(Kind::Endpoint(endpoint)),
             ..Registration::default()
         };
-        let record = Record::new(&REGISTRATIONS, registration.id.clone(), &registration, Headers::default());
-        self.producer.try_send(record).unwrap().await.unwrap();
+        Record::new(&REGISTRATIONS, registration.id.clone(), &registration, Headers::default())
     }
 
     pub(crate) async fn remove(&self, name: &str) {

@@ -5,6 +5,7 @@
 mod accepts;
 mod door;
 mod faults;
+mod many;
 mod process;
 mod refuses;
 mod registrations;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use weir_tests::child::Signal;
-use weir_tests::{kafka, ports};
+use weir_tests::{kafka, ports, promtool};
 
 use crate::door::{Client, LISTEN, Operator, hub, within};
 
@@ -39,7 +39,7 @@ async fn what_never_becomes_a_request_is_counted_and_logged() {
         }
         within(SOON, reason, || async {
             let (_, page) = process.get("/metrics").unwrap();
-            let labels = [("stage", "streaming"), ("status", status), ("reason", reason), ("endpoint", "")];
+            let labels = [("stage", "streaming"), ("status", status), ("reason", reason)];
             (sum(&page, "weir_refused_total", &labels) - 3.0).abs() < f64::EPSILON
                 && (sum(&page, "weir_http_unserved_total", &labels[2..3]) - 3.0).abs() < f64::EPSILON
         })
@@ -72,22 +72,29 @@ async fn numbers_add_up_and_strangers_make_none_of_their_own() {
 
     let (status, page) = process.get("/metrics").unwrap();
     assert_eq!(status, 200);
-    let hub = [("stage", "streaming"), ("endpoint", "hub")];
+    let (github, hub) = ([("stage", "streaming"), ("source", "github")], ("endpoint", "hub"));
     let count = |name: &str, labels: &[(&str, &str)]| sum(&page, name, labels);
     for (name, labels, expected) in [
-        ("weir_records_in_total", &hub[..], 20.0),
-        ("weir_records_out_total", &[hub[1], ("topic", "raw.github")], 20.0),
-        ("weir_records_out_total", &hub, 20.0),
-        ("weir_dropped_total", &hub, 0.0),
-        ("weir_refused_total", &[hub[1], ("status", "401"), ("reason", "signature_mismatch")], 3.0),
-        ("weir_refused_total", &[("endpoint", ""), ("status", "404"), ("reason", "unknown_endpoint")], 5.0),
-        ("weir_ack_seconds_count", &[("source", "github")], 20.0),
-        ("weir_requests_in_flight", &hub[..1], 0.0),
+        ("weir_records_in_total", &github[..], 20.0),
+        ("weir_records_out_total", &[github[1], ("topic", "raw.github")], 20.0),
+        ("weir_records_out_total", &github, 20.0),
+        ("weir_dropped_total", &github, 0.0),
+        ("weir_refused_total", &[("status", "401"), ("reason", "signature_mismatch")], 3.0),
+        ("weir_refused_total", &[("status", "404"), ("reason", "unknown_endpoint")], 5.0),
+        ("weir_ack_seconds_count", &github[1..], 20.0),
+        ("weir_in_flight_requests", &github[..1], 0.0),
+        ("weir_endpoint_items_total", &[hub, ("what", "taken_in")], 23.0),
+        ("weir_endpoint_items_total", &[hub, ("what", "sent_on")], 20.0),
+        ("weir_endpoint_items_total", &[hub, ("what", "dropped"), ("reason", "signature_mismatch")], 3.0),
+        ("weir_endpoint_items_total", &[("what", "taken_in")], 23.0),
+        ("weir_stage_items_total", &[("what", "taken_in")], 28.0),
+        ("weir_stage_items_total", &[("what", "dropped"), ("reason", "unknown_endpoint")], 5.0),
     ] {
         let counted = count(name, labels);
         assert!((counted - expected).abs() < f64::EPSILON, "{name} {labels:?}: {counted}, not {expected}\n{page}");
     }
     assert!(!page.contains("made-up"), "{page}");
+    promtool::check_metrics(&page).unwrap();
 
     // The digest's counts: 28 deliveries, and what became of each.
     let digest: serde_json::Value = serde_json::from_str(&process.get("/health").unwrap().1).unwrap();
@@ -151,7 +158,13 @@ async fn it_ends_within_the_deadline_while_the_broker_is_away() {
     // A delivery that nobody will acknowledge is under way.
     let mut delivery = tokio::task::JoinSet::new();
     delivery.spawn(async move { client.post("hub", &[hub("s", b"{}")], b"{}").await.status });
-    let sent = || sum(&process.get("/metrics").unwrap().1, "weir_records_in_total", &[("endpoint", "hub")]);
+    let sent = || {
+        sum(
+            &process.get("/metrics").unwrap().1,
+            "weir_endpoint_items_total",
+            &[("endpoint", "hub"), ("what", "taken_in")],
+        )
+    };
     weir_tests::wait::until("it is under way", SOON, || Ok((sent() > 0.5).then_some(()))).unwrap();
     let begun = Instant::now();
     process.signal(Signal::Term).unwrap();

@@ -282,10 +282,6 @@ impl Member {
         }
         self.measured_at = Some(now);
         let group = self.intake.group.to_string();
-        for ((topic, partition), part) in &state.parts {
-            let Some(lag) = part.known_lag(now) else { continue };
-            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag as f64);
-        }
         let (records, bytes) = state.in_flight();
         metrics::gauge!("weir_consumer_in_flight_records", "group" => group.clone()).set(records as f64);
         metrics::gauge!("weir_consumer_in_flight_bytes", "group" => group).set(bytes as f64);

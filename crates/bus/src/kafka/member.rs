@@ -98,8 +98,6 @@ impl ClientContext for Member {
             if part.ahead == Ahead::Nothing {
                 part.given = part.fetched;
             }
-            let Some(lag) = part.known_lag(now) else { continue };
-            metrics::gauge!("weir_consumer_lag_records", "group" => group.clone(), "topic" => topic.to_string(), "partition" => partition.to_string()).set(lag as f64);
         }
         let (records, bytes) = state.in_flight();
         metrics::gauge!("weir_consumer_in_flight_records", "group" => group.clone()).set(records as f64);

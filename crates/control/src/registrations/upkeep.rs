@@ -8,7 +8,7 @@ use bus::{Bus, TableHandle};
 use common::backoff::Backoff;
 use common::registration::v1::Registration;
 use common::registrations::Registrations as Index;
-use service::{Action, CheckHandle, CheckSpec, Health};
+use service::{Action, CheckHandle, CheckSpec, Counts, Health};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -19,9 +19,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The topic as it has been read so far. Clones are one.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct View {
     inner: Arc<RwLock<Seen>>,
+    counts: Counts,
 }
 
 #[derive(Debug, Default)]
@@ -31,13 +32,18 @@ struct Seen {
 }
 
 impl View {
+    /// Nothing has been read; `counts` are told which endpoints there are.
+    pub fn new(counts: Counts) -> Self {
+        Self { inner: Arc::default(), counts }
+    }
+
     /// Takes in a record of the topic.
     pub fn apply(&self, id: &str, registration: Option<Registration>) {
         if let Some(endpoint) = id.strip_prefix("endpoint/") {
             // Its series go with it.
             match registration {
-                None => service::endpoint_gone(endpoint),
-                Some(_) => service::endpoint_here(endpoint),
+                None => self.counts.endpoint_gone(endpoint),
+                Some(_) => self.counts.endpoint_here(endpoint),
             }
         }
         let mut seen = self.inner.write().unwrap_or_else(PoisonError::into_inner);
@@ -240,6 +246,10 @@ fn reconciled(plan: &Plan) {
         }
     };
     if count > 0 {
+        metrics::describe_counter!(
+            "weir_registrations_reconciled_total",
+            "Registrations on the topic that differed from the database and were corrected."
+        );
         metrics::counter!("weir_registrations_reconciled_total").increment(count as u64);
     }
 }

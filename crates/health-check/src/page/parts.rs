@@ -105,6 +105,8 @@ fn stage(out: &mut String, hop: &Hop, five: Option<[f64; 3]>) {
     }
     let age = hop.age_seconds.map_or_else(|| "–".to_owned(), seconds);
     put!(out, "<dt>age p99</dt><dd>{age} <small>from the door</small></dd>");
+    let oldest = hop.oldest_seconds.map_or_else(|| "–".to_owned(), seconds);
+    put!(out, "<dt>in work</dt><dd>{} <small>oldest {oldest}</small></dd>", grouped(total.in_work()));
     let class = if total.dead_lettered > 0 { " class=some" } else { "" };
     put!(
         out,

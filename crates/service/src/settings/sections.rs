@@ -94,6 +94,8 @@ pub struct TelemetrySettings {
     pub sample_ratio: f64,
     #[serde(with = "Millis::<1, MAX>")]
     pub export_interval_ms: u64,
+    #[serde(with = "Count::<0, 10_000>")]
+    pub endpoint_series: usize,
 }
 
 /// How log lines are written.

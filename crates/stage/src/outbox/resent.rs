@@ -77,7 +77,7 @@ impl<T> Resent<T> {
     /// Waits for the outputs. One that fails comes again.
     pub(super) async fn end(self, tally: &mut Tally, outbox: &Outbox) -> Emitted<T> {
         let Self { n, at, ack, origin, taken, span, traceparent, attempts, duplicates, waiting, .. } = self;
-        let (mut refused, with, _room, endpoint) = (self.refused, self.with, self.room, origin.endpoint.as_str());
+        let (mut refused, with, _room) = (self.refused, self.with, self.room);
         let all = waiting.len();
         // Counted where the record ends: one that fails on the way comes again, and is counted then.
         let (mut events, mut sent, mut given_back) = (0, Vec::new(), Vec::new());
@@ -107,12 +107,12 @@ impl<T> Resent<T> {
         }
         let items = events + duplicates + refused.len();
         let ack = counted(ack, taken, events, duplicates, refused.len());
-        tally.took(endpoint, items);
-        sent.iter().for_each(|topic| tally.sent(endpoint, topic));
-        (0..duplicates).for_each(|_| tally.dropped(endpoint, DUPLICATE));
+        tally.took(items);
+        sent.iter().for_each(|topic| tally.sent(topic));
+        (0..duplicates).for_each(|_| tally.dropped(DUPLICATE));
         let letter = Letter { stage: outbox.stage, at: &at, origin: &origin, traceparent, attempts };
         for item in refused {
-            tally.refused(endpoint, item.reason);
+            tally.refused(item.reason);
             letter.send(item, ack.clone(), &outbox.producer).await;
         }
         Emitted { n, ack, sent: events, with }

@@ -1,0 +1,90 @@
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{CheckSpec, What};
+
+fn page(health: &Health) -> String {
+    let mut page = String::new();
+    write(&mut page, health);
+    page
+}
+
+fn lines<'a>(page: &'a str, of: &str) -> Vec<&'a str> {
+    page.lines().filter_map(|line| line.strip_prefix(of)).collect()
+}
+
+#[test]
+fn a_family_is_what_prometheus_reads() {
+    let mut page = String::new();
+    let mut family = Family::new(&mut page, "weir_test_seconds", Kind::Gauge, "A test.");
+    family.known(&[], None);
+    family.known(&[], Some(1.5));
+    family.sample(&[("name", "an \"endpoint\" \\ of\nlines"), ("other", "é")], f64::INFINITY);
+    family.sample(&[("name", "")], f64::NEG_INFINITY);
+    family.sample(&[("name", "not a number")], f64::NAN);
+    let expected = "\
+# HELP weir_test_seconds A test.
+# TYPE weir_test_seconds gauge
+weir_test_seconds 1.5
+weir_test_seconds{name=\"an \\\"endpoint\\\" \\\\ of\\nlines\",other=\"é\"} +Inf
+weir_test_seconds{name=\"\"} -Inf
+weir_test_seconds{name=\"not a number\"} NaN
+";
+    assert_eq!(page, expected);
+    let mut page = String::new();
+    Family::new(&mut page, "weir_test_total", Kind::Counter, "Never.").known(&[], None);
+    assert_eq!(page, "", "without a sample there is nothing");
+}
+
+#[test]
+fn a_value_that_is_not_known_any_more_ends() {
+    let health = Health::new("test", CancellationToken::new());
+    let spec = CheckSpec {
+        name: "test_age",
+        action: Action::Ticket,
+        gates_readiness: false,
+        unit: "seconds",
+        threshold: Some(60.0),
+    };
+    let check = health.check(spec);
+    assert_eq!(lines(&page(&health), "weir_check_value"), [""; 0], "nothing was measured yet");
+    check.value(3.5);
+    check.ok("young");
+    assert_eq!(lines(&page(&health), "weir_check_value"), ["{service=\"test\",check=\"test_age\"} 3.5"]);
+    check.unknown("nobody answers");
+    let page = page(&health);
+    assert_eq!(lines(&page, "weir_check_value"), [""; 0]);
+    assert_eq!(lines(&page, "weir_check_state"), ["{service=\"test\",check=\"test_age\",action=\"ticket\"} 3"]);
+}
+
+#[test]
+fn stages_and_endpoints_are_counted_and_who_is_unknown_is_not_named() {
+    let health = Health::new("test", CancellationToken::new());
+    let counts = health.counts();
+    counts.limit_series(1);
+    let hop = counts.hop("streaming");
+    for endpoint in ["shop", "late", ""] {
+        let mut taken = hop.take(endpoint, None, 5, "sender_gone");
+        taken.end(What::SentOn, 2);
+        taken.end(What::Dropped("rate_limited"), 1);
+    }
+    let page = page(&health);
+    let expected = [
+        "what=\"taken_in\",reason=\"\"} 15",
+        "what=\"sent_on\",reason=\"\"} 6",
+        "what=\"dead_lettered\",reason=\"\"} 0",
+        "what=\"dropped\",reason=\"rate_limited\"} 3",
+        "what=\"dropped\",reason=\"sender_gone\"} 6",
+    ];
+    assert_eq!(lines(&page, "weir_stage_items_total{stage=\"streaming\","), expected);
+    let of = |endpoint: &str| {
+        [
+            format!("endpoint=\"{endpoint}\",what=\"taken_in\",reason=\"\"}} 5"),
+            format!("endpoint=\"{endpoint}\",what=\"sent_on\",reason=\"\"}} 2"),
+            format!("endpoint=\"{endpoint}\",what=\"dropped\",reason=\"rate_limited\"}} 1"),
+            format!("endpoint=\"{endpoint}\",what=\"dropped\",reason=\"sender_gone\"}} 2"),
+        ]
+    };
+    let endpoints = lines(&page, "weir_endpoint_items_total{stage=\"streaming\",");
+    assert_eq!(endpoints, [of("(others)"), of("shop")].concat());
+}
