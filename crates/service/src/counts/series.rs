@@ -127,9 +127,8 @@ impl Series {
 
     fn with(&self, endpoint: &str, change: impl FnOnce(&mut Slot)) {
         // A topic with a hundred thousand endpoints is told here, and few of them have series.
-        if read(&self.table).slots.contains_key(endpoint)
-            && let Some(slot) = write(&self.table).slots.get_mut(endpoint)
-        {
+        let has_series = read(&self.table).slots.contains_key(endpoint);
+        if has_series && let Some(slot) = write(&self.table).slots.get_mut(endpoint) {
             change(slot);
         }
     }
