@@ -253,8 +253,7 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
 }
 
 /// The checks that are health-check's own, of every stage.
-pub(crate) const OWN: [&str; 8] =
-    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "round"];
+pub(crate) const OWN: [&str; 8] = ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "round"];
 
 fn waits_for_topics(check: &str) -> bool {
     ["_registrations", "_published", "_progress"].iter().any(|end| check.ends_with(end))
@@ -269,7 +268,8 @@ const INSTANCES: &str = "Find the cause in the orchestrator or in the log of the
 /// Of health-check itself.
 pub(crate) const ROUND: &str =
     "Look at the log of health-check, and restart it. Everything on this page is as old as that.";
-const IN_WORK: &str = "Look at the other checks of the stage, and at its log. What is in work is read again after a restart.";
+const IN_WORK: &str =
+    "Look at the other checks of the stage, and at its log. What is in work is read again after a restart.";
 const READY: &str = "Nothing to do if it is being restarted. Otherwise look at its log.";
 const LAG: &str = "Compare its rate with its usual rate. If it works at its limit, add instances; otherwise look at its other \
                    checks. Waiting records expire after the retention of their topic.";

@@ -7,8 +7,19 @@ use crate::architecture::{named, root, sources};
 use crate::text::{code, line};
 
 /// What the name of a gauge or a histogram ends with: its unit, or what it counts.
-const UNITS: &[&str] =
-    &["bytes", "connections", "consumers", "expected", "instances", "items", "per_second", "ratio", "records", "requests", "seconds"];
+const UNITS: &[&str] = &[
+    "bytes",
+    "connections",
+    "consumers",
+    "expected",
+    "instances",
+    "items",
+    "per_second",
+    "ratio",
+    "records",
+    "requests",
+    "seconds",
+];
 /// And what is no quantity, or one of any unit.
 const STATES: &[&str] = &["info", "ready", "state", "value"];
 /// Labels whose values are few, whatever is sent and registered.

@@ -1,7 +1,8 @@
+use common::health::v1::{Consumer, Queue};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{CheckSpec, What};
+use crate::{Action, CheckSpec, What};
 
 fn page(health: &Health) -> String {
     let mut page = String::new();
@@ -87,4 +88,57 @@ fn stages_and_endpoints_are_counted_and_who_is_unknown_is_not_named() {
     };
     let endpoints = lines(&page, "weir_endpoint_items_total{stage=\"streaming\",");
     assert_eq!(endpoints, [of("(others)"), of("shop")].concat());
+}
+
+#[test]
+fn what_waits_is_told_where_it_is_known() {
+    let health = Health::new("test", CancellationToken::new());
+    let consumer = |group: &str, membership: Membership, lags: Vec<Option<i64>>| {
+        let consumer = Consumer {
+            hop: "loader".to_owned(),
+            group: group.to_owned(),
+            membership: membership.into(),
+            ..Consumer::default()
+        };
+        let queue = |(partition, lag): (i32, Option<i64>)| Queue {
+            group: group.to_owned(),
+            topic: "loads".to_owned(),
+            partition,
+            lag: lag.unwrap_or_default(),
+            lag_unknown: lag.is_none(),
+            ..Queue::default()
+        };
+        let queues: Vec<Queue> = (0..).zip(lags).map(queue).collect();
+        health.counts().watch_consumer(move || (consumer.clone(), queues.clone()));
+    };
+    consumer("all", Membership::Member, vec![Some(2), Some(3)]);
+    consumer("all", Membership::Spare, vec![]);
+    consumer("some", Membership::Member, vec![Some(2), None]);
+    consumer("none", Membership::Joining, vec![]);
+    let page = page(&health);
+    assert_eq!(lines(&page, "weir_stage_lag_records{stage=\"loader\","), ["group=\"all\"} 5"]);
+    let expected = [
+        "group=\"all\",topic=\"loads\",partition=\"0\"} 2",
+        "group=\"all\",topic=\"loads\",partition=\"1\"} 3",
+        "group=\"some\",topic=\"loads\",partition=\"0\"} 2",
+    ];
+    assert_eq!(lines(&page, "weir_consumer_lag_records{"), expected);
+    let expected = [
+        "group=\"all\",membership=\"member\"} 1",
+        "group=\"all\",membership=\"spare\"} 1",
+        "group=\"none\",membership=\"joining\"} 1",
+        "group=\"some\",membership=\"member\"} 1",
+    ];
+    assert_eq!(lines(&page, "weir_stage_consumers{stage=\"loader\","), expected);
+}
+
+#[test]
+fn the_checks_of_another_are_on_the_page_and_not_in_the_digest() {
+    let (health, probes) = ("health-check", "probes");
+    let [health, probes] = [health, probes].map(|name| Health::new(name, CancellationToken::new()));
+    let spec = CheckSpec { name: "shop", action: Action::Page, gates_readiness: true, unit: "", threshold: None };
+    probes.check(spec).fail("refused");
+    health.show(probes);
+    assert_eq!(lines(&page(&health), "weir_check_state"), ["{service=\"probes\",check=\"shop\",action=\"page\"} 2"]);
+    assert!(health.is_ready() && health.digest().checks.is_empty());
 }
