@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::health::v1::health_service_client::HealthServiceClient;
 use common::health::v1::{Digest, GetDigestRequest, State};
@@ -29,22 +29,35 @@ pub(crate) enum Source {
     Remote(Vec<ServiceSettings>),
 }
 
+/// For how long a view is shown again: however many look at once, it is made once a second.
+const SHOWN: Duration = Duration::from_secs(1);
+
 /// What is known so far. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Known(Arc<Mutex<Model>>);
+pub(crate) struct Known {
+    model: Arc<Mutex<Model>>,
+    shown: Arc<Mutex<Option<(Instant, Arc<View>)>>>,
+}
 
 impl Known {
     pub(crate) fn new(model: Model) -> Self {
-        Self(Arc::new(Mutex::new(model)))
+        Self { model: Arc::new(Mutex::new(model)), shown: Arc::default() }
     }
 
-    pub(crate) fn view(&self) -> View {
-        self.with(|model| model.view(clock::now()))
+    /// How the pipeline is, as of this moment or the last second.
+    pub(crate) fn view(&self) -> Arc<View> {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, view)) = shown.as_ref().filter(|(at, _)| at.elapsed() < SHOWN) {
+            return Arc::clone(view);
+        }
+        let view = Arc::new(self.with(|model| model.view(clock::now())));
+        *shown = Some((Instant::now(), Arc::clone(&view)));
+        view
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
         // Nothing panics while it is held; and health has to be told even then.
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.model.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -100,6 +113,8 @@ impl Collector {
             }
             model.end_round(&present, now);
         });
+        // What was shown is of the round before.
+        *self.known.shown.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     async fn ask_all(&mut self, services: &[ServiceSettings]) -> Vec<(String, String, Result<Digest, String>)> {

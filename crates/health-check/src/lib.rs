@@ -142,17 +142,18 @@ impl HealthCheck {
             .route(
                 "/status.json",
                 get(async move || {
-                    let view = json::ViewJson::from(json.view());
+                    let view = json::ViewJson::from(View::clone(&json.view()));
                     (content_type("application/json"), serde_json::to_string(&view).unwrap_or_default())
                 }),
             )
             .route(
                 "/check",
                 get(async move |Query(of): Query<Of>| {
-                    let pipeline = check.view().pipeline;
+                    let view = check.view();
+                    let pipeline = &view.pipeline;
                     let (state, text) = match &of.name {
-                        None => (pipeline.state(), check::text(&pipeline)),
-                        Some(name) => match Named::find(&pipeline, name) {
+                        None => (pipeline.state(), check::text(pipeline)),
+                        Some(name) => match Named::find(pipeline, name) {
                             Ok(Named { state, line }) => (state, line + "\n"),
                             Err(problem) => (State::Unknown, format!("UNKNOWN {problem}\n")),
                         },
@@ -214,7 +215,7 @@ struct Answers(Known);
 #[tonic::async_trait]
 impl PipelineService for Answers {
     async fn get_pipeline(&self, _: Request<GetPipelineRequest>) -> Result<Response<GetPipelineResponse>, Status> {
-        Ok(Response::new(GetPipelineResponse { pipeline: Some(self.0.view().pipeline) }))
+        Ok(Response::new(GetPipelineResponse { pipeline: Some(self.0.view().pipeline.clone()) }))
     }
 }
 

@@ -133,9 +133,11 @@ impl Model {
             let before = std::mem::replace(&mut run, Run::new(&digest, now));
             self.settled.add(&before.end());
         }
+        // Endpoints and hours are in the run, for all instances together: there may be thousands of them in each digest.
+        let counts = run.totals.by_hop().iter().map(|(hop, flow)| flow.count(hop, "", None)).collect();
         self.places[at].run = Some(run);
         let place = &mut self.places[at];
-        place.digest = Some(digest);
+        place.digest = Some(Digest { counts, ..digest });
         place.error.clear();
         place.answered_at = Some(now);
     }

@@ -1,24 +1,26 @@
 //! Reading and writing rows: a file without those that are loaded already, and several files as one.
+//!
+//! Row groups of the inputs are put together to larger ones, and each of these is written column by column: in memory is what the
+//! inputs of one row group take in their files, and one column of it.
 
 use std::sync::Arc;
 
-use deltalake_core::arrow::array::{Int64Array, RecordBatch, Scalar, new_null_array};
-use deltalake_core::arrow::compute::{cast, filter_record_batch, kernels::cmp};
-use deltalake_core::arrow::datatypes::{DataType, SchemaRef};
-use deltalake_core::arrow::error::ArrowError;
-use deltalake_core::parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
-use deltalake_core::parquet::arrow::async_writer::AsyncArrowWriter;
+use deltalake_core::arrow::datatypes::SchemaRef;
+use deltalake_core::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use deltalake_core::parquet::arrow::async_reader::AsyncFileReader as _;
 use deltalake_core::parquet::basic::{Compression, ZstdLevel};
 use deltalake_core::parquet::file::properties::WriterProperties;
 use deltalake_core::parquet::schema::types::ColumnPath;
-use futures_util::TryStreamExt as _;
 use lake::parquet::{PAGE_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, WRITTEN_BY};
-use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use crate::footer::{FileError, Footer};
 use crate::reader::FileReader;
+use piece::Piece;
+
+mod output;
+mod piece;
 
 /// Columns that single rows are looked for by.
 const LOOKED_FOR: [&str; 3] = [lake::columns::ID, lake::columns::EVENT_ID, lake::columns::DELIVERY_ID];
@@ -46,26 +48,31 @@ pub(crate) async fn write(
     to: &Path,
     from: Option<(&str, i64)>,
 ) -> Result<Output, FileError> {
-    let failed = |error| FileError::parquet(to, error);
-    let writer = BufWriter::new(Arc::clone(store), to.clone());
-    let mut writer =
-        AsyncArrowWriter::try_new(writer, Arc::clone(columns), Some(properties(columns))).map_err(failed)?;
-    for input in inputs {
-        let reader = FileReader::new(store, &input.path, input.bytes);
-        let unreadable = |error| FileError::parquet(&input.path, error);
-        let builder = ParquetRecordBatchStreamBuilder::new(reader).await.map_err(unreadable)?;
-        let mut batches = builder.build().map_err(unreadable)?;
-        while let Some(batch) = batches.try_next().await.map_err(unreadable)? {
-            let batch = kept(batch, from)
-                .and_then(|batch| with_columns(&batch, columns))
-                .map_err(|error| FileError::unusable(&input.path, error.to_string()))?;
-            if batch.num_rows() > 0 {
-                writer.write(&batch).await.map_err(failed)?;
+    let mut output = output::Output::begin(store, to, columns, properties(columns))?;
+    let (mut pieces, mut rows, mut bytes) = (Vec::new(), 0, 0);
+    for Input { path, bytes: size } in inputs {
+        let failed = |error| FileError::parquet(path, error);
+        let mut reader = FileReader::new(store, path, *size);
+        let metadata = reader.get_metadata(None).await.map_err(failed)?;
+        let metadata = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::default()).map_err(failed)?;
+        for group in 0..metadata.metadata().num_row_groups() {
+            let piece = Piece::read(&mut reader, path, &metadata, group, from).await?;
+            if piece.rows() == 0 {
+                continue;
             }
+            if !pieces.is_empty() && (rows + piece.rows() > ROW_GROUP_ROWS || bytes + piece.bytes() > ROW_GROUP_BYTES) {
+                output.write(&pieces).await?;
+                pieces.clear();
+                (rows, bytes) = (0, 0);
+            }
+            (rows, bytes) = (rows + piece.rows(), bytes + piece.bytes());
+            pieces.push(piece);
         }
     }
-    let metadata = writer.close().await.map_err(failed)?;
-    let footer = Footer::written(to, metadata)?;
+    if !pieces.is_empty() {
+        output.write(&pieces).await?;
+    }
+    let footer = Footer::written(to, output.close().await?)?;
     let bytes = store.head(to).await.map_err(|error| FileError::store(to, error))?.size;
     Ok(Output { footer, bytes })
 }
@@ -73,8 +80,6 @@ pub(crate) async fn write(
 fn properties(columns: &SchemaRef) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_size_limit(PAGE_BYTES)
         .set_dictionary_page_size_limit(PAGE_BYTES)
         .set_created_by(WRITTEN_BY.to_owned());
@@ -84,24 +89,6 @@ fn properties(columns: &SchemaRef) -> WriterProperties {
         }
     }
     properties.build()
-}
-
-fn kept(batch: RecordBatch, from: Option<(&str, i64)>) -> Result<RecordBatch, ArrowError> {
-    let Some((column, from)) = from else { return Ok(batch) };
-    let offsets =
-        batch.column_by_name(column).ok_or_else(|| ArrowError::SchemaError(format!("it has no column {column}")))?;
-    let offsets = cast(offsets, &DataType::Int64)?;
-    let keep = cmp::gt_eq(&offsets, &Scalar::new(Int64Array::from(vec![from])))?;
-    filter_record_batch(&batch, &keep)
-}
-
-fn with_columns(batch: &RecordBatch, columns: &SchemaRef) -> Result<RecordBatch, ArrowError> {
-    let arrays = columns.fields().iter().map(|field| match batch.column_by_name(field.name()) {
-        None => Ok(new_null_array(field.data_type(), batch.num_rows())),
-        Some(array) if array.data_type() == field.data_type() => Ok(Arc::clone(array)),
-        Some(array) => cast(array, field.data_type()),
-    });
-    RecordBatch::try_new(Arc::clone(columns), arrays.collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

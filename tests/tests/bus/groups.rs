@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use bus::{Consumer, ConsumerState, Membership};
+
 use crate::support::{
     GROUP, Log, TOPIC, complete, consumer, next, number, produce_keyed, take, take_all, until, within,
 };
@@ -33,6 +35,24 @@ pub(crate) async fn two_members_share_the_partitions(log: &Log) {
     until("all partitions", || async { one.assignment().len() == 6 }).await;
     produce_keyed(&bus, 300..400, |n| n.to_string()).await;
     assert_eq!(take_all(&mut first, (300..400).collect()).await, 100, "what was committed does not come again");
+}
+
+pub(crate) async fn who_has_nothing_where_others_have_all_is_a_spare(log: &Log) {
+    let bus = log.with_topic(1, |_| {}).await;
+    let members = [consumer(&bus), consumer(&bus)];
+    let states = members.each_ref().map(Consumer::state);
+    let is = |state: &ConsumerState, what: Membership| state.standing(Instant::now()).membership == what;
+    until("a member and a spare", || async {
+        let [one, two] = [&states[0], &states[1]];
+        is(one, Membership::Member) && is(two, Membership::Spare)
+            || is(one, Membership::Spare) && is(two, Membership::Member)
+    })
+    .await;
+    assert!(states.iter().all(|state| state.total_lag() == Some(0)), "how much waits is known of both");
+    let [first, second] = members;
+    let (leaves, stays) = if is(&states[0], Membership::Member) { (first, second) } else { (second, first) };
+    leaves.close(Duration::from_secs(10)).await.unwrap();
+    until("the spare takes over", || async { is(&stays.state(), Membership::Member) }).await;
 }
 
 pub(crate) async fn a_revoked_partition_is_drained(log: &Log) {
