@@ -189,7 +189,7 @@ pub(crate) fn reason(status: &tonic::Status) -> String {
     if std::ptr::addr_eq(cause, status) { status.message().to_owned() } else { cause.to_string() }
 }
 
-/// What Prometheus reads of the stages.
+/// What Prometheus reads of the stages, after each round.
 pub(crate) fn metrics(view: &View) {
     let number = |state| match state {
         State::Ok => 0.0,
@@ -197,6 +197,8 @@ pub(crate) fn metrics(view: &View) {
         State::Failing => 2.0,
         State::Unknown | State::Unspecified => 3.0,
     };
+    // So that it can be seen from outside that rounds end: whoever stands still changes nothing of the rest.
+    metrics::counter!("weir_pipeline_rounds_total").increment(1);
     metrics::gauge!("weir_pipeline_state").set(number(view.pipeline.state()));
     for hop in &view.pipeline.hops {
         let labels = [("hop", hop.service.clone())];
@@ -214,6 +216,7 @@ pub(crate) fn metrics(view: &View) {
 
 /// Says what they are.
 pub(crate) fn describe() {
+    metrics::describe_counter!("weir_pipeline_rounds_total", "rounds in which health-check has asked all instances");
     metrics::describe_gauge!("weir_pipeline_state", "state of the worst stage: 0 ok, 1 warning, 2 failing, 3 unknown");
     metrics::describe_gauge!("weir_pipeline_hop_state", "0 ok, 1 warning, 2 failing, 3 unknown");
     metrics::describe_gauge!("weir_pipeline_hop_instances", "instances of a stage that answer");

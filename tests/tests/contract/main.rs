@@ -8,6 +8,7 @@
 )]
 
 mod addresses;
+mod alerts;
 mod architecture;
 mod breaking;
 mod catalogue;
