@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::pipeline::{Model, View};
 use crate::probes::{self, Probes};
 use crate::settings::{HealthCheckSettings, ServiceSettings, host_port};
+use crate::stage::PROBES;
 
 /// Hundreds of endpoints for a day of hours.
 const LARGEST_DIGEST: usize = 64 * 1024 * 1024;
@@ -32,11 +33,14 @@ pub(crate) enum Source {
 /// For how long a view is shown again: however many look at once, it is made once a second.
 const SHOWN: Duration = Duration::from_secs(1);
 
+/// A view, and when it was made.
+type Shown = (Instant, Arc<View>);
+
 /// What is known so far. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     model: Arc<Mutex<Model>>,
-    shown: Arc<Mutex<Option<(Instant, Arc<View>)>>>,
+    shown: Arc<Mutex<Option<Shown>>>,
 }
 
 impl Known {
@@ -47,7 +51,7 @@ impl Known {
     /// How the pipeline is, as of this moment or the last second.
     pub(crate) fn view(&self) -> Arc<View> {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, view)) = shown.as_ref().filter(|(at, _)| at.elapsed() < SHOWN) {
+        if let Some((_, view)) = shown.as_ref().filter(|(at, _)| at.elapsed() < SHOWN) {
             return Arc::clone(view);
         }
         let view = Arc::new(self.with(|model| model.view(clock::now())));
@@ -102,7 +106,7 @@ impl Collector {
             Source::Remote(services) => self.ask_all(&services).await,
         };
         if let Some(found) = self.probes.as_ref().map(Probes::told) {
-            answers.push((probes::STAGE.to_owned(), probes::HERE.to_owned(), Ok(found)));
+            answers.push((PROBES.to_owned(), probes::HERE.to_owned(), Ok(found)));
         }
         let now = clock::now();
         self.known.with(|model| {

@@ -116,7 +116,7 @@ impl HealthCheck {
         if let Some(probes) = &probes {
             host.health().show(probes.health());
         }
-        watched.extend(probes.iter().map(|_| Watched { service: probes::STAGE.to_owned(), expected: 1 }));
+        watched.extend(probes.iter().map(|_| Watched { service: stage::PROBES.to_owned(), expected: 1 }));
         let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after());
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let own = probes.as_ref().map(Probes::health);

@@ -9,9 +9,9 @@ use common::units::{Count, MAX, Millis, Seconds, Share};
 use serde::{Deserialize, Serialize};
 
 use crate::pipeline::Watched;
-use crate::probes;
-use crate::probes::settings::{ProbeSettings, ProbingSettings};
+use crate::probes::settings::{ProbeSettings, ProbingSettings, validate};
 use crate::problems::Thresholds;
+use crate::stage::PROBES;
 
 /// The settings of health-check, as TOML with comments.
 pub const HEALTH_CHECK_DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -134,10 +134,10 @@ impl HealthCheckSettings {
                 problems.check(host_port(address).is_some(), "services", problem, ADDRESS);
             }
         }
-        let is_free = !self.services.iter().any(|service| service.name == probes::STAGE);
-        let problem = format!("{:?} is the name of the stage of the probes", probes::STAGE);
+        let is_free = !self.services.iter().any(|service| service.name == PROBES);
+        let problem = format!("{:?} is the name of the stage of the probes", PROBES);
         problems.check(is_free, "services", problem, "give the service another name");
-        probes::settings::validate(&self.probes, &mut problems);
+        validate(&self.probes, &mut problems);
         problems.into_vec()
     }
 }

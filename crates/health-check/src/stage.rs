@@ -47,9 +47,12 @@ impl<'a> Stage<'a> {
     }
 }
 
+/// The stage that probes are, and the name of its only instance.
+pub(crate) const PROBES: &str = "probes";
+
 /// Whether anything can wait for a stage: senders wait for the door themselves, and probes take nothing in.
 pub(crate) fn has_a_queue(hop: &str) -> bool {
-    !["streaming", "probes"].contains(&hop)
+    !["streaming", PROBES].contains(&hop)
 }
 
 /// Whether a consumer is where it should be: with partitions, or known to need none.

@@ -10,7 +10,6 @@ pub(crate) fn describe() {
         "weir_event_age_seconds",
         "From the door to the acknowledgement of what was made of it, for the last event of a batch."
     );
-    describe_gauge!("weir_lag_records", "Records that wait for a stage, by lane.");
     describe_histogram!(
         "weir_paced_seconds",
         "Time that a batch waited because its endpoint sends more than its share."

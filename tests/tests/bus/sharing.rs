@@ -1,14 +1,15 @@
-//! A group that is being shared out by a member that has died.
+//! A group that is shared out: by a member that has died, or before there is anything to share.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bus::{Membership, Record};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use weir_tests::wait;
 
-use crate::support::{GROUP, LIMIT, Log, TOPIC, consumer, within};
+use crate::support::{GROUP, LIMIT, Log, TOPIC, consumer, numbered, prepare, take_all, until, within};
 
 /// As much of a member as joins: the first of a group, which is to share it out, and does not.
 struct Dead {
@@ -103,4 +104,20 @@ pub(crate) async fn who_closes_while_the_group_is_shared_out_is_not_waited_for(l
     };
     let members = tokio::task::spawn_blocking(ask).await.unwrap();
     assert_eq!(members, [""; 0], "whoever joins next waits for them");
+}
+
+/// Its group was shared out without that topic.
+pub(crate) async fn who_was_there_before_its_topic_gets_it(log: &Log) {
+    const LATER: &str = "later";
+    let bus = log.with_topic(1, |_| {}).await;
+    let mut consumer = bus.consumer(GROUP, &[TOPIC.to_owned(), LATER.to_owned()]).unwrap();
+    let state = consumer.state();
+    until("a share", || async { state.standing(Instant::now()).membership == Membership::Member }).await;
+    prepare(&bus, &[LATER]).await;
+    let producer = bus.producer().unwrap();
+    for number in 0..10 {
+        let record = Record { topic: LATER.into(), ..numbered("key", number) };
+        producer.try_send(record).unwrap().await.unwrap();
+    }
+    assert_eq!(take_all(&mut consumer, (0..10).collect()).await, 10);
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bus::Bus;
 use serde_json::Value;
+use tokio::task::JoinSet;
 use weir_tests::github::Delivery;
 use weir_tests::installation::{DOOR, Installation};
 use weir_tests::kafka::{Kafka, Options};
@@ -128,7 +129,8 @@ async fn the_page_is_never_green_while_a_stage_that_has_work_does_nothing() {
     let (ends, door) = (Arc::new(AtomicBool::new(false)), whole.streaming.address(DOOR).to_owned());
     let stops = Arc::clone(&ends);
     // Whether or not it is taken: while the log is away it is not.
-    let sender = tokio::spawn(async move {
+    let mut sender = JoinSet::new();
+    sender.spawn(async move {
         let (mut number, mut taken) = (0, 0);
         while !stops.load(Ordering::Relaxed) {
             number += 1;
@@ -173,7 +175,7 @@ async fn the_page_is_never_green_while_a_stage_that_has_work_does_nothing() {
         tokio::time::sleep(INTERVAL.saturating_sub(now.elapsed())).await;
     }
     ends.store(true, Ordering::Relaxed);
-    let taken = sender.await.unwrap();
+    let taken = sender.join_next().await.unwrap().unwrap();
     let (back, well) = (resumed.unwrap(), well_since.unwrap());
     println!("{taken} deliveries were taken; well again {:.1} s after the log", (well - back).as_secs_f64());
     assert!(wrong.is_empty(), "{wrong:#?}");

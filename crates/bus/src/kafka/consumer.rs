@@ -27,6 +27,8 @@ const POLL: Duration = Duration::from_millis(100);
 const ASK: Duration = Duration::from_secs(1);
 /// How long to wait for the end of a record that is tried, before looking again.
 const TRY: Duration = Duration::from_millis(10);
+/// How long a client that is replaced may take to leave its group.
+const LEAVE: Duration = Duration::from_secs(5);
 /// Before a client that stopped for good is made anew.
 const REBUILD: Duration = Duration::from_secs(1);
 /// How long going back to an offset may take.
@@ -108,13 +110,22 @@ enum End {
     Closing,
     /// A broker that died had heard that it joins, and not answered: its name is taken, by itself.
     Replaced,
-    Fatal(String),
+    /// Another client is made. `leaves`: what the group has decided does not do, so it has to decide again. A client with a name
+    /// that only takes the place of its old self gets what that one had, and nobody decides anything.
+    Fatal {
+        reason: String,
+        leaves: bool,
+    },
 }
 
 impl End {
+    fn stopped(reason: String) -> Self {
+        Self::Fatal { reason, leaves: false }
+    }
+
     fn fatal(code: RDKafkaErrorCode, reason: &str) -> Self {
         let replaced = code == RDKafkaErrorCode::FencedInstanceId;
-        if replaced { Self::Replaced } else { Self::Fatal(format!("{code}: {reason}")) }
+        if replaced { Self::Replaced } else { Self::stopped(format!("{code}: {reason}")) }
     }
 }
 
@@ -126,7 +137,8 @@ impl Poller {
             match self.consume(&current) {
                 End::Closing => {
                     let left = self.drain(&current);
-                    self.leave_group(&current);
+                    let deadline = self.intake.lock().closing.unwrap_or_else(Instant::now);
+                    self.leave_group(&current, deadline);
                     self.end(current);
                     return left;
                 }
@@ -134,13 +146,16 @@ impl Poller {
                     tracing::info!(group = %self.intake.group, "the consumer joins its group again: it missed that it was in");
                     self.end(current);
                 }
-                End::Fatal(reason) => {
+                End::Fatal { reason, leaves } => {
+                    if leaves {
+                        self.leave_group(&current, Instant::now() + LEAVE);
+                    }
                     let error = Error::Fatal { client: "consumer".into(), reason: reason.into() };
                     tracing::error!(group = %self.intake.group, %error, "the consumer stopped");
                     let group = self.intake.group.to_string();
                     metrics::counter!("weir_consumer_rebuilds_total", "group" => group).increment(1);
                     self.intake.report(&mut self.intake.lock(), error);
-                    // The next client takes its place in the group.
+                    // The next client takes its place in the group, where it has not left.
                     self.end(current);
                 }
             }
@@ -149,25 +164,15 @@ impl Poller {
 
     /// Tells the others that it leaves: at most to the deadline, after which they wait for its session. A client with a name
     /// says so only when it gives up its topics, and not when it is closed.
-    fn leave_group(&self, consumer: &BaseConsumer<Member>) {
+    fn leave_group(&self, consumer: &BaseConsumer<Member>, deadline: Instant) {
         // Without the log's name it has not asked to join.
         if self.log.is_none() {
             return;
         }
         let joining = &consumer.context().joining;
-        self.poll_until(consumer, |since| joining.can_leave(since));
+        poll_until(consumer, deadline, |since| joining.can_leave(since));
         consumer.unsubscribe();
-        self.poll_until(consumer, |since| joining.has_left(since));
-    }
-
-    /// Until something is so that was not at the beginning, or the deadline.
-    fn poll_until(&self, consumer: &BaseConsumer<Member>, done: impl Fn(Instant) -> bool) {
-        let since = Instant::now();
-        let deadline = self.intake.lock().closing.unwrap_or(since);
-        // Records that still come are nobody's: whoever gets the partition gets them.
-        while Instant::now() < deadline && !done(since) {
-            drop(consumer.poll(TRY));
-        }
+        poll_until(consumer, deadline, |since| joining.has_left(since));
     }
 
     /// Closes the client. The records that are out end in an epoch that nobody knows any more.
@@ -224,7 +229,7 @@ impl Poller {
         let stuck_after = joining::limit(self.kafka.settings.kafka.session_timeout_ms);
         let topics: Vec<&str> = self.topics.iter().map(AsRef::as_ref).collect();
         if let Err(error) = consumer.subscribe(&topics) {
-            return End::Fatal(error.to_string());
+            return End::stopped(error.to_string());
         }
         loop {
             if self.intake.lock().closing.is_some() {
@@ -247,18 +252,18 @@ impl Poller {
                     None => {}
                 }
                 if let Some(unfetched) = self.unfetched(trying) {
-                    return End::Fatal(unfetched);
+                    return End::stopped(unfetched);
                 }
             }
             if let Some((code, reason)) = consumer.client().fatal_error() {
                 return End::fatal(code, &reason);
             }
             if let Some(stuck) = consumer.context().joining.stuck(stuck_after, self.kafka.last_away(), Instant::now()) {
-                return End::Fatal(stuck);
+                return End::stopped(stuck);
             }
             let coverage = &consumer.context().coverage;
             if let Some(uncovered) = coverage.uncovered(&self.intake.group, &self.kafka, &self.topics) {
-                return End::Fatal(uncovered);
+                return End::Fatal { reason: uncovered, leaves: true };
             }
         }
     }
@@ -320,7 +325,7 @@ impl Poller {
         let message = match polled {
             Ok(message) => message,
             Err(KafkaError::MessageConsumptionFatal(code)) => return Err(End::fatal(code, "while it consumed")),
-            Err(error) => return self.bear(consumer, &error).map_err(End::Fatal),
+            Err(error) => return self.bear(consumer, &error).map_err(End::stopped),
         };
         let Some(log) = self.log.clone() else { return Ok(()) };
         let topic = self.topics.iter().find(|topic| ***topic == *message.topic()).cloned();
@@ -370,6 +375,15 @@ impl Poller {
         commit(consumer);
         consumer.context().settle(consumer, |_| true);
         left
+    }
+}
+
+/// Until something is so that was not at the beginning, or the deadline.
+fn poll_until(consumer: &BaseConsumer<Member>, deadline: Instant, done: impl Fn(Instant) -> bool) {
+    let since = Instant::now();
+    // Records that still come are nobody's: whoever gets the partition gets them.
+    while Instant::now() < deadline && !done(since) {
+        drop(consumer.poll(TRY));
     }
 }
 

@@ -24,11 +24,10 @@ use service::{CheckHandle, CheckSpec, Health, Host};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::settings::HealthCheckSettings;
+use crate::stage::PROBES;
 use log::Log;
 use settings::{GrpcSettings, HttpSettings, NagiosSettings, ProbeSettings, ProbingSettings, TcpSettings, What};
 
-/// The stage that they are, and the name of its only instance.
-pub(crate) const STAGE: &str = "probes";
 /// Where the instance is, among addresses.
 pub(crate) const HERE: &str = "probes of health-check";
 
@@ -108,7 +107,7 @@ impl Probes {
         if probes.is_empty() {
             return None;
         }
-        let health = Health::new(STAGE, host.shutdown().clone());
+        let health = Health::new(PROBES, host.shutdown().clone());
         let probe = |one: &ProbeSettings| {
             let what = one.what()?;
             // Names of checks live as long as the process, and probes are opened once in it.
@@ -129,7 +128,7 @@ impl Probes {
     pub(crate) fn told(health: &Health) -> Digest {
         let digest = health.digest();
         // Another instance than the process, of which there may be a digest too.
-        Digest { instance: format!("{} {STAGE}", digest.instance), ..digest }
+        Digest { instance: format!("{} {PROBES}", digest.instance), ..digest }
     }
 
     /// Where they tell it.

@@ -40,7 +40,7 @@ async fn no_answer_in_time_is_a_failure_and_an_answer_says_how_long_it_took() {
     let host = host(&settings);
     let probes = Probes::open(&settings.health_check, &host).unwrap();
     let told = Probes::told(&probes.health());
-    assert_eq!((told.service.as_str(), told.checks.len()), (STAGE, 4));
+    assert_eq!((told.service.as_str(), told.checks.len()), (PROBES, 4));
     assert!(told.checks.iter().all(|check| check.state() == State::Unknown));
     for probe in &probes.list {
         probe.look(&probes.dial).await;

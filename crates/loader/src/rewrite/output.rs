@@ -63,7 +63,8 @@ impl Output {
     ) -> std::result::Result<Self, FileError> {
         let sink = Sink::default();
         let writer = ArrowWriter::try_new(sink.clone(), Arc::clone(columns), Some(properties));
-        let (file, factory) = writer.and_then(ArrowWriter::into_serialized_writer).map_err(|error| FileError::parquet(to, error))?;
+        let (file, factory) =
+            writer.and_then(ArrowWriter::into_serialized_writer).map_err(|error| FileError::parquet(to, error))?;
         let store = BufWriter::with_capacity(Arc::clone(store), to.clone(), PART).with_max_concurrency(1);
         Ok(Self { to: to.clone(), columns: Arc::clone(columns), file, factory, sink, store })
     }

@@ -52,7 +52,8 @@ impl Span {
     fn from(&self, at: u64) -> Result<Bytes> {
         let skip = at.checked_sub(self.start).and_then(|skip| usize::try_from(skip).ok());
         let skip = skip.filter(|skip| *skip <= self.bytes.len());
-        skip.map(|skip| self.bytes.slice(skip..)).ok_or_else(|| ParquetError::EOF(format!("byte {at} is outside of it")))
+        skip.map(|skip| self.bytes.slice(skip..))
+            .ok_or_else(|| ParquetError::EOF(format!("byte {at} is outside of it")))
     }
 }
 

@@ -181,13 +181,21 @@ fn consumers(page: &mut String, counts: &Counts) {
 /// What is in work, and for how long the oldest of it has been.
 fn work(page: &mut String, counts: &Counts) {
     let works = counts.works();
-    let help = "Items that a stage has taken in, and that have no end yet.";
-    let mut in_work = Family::new(page, "weir_stage_in_work_items", Kind::Gauge, help);
+    let mut in_work = Family::new(
+        page,
+        "weir_stage_in_work_items",
+        Kind::Gauge,
+        "Items that a stage has taken in, and that have no end yet.",
+    );
     for work in &works {
         in_work.sample(&[("stage", &work.hop)], work.in_work as f64);
     }
-    let help = "For how long the oldest item has been in work. Not there where nothing is.";
-    let mut oldest = Family::new(page, "weir_stage_oldest_in_work_seconds", Kind::Gauge, help);
+    let mut oldest = Family::new(
+        page,
+        "weir_stage_oldest_in_work_seconds",
+        Kind::Gauge,
+        "For how long the oldest item has been in work. Not there where nothing is.",
+    );
     for work in &works {
         oldest.known(&[("stage", &work.hop)], work.oldest_seconds);
     }
