@@ -259,14 +259,14 @@ impl Member {
     /// Where it stands, and how far everything is behind.
     fn measure(&mut self) {
         let now = Instant::now();
+        // Whether there is nothing that others could have. Asked before the intake is locked: whoever wakes members locks the groups
+        // first.
+        let alone = self.shared == 0 && self.embedded.log.groups.members(&self.intake.group) < 2;
         let mut state = self.intake.lock();
         let membership = match (state.parts.len() + state.stopped.len(), self.shared) {
             (1.., _) => Membership::Member,
             (0, 1..) => Membership::Joining("its partitions begin".to_owned()),
-            // There is nothing that others could have.
-            (0, 0) if self.embedded.log.groups.members(&self.intake.group) < 2 => {
-                Membership::Joining("its topics have no partition".to_owned())
-            }
+            (0, 0) if alone => Membership::Joining("its topics have no partition".to_owned()),
             (0, 0) => Membership::Spare,
         };
         self.intake.told.set(membership, now);
