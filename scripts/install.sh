@@ -82,8 +82,6 @@ look() { # WHAT
         need redis-server have redis-server
         need postgresql postgresql_is_there
         need haproxy haproxy_is_there
-        # Sets the clock of single processes.
-        need libfaketime compgen -G '/usr/lib/*/faketime/libfaketime.so.1'
         need curl have curl
         # Renders the manifests; needs no cluster. Ubuntu has it as a snap only: see kubernetes.io/docs/tasks/tools.
         need kubernetes-client have kubectl

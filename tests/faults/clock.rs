@@ -1,46 +1,24 @@
 //! The clock of the machine is set: an installation on the embedded log, whose `weir up` sees another time than the rest.
 
-use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use tokio::time::sleep;
+use weir_tests::clock::{self, RIGHT};
 use weir_tests::process::Launch;
 
 use crate::installation::{Installation, WITHIN};
 
 /// The keeper of the log looks once a minute.
 const A_LOOK: Duration = Duration::from_secs(75);
-/// What Debian's `faketime` preloads; `scripts/install.sh test` gets it.
-const LIBRARIES: [&str; 2] =
-    ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
-
-/// What is preloaded reads the file of a clock once a second: for a shorter time it may not show what stood there at all.
-pub(crate) const SHOWN: Duration = Duration::from_secs(2);
-/// What stands in the file of a clock that is right.
-pub(crate) const RIGHT: &str = "+0";
-
-/// What a program is launched with whose clock is what a file says, as "+40d".
-pub(crate) fn faked(file: &Path) -> anyhow::Result<[(&'static str, String); 4]> {
-    let library = LIBRARIES.iter().find(|library| Path::new(library).exists());
-    let library = library.context("libfaketime is not installed: scripts/install.sh test installs it")?;
-    Ok([
-        ("LD_PRELOAD", (*library).to_owned()),
-        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
-        ("FAKETIME_CACHE_DURATION", "1".to_owned()),
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-    ])
-}
-
 /// 40 days ahead for a look of the keeper, and two hours ahead for a moment; each time it is set right again. Everything
 /// that was acknowledged is there, and is found.
 pub(crate) async fn set() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let clock = folder.path().join("clock");
-    let set = |to: &str| std::fs::write(&clock, to).context("setting the clock");
-    set(RIGHT)?;
-    let faked = faked(&clock)?;
-    let preload = |launch| faked.into_iter().fold(launch, |launch: Launch, (name, value)| launch.env(name, value));
+    let file = folder.path().join("clock");
+    let set = |to: &str| clock::set(&file, to);
+    let preloaded = clock::preload(&file)?;
+    let preload = |launch| preloaded.into_iter().fold(launch, |launch: Launch, (name, value)| launch.env(name, value));
     let own = Installation::start(preload).await?;
 
     let mut ids = Vec::new();

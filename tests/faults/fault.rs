@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use weir_tests::child::Signal;
+use weir_tests::clock;
 use weir_tests::cluster::{BROKER_SESSION, BROKERS};
 use weir_tests::process::Process;
 use weir_tests::proxy::Mode;
 
-use crate::clock;
 use crate::failover::{self, Former};
 use crate::surroundings::Surroundings;
 use crate::system::System;
@@ -24,8 +24,8 @@ const PAST_DELIVERY: Duration = Duration::from_secs(12);
 /// Longer than a broker's session, and shorter than those of the members of a group.
 const PAST_BROKERS: Duration = Duration::from_secs(5);
 
-/// Within this time a service sees that its clock was set, and ends.
-const SEES_CLOCK: Duration = Duration::from_secs(4);
+/// Within this time a service sees that its clock was set; set back, it ends.
+pub(crate) const SEES_CLOCK: Duration = Duration::from_secs(4);
 
 /// From the moment at which the claims are gone: first what was sent is waited for.
 const REBUILD_BEGINS: Duration = Duration::from_secs(30);

@@ -6,9 +6,8 @@ use fastrand::Rng;
 use weir_tests::memory::MemoryLimit;
 
 use crate::Arguments;
-use crate::clock;
 use crate::failover::Former;
-use crate::fault::Fault;
+use crate::fault::{Fault, SEES_CLOCK};
 use crate::load;
 use crate::report::Line;
 use crate::run::{self, Run, plan};
@@ -42,7 +41,7 @@ fn any(rng: &mut Rng, in_store: bool, limits_memory: bool) -> Fault {
         81..83 => Fault::RedisEmptied,
         83..84 => Fault::Rebalances(2),
         84..89 => Fault::Unread(service, time),
-        89..95 => Fault::ClockSet(service, rng.choice(["+40d", "+2h", "+90s"]).unwrap_or("+2h"), time + clock::SHOWN),
+        89..95 => Fault::ClockSet(service, rng.choice(["+40d", "+2h", "+90s"]).unwrap_or("+2h"), time + SEES_CLOCK),
         95..97 => Fault::DatabaseAway(time),
         _ => Fault::DatabaseFailsOver(if rng.bool() { Former::Killed } else { Former::ReadOnly }),
     }

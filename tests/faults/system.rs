@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use bus::Bus;
 use simulate::Endpoints;
+use weir_tests::clock;
 use weir_tests::cluster::BROKERS;
 use weir_tests::disk::Disk;
 use weir_tests::installation::{DOOR, Installation};
 use weir_tests::process::Process;
 use weir_tests::processes::Processes;
 
-use crate::clock;
 use crate::store::{Store, Table};
 use crate::surroundings::Surroundings;
 use crate::traffic::PAGES;
@@ -155,7 +155,7 @@ impl System {
         }
         if self.options.clocks {
             self.set_clock(name, clock::RIGHT)?;
-            for (name, value) in clock::faked(&self.clock(name))? {
+            for (name, value) in clock::preload(&self.clock(name))? {
                 launch = launch.env(name, value);
             }
         }
@@ -174,7 +174,7 @@ impl System {
 
     /// Sets the clock of a service, as "+2h".
     pub(crate) fn set_clock(&self, name: &str, to: &str) -> anyhow::Result<()> {
-        std::fs::write(self.clock(name), to).with_context(|| format!("cannot set the clock of {name}"))
+        clock::set(&self.clock(name), to)
     }
 
     /// Waits until the services say of a check what is wanted.

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
+use crate::clock;
 use crate::environment::find_program;
 use crate::scratch::Scratch;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// What Debian's `faketime` preloads.
-const FAKETIME: [&str; 2] =
-    ["/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1"];
 
 /// An authority that only the test knows. Its files go with the last clone.
 #[derive(Clone, Debug)]
@@ -71,15 +69,15 @@ impl Authority {
         self.issue_by(openssl()?, days, common_name, names)
     }
 
-    /// The same, and it ends so soon: less than a day. `openssl` sees an earlier time for that, by libfaketime.
+    /// The same, and it ends so soon: less than a day. `openssl` has an earlier [clock] for that.
     ///
     /// # Errors
-    /// `openssl` fails, or the library is missing.
+    /// `openssl` fails, or the clock cannot be set.
     pub fn issue_for(&self, left: Duration, common_name: &str, names: &[&str]) -> anyhow::Result<Certificate> {
-        let library = FAKETIME.iter().find(|library| Path::new(library).exists());
-        let library = library.context("libfaketime is not installed: scripts/install.sh test installs it")?;
+        let earlier = self.folder.path().join(format!("clock-{}", number()));
+        clock::set(&earlier, &format!("-{}s", DAY.saturating_sub(left).as_secs()))?;
         let mut command = openssl()?;
-        command.env("LD_PRELOAD", library).env("FAKETIME", format!("-{}", DAY.saturating_sub(left).as_secs()));
+        command.envs(clock::preload(&earlier)?);
         self.issue_by(command, 1, common_name, names)
     }
 

@@ -7,6 +7,7 @@
 pub mod balance;
 pub mod certificates;
 pub mod child;
+pub mod clock;
 pub mod cluster;
 pub mod connect;
 pub mod data;
