@@ -6,7 +6,7 @@ fn lag(partition: i32, position: i64, records: i64) -> Lag {
 
 /// Partition and seconds.
 fn longest(stalls: &mut Stalls, lag: &[Lag], now: Instant) -> Option<(i32, u64)> {
-    stalls.longest(lag.to_vec(), now).map(|(lag, waited)| (lag.partition, waited.as_secs()))
+    stalls.longest(lag.to_vec(), true, now).map(|(lag, waited)| (lag.partition, waited.as_secs()))
 }
 
 #[test]
@@ -51,4 +51,24 @@ fn work_that_is_not_known_is_what_there_was() {
     assert_eq!(longest(&mut stalls, &[lag(0, 7, 1)], at(61)), Some((0, 0)));
     assert_eq!(longest(&mut stalls, &[unknown(7)], at(70)), Some((0, 9)), "it still does");
     assert_eq!(longest(&mut stalls, &[unknown(8)], at(71)), None, "that is done");
+}
+
+#[test]
+fn a_rebalance_is_no_progress() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut stalls = Stalls::default();
+    let mut look = |lag: &[Lag], is_in, seconds| {
+        let found = stalls.longest(lag.to_vec(), is_in, at(seconds));
+        found.map(|(lag, waited)| (lag.partition, lag.records, waited.as_secs()))
+    };
+    let both = [lag(0, 7, 5), lag(1, 41, 0)];
+    assert_eq!(look(&both, true, 0), Some((0, Some(5), 0)));
+    assert_eq!(look(&[], false, 20), Some((0, Some(5), 20)), "it was taken back");
+    assert_eq!(look(&both, true, 22), Some((0, Some(5), 22)), "and came again");
+    assert_eq!(look(&[lag(0, 4, 8)], false, 30), Some((0, Some(8), 30)), "what was done is done again");
+    assert_eq!(look(&[lag(0, 5, 7)], false, 31), Some((0, Some(7), 0)), "and so it gets on");
+    assert_eq!(look(&[lag(1, 41, 1)], false, 40), Some((0, Some(7), 9)));
+    assert_eq!(look(&[lag(1, 41, 1)], true, 42), Some((1, Some(1), 2)), "the other is in other hands");
+    assert_eq!(look(&[], true, 43), None, "and this one too");
 }

@@ -81,9 +81,9 @@ mod tests {
     const AFTER: Duration = Duration::from_secs(120);
 
     fn standing(membership: Membership) -> Standing {
-        let (lasts, session) = (Duration::from_secs(9), Duration::from_secs(45));
+        let (lasts, limit) = (Duration::from_secs(9), Duration::from_secs(45));
         let partitions = usize::from(membership == Membership::Member);
-        Standing { membership, lasts, partitions, session }
+        Standing { membership, lasts, partitions, limit }
     }
 
     #[test]

@@ -43,7 +43,8 @@ impl Partitions {
     }
 }
 
-/// Whether what waits is done. A consumer can stop without a word: what counts is whether it gets on while there is work.
+/// Whether what waits is done. A consumer can stop without a word: what counts is whether it gets on while there is work. That
+/// its group is being shared out is no excuse.
 #[derive(Debug, Clone)]
 pub struct Progress {
     progress: CheckHandle,
@@ -89,14 +90,12 @@ impl Progress {
             let (state, text) = of_standing(&lane.standing).unwrap_or_else(|| lane.waiting());
             worst = worst.max(state);
             texts.push(format!("{}: {text}", lane.name));
-            if lane.standing.is_in() {
-                longest =
-                    stalls.longest(lane.lags.clone(), now).into_iter().chain(longest).max_by_key(|(_, since)| *since);
-            } else {
-                // Who is outside has nothing for a while, and goes on where it was: its time begins anew.
-                *stalls = Stalls::default();
+            let is_in = lane.standing.is_in();
+            if !is_in {
                 outside = outside.max(lane.standing.lasts);
             }
+            let waits = stalls.longest(lane.lags.clone(), is_in, now);
+            longest = waits.into_iter().chain(longest).max_by_key(|(_, since)| *since);
         }
         let mut text = texts.join(", ");
         if let Some((at, since)) = longest.as_ref().filter(|(_, since)| *since >= self.stalled_after) {
@@ -144,7 +143,8 @@ impl Lane {
 }
 
 /// What is to be said of a consumer that is not in its group, and since when; none: it is in. Without partitions it warns at
-/// once, and fails when others would have got them: then it is not a change of hands any more.
+/// once. It fails when others would have got them: then it is not a change of hands any more. Where others may have all, and
+/// nobody has said so, that takes longer.
 #[must_use]
 pub fn of_standing(standing: &Standing) -> Option<(State, String)> {
     let what = standing.waits_for()?;
@@ -156,7 +156,7 @@ pub fn of_standing(standing: &Standing) -> Option<(State, String)> {
         }
     };
     let state = match standing.membership {
-        _ if standing.lasts >= standing.session => State::Failing,
+        _ if standing.lasts >= standing.limit => State::Failing,
         Membership::Starting if standing.lasts < START => State::Unknown,
         Membership::Joining(_) if standing.partitions > 0 => State::Ok,
         _ => State::Warning,

@@ -6,7 +6,7 @@ use super::*;
 const SESSION: Duration = Duration::from_secs(45);
 
 fn standing(membership: Membership, seconds: u64, partitions: usize) -> Standing {
-    Standing { membership, lasts: Duration::from_secs(seconds), partitions, session: SESSION }
+    Standing { membership, lasts: Duration::from_secs(seconds), partitions, limit: SESSION }
 }
 
 fn lag(partition: i32, records: Option<i64>) -> Lag {
@@ -71,14 +71,34 @@ fn work_that_is_not_done_for_too_long_is_told_with_its_partition() {
     let (state, value, message) = told(&[(0, &waits), (60, &waits)]);
     assert_eq!((state, value), (State::Failing, 60.0), "{message}");
     assert!(message.ends_with(stalled), "{message}");
-    // While it was outside nothing could be done: its time begins anew.
-    let away = lane(joining(), 20, &[Some(0), Some(12)]);
-    let (state, value, message) = told(&[(0, &waits), (59, &away), (61, &waits)]);
-    assert_eq!((state, value), (State::Ok, 0.0), "{message}");
+    // That it is outside for a while is no progress, whether it keeps its partitions meanwhile or not.
+    let (keeps, away) = (lane(joining(), 2, &[Some(0), Some(12)]), lane(Membership::Away, 2, &[]));
+    let looks = [(0, &waits), (20, &keeps), (22, &waits), (40, &away), (42, &waits), (60, &waits)];
+    assert_eq!(told(&looks[..5]).0, State::Ok);
+    let (state, value, message) = told(&looks);
+    assert_eq!((state, value), (State::Failing, 60.0), "{message}");
+    assert!(message.ends_with(stalled), "{message}");
+    // Nor does anybody have to come in for it to be found.
+    let (state, _, message) = told(&[(0, &waits), (20, &keeps), (60, &lane(joining(), 0, &[]))]);
+    assert_eq!(state, State::Failing, "{message}");
+    assert!(message.ends_with(stalled), "{message}");
+    // But what others do is not its own.
+    let spare = lane(Membership::Spare, 2, &[]);
+    assert_eq!(told(&[(0, &waits), (20, &keeps), (60, &spare), (61, &waits)]).0, State::Ok);
     // And it does not end where the log does not say what waits.
     let silent = lane(Membership::Member, 100, &[Some(0), None]);
     let (state, _, message) = told(&[(0, &waits), (60, &silent)]);
     assert_eq!(state, State::Failing, "{message}");
+}
+
+#[test]
+fn who_may_be_a_spare_has_longer() {
+    let doubts = |seconds| {
+        let standing = Standing { limit: 3 * SESSION, ..standing(joining(), seconds, 0) };
+        told(&[(0, &Lane { name: "direct", standing, lags: Vec::new() })]).0
+    };
+    let found = [0, 45, 134, 135].map(doubts);
+    assert_eq!(found, [State::Warning, State::Warning, State::Warning, State::Failing]);
 }
 
 proptest! {

@@ -9,8 +9,10 @@ use service::{Action, CheckHandle, CheckSpec, Health, clock};
 
 /// How often it looks: what it tells changes over hours.
 const LOOK: Duration = Duration::from_secs(60);
-/// And while it is not known what waits: that passes soon.
+/// And while something of it is not known, or there is nothing to look at: that passes soon.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// For how long what was found does for one that is known no more: as long as a check may miss its looks.
+const LASTS: Duration = Duration::from_secs(240);
 /// From which part of what a topic keeps on it is told, and from which on it fails.
 const WARNING: f64 = 0.5;
 const FAILING: f64 = 0.8;
@@ -23,7 +25,15 @@ pub struct Retention {
     stage: &'static str,
 }
 
-/// Where each partition ended at the last look; the topic with its prefix.
+/// What is known of earlier looks.
+#[derive(Debug, Default)]
+struct Before {
+    /// Where each partition ended at the last; the topic with its prefix.
+    ends: Ends,
+    /// When it was last known of all that waits how long it does.
+    known: Option<SystemTime>,
+}
+
 type Ends = HashMap<(Arc<str>, i32), i64>;
 
 impl Retention {
@@ -37,48 +47,80 @@ impl Retention {
 
     /// Looks at what these consumers have not done, for ever.
     pub async fn watch(&self, bus: &Bus, consumers: &[ConsumerState]) {
-        let (mut ends, mut lookup) = (Ends::new(), bus.lookup());
+        let (mut before, mut lookup) = (Before::default(), bus.lookup());
         self.check.every(LOOK);
         loop {
             let at = Instant::now();
             let waits = consumers.iter().find_map(|consumer| consumer.standing(at).waits_for());
             let unknown = waits.map(|what| format!("the consumer waits for {what}"));
             let lags: Vec<Lag> = consumers.iter().flat_map(ConsumerState::lag).collect();
-            let is_known = self.look(bus, &mut lookup, unknown, &lags, &mut ends, clock::now()).await;
-            tokio::time::sleep(if is_known { LOOK } else { LOOK_AGAIN }).await;
+            let again = self.look(bus, &mut lookup, unknown, &lags, &mut before, clock::now()).await;
+            tokio::time::sleep(again).await;
         }
     }
 
-    /// `unknown`: why it is not known what waits. Answers whether it is.
+    /// `unknown`: why it is not known what waits. Answers when to look again.
     async fn look(
         &self,
         bus: &Bus,
         lookup: &mut Lookup,
         unknown: Option<String>,
         lags: &[Lag],
-        ends: &mut Ends,
+        before: &mut Before,
         now: SystemTime,
-    ) -> bool {
+    ) -> Duration {
         let waiting: Vec<Waiting> = lags.iter().filter_map(Waiting::of).collect();
         let unknown = unknown.or_else(|| {
             let lag = lags.iter().find(|lag| lag.records.is_none())?;
             Some(format!("the log has not said where partition {} of {} ends", lag.partition, lag.topic))
         });
-        let used = fullest(bus, lookup, &waiting, ends, now).await;
-        *ends = waiting.iter().map(|waiting| (waiting.place(), waiting.end())).collect();
-        match used {
-            Err(error) => self.check.unknown(error.to_string()),
-            Ok(used) => self.tell(used, unknown.as_deref()),
+        let used = fullest(bus, lookup, &waiting, &before.ends, now).await;
+        if used.is_ok() {
+            // Else whether the oldest of them still waits is asked anew.
+            before.ends = waiting.iter().map(|waiting| (waiting.place(), waiting.end())).collect();
         }
-        unknown.is_none()
+        match self.judge(used, unknown, before, now) {
+            true if !lags.is_empty() => LOOK,
+            _ => LOOK_AGAIN,
+        }
     }
 
-    fn tell(&self, used: Option<Used>, unknown: Option<&str>) {
-        let Used { share, text } = used.unwrap_or_else(|| Used { share: 0.0, text: String::new() });
-        if let Some(unknown) = unknown.filter(|_| share < WARNING) {
-            self.check.unknown(format!("how long the oldest record waits is not known: {unknown}"));
-            return;
+    /// True: it is known of all that waits.
+    fn judge(
+        &self,
+        used: Result<Option<Used>, Error>,
+        unknown: Option<String>,
+        before: &mut Before,
+        now: SystemTime,
+    ) -> bool {
+        let (used, unknown) = match used {
+            Ok(used) => (used, unknown),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let Some(unknown) = unknown else {
+            before.known = Some(now);
+            self.tell(used.unwrap_or_default());
+            return true;
+        };
+        match used.filter(|used| used.share >= WARNING) {
+            // What is known to be in danger is told, whatever else is not known.
+            Some(used) => self.tell(used),
+            None => self.not_known(&unknown, before, now),
         }
+        false
+    }
+
+    /// A rebalance passes, and what was found before it changes over hours: it is left as it is for a while.
+    fn not_known(&self, why: &str, before: &mut Before, now: SystemTime) {
+        let is_fresh = |known: SystemTime| now.duration_since(known).unwrap_or_default() < LASTS;
+        if !before.known.is_some_and(is_fresh) {
+            before.known = None;
+            metrics::gauge!("weir_retention_used_ratio", "stage" => self.stage).set(f64::NAN);
+            self.check.unknown(format!("how long the oldest record waits is not known: {why}"));
+        }
+    }
+
+    fn tell(&self, Used { share, text }: Used) {
         metrics::gauge!("weir_retention_used_ratio", "stage" => self.stage).set(share);
         self.check.value(share);
         let todo = "let the stage catch up, or raise the retention of the topic, before unread records are removed";
@@ -115,7 +157,7 @@ impl<'a> Waiting<'a> {
 }
 
 /// How much of what a topic keeps the records that wait have used up.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct Used {
     share: f64,
     text: String,

@@ -44,7 +44,7 @@ async fn what_waits_is_told_before_its_topic_removes_it() {
         [(0.1, State::Ok), (0.49, State::Ok), (0.51, State::Warning), (0.79, State::Warning), (0.81, State::Failing)];
     for (share, state) in table {
         let now = clock::now() + DAY.mul_f64(share);
-        retention.look(&bus, &mut bus.lookup(), None, &[lag(1, 2)], &mut Ends::new(), now).await;
+        retention.look(&bus, &mut bus.lookup(), None, &[lag(1, 2)], &mut Before::default(), now).await;
         let check = check(&health);
         assert_eq!(check.state(), state, "{share}: {check:?}");
         assert!((check.value.unwrap() - share).abs() < 0.01, "{share}: {check:?}");
@@ -55,9 +55,13 @@ async fn what_waits_is_told_before_its_topic_removes_it() {
     // What is done, is not there, or belongs to nobody is no danger; nor is a clock that went back.
     let late = clock::now() + 2 * DAY;
     for (lags, now) in [(vec![], late), (vec![lag(3, 0)], late), (vec![lag(1, 2)], clock::now() - DAY)] {
-        retention.look(&bus, &mut bus.lookup(), None, &lags, &mut Ends::new(), now).await;
+        retention.look(&bus, &mut bus.lookup(), None, &lags, &mut Before::default(), now).await;
         assert_eq!(check(&health).state(), State::Ok, "{lags:?}");
     }
+}
+
+fn joins() -> Option<String> {
+    Some("the consumer waits for its group (up, wait-join)".to_owned())
 }
 
 #[tokio::test]
@@ -66,21 +70,72 @@ async fn what_is_not_known_is_not_called_little() {
     let bus = log(folder.path(), 3).await;
     let health = Health::new("loader", CancellationToken::new());
     let retention = Retention::new(&health, "loader_retention", "loader");
-    let joins = || Some("the consumer waits for its group (up, wait-join)".to_owned());
     let silent = Lag { records: None, ..lag(1, 0) };
     let (now, late) = (clock::now(), clock::now() + DAY);
     let table = [
-        (None, vec![lag(1, 2)], now, State::Ok, ""),
-        (joins(), vec![], now, State::Unknown, "the consumer waits for its group (up, wait-join)"),
-        (None, vec![silent.clone()], now, State::Unknown, "the log has not said where partition 0 of x.loads ends"),
+        (None, vec![lag(1, 2)], now, State::Ok, "", LOOK),
+        // It may be a spare, or be given some at any moment.
+        (None, vec![], now, State::Ok, "", LOOK_AGAIN),
+        (joins(), vec![], now, State::Unknown, "the consumer waits for its group (up, wait-join)", LOOK_AGAIN),
+        (joins(), vec![lag(1, 2)], now, State::Unknown, "the consumer waits for its group", LOOK_AGAIN),
+        (
+            None,
+            vec![silent.clone()],
+            now,
+            State::Unknown,
+            "the log has not said where partition 0 of x.loads ends",
+            LOOK_AGAIN,
+        ),
         // What is known to be in danger is told whatever is not known.
-        (None, vec![silent, lag(1, 2)], late, State::Failing, "2 records of x.loads/0 wait, the oldest for 24.0 h"),
+        (
+            None,
+            vec![silent, lag(1, 2)],
+            late,
+            State::Failing,
+            "2 records of x.loads/0 wait, the oldest for 24.0 h",
+            LOOK_AGAIN,
+        ),
     ];
-    for (unknown, lags, now, state, text) in table {
-        let knows = retention.look(&bus, &mut bus.lookup(), unknown, &lags, &mut Ends::new(), now).await;
+    for (unknown, lags, now, state, text, wanted) in table {
+        let again = retention.look(&bus, &mut bus.lookup(), unknown, &lags, &mut Before::default(), now).await;
         let check = check(&health);
-        assert_eq!((check.state(), knows), (state, state == State::Ok), "{check:?}");
+        assert_eq!((check.state(), again), (state, wanted), "{check:?}");
         assert!(check.message.contains(text), "{check:?}");
+        assert_eq!(check.value.is_some(), state != State::Unknown, "{check:?}");
+    }
+}
+
+#[test]
+fn a_look_during_a_rebalance_leaves_what_was_found() {
+    let health = Health::new("loader", CancellationToken::new());
+    let retention = Retention::new(&health, "loader_retention", "loader");
+    let mut before = Before::default();
+    let used = |share| Ok(Some(Used { share, text: "2 records wait".to_owned() }));
+    let none = || Ok(None);
+    let away = || Err(Error::Closed);
+    let last = LASTS.as_secs();
+    let table = [
+        (0, none(), joins(), State::Unknown),
+        (1, used(0.1), None, State::Ok),
+        (60, none(), joins(), State::Ok),
+        (61, away(), None, State::Ok),
+        (last, none(), joins(), State::Ok),
+        (last + 1, none(), joins(), State::Unknown),
+        (last + 2, away(), None, State::Unknown),
+        (1000, used(0.6), None, State::Warning),
+        (1001, none(), joins(), State::Warning),
+        // Of some of it it is known.
+        (1002, used(0.9), joins(), State::Failing),
+        (1003, used(0.1), joins(), State::Failing),
+        (1000 + last, used(0.1), joins(), State::Unknown),
+        (2000, none(), None, State::Ok),
+    ];
+    for (seconds, used, unknown, state) in table {
+        let is_known = used.is_ok() && unknown.is_none();
+        let told = retention.judge(used, unknown, &mut before, UNIX_EPOCH + Duration::from_secs(seconds));
+        let check = check(&health);
+        assert_eq!((check.state(), told), (state, is_known), "at {seconds} s: {check:?}");
+        assert_eq!(check.value.is_some(), state != State::Unknown, "at {seconds} s: {check:?}");
     }
 }
 
@@ -90,14 +145,14 @@ async fn nobody_is_asked_for_what_came_since_the_last_look() {
     let bus = log(folder.path(), 3).await;
     let health = Health::new("loader", CancellationToken::new());
     let retention = Retention::new(&health, "loader_retention", "loader");
-    let (mut ends, late) = (Ends::new(), clock::now() + DAY);
-    retention.look(&bus, &mut bus.lookup(), None, &[lag(0, 2)], &mut ends, late).await;
+    let (mut before, late) = (Before::default(), clock::now() + DAY);
+    retention.look(&bus, &mut bus.lookup(), None, &[lag(0, 2)], &mut before, late).await;
     assert_eq!(check(&health).state(), State::Failing);
     // Both are done, and one is new.
-    retention.look(&bus, &mut bus.lookup(), None, &[lag(2, 1)], &mut ends, late).await;
+    retention.look(&bus, &mut bus.lookup(), None, &[lag(2, 1)], &mut before, late).await;
     assert_eq!(check(&health).state(), State::Ok);
     // It still waits.
-    retention.look(&bus, &mut bus.lookup(), None, &[lag(2, 1)], &mut ends, late).await;
+    retention.look(&bus, &mut bus.lookup(), None, &[lag(2, 1)], &mut before, late).await;
     assert_eq!(check(&health).state(), State::Failing);
 }
 

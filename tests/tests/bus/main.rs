@@ -102,7 +102,8 @@ mod kafka {
         remade::a_reader_says_that_its_topic_was_made_again,
         remade::a_table_outlives_its_topic,
         remade::a_position_of_a_topic_that_is_gone_is_not_believed,
-        sharing::who_was_there_before_its_topic_gets_it,
+        sharing::who_was_given_nothing_makes_the_group_decide_again,
+        sharing::a_client_of_another_program_is_named,
         sharing::who_closes_while_the_group_is_shared_out_is_not_waited_for,
     );
 }

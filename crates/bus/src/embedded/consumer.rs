@@ -11,7 +11,7 @@ use super::member::{Member, Mine};
 use super::store::Limit;
 use crate::intake::{Intake, TopicPartition};
 use crate::threads::thread;
-use crate::{Coordinates, Error, Membership};
+use crate::{Coordinates, Error};
 
 /// Looks at least so often, for the metrics.
 const LOOK: Duration = Duration::from_secs(1);
@@ -98,7 +98,7 @@ impl Member {
     fn share(&mut self) {
         let groups = &self.embedded.log.groups;
         let Some((version, target)) = groups.target(&self.intake.group, self.seat, self.seen) else { return };
-        (self.seen, self.shared) = (version, target.len());
+        (self.seen, self.shared) = (version, target.clone());
         let gone: Vec<TopicPartition> = self.mine.keys().filter(|place| !target.contains(*place)).cloned().collect();
         if !gone.is_empty() {
             self.revoke(&gone);
@@ -259,17 +259,8 @@ impl Member {
     /// Where it stands, and how far everything is behind.
     fn measure(&mut self) {
         let now = Instant::now();
-        // Whether there is nothing that others could have. Asked before the intake is locked: whoever wakes members locks the groups
-        // first.
-        let alone = self.shared == 0 && self.embedded.log.groups.members(&self.intake.group) < 2;
+        self.intake.told.set(self.membership(), now);
         let mut state = self.intake.lock();
-        let membership = match (state.parts.len() + state.stopped.len(), self.shared) {
-            (1.., _) => Membership::Member,
-            (0, 1..) => Membership::Joining("its partitions begin".to_owned()),
-            (0, 0) if alone => Membership::Joining("its topics have no partition".to_owned()),
-            (0, 0) => Membership::Spare,
-        };
-        self.intake.told.set(membership, now);
         for (place, mine) in &self.mine {
             if let Some(part) = state.parts.get_mut(place) {
                 part.end = mine.topic.range(place.1).map_or(part.next, |(_, end)| end);

@@ -2,6 +2,8 @@
 //!
 //! A partition changes hands in two steps, as with Kafka's cooperative protocol: the member that is to give it up sees
 //! that it is no longer its own, drains and releases it, and only then the other one can take it.
+//!
+//! Members are woken after the groups are unlocked: a member asks for its place in its group whatever it holds itself.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
@@ -47,36 +49,56 @@ impl Groups {
     /// The topics that there are.
     pub(super) fn topics(&self, topics: impl IntoIterator<Item = (Arc<str>, i32)>) {
         let mut inside = lock(&self.inside);
-        let inside = &mut *inside;
-        inside.topics.extend(topics);
-        inside.groups.values_mut().for_each(|group| group.share_out(&inside.topics));
+        let Inside { groups, topics: known, .. } = &mut *inside;
+        known.extend(topics);
+        let woken: Vec<_> = groups.values_mut().flat_map(|group| group.share_out(known)).collect();
+        drop(inside);
+        wake(woken);
     }
 
     pub(super) fn join(&self, intake: &Arc<Intake>, topics: &[Arc<str>]) -> Seat {
         let mut inside = lock(&self.inside);
-        let inside = &mut *inside;
-        inside.last += 1;
-        let group = inside.groups.entry(intake.group.clone()).or_default();
-        group.members.push(Member { seat: inside.last, topics: topics.to_vec(), intake: intake.clone() });
-        group.share_out(&inside.topics);
-        inside.last
+        let Inside { groups, last, topics: known } = &mut *inside;
+        *last += 1;
+        let seat = *last;
+        let group = groups.entry(intake.group.clone()).or_default();
+        group.members.push(Member { seat, topics: topics.to_vec(), intake: intake.clone() });
+        let woken = group.share_out(known);
+        drop(inside);
+        wake(woken);
+        seat
     }
 
     pub(super) fn leave(&self, group: &str, seat: Seat) {
         let mut inside = lock(&self.inside);
-        let inside = &mut *inside;
-        let Some(left) = inside.groups.get_mut(group) else { return };
+        let Inside { groups, topics: known, .. } = &mut *inside;
+        let Some(left) = groups.get_mut(group) else { return };
         left.members.retain(|member| member.seat != seat);
         left.owners.retain(|_, owner| *owner != seat);
-        if left.members.is_empty() {
-            inside.groups.remove(group);
+        let woken = if left.members.is_empty() {
+            groups.remove(group);
+            Vec::new()
         } else {
-            left.share_out(&inside.topics);
-        }
+            left.share_out(known)
+        };
+        drop(inside);
+        wake(woken);
     }
 
     pub(super) fn members(&self, group: &str) -> usize {
         lock(&self.inside).groups.get(group).map_or(0, |group| group.members.len())
+    }
+
+    /// Whether a member needs no partition: each of its topics has some, and all of them are to be others'.
+    pub(super) fn others_have_all(&self, group: &str, seat: Seat) -> bool {
+        let inside = lock(&self.inside);
+        let Some(group) = inside.groups.get(group) else { return false };
+        let Some(member) = group.members.iter().find(|member| member.seat == seat) else { return false };
+        member.topics.iter().all(|topic| {
+            let partitions = inside.topics.get(topic).copied().unwrap_or(0);
+            let is_others = |partition| group.targets.get(&(topic.clone(), partition)).is_some_and(|to| *to != seat);
+            partitions > 0 && (0..partitions).all(is_others)
+        })
     }
 
     /// What is to be a member's, if that may have changed since it looked last.
@@ -99,29 +121,43 @@ impl Groups {
         let mut inside = lock(&self.inside);
         let Some(group) = inside.groups.get_mut(group) else { return };
         group.owners.retain(|place, owner| *owner != seat || !places.contains(place));
-        group.changed();
+        let woken = group.changed();
+        drop(inside);
+        wake(woken);
     }
 
     /// Wakes the members that consume such a topic.
     pub(super) fn wake(&self, of: impl Fn(&str) -> bool) {
-        for group in lock(&self.inside).groups.values() {
-            let members = group.members.iter().filter(|member| member.topics.iter().any(|topic| of(topic)));
-            members.for_each(|member| member.intake.wake());
-        }
+        let inside = lock(&self.inside);
+        let members = inside.groups.values().flat_map(|group| &group.members);
+        let woken = members.filter(|member| member.topics.iter().any(|topic| of(topic)));
+        let woken: Vec<_> = woken.map(|member| member.intake.clone()).collect();
+        drop(inside);
+        wake(woken);
+    }
+}
+
+/// To be called without the groups' lock.
+fn wake(members: Vec<Arc<Intake>>) {
+    for intake in members {
+        intake.wake();
     }
 }
 
 impl Group {
-    fn changed(&mut self) {
+    /// Answers whom to wake.
+    #[must_use]
+    fn changed(&mut self) -> Vec<Arc<Intake>> {
         self.version += 1;
-        self.members.iter().for_each(|member| member.intake.wake());
+        self.members.iter().map(|member| member.intake.clone()).collect()
     }
 
-    /// Says anew who is to have what: as evenly as can be, and with as few changes as can be.
-    fn share_out(&mut self, topics: &HashMap<Arc<str>, i32>) {
+    /// Says anew who is to have what: as evenly as can be, and with as few changes as can be. Answers whom to wake.
+    #[must_use]
+    fn share_out(&mut self, topics: &HashMap<Arc<str>, i32>) -> Vec<Arc<Intake>> {
         let targets = share(&self.members, topics, std::mem::take(&mut self.targets));
         self.targets = targets;
-        self.changed();
+        self.changed()
     }
 }
 

@@ -90,3 +90,66 @@ fn a_partition_has_one_owner_at_any_time() {
     groups.leave("group", two);
     assert!(groups.members("group") == 0);
 }
+
+#[test]
+fn who_is_to_have_nothing_is_a_spare_only_where_others_are_to_have_all() {
+    let groups = Groups::default();
+    let intake = intake();
+    let topics: [Arc<str>; 2] = ["topic-0".into(), "topic-1".into()];
+    let [one, two] = [(); 2].map(|()| groups.join(&intake, &topics));
+    let spares = || [one, two].map(|seat| groups.others_have_all("group", seat));
+    assert_eq!(spares(), [false; 2], "there is nothing that anybody could have");
+    groups.topics([(topics[0].clone(), 1)]);
+    assert_eq!(spares(), [false; 2], "a topic is not there yet");
+    groups.topics([(topics[1].clone(), 1)]);
+    assert_eq!(spares(), [false; 2], "each has one");
+    let three = groups.join(&intake, &topics);
+    assert!(groups.others_have_all("group", three));
+    groups.leave("group", one);
+    assert!(!groups.others_have_all("group", three), "it takes over");
+    assert!(!groups.others_have_all("group", one) && !groups.others_have_all("another", two));
+}
+
+/// Asking must not wait for who wakes: that one waits for the intake.
+#[test]
+fn a_member_that_holds_its_intake_can_ask_for_its_place() {
+    let groups = Arc::new(Groups::default());
+    let intake = intake();
+    let topic: Arc<str> = "topic-0".into();
+    let seat = groups.join(&intake, std::slice::from_ref(&topic));
+    type Wakes = fn(&Groups, &Arc<str>, Seat);
+    let wakes: [Wakes; 3] = [
+        |groups, topic, _| groups.topics([(topic.clone(), 2)]),
+        |groups, _, seat| groups.release("group", seat, &[]),
+        |groups, _, _| groups.wake(|_| true),
+    ];
+    for wakes in wakes {
+        let held = intake.lock();
+        let (begun, begins) = std::sync::mpsc::channel();
+        let other = std::thread::spawn({
+            let (groups, topic) = (groups.clone(), topic.clone());
+            move || {
+                begun.send(()).unwrap();
+                wakes(&groups, &topic, seat);
+            }
+        });
+        begins.recv().unwrap();
+        let (answers, answer) = std::sync::mpsc::channel();
+        let asks = std::thread::spawn({
+            let groups = groups.clone();
+            move || {
+                // Until the other one has the intake to wait for, or has been through.
+                for _ in 0..1000 {
+                    groups.others_have_all("group", seat);
+                    std::thread::yield_now();
+                }
+                answers.send(()).unwrap();
+            }
+        });
+        let answered = answer.recv_timeout(std::time::Duration::from_secs(10));
+        drop(held);
+        other.join().unwrap();
+        asks.join().unwrap();
+        assert!(answered.is_ok(), "who asks waits for who wakes");
+    }
+}

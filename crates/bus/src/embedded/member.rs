@@ -1,7 +1,7 @@
 //! A group's member: what it has, how it commits, and how one of its partitions comes to stand still. What its thread does
 //! with that stands with [`consumer`](super::consumer), [`begin`](super::begin) and [`trial`](super::trial).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,9 +9,9 @@ use super::groups::Seat;
 use super::store::Topic;
 use super::writer::Change;
 use super::{Embedded, keys};
-use crate::Error;
 use crate::culprit::Mark;
 use crate::intake::{Intake, TopicPartition};
+use crate::{Error, Membership, standing};
 
 /// A group's member, as its thread has it.
 pub(super) struct Member {
@@ -20,8 +20,8 @@ pub(super) struct Member {
     pub(super) seat: Seat,
     /// The group's version that was seen last.
     pub(super) seen: u64,
-    /// So many partitions were its share then.
-    pub(super) shared: usize,
+    /// What was its share then.
+    pub(super) shared: BTreeSet<TopicPartition>,
     /// The partitions that this member has taken.
     pub(super) mine: HashMap<TopicPartition, Mine>,
     /// Positions that are to be committed.
@@ -48,7 +48,7 @@ impl Member {
             intake,
             seat,
             seen: u64::MAX,
-            shared: 0,
+            shared: BTreeSet::new(),
             mine: HashMap::new(),
             undone: HashMap::new(),
             committed_at: Instant::now(),
@@ -77,6 +77,33 @@ impl Member {
             return Ok(());
         }
         self.embedded.log.queue.change(Change { puts, ..Change::default() })
+    }
+
+    /// Why it does not consume all of its share, for people; none: it does. `has`: it consumes that, or knows it to stand still.
+    fn waits_for(&self, has: impl Fn(&TopicPartition) -> bool) -> Option<String> {
+        let begins = |place: &&TopicPartition| self.mine.contains_key(*place);
+        let waits = self.shared.iter().filter(|place| !has(place));
+        let (begin, held): (Vec<_>, Vec<_>) = waits.partition(begins);
+        match (begin.is_empty(), held.is_empty()) {
+            (true, true) => None,
+            (false, _) => Some(standing::not_begun(begin)),
+            (true, false) => Some(standing::not_given_up(held)),
+        }
+    }
+
+    /// Where it stands in its group, as it tells.
+    pub(super) fn membership(&self) -> Membership {
+        // Before the intake is locked: it is not held for longer than looking at it takes.
+        let others_have_all =
+            self.shared.is_empty() && self.embedded.log.groups.others_have_all(&self.intake.group, self.seat);
+        let state = self.intake.lock();
+        let has = |place: &TopicPartition| state.parts.contains_key(place) || state.stopped.contains_key(place);
+        match self.waits_for(has) {
+            Some(waits) => Membership::Joining(waits),
+            None if !(state.parts.is_empty() && state.stopped.is_empty()) => Membership::Member,
+            None if others_have_all => Membership::Spare,
+            None => Membership::Joining("its topics have no partition".to_owned()),
+        }
     }
 
     /// A partition stands still. It is told once.

@@ -17,9 +17,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::lock;
 use super::member::Member;
 use super::positions::{ASK, Position, add, commit, committed};
-use crate::Error;
 use crate::culprit::Watch;
 use crate::intake::TopicPartition;
+use crate::{Error, Membership, standing};
 
 /// When it is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -328,6 +328,11 @@ impl ConsumerContext for Member {
             self.count("assigned", listed.len());
             // Who is closing begins nothing any more.
             let closing = self.intake.lock().closing.is_some();
+            if !(closing || listed.is_empty()) {
+                // Finding out where they begin takes a while, in which the client says nothing of itself.
+                let waits = Membership::Joining(standing::not_begun(&listed));
+                self.intake.told.set(waits, Instant::now());
+            }
             let begun = if closing { TopicPartitionList::new() } else { self.begin(consumer, listed) };
             self.assign(consumer, &begun)
         } else {

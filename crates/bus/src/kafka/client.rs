@@ -17,13 +17,21 @@ use super::outage::Outage;
 use super::refusal::ConnectionRefusal;
 use crate::{Error, Settings};
 
+/// Of all clients, where the settings give them no other.
+const CLIENT_ID: &str = "weir";
+
+/// The name under which brokers know the clients.
+pub(super) fn id(settings: &Settings) -> &str {
+    settings.kafka.properties.get("client.id").map_or(CLIENT_ID, String::as_str)
+}
+
 /// What all clients have in common.
 pub(crate) fn config(settings: &Settings) -> Result<ClientConfig, Error> {
     let kafka = &settings.kafka;
     let mut config = ClientConfig::new();
     config
         .set_log_level(RDKafkaLogLevel::Info)
-        .set("client.id", "weir")
+        .set("client.id", CLIENT_ID)
         .set("reconnect.backoff.ms", "100")
         .set("reconnect.backoff.max.ms", "1000")
         .set("socket.keepalive.enable", "true")

@@ -148,6 +148,8 @@ impl Poller {
                 }
                 End::Fatal { reason, leaves } => {
                     if leaves {
+                        // Whatever the next client hears, or does not.
+                        self.intake.told.part_is_lost();
                         self.leave_group(&current, Instant::now() + LEAVE);
                     }
                     let error = Error::Fatal { client: "consumer".into(), reason: reason.into() };
@@ -231,6 +233,7 @@ impl Poller {
         if let Err(error) = consumer.subscribe(&topics) {
             return End::stopped(error.to_string());
         }
+        consumer.context().coverage.begins(Instant::now());
         loop {
             if self.intake.lock().closing.is_some() {
                 return End::Closing;

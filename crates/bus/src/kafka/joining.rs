@@ -93,6 +93,11 @@ pub(crate) fn instance() -> Result<String, Error> {
     Ok(name.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// Whether it is such a name.
+pub(super) fn is_instance(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
 /// Longer than the others wait for a member that was killed, and give back what they had.
 pub(crate) fn limit(session_timeout_ms: u32) -> Duration {
     Duration::from_millis(u64::from(session_timeout_ms) * 3).max(Duration::from_secs(30))

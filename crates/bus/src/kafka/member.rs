@@ -12,13 +12,17 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::{ConsumerGroup, Statistics};
 
 use super::client::Events;
-use super::coverage::Coverage;
+use super::coverage::{Coverage, Covered};
 use super::fetching;
 use super::joining::Joining;
 use super::lives::Lives;
 use super::lock;
-use crate::Membership;
 use crate::intake::{Ahead, Intake, TopicPartition};
+use crate::standing::Share;
+use crate::{Membership, standing};
+
+/// Of who is in its group, and does not know whether it needs no partition.
+const NOTHING_GIVEN: &str = "it was given no partition so far, and the group has not said whether others have all";
 
 /// What one member of a group is told by its client.
 pub(crate) struct Member {
@@ -53,18 +57,31 @@ impl Member {
     }
 }
 
-/// What a client is in its group. `group`: what it says of that; none: no broker is connected. `has`: it has partitions;
-/// `is_to_have`: the group gave it some that have not begun. `is_whole`: members of the group have all partitions.
-fn membership(group: Option<&ConsumerGroup>, has: bool, is_to_have: bool, is_whole: bool) -> Membership {
-    let Some(group) = group else { return Membership::Away };
+/// What a client is in its group, and what is known of its part. `group`: what it says of that; none: no broker is connected.
+/// `has`: it has partitions; `waits_for`: the group gave it some that have not begun. `covered`: who has the group's.
+fn membership(
+    group: Option<&ConsumerGroup>,
+    has: bool,
+    waits_for: Option<String>,
+    covered: Covered,
+) -> (Membership, Share) {
+    let joining = |what, share| (Membership::Joining(what), share);
+    let Some(group) = group else { return (Membership::Away, Share::Due) };
     if group.state != "up" || group.join_state != "steady" {
-        return Membership::Joining(format!("{}, {}", group.state, group.join_state));
+        let stands = format!("{}, {}", group.state, group.join_state);
+        return match covered {
+            // It may be why: who shares out in another way is not joined.
+            Covered::Another(client) => joining(format!("{stands}; {client}"), Share::Due),
+            _ => joining(stands, Share::Due),
+        };
     }
-    match (has, is_to_have, is_whole) {
-        (true, ..) => Membership::Member,
-        (false, true, _) => Membership::Joining("the log has not said where its partitions begin".to_owned()),
-        (false, false, true) => Membership::Spare,
-        (false, false, false) => Membership::Joining("it was given no partition so far".to_owned()),
+    match (waits_for, covered) {
+        (Some(waits_for), _) => joining(waits_for, Share::Due),
+        (None, Covered::Another(client)) => joining(client, Share::Lost),
+        (None, _) if has => (Membership::Member, Share::Due),
+        (None, Covered::Whole) => (Membership::Spare, Share::Due),
+        (None, Covered::Lacks(partition)) => joining(partition, Share::Lost),
+        (None, Covered::Unknown) => joining(NOTHING_GIVEN.to_owned(), Share::Unknown),
     }
 }
 
@@ -80,10 +97,14 @@ impl ClientContext for Member {
         let age = Duration::from_micros(statistics.age.unsigned_abs());
         let (group, now) = (statistics.cgrp.as_ref().filter(|_| up > 0), Instant::now());
         self.joining.look(group, age, now);
+        let waiting: Vec<TopicPartition> = lock(&self.waiting).keys().cloned().collect();
         let mut state = self.intake.lock();
-        let (has, is_to_have) =
-            (!(state.parts.is_empty() && state.stopped.is_empty()), !lock(&self.waiting).is_empty());
-        self.intake.told.set(membership(group, has, is_to_have, self.coverage.is_whole()), now);
+        let has = !(state.parts.is_empty() && state.stopped.is_empty());
+        // One that stands still waits to be looked at again, and its check says why.
+        let waiting: Vec<_> = waiting.iter().filter(|place| !state.stopped.contains_key(*place)).collect();
+        let waits_for = (!waiting.is_empty()).then(|| standing::not_begun(waiting));
+        let (membership, share) = membership(group, has, waits_for, self.coverage.covered());
+        self.intake.told.set_with(membership, share, now);
         let group = self.intake.group.to_string();
         for ((topic, partition), part) in &mut state.parts {
             let known = statistics.topics.get(&**topic).and_then(|topic| topic.partitions.get(partition));
