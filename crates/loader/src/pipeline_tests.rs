@@ -21,6 +21,7 @@ fn pipeline(folder: &std::path::Path, health: &Health, counts: HopCounts) -> Pip
         wanted: Wanted::default(),
         consumer: bus.consumer("loader", &[LOADS.name().to_owned()]).unwrap().state(),
         tables: BTreeMap::new(),
+        taken: Taken::new(),
         due: Instant::now(),
         found: Found::default(),
     }
