@@ -72,10 +72,12 @@ impl Checks {
 
     /// Looks at the lake until it is cancelled.
     pub(crate) async fn watch_lake(&self, lake: &Lake, every: Duration, until: CancellationToken) {
+        let interval = every.max(LAKE_INTERVAL);
         let look = async {
+            self.lake.every(interval);
             loop {
                 self.look_at_lake(lake, every.max(LAKE_LIMIT)).await;
-                tokio::time::sleep(every.max(LAKE_INTERVAL)).await;
+                tokio::time::sleep(interval).await;
             }
         };
         let _ = until.run_until_cancelled(look).await;

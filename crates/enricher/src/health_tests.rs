@@ -34,3 +34,23 @@ async fn a_lake_that_does_not_answer_fails() {
     checks.lake_ok();
     assert_eq!(told().0, State::Ok);
 }
+
+#[tokio::test]
+async fn a_lake_that_nobody_looks_at_any_more_is_not_known() {
+    let health = Health::new("enricher", CancellationToken::new());
+    let checks = Checks::new(&health, Duration::from_secs(1));
+    let lake = Lake::with_store(Arc::new(InMemory::new()), "memory");
+    let state = |after| {
+        let checks = health.checks_at(std::time::Instant::now() + after);
+        checks.into_iter().find(|check| check.name == "enricher_lake").unwrap().state()
+    };
+    let until = CancellationToken::new();
+    let looked = async {
+        while state(Duration::ZERO) != State::Ok {
+            tokio::task::yield_now().await;
+        }
+        until.cancel();
+    };
+    tokio::join!(checks.watch_lake(&lake, Duration::from_secs(1), until.clone()), looked);
+    assert_eq!(state(Duration::from_secs(3600)), State::Unknown);
+}

@@ -29,9 +29,19 @@ pub enum FileError {
         /// What is wrong.
         problem: String,
     },
+    /// It is being written, and what goes in does not become a file.
+    #[error("file {path} cannot be written: {problem}")]
+    Unwritable {
+        /// Which file.
+        path: Path,
+        /// What is wrong.
+        problem: String,
+    },
     /// The store does not answer: try again.
-    #[error("file {path}: {error}")]
+    #[error("{doing} file {path}: {error}")]
     Store {
+        /// `reading` or `writing`.
+        doing: &'static str,
         /// Which file.
         path: Path,
         /// As the store told it.
@@ -45,10 +55,14 @@ impl FileError {
         Self::Unusable { path: path.clone(), problem: problem.into() }
     }
 
+    pub(crate) fn unwritable(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Unwritable { path: path.clone(), problem: problem.into() }
+    }
+
     pub(crate) fn store(path: &Path, error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Self::Missing(path.clone()),
-            error => Self::Store { path: path.clone(), error: error.into() },
+            error => Self::Store { doing: "reading", path: path.clone(), error: error.into() },
         }
     }
 
@@ -57,14 +71,17 @@ impl FileError {
         match error {
             ParquetError::External(source) => match source.downcast::<object_store::Error>() {
                 Ok(error) => Self::store(path, *error),
-                // What the writer says, which hands the store's failures on as those of a file.
-                Err(source) if source.is::<std::io::Error>() => {
-                    Self::store(path, object_store::Error::Generic { store: "lake", source })
-                }
                 Err(source) => Self::unusable(path, source.to_string()),
             },
             error => Self::unusable(path, error.to_string()),
         }
+    }
+
+    /// The store did not take what was written. Its writer hands that on as a failure of input and output.
+    pub(crate) fn not_stored(path: &Path, error: std::io::Error) -> Self {
+        let error = error.downcast::<object_store::Error>();
+        let error = error.unwrap_or_else(|error| object_store::Error::Generic { store: "lake", source: error.into() });
+        Self::Store { doing: "writing", path: path.clone(), error: error.into() }
     }
 }
 

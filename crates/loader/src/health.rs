@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bus::{Bus, ConsumerState, Producer};
+use bus::{Bus, ConsumerState, Lag, Producer};
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use stage::{LogChecks, Partitions, Retention};
@@ -14,7 +14,7 @@ use crate::decide::Decision;
 use crate::ends::{Found, Gone};
 use crate::files::FileCheck;
 use crate::load::Waiting;
-use crate::outlook::{Outlook, Verdicts};
+use crate::outlook::{Outlook, Taken, Verdicts};
 use crate::table::Error;
 
 /// Why an offset lies beyond the end of its partition.
@@ -52,7 +52,7 @@ impl Checks {
             outlook: Arc::new(Mutex::new(Outlook {
                 ready: 0,
                 oldest: None,
-                held: 0,
+                taken: Taken::new(),
                 loaded: Instant::now(),
                 round: None,
             })),
@@ -98,7 +98,7 @@ impl Checks {
         self.outlook().round = begins;
     }
 
-    /// Something was loaded.
+    /// Something was loaded, or found to be loaded already.
     pub(crate) fn loaded(&self) {
         self.outlook().loaded = Instant::now();
     }
@@ -107,8 +107,14 @@ impl Checks {
         self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of the requests that wait.
-    pub(crate) fn waiting<'a>(&self, waiting: impl Iterator<Item = &'a Waiting>, found: &Found, hold_warn: Duration) {
+    /// Tells of the requests that wait, and how far they were taken in.
+    pub(crate) fn waiting<'a>(
+        &self,
+        waiting: impl Iterator<Item = &'a Waiting>,
+        taken: &Taken,
+        found: &Found,
+        hold_warn: Duration,
+    ) {
         let (mut held, mut oldest) = (Vec::new(), Duration::ZERO);
         let (mut ready, mut oldest_ready) = (0_usize, None::<Instant>);
         for waiting in waiting {
@@ -145,8 +151,10 @@ impl Checks {
             Some((_, true, text)) => self.held.fail(format!("{count} requests are held: {text}")),
             Some((_, false, text)) => self.held.warn(format!("{count} requests are held: {text}")),
         }
+        // At once: a request is on the log or here, whenever somebody looks.
         let mut outlook = self.outlook();
-        (outlook.ready, outlook.oldest, outlook.held) = (ready, oldest_ready, count);
+        (outlook.ready, outlook.oldest) = (ready, oldest_ready);
+        outlook.taken.clone_from(taken);
     }
 
     /// Looks at the log, the lake and the partitions until it is cancelled.
@@ -174,10 +182,13 @@ impl Checks {
                         self.store_failed(&format!("the lake at {} did not answer within {limit:?}", lake.root()))
                     }
                 }
+                // The log first: what is taken in between is not missed.
+                let lags = consumer.lag();
                 let (outlook, now) = (self.outlook().clone(), Instant::now());
+                let turn = |lag: &Lag| consumer.assignment_of(&lag.topic, lag.partition).map(|turn| turn.epoch);
+                let untaken = outlook.untaken(lags, turn);
                 let standing = consumer.standing(now);
-                let (state, stalled, text) =
-                    verdicts.of(&outlook, &standing, consumer.total_lag(), self.stalled_after, now);
+                let (state, stalled, text) = verdicts.of(&outlook, &standing, untaken, self.stalled_after, now);
                 self.progress.value(stalled.as_secs_f64());
                 self.progress.set(state, text);
                 self.partitions.look([consumer]);

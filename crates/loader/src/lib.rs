@@ -65,6 +65,7 @@ pub use crate::footer::FileError;
 pub use crate::fresh::Fresh;
 use crate::health::Checks;
 pub use crate::ids::Ids;
+use crate::outlook::Taken;
 use crate::pipeline::{Loads, Pipeline, Wanted};
 pub use crate::reference::{Exported, put_registrations};
 use crate::schedule::Schedule;
@@ -151,7 +152,7 @@ impl Loader {
         }
         let Some(found) = shutdown.run_until_cancelled(self.compare()).await else { return Ok(()) };
         let hold_warn = Duration::from_millis(self.settings.loader.hold_warn_ms);
-        self.checks.waiting(std::iter::empty(), &found, hold_warn);
+        self.checks.waiting(std::iter::empty(), &Taken::new(), &found, hold_warn);
         let consumer = opened.consumer_of_batches(&self.settings.loader.group, &[LOADS.name().to_owned()])?;
         let state = consumer.state();
         let queues = state.clone();
@@ -180,6 +181,7 @@ impl Loader {
             wanted,
             consumer: state,
             tables: BTreeMap::new(),
+            taken: Taken::new(),
             due: Instant::now(),
         };
         let driver = Driver {

@@ -18,6 +18,7 @@ use crate::ends::Found;
 use crate::files::FileCheck;
 use crate::health::Checks;
 use crate::load::{Loading, Round, Waiting};
+use crate::outlook::Taken;
 use crate::request::Request;
 use crate::table::{Error, Table};
 use crate::{LoaderSettings, STAGE};
@@ -40,6 +41,7 @@ pub(crate) struct Pipeline {
     pub(crate) wanted: Wanted,
     pub(crate) consumer: ConsumerState,
     pub(crate) tables: BTreeMap<String, Loading>,
+    pub(crate) taken: Taken,
     /// When the next commit may be.
     pub(crate) due: Instant,
     /// What was found of the log at the start.
@@ -80,7 +82,11 @@ impl Stage for Loads {
     /// They wait for company.
     async fn emit(&self, records: Vec<LoadRecord>, pipeline: &mut Pipeline) -> ControlFlow<()> {
         for record in records {
+            let at = &record.record;
+            let place = (Arc::clone(&at.coordinates.topic), at.coordinates.partition);
+            let taken = (at.assignment.epoch, at.coordinates.offset + 1);
             pipeline.take_in(record).await;
+            pipeline.taken.insert(place, taken);
         }
         pipeline.tell();
         ControlFlow::Continue(())
@@ -167,15 +173,19 @@ impl Pipeline {
             });
             loading.begins = begins(&loading.queue);
             let later = loading.queue.split_off(self.settings.max_requests.min(loading.queue.len()));
+            let looked_at = loading.queue.len();
             let round = loading.round(&store, limit).await;
             // What is held stands behind what has not been looked at.
             let held = std::mem::replace(&mut loading.queue, later);
+            if held.len() < looked_at {
+                // Also with what was loaded already: after a crash that may be all of it for a while.
+                self.checks.loaded();
+            }
             loading.queue.extend(held);
             match round {
                 Ok(round) => {
                     self.checks.store_ok();
                     if let Some(version) = round.version {
-                        self.checks.loaded();
                         told(&loading.table.name, version, &round, &self.counts, started);
                         if let Err(error) = loading.checkpoint(log).await {
                             self.checks.upkeep(Err(format!("writing a checkpoint failed: {error}")));
@@ -208,7 +218,7 @@ impl Pipeline {
         };
         found.beyond.retain(|application, _| !loaded(application));
         found.beyond.extend(self.tables.values().flat_map(|loading| loading.beyond.clone()));
-        self.checks.waiting(waiting(), &found, Duration::from_millis(self.settings.hold_warn_ms));
+        self.checks.waiting(waiting(), &self.taken, &found, Duration::from_millis(self.settings.hold_warn_ms));
         let mut wanted = BTreeSet::new();
         for loading in self.tables.values() {
             let files = loading.queue.iter().flat_map(|waiting| &waiting.request.files);

@@ -9,6 +9,7 @@ fn pipeline(folder: &std::path::Path, health: &Health, counts: HopCounts) -> Pip
     let mut settings: crate::Settings = service::load(crate::DEFAULTS, None, []).unwrap();
     settings.bus.kafka.brokers = Vec::new();
     settings.bus.data_dir = folder.join("log");
+    settings.bus.create_topics = true;
     settings.lake.root = folder.join("lake").display().to_string();
     let bus = Bus::open(&settings.bus).unwrap();
     Pipeline {
@@ -21,9 +22,26 @@ fn pipeline(folder: &std::path::Path, health: &Health, counts: HopCounts) -> Pip
         wanted: Wanted::default(),
         consumer: bus.consumer("loader", &[LOADS.name().to_owned()]).unwrap().state(),
         tables: BTreeMap::new(),
+        taken: Taken::new(),
         due: Instant::now(),
         found: Found::default(),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_that_nobody_looks_at_any_more_are_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let health = Health::new("loader", CancellationToken::new());
+    let pipeline = pipeline(folder.path(), &health, health.counts().hop(STAGE));
+    let kind = bus::TopicKind::Log { retention: Duration::from_secs(24 * 3600) };
+    let topics = [bus::TopicSpec { name: LOADS.name().to_owned(), kind }];
+    pipeline.checks.log.prepare(&pipeline.bus, &topics).await;
+    let topics = |after| {
+        let checks = health.checks_at(Instant::now() + after);
+        checks.into_iter().find(|check| check.name == "loader_topics").unwrap().state()
+    };
+    assert_eq!(topics(Duration::ZERO), service::State::Ok);
+    assert_eq!(topics(Duration::from_secs(3600)), service::State::Unknown);
 }
 
 #[tokio::test(flavor = "multi_thread")]

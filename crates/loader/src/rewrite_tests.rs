@@ -57,7 +57,7 @@ async fn what_is_merged_has_small_row_groups_and_pages() {
 }
 
 /// Some rows of a file: an offset, a text, a list; and of an older file neither the list nor the offset's own type.
-fn rows(first: i64, count: i64, older: bool) -> RecordBatch {
+pub(super) fn rows(first: i64, count: i64, older: bool) -> RecordBatch {
     let offsets: Vec<Option<i64>> = (first..first + count).map(|row| (row % 7 != 3).then_some(row)).collect();
     let texts: ArrayRef =
         Arc::new(StringArray::from_iter((first..first + count).map(|row| (row % 3 > 0).then(|| format!("row {row}")))));
@@ -72,7 +72,7 @@ fn rows(first: i64, count: i64, older: bool) -> RecordBatch {
     RecordBatch::try_from_iter([("offset", offsets), ("text", texts), ("list", lists)]).unwrap()
 }
 
-async fn put(store: &Arc<dyn ObjectStore>, name: &str, batches: &[RecordBatch], group: usize) -> Input {
+pub(super) async fn put(store: &Arc<dyn ObjectStore>, name: &str, batches: &[RecordBatch], group: usize) -> Input {
     let path = Path::from(name);
     let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group)).build();
     let writer = BufWriter::new(Arc::clone(store), path.clone());
@@ -85,7 +85,7 @@ async fn put(store: &Arc<dyn ObjectStore>, name: &str, batches: &[RecordBatch], 
     Input { path, bytes }
 }
 
-async fn read(store: &Arc<dyn ObjectStore>, input: &Input, columns: &SchemaRef) -> RecordBatch {
+pub(super) async fn read(store: &Arc<dyn ObjectStore>, input: &Input, columns: &SchemaRef) -> RecordBatch {
     let reader = FileReader::new(store, &input.path, input.bytes);
     let batches = ParquetRecordBatchStreamBuilder::new(reader).await.unwrap().build().unwrap();
     let batches: Vec<RecordBatch> = batches.try_collect().await.unwrap();

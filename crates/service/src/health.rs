@@ -189,6 +189,12 @@ impl Health {
         }
     }
 
+    /// The checks as the digest would have them at another moment, if nothing were told until then.
+    #[must_use]
+    pub fn checks_at(&self, now: Instant) -> Vec<Check> {
+        self.lock().values().map(|entry| entry.check(now)).collect()
+    }
+
     /// Whether no check that gates readiness is failing or unknown, and nothing is shutting down.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -268,6 +274,15 @@ impl CheckHandle {
         self.health.change(|checks| {
             if let Some(entry) = checks.get_mut(self.name) {
                 (entry.every, entry.told) = (Some(every), Instant::now());
+            }
+        });
+    }
+
+    /// It was looked at, and what was found before stays, because something else is in the way of an answer.
+    pub fn stays(&self) {
+        self.health.change(|checks| {
+            if let Some(entry) = checks.get_mut(self.name) {
+                entry.told = Instant::now();
             }
         });
     }

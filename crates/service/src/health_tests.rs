@@ -84,6 +84,11 @@ fn what_was_found_long_ago_says_nothing_of_now() {
     assert_eq!(told(86400).state(), State::Failing, "that is not forgotten");
     bus.ok("answers");
     assert_eq!(told(239).state(), State::Ok, "it was looked at again");
+    let later = |seconds| health.checks_at(Instant::now() + Duration::from_secs(seconds)).remove(0).state();
+    assert_eq!((later(200), later(300)), (State::Ok, State::Unknown));
+    let was = health.lock()["bus"].told;
+    bus.stays();
+    assert!(health.lock()["bus"].told > was, "it was looked at without an answer");
 }
 
 #[test]

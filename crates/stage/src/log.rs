@@ -40,6 +40,7 @@ impl LogChecks {
             self.topics(&outcome);
             if outcome.is_ok_and(|problems| problems.iter().all(|problem| problem.expires || !problem.blocks)) {
                 let _ = self.prepared.set(wanted.to_vec());
+                self.topics.every(LOOK);
                 return;
             }
             tokio::time::sleep(RETRY).await;
@@ -65,8 +66,11 @@ impl LogChecks {
     /// and must not stop what still goes on. Answers when to look next.
     async fn look_again(&self, bus: &Bus) -> Duration {
         let Some(wanted) = self.prepared.get() else { return SOON };
-        // That the log does not answer is told by another check.
-        let Ok(problems) = bus.check_topics(wanted).await else { return SOON };
+        let Ok(problems) = bus.check_topics(wanted).await else {
+            // That the log does not answer is told by another check.
+            self.topics.stays();
+            return SOON;
+        };
         let blocked = problems.iter().any(|problem| problem.blocks);
         self.topics(&Ok(problems));
         // A broker that has just heard of a topic tells for a moment what it has by default, which is no reason to wait.

@@ -158,6 +158,8 @@ impl Steps {
     /// Reads reference data, and again whenever a file changes; tells health about all steps. Until it is cancelled.
     pub async fn keep(&self, look: Duration, check: Duration, until: CancellationToken) {
         let keeping = async {
+            let every = look.min(check);
+            self.list.iter().for_each(|step| step.check.every(every));
             let mut looked: Option<Instant> = None;
             loop {
                 if looked.is_none_or(|at| at.elapsed() >= check) {
@@ -169,7 +171,7 @@ impl Steps {
                     looked = Some(Instant::now());
                 }
                 self.list.iter().for_each(Step::tell);
-                tokio::time::sleep(look.min(check)).await;
+                tokio::time::sleep(every).await;
             }
         };
         let _ = until.run_until_cancelled(keeping).await;

@@ -132,7 +132,8 @@ async fn one(
     let rows = output.footer.rows();
     let expected: u64 = group.iter().map(|adding| adding.footer.rows()).sum();
     if rows != expected {
-        return Err(FileError::unusable(&to, format!("it has {rows} rows, but what it merges has {expected}")));
+        let problem = format!("the files that it merges have {rows} rows, and their requests {expected}");
+        return Err(FileError::unwritable(&to, problem));
     }
     Ok((File { path, bytes: output.bytes, rows, partition: first.file.partition.clone() }, output.footer))
 }

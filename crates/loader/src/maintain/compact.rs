@@ -7,13 +7,15 @@
 mod groups;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deltalake_core::arrow::datatypes::{Schema, SchemaRef};
 use deltalake_core::kernel::{Action, Remove};
 use deltalake_core::protocol::DeltaOperation;
 use lake::{Lake, LakeSettings};
-use object_store::ObjectStoreExt as _;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -97,7 +99,7 @@ impl Compactor {
                     compacted.rows += rows;
                 }
                 // The other groups go on.
-                Err(error @ Error::File { error: FileError::Missing(_) | FileError::Unusable { .. }, .. }) => {
+                Err(error @ Error::File { .. }) if !is_of_store(&error) => {
                     failed.get_or_insert(error);
                 }
                 Err(error) => return Err(error),
@@ -183,8 +185,12 @@ impl Compactor {
         };
         let rows: u64 = group.iter().map(|file| file.rows).sum();
         if output.footer.rows() != rows {
-            let problem = format!("it has {} rows, but the files that it merges have {rows}", output.footer.rows());
-            return Err(failed(FileError::unusable(&to, problem)));
+            let problem = format!(
+                "the files that it merges have {} rows, and the table has {rows} of them",
+                output.footer.rows()
+            );
+            delete(&store, &to).await;
+            return Err(failed(FileError::unwritable(&to, problem)));
         }
         let file = File { path, bytes: output.bytes, rows, partition: first.partition.clone() };
         // It has all columns of the table.
@@ -209,10 +215,21 @@ impl Compactor {
                 break;
             }
         }
-        if !unknown && let Err(error) = store.delete(&to).await {
-            tracing::debug!(%error, path = %to, "deleting an unneeded file failed, it is left to the vacuum");
+        if !unknown {
+            delete(&store, &to).await;
         }
         Ok(None)
+    }
+}
+
+/// Whether it may be otherwise with the next try.
+fn is_of_store(error: &Error) -> bool {
+    matches!(error, Error::File { error: FileError::Store { .. }, .. })
+}
+
+async fn delete(store: &Arc<dyn ObjectStore>, path: &Path) {
+    if let Err(error) = store.delete(path).await {
+        tracing::debug!(%error, %path, "deleting an unneeded file failed, it is left to the vacuum");
     }
 }
 

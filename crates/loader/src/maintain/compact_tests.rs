@@ -1,3 +1,7 @@
+use deltalake_core::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use deltalake_core::kernel::{StructField, StructType};
+use deltalake_core::parquet::arrow::ArrowWriter;
+
 use super::*;
 use crate::maintain::made::{commit, file, said, said_before, table};
 use crate::table::TableFile;
@@ -74,4 +78,45 @@ async fn for_a_table_that_may_not_be_written_no_file_is_written() {
     assert!(error.contains("writers of version 4"), "{error}");
     let there = futures_util::StreamExt::count(table.store.list(Some(&table.path_of("day=2026-03-01")))).await;
     assert_eq!(there, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_null_where_another_engine_declared_that_there_is_none_keeps_the_files_of_its_day_as_they_are() {
+    let (lake, mut table) = table(true).await;
+    let columns = table.snapshot().unwrap().schema();
+    let columns = columns.fields().map(|field| match field.name().as_str() {
+        "id" => StructField::not_null("id", field.data_type().clone()),
+        _ => field.clone(),
+    });
+    let mut actions = vec![table.growing(&StructType::try_new(columns).unwrap()).unwrap()];
+    for (n, day) in [(1, "2026-03-01"), (2, "2026-03-01"), (3, "2026-03-02")] {
+        actions.push(Action::Add(file(&table, day, n, false, said_before(n)).await));
+    }
+    let mut with_null = file(&table, "2026-03-02", 4, false, said_before(4)).await;
+    let ids: ArrayRef = Arc::new(StringArray::from(vec![Some("a"), None]));
+    let offsets: ArrayRef = Arc::new(Int64Array::from(vec![4, 5]));
+    let batch = RecordBatch::try_from_iter_with_nullable([("id", ids, true), ("weir_offset", offsets, true)]).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    let bytes = writer.into_inner().unwrap();
+    with_null.size = i64::try_from(bytes.len()).unwrap();
+    table.store.put(&table.path_of(&with_null.path), bytes.into()).await.unwrap();
+    actions.push(Action::Add(with_null.clone()));
+    commit(&mut table, actions).await;
+
+    let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
+    let error = compactor.run(now_ms()).await.unwrap_err().to_string();
+    for part in [&*with_null.path, "column id: ", "NOT NULL"] {
+        assert!(error.contains(part), "{error}");
+    }
+    table.refresh().await.unwrap();
+    let listed = said(&table).await;
+    let day = |day: &str| listed.keys().filter(|path| path.contains(day)).cloned().collect::<Vec<_>>();
+    assert_eq!(day("2026-03-01").len(), 1, "another day is merged: {listed:#?}");
+    assert_eq!(day("2026-03-02"), ["day=2026-03-02/0003.parquet", &*with_null.path]);
+    let there = table.store.list(Some(&table.path_of("day=2026-03-02")));
+    assert_eq!(futures_util::StreamExt::count(there).await, 2, "nothing is left of the file that they would be");
+    let more = file(&table, "2026-03-03", 6, false, said_before(6)).await;
+    commit(&mut table, vec![Action::Add(more)]).await;
+    assert_eq!(said(&table).await.len(), 4, "and loading goes on");
 }

@@ -1,14 +1,15 @@
 //! The file that is written: each row group column by column, and each column handed to the store before the next one begins. So
 //! what is in memory is what one column takes, and not what seventy take.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use deltalake_core::arrow::array::new_empty_array;
-use deltalake_core::arrow::datatypes::SchemaRef;
+use deltalake_core::arrow::datatypes::{Field, SchemaRef};
 use deltalake_core::parquet::arrow::ArrowWriter;
 use deltalake_core::parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
-use deltalake_core::parquet::errors::{ParquetError, Result};
+use deltalake_core::parquet::errors::ParquetError;
 use deltalake_core::parquet::file::metadata::ParquetMetaData;
 use deltalake_core::parquet::file::properties::WriterProperties;
 use deltalake_core::parquet::file::writer::SerializedFileWriter;
@@ -16,27 +17,42 @@ use object_store::ObjectStore;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use tokio::io::AsyncWriteExt as _;
+use tokio::task::yield_now;
 
 use super::piece::Piece;
 use crate::footer::FileError;
 
 /// What the store gets at once of a file that is larger. An object store takes no part below 5 MiB.
-const PART: usize = 6 << 20;
+pub(super) const PART: usize = 6 << 20;
+/// What is handed on at once. It must be no larger than a part, or several of them are on their way at the same time.
+const BLOCK: usize = 1 << 20;
 
-/// What was written and the store does not have yet.
+/// What was written and the store does not have yet. Each block is free again once it was handed on.
 #[derive(Debug, Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+struct Sink(Arc<Mutex<VecDeque<Vec<u8>>>>);
 
 impl Sink {
-    fn take(&self) -> Vec<u8> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn take(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = blocks.back().map_or(0, |block| BLOCK.saturating_sub(block.len()));
+        match blocks.back_mut().filter(|_| room > 0) {
+            Some(block) => {
+                let bytes = bytes.get(..room).unwrap_or(bytes);
+                block.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            None => {
+                let bytes = bytes.get(..BLOCK).unwrap_or(bytes);
+                blocks.push_back(bytes.to_vec());
+                Ok(bytes.len())
+            }
+        }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -60,53 +76,78 @@ impl Output {
         to: &Path,
         columns: &SchemaRef,
         properties: WriterProperties,
-    ) -> std::result::Result<Self, FileError> {
+    ) -> Result<Self, FileError> {
         let sink = Sink::default();
         let writer = ArrowWriter::try_new(sink.clone(), Arc::clone(columns), Some(properties));
-        let (file, factory) =
-            writer.and_then(ArrowWriter::into_serialized_writer).map_err(|error| FileError::parquet(to, error))?;
+        let (file, factory) = writer
+            .and_then(ArrowWriter::into_serialized_writer)
+            .map_err(|error| FileError::unwritable(to, error.to_string()))?;
         let store = BufWriter::with_capacity(Arc::clone(store), to.clone(), PART).with_max_concurrency(1);
         Ok(Self { to: to.clone(), columns: Arc::clone(columns), file, factory, sink, store })
     }
 
     /// These rows become a row group.
-    pub(super) async fn write(&mut self, pieces: &[Piece]) -> std::result::Result<(), FileError> {
+    pub(super) async fn write(&mut self, pieces: &[Piece]) -> Result<(), FileError> {
         let Self { to, columns, file, factory, sink, store } = self;
-        let failed = |error| FileError::parquet(to, error);
+        let failed = |error: ParquetError| FileError::unwritable(to, error.to_string());
         let writers = factory.create_column_writers(file.flushed_row_groups().len()).map_err(failed)?;
         let mut writers = writers.into_iter();
         let mut group = file.next_row_group().map_err(failed)?;
         for field in columns.fields() {
+            let failed = |error| of_column(to, field, &error);
             // One for each column of the file that it has within.
             let leaves = compute_leaves(field, &new_empty_array(field.data_type())).map_err(failed)?.len();
             let mut own: Vec<_> = writers.by_ref().take(leaves).collect();
             for piece in pieces {
                 piece.each(field, |array| {
-                    let leaves = compute_leaves(field, array)?;
-                    own.iter_mut().zip(&leaves).try_for_each(|(writer, leaf)| writer.write(leaf))
+                    let leaves = compute_leaves(field, array).map_err(failed)?;
+                    let mut written = own.iter_mut().zip(&leaves);
+                    written.try_for_each(|(writer, leaf)| writer.write(leaf)).map_err(failed)
                 })?;
+                yield_now().await;
             }
             for writer in own {
                 writer.close().and_then(|chunk| chunk.append_to_row_group(&mut group)).map_err(failed)?;
             }
-            hand_on(sink, store).await.map_err(failed)?;
+            hand_on(to, sink, store).await?;
         }
         group.close().map_err(failed)?;
-        hand_on(sink, store).await.map_err(failed)
+        hand_on(to, sink, store).await
     }
 
-    /// The file is there when this has returned.
-    pub(super) async fn close(self) -> std::result::Result<ParquetMetaData, FileError> {
+    /// The file is there when this has returned, with so many rows or not at all.
+    pub(super) async fn close(mut self, rows: u64) -> Result<ParquetMetaData, FileError> {
+        let written: i64 = self.file.flushed_row_groups().iter().map(|group| group.num_rows()).sum();
+        if u64::try_from(written) != Ok(rows) {
+            self.abort().await;
+            let problem = format!("it would have {written} rows, and what goes into it has {rows}");
+            return Err(FileError::unwritable(&self.to, problem));
+        }
         let Self { to, file, sink, mut store, .. } = self;
-        let failed = |error| FileError::parquet(&to, error);
-        let metadata = file.close().map_err(failed)?;
-        hand_on(&sink, &mut store).await.map_err(failed)?;
-        store.shutdown().await.map_err(|error| failed(ParquetError::External(Box::new(error))))?;
+        let metadata = file.close().map_err(|error| FileError::unwritable(&to, error.to_string()))?;
+        hand_on(&to, &sink, &mut store).await?;
+        store.shutdown().await.map_err(|error| FileError::not_stored(&to, error))?;
         Ok(metadata)
+    }
+
+    /// Takes back what the store has of it.
+    pub(super) async fn abort(&mut self) {
+        if let Err(error) = self.store.abort().await {
+            tracing::debug!(%error, path = %self.to, "the store keeps parts of a file that was given up");
+        }
     }
 }
 
-async fn hand_on(sink: &Sink, store: &mut BufWriter) -> Result<()> {
-    let bytes = sink.take();
-    store.write_all(&bytes).await.map_err(|error| ParquetError::External(Box::new(error)))
+fn of_column(to: &Path, field: &Field, error: &ParquetError) -> FileError {
+    FileError::unwritable(to, format!("column {}: {error}", field.name()))
+}
+
+/// Hands the store what was written, and waits while a part of it is on its way.
+async fn hand_on(to: &Path, sink: &Sink, store: &mut BufWriter) -> Result<(), FileError> {
+    while let Some(block) = sink.take() {
+        store.write_all(&block).await.map_err(|error| FileError::not_stored(to, error))?;
+        // What is handed on without waiting does not keep others from their turn.
+        yield_now().await;
+    }
+    Ok(())
 }

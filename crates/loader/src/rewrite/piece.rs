@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes};
 use deltalake_core::arrow::array::{Array as _, ArrayRef, BooleanArray, Int64Array, Scalar, new_null_array};
-use deltalake_core::arrow::compute::{cast, kernels::cmp, prep_null_mask_filter};
+use deltalake_core::arrow::compute::{CastOptions, cast, cast_with_options, kernels::cmp, prep_null_mask_filter};
 use deltalake_core::arrow::datatypes::{DataType, Field};
+use deltalake_core::arrow::util::display::FormatOptions;
+use deltalake_core::parquet;
 use deltalake_core::parquet::arrow::ProjectionMask;
 use deltalake_core::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use deltalake_core::parquet::arrow::async_reader::AsyncFileReader as _;
-use deltalake_core::parquet::errors::{ParquetError, Result};
+use deltalake_core::parquet::errors::ParquetError;
 use deltalake_core::parquet::file::metadata::RowGroupMetaData;
 use deltalake_core::parquet::file::reader::{ChunkReader, Length};
 use object_store::path::Path;
@@ -22,6 +24,8 @@ use crate::reader::FileReader;
 
 /// Rows that are decoded at once.
 const BATCH: usize = 1024;
+/// A value that its column cannot have is refused, and does not become null.
+const STRICT: CastOptions<'static> = CastOptions { safe: false, format_options: FormatOptions::new() };
 
 /// A row group of an input.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ impl Length for Span {
 }
 
 impl Span {
-    fn from(&self, at: u64) -> Result<Bytes> {
+    fn from(&self, at: u64) -> parquet::errors::Result<Bytes> {
         let skip = at.checked_sub(self.start).and_then(|skip| usize::try_from(skip).ok());
         let skip = skip.filter(|skip| *skip <= self.bytes.len());
         skip.map(|skip| self.bytes.slice(skip..))
@@ -60,11 +64,11 @@ impl Span {
 impl ChunkReader for Span {
     type T = Box<dyn Read + Send>;
 
-    fn get_read(&self, start: u64) -> Result<Self::T> {
+    fn get_read(&self, start: u64) -> parquet::errors::Result<Self::T> {
         Ok(Box::new(self.from(start)?.reader()))
     }
 
-    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+    fn get_bytes(&self, start: u64, length: usize) -> parquet::errors::Result<Bytes> {
         let bytes = self.from(start)?;
         if bytes.len() < length {
             return Err(ParquetError::EOF(format!("it ends before byte {}", start + length as u64)));
@@ -88,7 +92,7 @@ impl Piece {
         metadata: &ArrowReaderMetadata,
         group: usize,
         from: Option<(&str, i64)>,
-    ) -> std::result::Result<Self, FileError> {
+    ) -> Result<Self, FileError> {
         let failed = |error| FileError::parquet(path, error);
         let range = range(metadata.metadata().row_group(group));
         let (start, file) = (range.start, range.end);
@@ -103,8 +107,12 @@ impl Piece {
 
     /// The rows that are kept.
     pub(super) fn rows(&self) -> usize {
-        let all = self.metadata.metadata().row_group(self.group).num_rows();
-        self.keep.as_ref().map_or(usize::try_from(all).unwrap_or(0), RowSelection::row_count)
+        self.keep.as_ref().map_or(self.all(), RowSelection::row_count)
+    }
+
+    /// The rows that it says to have.
+    fn all(&self) -> usize {
+        usize::try_from(self.metadata.metadata().row_group(self.group).num_rows()).unwrap_or(0)
     }
 
     /// What it takes in memory.
@@ -112,18 +120,19 @@ impl Piece {
         self.span.bytes.len()
     }
 
-    fn kept(&self, column: &str, from: i64) -> std::result::Result<RowSelection, FileError> {
-        let failed = |error| FileError::parquet(&self.path, error);
-        let batches = self.column(column).map_err(failed)?;
+    fn kept(&self, column: &str, from: i64) -> Result<RowSelection, FileError> {
+        let failed = |problem: &dyn std::fmt::Display| self.unusable(column, problem);
+        let batches = self.column(column).map_err(|error| failed(&error))?;
         let batches = batches.ok_or_else(|| FileError::unusable(&self.path, format!("it has no column {column}")))?;
         let from = Scalar::new(Int64Array::from(vec![from]));
         let mut filters: Vec<BooleanArray> = Vec::new();
         for batch in batches {
             let keep = batch.and_then(|batch| cmp::gt_eq(&cast(batch.column(0), &DataType::Int64)?, &from));
-            let keep = keep.map_err(|error| FileError::unusable(&self.path, error.to_string()))?;
+            let keep = keep.map_err(|error| failed(&error))?;
             // An offset that is null is not known to be loaded, and not known to be new: it is left out, as it always was.
             filters.push(if keep.null_count() > 0 { prep_null_mask_filter(&keep) } else { keep });
         }
+        self.expect(column, filters.iter().map(|filter| filter.len()).sum(), self.all())?;
         Ok(RowSelection::from_filters(&filters))
     }
 
@@ -131,33 +140,55 @@ impl Piece {
     pub(super) fn each(
         &self,
         field: &Field,
-        mut take: impl FnMut(&ArrayRef) -> Result<()>,
-    ) -> std::result::Result<(), FileError> {
-        let failed = |error| FileError::parquet(&self.path, error);
-        let Some(batches) = self.column(field.name()).map_err(failed)? else {
+        mut take: impl FnMut(&ArrayRef) -> Result<(), FileError>,
+    ) -> Result<(), FileError> {
+        let name = field.name();
+        let failed = |problem: &dyn std::fmt::Display| self.unusable(name, problem);
+        let Some(batches) = self.column(name).map_err(|error| failed(&error))? else {
             let mut left = self.rows();
+            if left > 0 && !field.is_nullable() {
+                return Err(FileError::unusable(&self.path, format!("it has no column {name}, which is NOT NULL")));
+            }
             while left > 0 {
                 let rows = left.min(BATCH);
-                take(&new_null_array(field.data_type(), rows)).map_err(failed)?;
+                take(&new_null_array(field.data_type(), rows))?;
                 left -= rows;
             }
             return Ok(());
         };
+        let mut rows = 0;
         for batch in batches {
-            let batch = batch.map_err(|error| FileError::unusable(&self.path, error.to_string()))?;
+            let batch = batch.map_err(|error| failed(&error))?;
             let array = batch.column(0);
             let array = if array.data_type() == field.data_type() {
-                Ok(Arc::clone(array))
+                Arc::clone(array)
             } else {
-                cast(array, field.data_type())
+                cast_with_options(array, field.data_type(), &STRICT).map_err(|error| failed(&error))?
             };
-            take(&array.map_err(|error| FileError::unusable(&self.path, error.to_string()))?).map_err(failed)?;
+            // The writer does not look: of a column that is NOT NULL it writes what stands where nothing is.
+            if !field.is_nullable() && array.logical_null_count() > 0 {
+                return Err(failed(&"it has nulls, and is NOT NULL"));
+            }
+            rows += array.len();
+            take(&array)?;
         }
-        Ok(())
+        self.expect(name, rows, self.rows())
+    }
+
+    /// What is read of a column alone shows nobody else that rows are missing.
+    fn expect(&self, column: &str, read: usize, rows: usize) -> Result<(), FileError> {
+        if read == rows {
+            return Ok(());
+        }
+        Err(self.unusable(column, &format!("{read} rows were read of row group {}, which has {rows}", self.group)))
+    }
+
+    fn unusable(&self, column: &str, problem: &dyn std::fmt::Display) -> FileError {
+        FileError::unusable(&self.path, format!("column {column}: {problem}"))
     }
 
     /// A column of the top level; none: there is no such.
-    fn column(&self, name: &str) -> Result<Option<ParquetRecordBatchReader>> {
+    fn column(&self, name: &str) -> parquet::errors::Result<Option<ParquetRecordBatchReader>> {
         let Ok(root) = self.metadata.schema().index_of(name) else { return Ok(None) };
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), [root]);
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.span.clone(), self.metadata.clone())

@@ -45,13 +45,15 @@ impl Certificates {
             }
             let Ok(found) = tokio::task::spawn_blocking(move || look(&files)).await else { continue };
             let check: &CheckHandle = check.get_or_insert_with(|| {
-                health.check(CheckSpec {
+                let check = health.check(CheckSpec {
                     name: "certificates",
                     action: Action::Page,
                     gates_readiness: false,
                     unit: "days",
                     threshold: Some(WARN.as_secs_f64() / DAY.as_secs_f64()),
-                })
+                });
+                check.every(EVERY);
+                check
             });
             tell(check, &found, clock::now());
         }

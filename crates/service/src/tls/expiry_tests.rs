@@ -53,3 +53,23 @@ fn a_file_is_read_anew_each_time() {
     let error = ends("grpc.tls.certificate_file", &file).unwrap_err();
     assert!(error.contains("grpc.tls.certificate_file") && error.contains("own.pem"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_nobody_looks_at_any_more_is_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.pem");
+    certificate(&file, "90");
+    let certificates = Certificates::default();
+    certificates.add("grpc.tls.certificate_file", &file);
+    let (health, stop) = (Health::new("test", CancellationToken::new()), CancellationToken::new());
+    let watching = certificates.watch(health.clone(), stop.clone());
+    let looked = async {
+        while health.digest().checks.first().is_none_or(|check| check.state() == State::Unknown) {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+    };
+    tokio::join!(watching, looked);
+    let state = |after| health.checks_at(std::time::Instant::now() + after).remove(0).state();
+    assert_eq!((state(Duration::ZERO), state(DAY)), (State::Ok, State::Unknown));
+}
