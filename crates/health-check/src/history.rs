@@ -45,12 +45,6 @@ pub(crate) struct Time {
     pub(crate) state: State,
 }
 
-impl Time {
-    pub(crate) fn minutes(&self) -> u64 {
-        self.to - self.from + 1
-    }
-}
-
 /// States in the order of time, each minute once. Minutes in which nobody watched are in none of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Times(Vec<Time>);
