@@ -89,14 +89,16 @@ impl Page {
              <style>{STYLE}</style></head>\n<body>\n<p id=stale role=alert hidden></p>\n\
              <p id=said role=status></p>\n<main id=live>\n\
              <header class={name}><p class=mark aria-hidden=true>{}</p><div><h1>{headline}</h1>{sentence}\
-             <p>{}</p>{}</div></header>\n\
+             {}{}</div></header>\n\
              {}{}{}{}{}{}</main>\n\
              <footer><p>At {} · <a href=/status.json>status.json</a> · <a href=/check>check</a> · \
              <a href=/health>health</a> · <a href=/metrics>metrics</a> · <a href=/checks>checks of this process</a> · {}\
              </p></footer>\n<script>{}</script>\n</body></html>\n",
             self.refresh_ms.div_ceil(1000).max(5),
             mark(state),
-            summary(view),
+            Some(summary(view))
+                .filter(|text| !text.is_empty())
+                .map_or_else(String::new, |text| format!("<p>{text}</p>")),
             parts::strip(&view.pipeline.hops),
             causes::causes(view, now),
             parts::flow(view, history, at),
@@ -115,6 +117,10 @@ impl Page {
 fn summary(view: &View) -> String {
     let hops = &view.pipeline.hops;
     let mut counts = Vec::new();
+    if view.causes.len() == 1 && !view.pipeline.summary.is_empty() {
+        // The headline and the sentence have said it.
+        return String::new();
+    }
     for (urgency, word) in [
         (Urgency::Page, "to do now"),
         (Urgency::NotKnown, "not known"),

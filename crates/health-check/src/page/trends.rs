@@ -37,7 +37,9 @@ fn line(out: &mut String, name: &str, points: &[(usize, Point)], values: &[Value
     let all = || points.iter().flat_map(|(_, point)| values.iter().filter_map(|value| value(point)));
     let Some(most) = all().reduce(f32::max) else { return };
     let least = all().reduce(f32::min).unwrap_or_default();
-    let says = format!("{name} in the last hour: {} to {}", say(least), say(most));
+    let (least, most_said) = (say(least), say(most));
+    let says = format!("{name} in the last hour: {least} to {most_said}");
+    let range = if least == most_said { least } else { format!("{least}–{most_said}") };
     put!(
         out,
         "<p><span>{name}</span><svg role=img aria-label=\"{says}\" viewBox=\"0 0 {} {HEIGHT}\" preserveAspectRatio=none>",
@@ -59,7 +61,7 @@ fn line(out: &mut String, name: &str, points: &[(usize, Point)], values: &[Value
         }
         put!(out, "<path class=line{nth} d=\"{path}\"></path>");
     }
-    put!(out, "</svg><small>{}–{}</small></p>", say(least), say(most));
+    put!(out, "</svg><small>{range}</small></p>");
 }
 
 /// The states of the last day, and what was wrong.
@@ -99,11 +101,11 @@ fn told(out: &mut String, event: &Event, goes_on: bool, now: Timestamp) {
     let (from, to) = (Timestamp::from(event.from), Timestamp::from(event.to));
     let class = state_name(event.state);
     let lasted = (to.seconds - from.seconds).max(0) as f64;
-    put!(out, "<li class={class}><b>{} {class}</b> from {}", mark(event.state), clock(from, now));
+    let lasted = if lasted < 1.0 { "a moment".to_owned() } else { seconds(lasted) };
+    let (from, word) = (clock(from, now), if goes_on { "since" } else { "from" });
+    put!(out, "<li class={class}><b>{} {class}</b> {word} {from}, for {lasted}", mark(event.state));
     if goes_on {
-        put!(out, " on, for {} so far", seconds(lasted.max(1.0)));
-    } else {
-        put!(out, " for {}", seconds(lasted.max(1.0)));
+        out.push_str(" so far");
     }
     put!(out, ": {}</li>\n", escape(&event.summary));
 }

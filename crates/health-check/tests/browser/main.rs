@@ -20,9 +20,14 @@ const OFTEN: Duration = Duration::from_millis(100);
 const PHONE: Screen = Screen { width: 360, dark: false };
 const WIDE: Screen = Screen { width: 1280, dark: false };
 
-/// A screenshot for the documentation, where a run is to renew them: `SCREENSHOTS=docs/screenshots`.
+/// Those that the documentation shows.
+const SHOWN: [&str; 3] = ["status-failing-light-1280", "status-ok-dark-1280", "status-warning-dark-360"];
+
+/// A screenshot, where a run is to renew them: `SCREENSHOTS=docs/screenshots` makes those that the documentation shows,
+/// `SCREENSHOTS_ALL=target/screenshots` all of them.
 fn keep(browser: &Browser, name: &str) {
-    let Some(folder) = std::env::var_os("SCREENSHOTS") else { return };
+    let wanted = std::env::var_os("SCREENSHOTS").filter(|_| SHOWN.contains(&name));
+    let Some(folder) = wanted.or_else(|| std::env::var_os("SCREENSHOTS_ALL")) else { return };
     let folder = workspace().join(folder);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(Path::new(name).with_extension("png")), browser.picture()).unwrap();

@@ -169,7 +169,8 @@ impl Browser {
     pub(crate) fn start() -> Self {
         let driver = Driver::start();
         // As root it has no sandbox, and in a container little shared memory.
-        let arguments = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=en-GB"];
+        let arguments =
+            ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars"];
         let wanted = json!({
             "goog:chromeOptions": { "args": arguments },
             "timeouts": { "script": LIMIT.as_millis() as u64 / 2 },
@@ -235,10 +236,12 @@ impl Browser {
         found.as_array().unwrap().iter().map(told).collect()
     }
 
-    /// All of the page, also what is below the screen, as PNG.
+    /// The page as PNG, for a page of the documentation: of a phone the upper part, as it is very long.
     pub(crate) fn picture(&self) -> Vec<u8> {
         let size = self.send("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
-        let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
+        let [width, height] = ["width", "height"].map(|side| size[side].as_f64().unwrap());
+        let (height, scale) = if width < 600.0 { (height.min(1400.0), 1.0) } else { (height, 0.58) };
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": scale });
         let how = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let picture = self.send("Page.captureScreenshot", how);
         base64::engine::general_purpose::STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
