@@ -91,6 +91,9 @@ look() { # WHAT
         need golang-go have go
         need nodejs have node
         need npm have npm
+        # Looks at the status page.
+        need chromium have chromium
+        need chromium-driver have chromedriver
     fi
 }
 
@@ -101,6 +104,7 @@ python_packages=(deltalake==1.6.6 'moto[s3]==5.2.5' flask==3.1.3 flask-cors==6.0
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 subscribers=$root/tests/subscribers
+page=$root/crates/health-check/tests/browser
 
 make_once() { # FOLDER MADE_OF COMMAND: makes a folder under target/ again where it was not made of this
     local folder=$root/target/$1
@@ -130,6 +134,12 @@ make_javascript() {
     (cd "$1" && npm ci --loglevel=error --no-audit --no-fund)
 }
 
+# What says whether everybody can read a page.
+make_browser() {
+    cp "$page"/package{,-lock}.json "$1"
+    (cd "$1" && npm ci --loglevel=error --no-audit --no-fund)
+}
+
 make_java() {
     mvn -q -B -Dstyle.color=never -f "$subscribers/java/pom.xml" dependency:copy-dependencies -DoutputDirectory="$1"
     (cd "$1" && sha256sum --quiet --strict --check "$subscribers/java/jars.sha256")
@@ -148,6 +158,7 @@ make_prometheus() {
 make_test_libraries() {
     make_once prometheus prometheus make_prometheus
     make_once python "${python_packages[*]}" make_python
+    make_once browser "$(sha256sum "$page"/package*.json)" make_browser
     local language
     for language in go javascript java; do
         make_once "subscribers/$language" "$(sha256sum "$subscribers/$language"/*)" "make_$language"

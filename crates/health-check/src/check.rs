@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use common::health::v1::{Pipeline, State};
 
+use crate::cause::Cause;
+
 /// 0 ok, 1 warning, 2 critical, 3 unknown.
 #[must_use]
 pub fn exit_code(state: State) -> u8 {
@@ -15,16 +17,18 @@ pub fn exit_code(state: State) -> u8 {
     }
 }
 
-/// One line with the result and the numbers behind a bar; then a line for each problem.
+/// One line with the result and the numbers behind a bar; then a line for each problem, those of one cause together.
 #[must_use]
 pub fn text(pipeline: &Pipeline) -> String {
     let word = word(pipeline.state());
-    let first = match pipeline.problems.as_slice() {
+    let headline = titled(&pipeline.name, &pipeline.headline);
+    let causes: Vec<Cause> = pipeline.causes.iter().map(Cause::from).collect();
+    let first = match causes.as_slice() {
         [] => String::new(),
-        [only] => format!(". {}", plain(only)),
-        [worst, rest @ ..] => format!(". {} (and {} more)", plain(worst), rest.len()),
+        [only] => format!(". {}", plain(&only.line())),
+        [worst, rest @ ..] => format!(". {} (and {} more)", plain(&worst.line()), rest.len()),
     };
-    let mut text = format!("WEIR {word}: {}{first} |", plain(&pipeline.headline));
+    let mut text = format!("WEIR {word}: {}{first} |", plain(&headline));
     for hop in &pipeline.hops {
         let name = plain(&hop.service);
         // What is not known is written as U. Writing to a String does not fail.
@@ -37,11 +41,34 @@ pub fn text(pipeline: &Pipeline) -> String {
         }
     }
     text.push('\n');
-    for problem in pipeline.problems.iter().skip(1) {
-        text.push_str(&plain(problem));
+    for line in lines(pipeline) {
+        text.push_str(&plain(&line));
         text.push('\n');
     }
     text
+}
+
+/// A line for each problem, by cause; what only follows from a cause is below it, and says so.
+#[must_use]
+pub fn lines(pipeline: &Pipeline) -> Vec<String> {
+    // One of an older version tells of no causes.
+    if pipeline.causes.is_empty() {
+        return pipeline.problems.clone();
+    }
+    let mut lines = Vec::new();
+    for cause in pipeline.causes.iter().map(Cause::from) {
+        let places = cause.signs.iter().map(|&at| ("", at));
+        for (what, at) in places.chain(cause.consequences.iter().map(|&at| ("  follows: ", at))) {
+            lines.extend(pipeline.problems.get(at).map(|problem| format!("{what}{problem}")));
+        }
+    }
+    lines
+}
+
+/// With the name of the installation, where it has one.
+#[must_use]
+pub fn titled(name: &str, text: &str) -> String {
+    if name.is_empty() { text.to_owned() } else { format!("{name}: {text}") }
 }
 
 /// What a plugin calls a state.

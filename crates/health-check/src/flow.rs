@@ -37,6 +37,19 @@ impl Flow {
         }
     }
 
+    /// What came to it since another, which was before it; reasons of which nothing came are left out.
+    pub fn minus(&self, before: &Flow) -> Flow {
+        let dropped = self.dropped.iter().map(|(reason, n)| {
+            (reason.clone(), n.saturating_sub(before.dropped.get(reason).copied().unwrap_or_default()))
+        });
+        Flow {
+            taken_in: self.taken_in.saturating_sub(before.taken_in),
+            sent_on: self.sent_on.saturating_sub(before.sent_on),
+            dead_lettered: self.dead_lettered.saturating_sub(before.dead_lettered),
+            dropped: dropped.filter(|(_, n)| *n > 0).collect(),
+        }
+    }
+
     /// All that was dropped.
     pub fn all_dropped(&self) -> u64 {
         self.dropped.values().sum()
@@ -192,6 +205,13 @@ impl Run {
     /// Taken in, sent on, dead-lettered: units per second of a hop over the window before `now`. None: it is not known, since it
     /// did not tell twice, or not within the window.
     pub(crate) fn rates(&self, hop: &str, window: Duration, now: SystemTime) -> Option<[f64; 3]> {
+        let (flow, seconds) = self.within(hop, window, now)?;
+        Some([flow.taken_in, flow.sent_on, flow.dead_lettered].map(|n| n as f64 / seconds))
+    }
+
+    /// What a hop did in the window before `now`, and in how many seconds: more of them where it was asked before the window,
+    /// fewer where it was not. None: as with rates.
+    pub(crate) fn within(&self, hop: &str, window: Duration, now: SystemTime) -> Option<(Flow, f64)> {
         let (last_at, last) = self.samples.back()?;
         let within = |at: &SystemTime| now.duration_since(*at).map_or(true, |age| age <= window);
         if !within(last_at) {
@@ -204,10 +224,7 @@ impl Run {
         if seconds <= 0.0 {
             return None;
         }
-        let of = |hops: &BTreeMap<String, Flow>| {
-            hops.get(hop).map_or([0; 3], |flow| [flow.taken_in, flow.sent_on, flow.dead_lettered])
-        };
-        let (first, last) = (of(first), of(last));
-        Some(std::array::from_fn(|n| last[n].saturating_sub(first[n]) as f64 / seconds))
+        let of = |hops: &BTreeMap<String, Flow>| hops.get(hop).cloned().unwrap_or_default();
+        Some((of(last).minus(&of(first)), seconds))
     }
 }

@@ -1,9 +1,10 @@
 //! The pipeline as JSON: the names of the proto, enums in lower case, times as RFC 3339.
 
-use common::health::v1::{Action, Hop, Instance, Pipeline};
+use common::health::v1::{self, Action, Hop, Instance, Pipeline};
 use serde::Serialize;
 use service::digest_json::{CountJson, DigestJson, action_name, state_name};
 
+use crate::cause::Cause;
 use crate::pipeline::View;
 use crate::problems::Problem;
 
@@ -21,9 +22,12 @@ pub struct ViewJson {
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "the proto describes the fields")]
 pub struct PipelineJson {
+    pub name: String,
     pub state: &'static str,
     pub action: &'static str,
     pub headline: String,
+    pub summary: String,
+    pub causes: Vec<CauseJson>,
     pub at: String,
     pub problems: Vec<String>,
     pub hops: Vec<HopJson>,
@@ -56,6 +60,22 @@ pub struct InstanceJson {
     pub error: String,
     pub answered_at: Option<String>,
     pub digest: Option<DigestJson>,
+}
+
+/// A [`v1::Cause`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct CauseJson {
+    pub state: &'static str,
+    pub action: &'static str,
+    pub urgency: &'static str,
+    pub summary: String,
+    pub advice: String,
+    pub hops: Vec<String>,
+    pub since: Option<String>,
+    /// Places in `problems` and `details`.
+    pub signs: Vec<usize>,
+    pub consequences: Vec<usize>,
 }
 
 /// A [`Problem`].
@@ -93,7 +113,10 @@ impl From<Pipeline> for PipelineJson {
         Self {
             state: state_name(pipeline.state()),
             action: asks_for(pipeline.action()),
+            name: pipeline.name,
             headline: pipeline.headline,
+            summary: pipeline.summary,
+            causes: pipeline.causes.iter().map(CauseJson::from).collect(),
             at: pipeline.at.unwrap_or_default().to_string(),
             problems: pipeline.problems,
             hops: pipeline.hops.into_iter().map(HopJson::from).collect(),
@@ -127,6 +150,23 @@ impl From<Instance> for InstanceJson {
             error: instance.error,
             answered_at: instance.answered_at.map(|at| at.to_string()),
             digest: instance.digest.map(DigestJson::from),
+        }
+    }
+}
+
+impl From<&v1::Cause> for CauseJson {
+    fn from(told: &v1::Cause) -> Self {
+        let cause = Cause::from(told);
+        Self {
+            state: state_name(cause.state),
+            action: action_name(cause.action),
+            urgency: cause.urgency().word(),
+            summary: cause.summary,
+            advice: cause.advice,
+            hops: cause.hops,
+            since: cause.since.map(|at| at.to_string()),
+            signs: cause.signs,
+            consequences: cause.consequences,
         }
     }
 }

@@ -11,11 +11,15 @@
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
 //! * `stage`: what of a digest is about which stage
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
+//! * [`cause`]: what lies behind several problems
+//! * [`history`]: the last hour and the last day
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
+pub mod cause;
 pub mod check;
 mod collector;
 pub mod flow;
+pub mod history;
 pub mod json;
 pub mod named;
 pub mod page;
@@ -28,7 +32,7 @@ pub mod settings;
 mod stage;
 pub mod urgency;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::Query;
@@ -38,12 +42,13 @@ use axum::routing::get;
 use common::catalogue::{Answer, Description, Need, Runs, Scales};
 use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer, SERVICE_NAME};
 use common::health::v1::{GetPipelineRequest, GetPipelineResponse, State};
-use service::{Action, CheckHandle, CheckSpec, Host, Service};
+use service::{Action, CheckHandle, CheckSpec, Host, Service, clock};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::collector::{Collector, Known, LOCAL, Source};
+use crate::history::History;
 use crate::named::Named;
 use crate::pipeline::{Model, View, Watched};
 use crate::probes::Probes;
@@ -67,10 +72,14 @@ pub fn description() -> Description {
     Description { name: "health-check", about: ABOUT, topics: Vec::new(), refuses: false, replays: false, runs: RUNS }
 }
 
+/// The last hour and the last day, which each round adds to.
+type Past = Arc<Mutex<History>>;
+
 /// Health-check, not yet asking.
 pub struct HealthCheck {
     collector: Collector,
     known: Known,
+    history: Past,
     check: Option<CheckHandle>,
     probes: Option<Probes>,
     shutdown: CancellationToken,
@@ -117,18 +126,29 @@ impl HealthCheck {
             host.health().show(probes.health());
         }
         watched.extend(probes.iter().map(|_| Watched { service: stage::PROBES.to_owned(), expected: 1 }));
-        let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after());
+        let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after()).called(&settings.name);
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let own = probes.as_ref().map(Probes::health);
         let collector = Collector::new(settings, source, own, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
-        Self { collector, known, check, probes, shutdown: host.shutdown().clone(), refresh_ms, max_message_bytes }
+        let history = Past::default();
+        Self {
+            collector,
+            known,
+            history,
+            check,
+            probes,
+            shutdown: host.shutdown().clone(),
+            refresh_ms,
+            max_message_bytes,
+        }
     }
 
     /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
     fn status_pages(&self) -> Router {
         let page = page::Page::new(self.refresh_ms);
+        let history = Arc::clone(&self.history);
         let (html, json, check) = (self.known.clone(), self.known.clone(), self.known.clone());
         Router::new()
             .route(
@@ -136,7 +156,9 @@ impl HealthCheck {
                 get(async move || {
                     let mut headers = content_type("text/html; charset=utf-8");
                     headers.insert(CONTENT_SECURITY_POLICY, page.policy());
-                    (headers, page.html(&html.view()))
+                    let view = html.view();
+                    let history = history.lock().unwrap_or_else(PoisonError::into_inner);
+                    (headers, page.html(&view, &history))
                 }),
             )
             .route(
@@ -171,9 +193,10 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, check, probes, shutdown, .. } = self;
+        let Self { collector, history, check, probes, shutdown, .. } = self;
         let after = |view: &View| {
             collector::metrics(view);
+            history.lock().unwrap_or_else(PoisonError::into_inner).record(view, clock::now());
             if let Some(check) = &check {
                 told(check, view);
             }

@@ -1,7 +1,13 @@
 //! The status page: for somebody who was woken and looks at a phone. Everything on it is in it: no other file, nothing
 //! from elsewhere, and all that came from outside is escaped.
 
+mod balance;
+mod causes;
+mod links;
 mod parts;
+mod trends;
+
+use std::time::SystemTime;
 
 use axum::http::HeaderValue;
 use base64::Engine as _;
@@ -11,6 +17,8 @@ use prost_types::Timestamp;
 use service::digest_json::state_name;
 use sha2::{Digest as _, Sha256};
 
+use crate::check::titled;
+use crate::history::History;
 use crate::pipeline::View;
 use crate::urgency::Urgency;
 
@@ -50,11 +58,20 @@ impl Page {
 
     /// The page.
     #[must_use]
-    pub fn html(&self, view: &View) -> String {
+    pub fn html(&self, view: &View, history: &History) -> String {
         let state = view.pipeline.state();
         let name = state_name(state);
         let now = view.pipeline.at.unwrap_or_default();
-        let (headline, more) = (escape(&view.pipeline.headline), summary(view));
+        let at = SystemTime::try_from(now).unwrap_or(SystemTime::UNIX_EPOCH);
+        let headline = escape(&titled(&view.pipeline.name, &view.pipeline.headline));
+        let title = match view.pipeline.name.as_str() {
+            "" => "Weir".to_owned(),
+            installation => format!("{} · Weir", escape(installation)),
+        };
+        let sentence = match view.pipeline.summary.as_str() {
+            "" => String::new(),
+            summary => format!("<p class=lead>{}</p>", escape(summary)),
+        };
         let icon = match state {
             State::Ok => "%23197a3e",
             State::Warning => "%23b26a00",
@@ -65,24 +82,32 @@ impl Page {
             "<!doctype html>\n<html lang=en><head><meta charset=utf-8>\n\
              <meta name=viewport content=\"width=device-width,initial-scale=1\">\n\
              <meta name=color-scheme content=\"light dark\">\n\
-             <title>{name} · Weir</title>\n\
+             <title>{name} · {title}</title>\n\
              <link rel=icon href=\"data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'>\
              <circle cx='4.5' cy='4.5' r='4' fill='{icon}'/></svg>\">\n\
              <noscript><meta http-equiv=refresh content={}></noscript>\n\
-             <style>{STYLE}</style></head>\n<body>\n<p id=stale role=alert hidden></p>\n<main id=live>\n\
-             <header class={name}><p class=mark aria-hidden=true>{}</p><div><h1>{headline}</h1><p>{more}</p>{}</div></header>\n\
-             {}{}{}{}{}</main>\n\
-             <footer><p>At {now} · <a href=/status.json>status.json</a> · <a href=/check>check</a> · \
-             <a href=/health>health</a> · <a href=/metrics>metrics</a> · <a href=/checks>checks of this process</a></p>\
-             </footer>\n<script>{}</script>\n</body></html>\n",
+             <style>{STYLE}</style></head>\n<body>\n<p id=stale role=alert hidden></p>\n\
+             <p id=said role=status></p>\n<main id=live>\n\
+             <header class={name}><p class=mark aria-hidden=true>{}</p><div><h1>{headline}</h1>{sentence}\
+             {}{}</div></header>\n\
+             {}{}{}{}{}{}</main>\n\
+             <footer><p>At {} · <a href=/status.json>status.json</a> · <a href=/check>check</a> · \
+             <a href=/health>health</a> · <a href=/metrics>metrics</a> · <a href=/checks>checks of this process</a> · {}\
+             </p></footer>\n<script>{}</script>\n</body></html>\n",
             self.refresh_ms.div_ceil(1000).max(5),
             mark(state),
+            Some(summary(view))
+                .filter(|text| !text.is_empty())
+                .map_or_else(String::new, |text| format!("<p>{text}</p>")),
             parts::strip(&view.pipeline.hops),
-            parts::problems(&view.problems, now),
-            parts::flow(view),
-            parts::balance(view),
-            parts::by_hour(view),
+            causes::causes(view, now),
+            parts::flow(view, history, at),
+            trends::day(history, view, at),
+            balance::balance(view),
+            balance::by_hour(view),
             parts::instances(&view.pipeline, now),
+            clock(now, now),
+            links::of_page("health.md", "what this page means"),
             self.script,
         )
     }
@@ -92,6 +117,10 @@ impl Page {
 fn summary(view: &View) -> String {
     let hops = &view.pipeline.hops;
     let mut counts = Vec::new();
+    if view.causes.len() == 1 && !view.pipeline.summary.is_empty() {
+        // The headline and the sentence have said it.
+        return String::new();
+    }
     for (urgency, word) in [
         (Urgency::Page, "to do now"),
         (Urgency::NotKnown, "not known"),
@@ -99,7 +128,7 @@ fn summary(view: &View) -> String {
         (Urgency::Look, "to look at"),
         (Urgency::Note, "for the record"),
     ] {
-        let count = view.problems.iter().filter(|problem| problem.urgency() == urgency).count();
+        let count = view.causes.iter().filter(|cause| cause.urgency() == urgency).count();
         if count > 0 {
             counts.push(format!("{count} {word}"));
         }
@@ -178,6 +207,21 @@ fn seconds(seconds: f64) -> String {
 /// How long ago.
 fn ago(at: Timestamp, now: Timestamp) -> String {
     format!("{} ago", seconds((now.seconds - at.seconds).max(0) as f64))
+}
+
+/// A time of day, with the date where that is another one. The script shows it in the zone of whoever reads.
+fn clock(at: Timestamp, now: Timestamp) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let stamp = Timestamp { nanos: 0, ..at }.to_string();
+    // 2026-03-01T12:34:56Z
+    let part = |range| stamp.get(range).unwrap_or_default();
+    let date = if at.seconds.div_euclid(86_400) == now.seconds.div_euclid(86_400) {
+        String::new()
+    } else {
+        let month = part(5..7).parse().ok().and_then(|month: usize| MONTHS.get(month.checked_sub(1)?)).unwrap_or(&"");
+        format!("{} {month} ", part(8..10).trim_start_matches('0'))
+    };
+    format!("<time datetime={stamp}>{date}{} UTC</time>", part(11..16))
 }
 
 #[cfg(test)]

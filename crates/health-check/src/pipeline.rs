@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use common::health::v1::{Action, Count, Digest, Hop, Instance, Pipeline, State};
 
+use crate::cause::{self, Cause};
 use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem, Thresholds};
 use crate::stage::{Stage, hops_of};
@@ -48,6 +49,8 @@ impl Place {
 /// Everything that was told so far.
 #[derive(Debug, Clone)]
 pub struct Model {
+    /// What the installation is called; empty: it has no name.
+    name: String,
     watched: Vec<Watched>,
     /// The stages in the order of the data's way; others come after them.
     order: Vec<String>,
@@ -70,8 +73,12 @@ pub struct View {
     pub pipeline: Pipeline,
     /// What is not as it should be, the worst first.
     pub problems: Vec<Problem>,
+    /// What lies behind the problems, the most urgent first.
+    pub causes: Vec<Cause>,
     /// For each hop of the pipeline: taken in, sent on and dead-lettered per second, over five minutes; none: not known.
     pub five_minutes: Vec<Option<[f64; 3]>>,
+    /// For each hop of the pipeline: what it did in these five minutes, in counts; none: not known.
+    pub lately: Vec<Option<Flow>>,
     /// Everything by hop, endpoint and hour; the latest hour first.
     pub balance: Vec<Count>,
 }
@@ -82,7 +89,14 @@ impl Model {
     pub fn new(watched: Vec<Watched>, limits: Thresholds) -> Self {
         let order = watched.iter().map(|one| one.service.clone()).collect();
         let (places, ended, settled) = (Vec::new(), VecDeque::new(), Totals::default());
-        Self { watched, order, limits, places, ended, settled, asked: None, stale_after: Duration::MAX }
+        let (name, stale_after) = (String::new(), Duration::MAX);
+        Self { name, watched, order, limits, places, ended, settled, asked: None, stale_after }
+    }
+
+    /// What the installation is called.
+    #[must_use]
+    pub fn called(self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self }
     }
 
     /// Where one process has several stages: these, in this order.
@@ -193,13 +207,14 @@ impl Model {
         let by_hop = totals.by_hop();
 
         let mut problems = Vec::new();
-        let (mut hops, mut five_minutes) = (Vec::new(), Vec::new());
+        let (mut hops, mut five_minutes, mut lately) = (Vec::new(), Vec::new(), Vec::new());
         for stage in &stages {
             let flow = by_hop.get(&stage.hop).cloned().unwrap_or_default();
             let (hop, five) = self.hop(stage, &flow, now);
             let of_it = problems::of_hop(stage, &hop, five, self.limits, self.asked.is_some());
             hops.push(hop);
             five_minutes.push(five);
+            lately.push(stage.within(FIVE_MINUTES, now));
             problems.extend(of_it);
         }
         problems.extend(self.stale(&hops, now));
@@ -212,12 +227,16 @@ impl Model {
             hop.set_action(worst.action());
         }
         let fine = if hops.is_empty() { Urgency::NotKnown } else { fine };
-        let worst = problems.iter().map(Problem::urgency).max().unwrap_or(fine).max(fine);
+        let order: Vec<&str> = hops.iter().map(|hop| hop.service.as_str()).collect();
+        let causes = cause::causes(&problems, &order);
+        let worst = causes.iter().map(Cause::urgency).max().unwrap_or(fine).max(fine);
         let headline = match (hops.is_empty(), self.asked) {
             (true, _) => "No service is watched".to_owned(),
             (false, None) => "Not known yet: no service has been asked".to_owned(),
-            (false, Some(_)) => headline(worst, problems.iter().filter(|problem| problem.urgency() == worst).count()),
+            (false, Some(_)) => headline(worst, causes.iter().filter(|cause| cause.urgency() == worst).count()),
         };
+        // What is for the record is no reason to look.
+        let summary = causes.first().filter(|cause| cause.urgency() > Urgency::Note);
         let mut places: Vec<&Place> = self.places.iter().collect();
         places.sort_by_key(|place| self.watched.iter().position(|watched| watched.service == place.service));
         let mut balance: Vec<Count> =
@@ -235,9 +254,14 @@ impl Model {
                 problems: problems.iter().map(Problem::to_string).collect(),
                 details: problems.iter().map(Problem::told).collect(),
                 at: Some(now.into()),
+                name: self.name.clone(),
+                summary: summary.map(Cause::sentence).unwrap_or_default(),
+                causes: causes.iter().map(Cause::told).collect(),
             },
             problems,
+            causes,
             five_minutes,
+            lately,
             balance,
         }
     }

@@ -39,6 +39,7 @@ impl Settings {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HealthCheckSettings {
+    pub name: String,
     pub services: Vec<ServiceSettings>,
     #[serde(with = "Millis::<200, 600_000>")]
     pub interval_ms: u64,
@@ -112,6 +113,9 @@ impl HealthCheckSettings {
     /// What is wrong, although every value has the right type and range.
     pub fn validate(&self) -> Vec<Problem> {
         let mut problems = Problems::of("health_check");
+        let is_short = self.name.chars().count() <= LONGEST_NAME && !self.name.chars().any(char::is_control);
+        let problem = format!("is too long, or has control characters: {:?}", self.name);
+        problems.check(is_short, "name", problem, "give a name of at most 60 characters on one line");
         let limits = &self.limits;
         for (key, warning, failing) in [
             ("lag", limits.lag_warning as f64, limits.lag_failing as f64),
@@ -141,6 +145,9 @@ impl HealthCheckSettings {
         problems.into_vec()
     }
 }
+
+/// Of the installation's name: it stands in the title of a window.
+const LONGEST_NAME: usize = 60;
 
 const ADDRESS: &str = "give its gRPC address, such as http://host:9090 or https://host:9090";
 

@@ -35,8 +35,9 @@ fn what_cannot_be_is_named() {
     let bad = ["x:9090", "ftp://x:9090", "http://x", "http://:90", "http://x:0", "http://x:9090/path"];
     settings.health_check.services[0].addresses = bad.map(str::to_owned).to_vec();
     settings.health_check.limits.age_failing_s = 1.0;
+    "two\nlines".clone_into(&mut settings.health_check.name);
     let problems: Vec<_> = settings.validate().into_iter().map(|problem| problem.key).collect();
-    assert_eq!(problems[0], "health_check.limits");
-    assert_eq!(problems.len(), 1 + bad.len());
+    assert_eq!(problems[..2], ["health_check.name", "health_check.limits"]);
+    assert_eq!(problems.len(), 2 + bad.len());
     assert_eq!(host_port("http://[::1]:9090/"), Some("[::1]:9090"));
 }

@@ -1,10 +1,11 @@
 //! A stage of the pipeline, and what of a digest is about it. Pure.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 
 use common::health::v1::{Check, Consumer, Digest, Membership, Queue};
 
-use crate::flow::Run;
+use crate::flow::{Flow, Run};
 
 /// One stage, with those who answer and those who do not.
 pub(crate) struct Stage<'a> {
@@ -29,6 +30,15 @@ impl<'a> Stage<'a> {
     /// The partitions that it consumes.
     pub(crate) fn queues(&self) -> impl Iterator<Item = &'a Queue> {
         self.live.iter().flat_map(|(digest, _)| &digest.queues).filter(|queue| queue.hop == self.hop)
+    }
+
+    /// What all that answer did in the window before `now`; none: one of them has not told it.
+    pub(crate) fn within(&self, window: Duration, now: SystemTime) -> Option<Flow> {
+        let mut sum = (!self.live.is_empty()).then(Flow::default)?;
+        for (_, run) in &self.live {
+            sum.add(&run.within(&self.hop, window, now)?.0);
+        }
+        Some(sum)
     }
 
     /// For how long the oldest of what it has in work has been there.

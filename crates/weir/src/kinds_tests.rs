@@ -26,6 +26,7 @@ const OTHERS: &[&str] = &[
     "enricher.steps[1].name",
     "grpc.tls.allow[0].call",
     "grpc.tls.allow[0].names",
+    "health_check.name",
     "health_check.probes[0].name",
     "health_check.probes[0].tcp.must",
     "health_check.probes[0].tcp.send",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::health::v1::pipeline_service_client::PipelineServiceClient;
 use common::health::v1::{GetPipelineRequest, Pipeline, State};
-use health_check::check::exit_code;
+use health_check::check::{self, exit_code};
 use health_check::flow::Flow;
 use health_check::json::PipelineJson;
 use health_check::named::Named;
@@ -120,17 +120,21 @@ fn cause(error: &dyn std::error::Error) -> String {
 /// What people read: the result, the problems, a line for each stage, and who does not answer.
 fn render(pipeline: &Pipeline) -> String {
     // One of an older version says no headline.
-    let mut text = match (pipeline.headline.as_str(), pipeline.state()) {
+    let text = match (pipeline.headline.as_str(), pipeline.state()) {
         ("", State::Unknown | State::Unspecified) => "Not known yet".to_owned(),
         ("", state) => format!("Weir is {}", state_name(state)),
         (headline, _) => headline.to_owned(),
     };
+    let mut text = check::titled(&pipeline.name, &text);
     if let Some(at) = pipeline.at {
         // Writing to a String does not fail.
         let _ = write!(text, " (at {at})");
     }
     text.push_str(".\n");
-    for problem in &pipeline.problems {
+    if !pipeline.summary.is_empty() {
+        let _ = writeln!(text, "{}", pipeline.summary);
+    }
+    for problem in check::lines(pipeline) {
         let _ = write!(text, "\n  {problem}\n");
     }
     if !pipeline.hops.is_empty() {

@@ -1,4 +1,4 @@
-use common::health::v1::{Action, Count, Hop, Instance};
+use common::health::v1::{Action, Cause, Count, Hop, Instance};
 use prost_types::Timestamp;
 
 use super::*;
@@ -49,8 +49,20 @@ fn pipeline() -> Pipeline {
         ],
         at: Some(Timestamp { seconds: 1_772_368_496, nanos: 0 }),
         action: Action::Page.into(),
-        details: Vec::new(),
         headline: "Something is broken: one thing to do now".to_owned(),
+        name: "shop, Frankfurt".to_owned(),
+        summary: "processing: 1 of 2 instances answer. Look at the orchestrator.".to_owned(),
+        causes: vec![Cause {
+            state: State::Failing.into(),
+            action: Action::Page.into(),
+            summary: "processing: 1 of 2 instances answer".to_owned(),
+            advice: "Look at the orchestrator. Nothing is lost.".to_owned(),
+            hops: vec!["processing".to_owned()],
+            since: None,
+            signs: vec![0],
+            consequences: vec![1],
+        }],
+        ..Pipeline::default()
     }
 }
 
@@ -66,6 +78,8 @@ fn a_pipeline_that_is_well_takes_few_words() {
     "All is well".clone_into(&mut pipeline.headline);
     pipeline.hops.truncate(1);
     pipeline.problems.clear();
+    pipeline.causes.clear();
+    pipeline.summary.clear();
     pipeline.instances.truncate(1);
     insta::assert_snapshot!(render(&pipeline));
     insta::assert_snapshot!(render(&Pipeline::default()));
