@@ -17,6 +17,24 @@ pub fn exit_code(state: State) -> u8 {
     }
 }
 
+/// Whether health-check is of a version that does not say what it does not know: then it says `ok` of that too.
+#[must_use]
+pub fn is_older(pipeline: &Pipeline) -> bool {
+    pipeline.headline.is_empty()
+}
+
+/// Why an answer of an older health-check is not taken for an `ok`.
+pub const OLDER: &str = "this health-check is of an older version, which does not say what it does not know";
+
+/// What the answer says of all together.
+#[must_use]
+pub fn state(pipeline: &Pipeline) -> State {
+    match pipeline.state() {
+        State::Ok | State::Warning if is_older(pipeline) => State::Unknown,
+        state => state,
+    }
+}
+
 /// One line with the result and the numbers behind a bar; then a line for each problem, those of one cause together.
 #[must_use]
 pub fn text(pipeline: &Pipeline) -> String {

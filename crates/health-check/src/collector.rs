@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::health::v1::health_service_client::HealthServiceClient;
-use common::health::v1::{Digest, GetDigestRequest, State};
+use common::health::v1::{Digest, GetDigestRequest};
 use futures_util::future::join_all;
 use service::tls::Dial;
 use service::{CallLimits, Channel, Health, Uri, clock};
@@ -193,49 +193,12 @@ pub(crate) fn reason(status: &tonic::Status) -> String {
     if std::ptr::addr_eq(cause, status) { status.message().to_owned() } else { cause.to_string() }
 }
 
-/// What Prometheus reads of the stages, after each round.
-pub(crate) fn metrics(view: &View) {
-    let number = |state| match state {
-        State::Ok => 0.0,
-        State::Warning => 1.0,
-        State::Failing => 2.0,
-        State::Unknown | State::Unspecified => 3.0,
-    };
-    // So that it can be seen from outside that rounds end: whoever stands still changes nothing of the rest.
+/// A round is over: it can be seen from outside that rounds end.
+pub(crate) fn count_round() {
     metrics::counter!("weir_pipeline_rounds_total").increment(1);
-    metrics::gauge!("weir_pipeline_state").set(number(view.pipeline.state()));
-    for hop in &view.pipeline.hops {
-        let labels = [("hop", hop.service.clone())];
-        metrics::gauge!("weir_pipeline_hop_state", &labels).set(number(hop.state()));
-        metrics::gauge!("weir_pipeline_hop_instances", &labels).set(hop.instances);
-        metrics::gauge!("weir_pipeline_hop_expected", &labels).set(hop.expected);
-        // What is not known is not a number: no rule compares with it, and no sum has it for nothing.
-        let known = |value: f64, unknown: bool| if unknown { f64::NAN } else { value };
-        metrics::gauge!("weir_pipeline_hop_lag_records", &labels).set(known(hop.lag as f64, hop.lag_unknown));
-        metrics::gauge!("weir_pipeline_hop_in_per_second", &labels).set(known(hop.in_per_second, hop.rates_unknown));
-        metrics::gauge!("weir_pipeline_hop_out_per_second", &labels).set(known(hop.out_per_second, hop.rates_unknown));
-        metrics::gauge!("weir_pipeline_hop_age_seconds", &labels).set(hop.age_seconds.unwrap_or(f64::NAN));
-    }
 }
 
-/// Says what they are.
+/// Says what it is.
 pub(crate) fn describe() {
     metrics::describe_counter!("weir_pipeline_rounds_total", "rounds in which health-check has asked all instances");
-    metrics::describe_gauge!("weir_pipeline_state", "state of the worst stage: 0 ok, 1 warning, 2 failing, 3 unknown");
-    metrics::describe_gauge!("weir_pipeline_hop_state", "0 ok, 1 warning, 2 failing, 3 unknown");
-    metrics::describe_gauge!("weir_pipeline_hop_instances", "instances of a stage that answer");
-    metrics::describe_gauge!("weir_pipeline_hop_expected", "instances of a stage that should answer");
-    metrics::describe_gauge!("weir_pipeline_hop_lag_records", "lag of a stage, in records");
-    metrics::describe_gauge!(
-        "weir_pipeline_hop_in_per_second",
-        "units per second that a stage took in, over the last minute"
-    );
-    metrics::describe_gauge!(
-        "weir_pipeline_hop_out_per_second",
-        "units per second that a stage sent on, over the last minute"
-    );
-    metrics::describe_gauge!(
-        "weir_pipeline_hop_age_seconds",
-        "time from the door to the end of the stage, 99th percentile"
-    );
 }

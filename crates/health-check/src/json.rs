@@ -1,12 +1,12 @@
 //! The pipeline as JSON: the names of the proto, enums in lower case, times as RFC 3339.
 
-use common::health::v1::{self, Action, Hop, Instance, Pipeline};
+use common::health::v1::{self, Action, Hop, Instance, Pipeline, Problem};
 use serde::Serialize;
 use service::digest_json::{CountJson, DigestJson, action_name, state_name};
 
 use crate::cause::Cause;
 use crate::pipeline::View;
-use crate::problems::Problem;
+use crate::urgency::Urgency;
 
 /// What `/status.json` answers.
 #[derive(Debug, Serialize)]
@@ -14,7 +14,6 @@ use crate::problems::Problem;
 pub struct ViewJson {
     #[serde(flatten)]
     pub pipeline: PipelineJson,
-    pub details: Vec<ProblemJson>,
     pub balance: Vec<CountJson>,
 }
 
@@ -29,7 +28,10 @@ pub struct PipelineJson {
     pub summary: String,
     pub causes: Vec<CauseJson>,
     pub at: String,
+    /// As lines for people.
     pub problems: Vec<String>,
+    /// The same, field by field.
+    pub details: Vec<ProblemJson>,
     pub hops: Vec<HopJson>,
     pub instances: Vec<InstanceJson>,
 }
@@ -78,9 +80,9 @@ pub struct CauseJson {
     pub consequences: Vec<usize>,
 }
 
-/// A [`Problem`].
+/// A [`Problem`], and when somebody has to do something about it.
 #[derive(Debug, Serialize)]
-#[allow(missing_docs, reason = "Problem describes the fields")]
+#[allow(missing_docs, reason = "the proto describes the fields")]
 pub struct ProblemJson {
     pub state: &'static str,
     pub action: &'static str,
@@ -89,7 +91,7 @@ pub struct ProblemJson {
     pub check: String,
     pub instances: Vec<String>,
     pub found: String,
-    pub advice: &'static str,
+    pub advice: String,
     pub since: Option<String>,
 }
 
@@ -100,11 +102,7 @@ fn asks_for(action: Action) -> &'static str {
 
 impl From<View> for ViewJson {
     fn from(view: View) -> Self {
-        Self {
-            pipeline: view.pipeline.into(),
-            details: view.problems.into_iter().map(ProblemJson::from).collect(),
-            balance: view.balance.into_iter().map(CountJson::from).collect(),
-        }
+        Self { pipeline: view.pipeline.into(), balance: view.balance.into_iter().map(CountJson::from).collect() }
     }
 }
 
@@ -119,6 +117,7 @@ impl From<Pipeline> for PipelineJson {
             causes: pipeline.causes.iter().map(CauseJson::from).collect(),
             at: pipeline.at.unwrap_or_default().to_string(),
             problems: pipeline.problems,
+            details: pipeline.details.into_iter().map(ProblemJson::from).collect(),
             hops: pipeline.hops.into_iter().map(HopJson::from).collect(),
             instances: pipeline.instances.into_iter().map(InstanceJson::from).collect(),
         }
@@ -174,15 +173,51 @@ impl From<&v1::Cause> for CauseJson {
 impl From<Problem> for ProblemJson {
     fn from(problem: Problem) -> Self {
         Self {
-            state: state_name(problem.state),
-            action: action_name(problem.action),
-            urgency: problem.urgency().word(),
+            state: state_name(problem.state()),
+            action: action_name(problem.action()),
+            urgency: Urgency::of(problem.state(), problem.action()).word(),
             hops: problem.hops,
             check: problem.check,
             instances: problem.instances,
             found: problem.found,
             advice: problem.advice,
             since: problem.since.map(|at| at.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use common::health::v1::State;
+    use serde_json::json;
+
+    use super::*;
+    use crate::samples::{check, whole};
+
+    /// Of `/status.json` and of `weir health --json`.
+    #[test]
+    fn each_problem_is_told_field_by_field() {
+        let view = whole(|answers| {
+            if let Ok(digest) = &mut answers[5].2 {
+                digest.checks.push(check("loader_held", State::Failing, "3 requests are held"));
+            }
+        });
+        let line = view.pipeline.problems[0].clone();
+        let mut expected = json!({
+            "state": "failing",
+            "action": "page",
+            "urgency": "now",
+            "hops": ["loader"],
+            "check": "loader_held",
+            "instances": ["load-0:7"],
+            "found": "3 requests are held",
+            "since": "2026-03-01T12:24:56Z",
+        });
+        expected["advice"] = view.problems[0].advice.into();
+        let of_the_pipeline = serde_json::to_value(PipelineJson::from(view.pipeline.clone())).unwrap();
+        for told in [of_the_pipeline, serde_json::to_value(ViewJson::from(view)).unwrap()] {
+            assert_eq!(told["problems"], json!([line]));
+            assert_eq!(told["details"], json!([expected]));
         }
     }
 }

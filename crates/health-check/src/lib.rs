@@ -10,6 +10,7 @@
 //! * [`pipeline`]: from digests over time to how the pipeline is; [`flow`]: totals over restarts, and rates
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
 //! * `stage`: what of a digest is about which stage
+//! * `measures`: what Prometheus reads of the stages
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
 //! * [`cause`]: what lies behind several problems
 //! * [`history`]: the last hour and the last day
@@ -21,6 +22,7 @@ mod collector;
 pub mod flow;
 pub mod history;
 pub mod json;
+mod measures;
 pub mod named;
 pub mod page;
 pub mod pipeline;
@@ -128,6 +130,8 @@ impl HealthCheck {
         watched.extend(probes.iter().map(|_| Watched { service: stage::PROBES.to_owned(), expected: 1 }));
         let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after()).called(&settings.name);
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
+        let shown = known.clone();
+        host.health().measure(move |page| measures::write(page, &shown.view()));
         let own = probes.as_ref().map(Probes::health);
         let collector = Collector::new(settings, source, own, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);
@@ -195,7 +199,7 @@ impl HealthCheck {
     pub async fn run(self) -> anyhow::Result<()> {
         let Self { collector, history, check, probes, shutdown, .. } = self;
         let after = |view: &View| {
-            collector::metrics(view);
+            collector::count_round();
             history.lock().unwrap_or_else(PoisonError::into_inner).record(view, clock::now());
             if let Some(check) = &check {
                 told(check, view);

@@ -1,11 +1,11 @@
 //! One check or one stage by its name, as the result of a check of Nagios, Icinga or Sensu.
 
 use common::few::few;
-use common::health::v1::{Check, Pipeline, State};
+use common::health::v1::{Check, Hop, Pipeline, Problem, State};
 use service::digest_json::state_name;
 
-use crate::check::{plain, word};
-use crate::problems::OWN;
+use crate::check::{OLDER, is_older, plain, word};
+use crate::problems::{OWN, ROUND_CHECK, is_log};
 
 /// What is known of a name: the worst of all that say it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +36,10 @@ impl Named {
             _ if OWN.contains(&check) => Some(of_own(pipeline, name, stage, check)),
             _ => of_check(pipeline, name, check),
         };
-        found.ok_or_else(|| format!("no stage and no check is called {name:?}: {}", similar(pipeline, check)))
+        let found =
+            found.ok_or_else(|| format!("no stage and no check is called {name:?}: {}", similar(pipeline, check)))?;
+        // Whatever was found then says nothing of now.
+        Ok(nothing_is_known(pipeline).map_or(found, |why| Self::new(name, State::Unknown, why, "")))
     }
 }
 
@@ -46,17 +49,55 @@ fn of_stage(pipeline: &Pipeline, stage: &str) -> Named {
     Named::new(stage, state, worst.map_or(state_name(state), |problem| &problem.found), "")
 }
 
+/// Why nothing is known of any name, if so: health-check stands still, or is too old to say what it does not know.
+fn nothing_is_known(pipeline: &Pipeline) -> Option<&str> {
+    let stands = pipeline.details.iter().find(|problem| problem.check == ROUND_CHECK);
+    let is_older = is_older(pipeline) || pipeline.details.len() != pipeline.problems.len();
+    stands.map(|problem| problem.found.as_str()).or(is_older.then_some(OLDER))
+}
+
 /// Its own are told only where they are not well.
 fn of_own(pipeline: &Pipeline, name: &str, stage: Option<&str>, check: &str) -> Named {
-    let is_of = |hops: &[String]| stage.is_none_or(|stage| hops.iter().any(|hop| hop == stage));
-    let of_it = pipeline.details.iter().filter(|problem| problem.check == check && is_of(&problem.hops));
-    let worst = of_it.max_by_key(|problem| rank(problem.state()));
-    let asked = pipeline.instances.iter().any(|instance| instance.digest.is_some());
-    match worst {
-        Some(worst) => Named::new(name, worst.state(), &format!("{}: {}", worst.hops.join(", "), worst.found), ""),
+    let told = pipeline.details.iter().filter(|problem| problem.check == check);
+    let told = told.filter(|problem| stage.is_none_or(|stage| is_of(problem, stage)));
+    let told = told.map(|problem| (problem.state(), format!("{}: {}", problem.hops.join(", "), problem.found)));
+    let hops = pipeline.hops.iter().filter(|hop| stage.is_none_or(|stage| hop.service == stage));
+    let missing = hops.filter_map(|hop| not_known(pipeline, hop, check));
+    let missing = missing.map(|why| (State::Unknown, why));
+    let asked = !pipeline.instances.is_empty();
+    match told.chain(missing).max_by_key(|(state, _)| rank(*state)) {
+        Some((state, found)) => Named::new(name, state, &found, ""),
         None if asked => Named::new(name, State::Ok, "as it should be", ""),
         None => Named::new(name, State::Unknown, &pipeline.headline, ""),
     }
+}
+
+fn is_of(problem: &Problem, stage: &str) -> bool {
+    problem.hops.iter().any(|hop| hop == stage)
+}
+
+/// Why one of its own checks was not made of a stage, or of a part of it only; none: it was made.
+fn not_known(pipeline: &Pipeline, hop: &Hop, check: &str) -> Option<String> {
+    let Hop { service, instances, expected, .. } = hop;
+    if matches!(check, "instances" | ROUND_CHECK) {
+        return None;
+    }
+    if check == "lag" && hop.lag_unknown {
+        return Some(format!("{service}: the lag is not known"));
+    }
+    if instances < expected || *instances == 0 {
+        return Some(format!("{service}: {instances} of {expected} instances answer"));
+    }
+    if check == "ready" {
+        return None;
+    }
+    let away = |problem: &&Problem| {
+        is_of(problem, service) && problem.state() == State::Failing && is_log(service, &problem.check)
+    };
+    if let Some(away) = pipeline.details.iter().find(away) {
+        return Some(format!("{service}: not looked at, because {} fails", away.check));
+    }
+    (check == "dead_letters" && hop.rates_unknown).then(|| format!("{service}: the rates are not known"))
 }
 
 fn of_check(pipeline: &Pipeline, name: &str, check: &str) -> Option<Named> {
@@ -118,63 +159,5 @@ fn similar(pipeline: &Pipeline, name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::check::exit_code;
-    use crate::samples::{check, whole};
-
-    fn found(name: &str) -> (u8, String) {
-        let view = whole(|answers| {
-            for (at, state, text) in [(2, State::Warning, "slow | and\nlate"), (3, State::Ok, "answers")] {
-                let Ok(digest) = &mut answers[at].2 else { continue };
-                let mut claims = check("processing_claims", state, text);
-                (claims.value, claims.threshold, claims.unit) = (Some(1.5), Some(5.0), "seconds".to_owned());
-                digest.checks.push(claims);
-                digest.queues[0].lag = 100;
-            }
-        });
-        match Named::find(&view.pipeline, name) {
-            Ok(named) => (exit_code(named.state), named.line),
-            Err(problem) => (3, problem),
-        }
-    }
-
-    #[test]
-    fn a_stage_a_check_and_one_of_its_own_are_found_by_name() {
-        let table = [
-            ("loader", 0, "OK loader: ok"),
-            ("processing", 1, "WARNING processing: "),
-            ("processing_claims", 1, "WARNING processing_claims: slow / and late | 'processing_claims'=1.5s;5"),
-            ("processing/processing_claims", 1, "WARNING processing/processing_claims: slow / and late |"),
-            ("processing_log", 0, "OK processing_log: answers"),
-            ("lag", 1, "WARNING lag: processing: the lag is 200 records"),
-            ("processing/lag", 1, "WARNING processing/lag: processing: the lag is 200 records"),
-            ("loader/lag", 0, "OK loader/lag: as it should be"),
-            (
-                "procesing",
-                3,
-                "no stage and no check is called \"procesing\": there are age, consumer, dead_letters, and ",
-            ),
-            ("procesing/lag", 3, "no stage and no check is called \"procesing/lag\": did you mean lag?"),
-            ("claims", 3, "did you mean processing_claims?"),
-        ];
-        for (name, code, says) in table {
-            let (told, line) = found(name);
-            assert!(told == code && line.contains(says) && !line.contains('\n'), "{name}: {told} {line}");
-        }
-    }
-
-    #[test]
-    fn who_does_not_answer_any_more_says_nothing_of_now() {
-        let mut pipeline = whole(|_| ()).pipeline;
-        let line = |pipeline: &Pipeline| Named::find(pipeline, "loader_log").unwrap();
-        assert_eq!(line(&pipeline).state, State::Ok);
-        "Connection refused".clone_into(&mut pipeline.instances[5].error);
-        let Named { state, line } = line(&pipeline);
-        assert_eq!(
-            (state, &*line),
-            (State::Unknown, "UNKNOWN loader_log: load-0:7 does not answer: Connection refused")
-        );
-        assert_eq!(Named::find(&Pipeline::default(), "lag").unwrap().state, State::Unknown);
-    }
-}
+#[path = "named_tests.rs"]
+mod tests;

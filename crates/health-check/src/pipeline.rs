@@ -8,7 +8,7 @@ use common::health::v1::{Action, Count, Digest, Hop, Instance, Pipeline, State};
 use crate::cause::{self, Cause};
 use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem, Thresholds};
-use crate::stage::{Stage, hops_of};
+use crate::stage::{Partition, Stage, hops_of, partition};
 use crate::urgency::{Urgency, headline};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -16,6 +16,10 @@ const FIVE_MINUTES: Duration = Duration::from_secs(300);
 const HOUR: i64 = 3600;
 /// As many hours as services tell one by one.
 const HOURS_BACK: i64 = 25;
+
+/// As long as the group of one that is gone may wait before it gives its partitions to others: a session
+/// (`bus.kafka.session_timeout_ms`, 45 s), and the time to get together again.
+const SESSION: Duration = Duration::from_secs(60);
 
 /// How many of those that ended may come back.
 const ENDED: usize = 64;
@@ -56,6 +60,8 @@ pub struct Model {
     order: Vec<String>,
     limits: Thresholds,
     places: Vec<Place>,
+    /// Each partition that somebody consumes, and when that was last told.
+    partitions: BTreeMap<Partition, SystemTime>,
     /// The last that ended, latest last: one may come back at another address.
     ended: VecDeque<Run>,
     /// Those that ended before.
@@ -88,9 +94,10 @@ impl Model {
     #[must_use]
     pub fn new(watched: Vec<Watched>, limits: Thresholds) -> Self {
         let order = watched.iter().map(|one| one.service.clone()).collect();
-        let (places, ended, settled) = (Vec::new(), VecDeque::new(), Totals::default());
+        let (places, partitions) = (Vec::new(), BTreeMap::new());
+        let (ended, settled) = (VecDeque::new(), Totals::default());
         let (name, stale_after) = (String::new(), Duration::MAX);
-        Self { name, watched, order, limits, places, ended, settled, asked: None, stale_after }
+        Self { name, watched, order, limits, places, partitions, ended, settled, asked: None, stale_after }
     }
 
     /// What the installation is called.
@@ -133,6 +140,7 @@ impl Model {
                 return;
             }
         };
+        self.partitions.extend(digest.queues.iter().map(|queue| (partition(queue), now)));
         let id = RunId::of(&digest);
         let back = self.ended.iter().position(|run| run.id == id).and_then(|at| self.ended.remove(at));
         let place = &mut self.places[at];
@@ -163,6 +171,10 @@ impl Model {
         let is_gone = |place: &mut Place| !present.contains(&(place.service.clone(), place.address.clone()));
         let gone: Vec<_> = self.places.extract_if(.., is_gone).collect();
         gone.into_iter().for_each(|place| self.end(place.run));
+        // Who is silent may have its partitions still, until it is gone.
+        let silent = self.places.iter().filter(|place| !place.answers()).filter_map(|place| place.digest.as_ref());
+        self.partitions.extend(silent.flat_map(|digest| &digest.queues).map(|queue| (partition(queue), now)));
+        self.partitions.retain(|_, told| now.duration_since(*told).is_ok_and(|age| age < SESSION));
     }
 
     /// What a run counted is kept; once, also where two addresses were those of one instance.
@@ -273,7 +285,7 @@ impl Model {
             state: State::Unknown,
             action: Action::Page,
             hops: hops.iter().map(|hop| hop.service.clone()).collect(),
-            check: "round".to_owned(),
+            check: problems::ROUND_CHECK.to_owned(),
             instances: Vec::new(),
             found: format!("health-check has asked nobody for {} s", age.as_secs()),
             advice: problems::ROUND,
@@ -309,6 +321,11 @@ impl Model {
                     }
                 }
             }
+        }
+        for stage in stages.values_mut() {
+            let told: BTreeSet<Partition> = stage.queues().map(partition).collect();
+            let mut lately = self.partitions.keys().filter(|(hop, ..)| *hop == stage.hop);
+            stage.has_lost = lately.any(|partition| !told.contains(partition));
         }
         stages.into_values().collect()
     }
@@ -362,3 +379,6 @@ fn oldest_hour(now: SystemTime) -> i64 {
 #[cfg(test)]
 #[path = "pipeline_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "pipeline_unknown_tests.rs"]
+mod unknown_tests;

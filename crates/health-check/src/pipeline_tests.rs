@@ -1,32 +1,16 @@
 use std::collections::HashMap;
 
-use common::health::v1::{Check, Consumer, Membership, Queue, Work};
+use common::health::v1::{Check, Membership, Work};
 use proptest::prelude::*;
 
 use super::*;
 use crate::flow::INSTANCE_ENDED;
-use crate::samples::{LIMITS, age, at, check, consumer, digest, queue, stamp, tell, told, watched, whole};
-
-fn refused() -> Result<Digest, String> {
-    Err("connection refused".to_owned())
-}
-
-fn hop<'a>(view: &'a View, name: &str) -> &'a Hop {
-    view.pipeline.hops.iter().find(|hop| hop.service == name).unwrap()
-}
+use crate::samples::{
+    LIMITS, age, at, check, consumer, digest, hop, queue, refused, stamp, tell, told, watched, whole,
+};
 
 fn found(view: &View) -> Vec<(State, &str, &str)> {
     view.problems.iter().map(|problem| (problem.state, problem.check.as_str(), problem.found.as_str())).collect()
-}
-
-#[test]
-fn before_anybody_was_asked_nothing_is_known() {
-    let view = Model::new(watched(&[("streaming", 1)]), LIMITS).view(at(0));
-    assert_eq!(view.pipeline.state(), State::Unknown);
-    assert_eq!((hop(&view, "streaming").expected, hop(&view, "streaming").instances), (1, 0));
-    assert!(view.problems.is_empty());
-    let view = Model::new(Vec::new(), LIMITS).view(at(0));
-    assert_eq!(view.pipeline.state(), State::Unknown);
 }
 
 #[test]
@@ -60,87 +44,6 @@ fn work(hop: &str, oldest: f64) -> Work {
 fn record() -> Check {
     let check = check("processing_note", State::Failing, "");
     Check { action: Action::Log.into(), ..check }
-}
-
-#[test]
-fn how_much_waits_is_known_only_where_everybody_says_it() {
-    type Change = fn(&mut Digest);
-    let table: &[(&str, Change, Option<i64>)] = &[
-        ("nobody consumes", |_| (), None),
-        ("one that tells of no consumer", |d| d.queues.push(queue("processing", 9)), Some(9)),
-        ("a member without work", |d| d.consumers.push(consumer("processing", Membership::Member, 3)), Some(0)),
-        ("a spare", |d| d.consumers.push(consumer("processing", Membership::Spare, 0)), Some(0)),
-        ("one that joins", |d| d.consumers.push(consumer("processing", Membership::Joining, 0)), None),
-        ("one that goes on while it joins", |d| d.consumers.push(consumer("processing", Membership::Joining, 1)), None),
-        ("one that starts", |d| d.consumers.push(consumer("processing", Membership::Starting, 0)), None),
-        ("one without a broker", |d| d.consumers.push(consumer("processing", Membership::Away, 3)), None),
-        ("another's", |d| d.consumers.push(consumer("loader", Membership::Away, 3)), None),
-        (
-            "a partition of which it is not known",
-            |d| {
-                d.queues.push(queue("processing", 9));
-                d.queues.push(Queue { lag_unknown: true, ..queue("processing", 0) });
-            },
-            None,
-        ),
-    ];
-    for (what, change, lag) in table {
-        let mut digest = digest("processing", "work:1", &[("pages", 10, 10)]);
-        change(&mut digest);
-        let view =
-            told(&[("streaming", 0), ("processing", 1)], vec![("processing", "a", Ok(digest.clone()))]).view(at(0));
-        let hop = hop(&view, "processing");
-        assert_eq!((!hop.lag_unknown).then_some(hop.lag), *lag, "{what}");
-        // Another one that should be there does not answer: what it has is not known.
-        let answers = vec![("processing", "a", Ok(digest)), ("processing", "b", refused())];
-        let view = told(&[("streaming", 0), ("processing", 2)], answers).view(at(0));
-        assert!(self::hop(&view, "processing").lag_unknown, "{what}");
-    }
-}
-
-#[test]
-fn what_nobody_asked_for_long_is_not_known() {
-    let services = [("streaming", 1), ("processing", 1)];
-    let mut model = Model::new(watched(&services), LIMITS).stale_after(Duration::from_secs(25));
-    let answers = ["streaming", "processing"].map(|service| (service, service, Ok(digest(service, service, &[]))));
-    tell(&mut model, answers.into(), 0);
-    assert_eq!(model.view(at(25)).pipeline.state(), State::Ok);
-    let view = model.view(at(26));
-    assert_eq!((view.pipeline.state(), &*view.pipeline.headline), (State::Unknown, "One thing is not known"));
-    assert_eq!(found(&view), [(State::Unknown, "round", "health-check has asked nobody for 26 s")]);
-    assert!(view.pipeline.hops.iter().all(|hop| hop.state() == State::Unknown), "{:?}", view.pipeline.hops);
-}
-
-fn any_consumer() -> impl Strategy<Value = Consumer> {
-    (0..6i32, 0..3u32).prop_map(|(membership, partitions)| {
-        consumer("processing", Membership::try_from(membership).unwrap(), partitions)
-    })
-}
-
-proptest! {
-    /// A stage that does nothing, and of which nobody says that it need not, is never called well.
-    #[test]
-    fn nothing_is_well_by_accident(
-        consumers in prop::collection::vec(any_consumer(), 1..5),
-        state in 0..5i32,
-        late in 0..60u64,
-    ) {
-        let mut one = digest("processing", "work:1", &[("pages", 10, 10)]);
-        one.checks.push(check("processing_progress", State::try_from(state).unwrap(), ""));
-        one.consumers.clone_from(&consumers);
-        let mut model = Model::new(watched(&[("streaming", 0), ("processing", 1)]), LIMITS);
-        model = model.stale_after(Duration::from_secs(25));
-        tell(&mut model, vec![("processing", "a", Ok(one))], 0);
-        let view = model.view(at(late));
-        let is_in = |one: &Consumer| matches!(one.membership(), Membership::Member | Membership::Spare);
-        let hop = hop(&view, "processing");
-        if consumers.iter().any(|one| !is_in(one) && one.partitions == 0) || late > 25 {
-            prop_assert_ne!(hop.state(), State::Ok);
-            prop_assert_ne!(view.pipeline.state(), State::Ok);
-            prop_assert_ne!(&*view.pipeline.headline, "All is well");
-        }
-        prop_assert_eq!(hop.lag_unknown, !consumers.iter().all(is_in));
-    }
 }
 
 #[test]

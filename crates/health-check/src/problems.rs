@@ -8,7 +8,7 @@ use common::health::v1::{self, Action, Check, Consumer, Digest, Hop, State};
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
 
-use crate::stage::{Stage, hops_of, is_about, is_idle};
+use crate::stage::{PROBES, Stage, hops_of, is_about, is_idle};
 use crate::urgency::Urgency;
 
 /// From which value on something is not as it should be; 0: never.
@@ -118,8 +118,8 @@ pub(crate) fn of_hop(
         let mut blocked = false;
         for check in digest.checks.iter().filter(|check| is_about(check, &stage.hop, &hops)) {
             let state = check.state();
-            log_away |= state == State::Failing && is_log(&check.name);
-            no_topics |= state == State::Failing && check.name.ends_with("_topics");
+            log_away |= state == State::Failing && is_log(&stage.hop, &check.name);
+            no_topics |= state == State::Failing && stage.hop != PROBES && check.name.ends_with("_topics");
             blocked |= check.gates_readiness && !matches!(state, State::Ok | State::Warning);
             if state != State::Ok {
                 problems.push(of_check(check, &stage.hop, &digest.instance));
@@ -211,7 +211,7 @@ fn of_check(check: &Check, hop: &str, instance: &str) -> Problem {
         check: check.name.clone(),
         instances: vec![instance.to_owned()],
         found: check.message.clone(),
-        advice: advice(&check.name),
+        advice: if hop == PROBES { PROBE } else { advice(&check.name) },
         since: check.since,
     }
 }
@@ -253,14 +253,19 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
 }
 
 /// The checks that are health-check's own, of every stage.
-pub(crate) const OWN: [&str; 8] = ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "round"];
+pub(crate) const OWN: [&str; 8] =
+    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", ROUND_CHECK];
+
+/// Of health-check itself: that it asks.
+pub(crate) const ROUND_CHECK: &str = "round";
 
 fn waits_for_topics(check: &str) -> bool {
     ["_registrations", "_published", "_progress"].iter().any(|end| check.ends_with(end))
 }
 
-fn is_log(check: &str) -> bool {
-    check.ends_with("_log") || check.ends_with("_kafka")
+/// Whether a check of a stage is that of the log. The names of probes are whatever their settings say.
+pub(crate) fn is_log(hop: &str, check: &str) -> bool {
+    hop != PROBES && (check.ends_with("_log") || check.ends_with("_kafka"))
 }
 
 const INSTANCES: &str = "Find the cause in the orchestrator or in the log of the process, then start the missing \
@@ -268,6 +273,8 @@ const INSTANCES: &str = "Find the cause in the orchestrator or in the log of the
 /// Of health-check itself.
 pub(crate) const ROUND: &str =
     "Look at the log of health-check, and restart it. Everything on this page is as old as that.";
+const PROBE: &str = "Run the probe by hand, from where health-check runs: the message says what was asked. If it answers there, \
+                     look at the network in between; otherwise at the program itself.";
 const IN_WORK: &str =
     "Look at the other checks of the stage, and at its log. What is in work is read again after a restart.";
 const READY: &str = "Nothing to do if it is being restarted. Otherwise look at its log.";

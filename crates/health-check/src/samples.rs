@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, State};
+use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Hop, Membership, Queue, State};
 use prost_types::Timestamp;
 
 use crate::pipeline::{Model, View, Watched};
@@ -89,6 +89,16 @@ pub(crate) fn consumer(hop: &str, membership: Membership, partitions: u32) -> Co
 
 pub(crate) fn age(hop: &str, p99_seconds: f64) -> Age {
     Age { hop: hop.to_owned(), p50_seconds: p99_seconds / 3.0, p99_seconds }
+}
+
+/// Nobody is there.
+pub(crate) fn refused() -> Result<Digest, String> {
+    Err("connection refused".to_owned())
+}
+
+/// The stage of this name.
+pub(crate) fn hop<'a>(view: &'a View, name: &str) -> &'a Hop {
+    view.pipeline.hops.iter().find(|hop| hop.service == name).unwrap()
 }
 
 /// A model that was told this in one round.

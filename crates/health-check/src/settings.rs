@@ -141,7 +141,8 @@ impl HealthCheckSettings {
         let is_free = !self.services.iter().any(|service| service.name == PROBES);
         let problem = format!("{:?} is the name of the stage of the probes", PROBES);
         problems.check(is_free, "services", problem, "give the service another name");
-        validate(&self.probes, &mut problems);
+        let services: Vec<_> = self.services.iter().map(|service| service.name.as_str()).collect();
+        validate(&self.probes, &services, &mut problems);
         problems.into_vec()
     }
 }

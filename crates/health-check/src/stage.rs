@@ -14,11 +14,20 @@ pub(crate) struct Stage<'a> {
     pub(crate) live: Vec<(&'a Digest, &'a Run)>,
     /// Address, and why it does not answer.
     pub(crate) silent: Vec<(&'a str, &'a str)>,
+    /// Nobody tells of a partition of which somebody told lately: whoever had it is silent, and nobody has taken it over.
+    pub(crate) has_lost: bool,
+}
+
+/// What a group consumes for a stage: hop, group, topic, partition.
+pub(crate) type Partition = (String, String, String, i32);
+
+pub(crate) fn partition(queue: &Queue) -> Partition {
+    (queue.hop.clone(), queue.group.clone(), queue.topic.clone(), queue.partition)
 }
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(hop: &str) -> Self {
-        Self { hop: hop.to_owned(), expected: 0, live: Vec::new(), silent: Vec::new() }
+        Self { hop: hop.to_owned(), expected: 0, live: Vec::new(), silent: Vec::new(), has_lost: false }
     }
 
     /// Its consumers, and who has each.
@@ -51,6 +60,7 @@ impl<'a> Stage<'a> {
     pub(crate) fn knows_its_lag(&self) -> bool {
         let consumes = self.consumers().next().is_some() || self.queues().next().is_some();
         self.live.len() >= self.expected as usize
+            && !self.has_lost
             && (consumes || !has_a_queue(&self.hop))
             && self.consumers().all(|(_, consumer)| is_in(consumer))
             && self.queues().all(|queue| !queue.lag_unknown)

@@ -1,6 +1,7 @@
 //! Checks, and the digest of all of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,16 @@ struct Inner {
     checks: Mutex<BTreeMap<&'static str, Entry>>,
     ready: watch::Sender<bool>,
     beside: Mutex<Vec<Health>>,
+    measures: Mutex<Vec<Measure>>,
+}
+
+/// Writes what a service knows at the moment of the question onto the page of metrics.
+struct Measure(Box<dyn Fn(&mut String) + Send + Sync>);
+
+impl fmt::Debug for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Measure")
+    }
 }
 
 #[derive(Debug)]
@@ -124,6 +135,7 @@ impl Health {
                 checks: Mutex::new(BTreeMap::new()),
                 ready,
                 beside: Mutex::default(),
+                measures: Mutex::default(),
             }),
         }
     }
@@ -131,6 +143,18 @@ impl Health {
     /// The checks of another one, which is no part of the digest and of readiness, are on this one's page of metrics too.
     pub fn show(&self, other: Health) {
         self.inner.beside.lock().unwrap_or_else(PoisonError::into_inner).push(other);
+    }
+
+    /// Each time that the page of metrics is asked for, this adds to it, as a [`Family`](crate::Family) each: what is not known
+    /// then is not there.
+    pub fn measure(&self, write: impl Fn(&mut String) + Send + Sync + 'static) {
+        self.inner.measures.lock().unwrap_or_else(PoisonError::into_inner).push(Measure(Box::new(write)));
+    }
+
+    pub(crate) fn write_measures(&self, page: &mut String) {
+        for Measure(write) in self.inner.measures.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            write(page);
+        }
     }
 
     /// The checks of this one and of those that are shown with it.

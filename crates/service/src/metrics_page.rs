@@ -2,6 +2,8 @@
 
 mod families;
 
+pub use families::{Family, Kind};
+
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};

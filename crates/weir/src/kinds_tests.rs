@@ -111,7 +111,7 @@ key = ["actor_id"]
 columns = ["a"]
 attributes = ["b"]
 [[health_check.services]]
-name = "a"
+name = "s"
 addresses = ["http://a:1"]
 expected = 1
 [[health_check.probes]]

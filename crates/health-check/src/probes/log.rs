@@ -2,7 +2,7 @@
 //!
 //! A line has the time at which it was read. What was in a file before the first look has none, and is not looked at.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
@@ -15,8 +15,10 @@ use super::Found;
 use super::pattern::Pattern;
 use super::settings::LogSettings;
 
-/// Of all files together no more is read in one look: the next look goes on.
+/// Of all files together no more is in memory at once.
 const MOST: u64 = 4 * 1024 * 1024;
+/// Of one of many files no less is read at once.
+const LEAST: u64 = 64 * 1024;
 /// A longer line is cut.
 const LONGEST: usize = 64 * 1024;
 
@@ -74,11 +76,11 @@ impl Log {
         Self { settings, within, since: None, files: HashMap::new(), must, must_not }
     }
 
-    /// Reads what has come since the last look. Blocks as long as the files do.
-    pub(super) fn look(&mut self, now: Instant) -> Found {
+    /// Reads what has come since the last look, for `takes` if it is much: the next look goes on. Blocks as long as the files do.
+    pub(super) fn look(&mut self, now: Instant, takes: Duration) -> Found {
         let is_first = self.since.is_none();
         let since = *self.since.get_or_insert(now);
-        let behind = match self.read(now, is_first) {
+        let behind = match self.read(now, is_first, takes) {
             Ok(behind) => behind,
             Err(error) => return Found::failing(error),
         };
@@ -91,14 +93,19 @@ impl Log {
             return Found::failing(format!("{pattern:?} is in {unwanted} lines of the last {within:?}, last: {last}"));
         }
         if behind > 0 {
-            let message = format!("{behind} bytes are not read yet: the program writes faster than a look reads");
+            let message = format!("{behind} bytes are not read after {takes:?}: give the probe a larger timeout_ms");
             return Found { state: State::Unknown, message, value: None };
         }
         if must.is_some() && wanted == 0 {
             let pattern = text(must);
-            if now.saturating_duration_since(since) < within {
-                let message = format!("{pattern:?} was not in the log yet; it has {within:?} since the start");
-                return Found { state: State::Unknown, message, value: None };
+            let watched = now.saturating_duration_since(since);
+            if watched < within {
+                // What it may be about is known: the log is read, and has no such line.
+                let watched = Duration::from_secs(watched.as_secs());
+                let message = format!(
+                    "{pattern:?} not seen yet since health-check began to watch, {watched:?} ago; fails after {within:?}"
+                );
+                return Found { state: State::Warning, message, value: None };
             }
             return Found::failing(format!("{pattern:?} is in no line of the last {within:?}"));
         }
@@ -110,19 +117,50 @@ impl Log {
     }
 
     /// How many bytes are left for the next look.
-    fn read(&mut self, now: Instant, is_first: bool) -> Result<u64, String> {
-        let mut there = Vec::new();
-        for path in self.paths()? {
-            let opened = File::open(&path).and_then(|file| file.metadata().map(|about| (file, about)));
-            let (file, about) = opened.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-            let id = (about.dev(), about.ino());
-            there.push(id);
-            let read = if is_first { about.len() } else { 0 };
-            self.files.entry(id).or_insert_with(|| Tail { file, read, line: Vec::new() });
+    fn read(&mut self, now: Instant, is_first: bool, takes: Duration) -> Result<u64, String> {
+        let begun = Instant::now();
+        let (there, wrong) = self.open(is_first);
+        let share = (MOST / self.files.len().max(1) as u64).max(LEAST);
+        let behind = loop {
+            let behind = self.read_once(now, share, &there)?;
+            if behind == 0 || begun.elapsed() >= takes {
+                break behind;
+            }
+        };
+        wrong.map_or(Ok(behind), Err)
+    }
+
+    /// Opens what is new. The files that have their names now, and what is wrong with others.
+    fn open(&mut self, is_first: bool) -> (HashSet<Id>, Option<String>) {
+        let (mut there, mut wrong) = (HashSet::new(), None);
+        let paths = match self.paths() {
+            Ok(paths) => paths,
+            Err(error) => return (there, Some(error)),
+        };
+        for path in paths {
+            match File::open(&path).and_then(|file| file.metadata().map(|about| (file, about))) {
+                Ok((file, about)) => {
+                    let id = (about.dev(), about.ino());
+                    there.insert(id);
+                    let read = if is_first { about.len() } else { 0 };
+                    self.files.entry(id).or_insert_with(|| Tail { file, read, line: Vec::new() });
+                }
+                // A container may end between the list of its folder and this; a link may lead nowhere.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.settings.folder.is_some() => {}
+                Err(error) => wrong = Some(format!("cannot read {}: {error}", path.display())),
+            }
         }
-        let (mut left, mut behind) = (MOST, 0);
+        if let Some(folder) = self.settings.folder.as_deref().filter(|_| there.is_empty()) {
+            wrong = wrong.or_else(|| Some(none_in(folder)));
+        }
+        (there, wrong)
+    }
+
+    /// Reads so many bytes of each file, and lets go of those that are gone and read to their end.
+    fn read_once(&mut self, now: Instant, share: u64, there: &HashSet<Id>) -> Result<u64, String> {
         let LogSettings { must, must_not, folder, .. } = &self.settings;
-        for tail in self.files.values_mut() {
+        let (mut behind, mut wrong) = (0, None);
+        self.files.retain(|id, tail| {
             let mut line = |line: &[u8]| {
                 let line = if folder.is_some() { without_prefix(line) } else { line };
                 for (pattern, seen) in [(must, &mut self.must), (must_not, &mut self.must_not)] {
@@ -131,13 +169,18 @@ impl Log {
                     }
                 }
             };
-            behind += tail.read(&mut left, &mut line).map_err(|error| format!("cannot read the log: {error}"))?;
-        }
-        // One that was moved away is read to its end, which it has from then on.
-        if behind == 0 {
-            self.files.retain(|id, _| there.contains(id));
-        }
-        Ok(behind)
+            match tail.read(share, &mut line) {
+                Ok(left) => {
+                    behind += left;
+                    left > 0 || there.contains(id)
+                }
+                Err(error) => {
+                    wrong = Some(format!("cannot read the log: {error}"));
+                    there.contains(id)
+                }
+            }
+        });
+        wrong.map_or(Ok(behind), Err)
     }
 
     fn paths(&self) -> Result<Vec<PathBuf>, String> {
@@ -151,7 +194,7 @@ impl Log {
                 paths.push(path);
             }
         }
-        if paths.is_empty() { Err(none_in(folder)) } else { Ok(paths) }
+        Ok(paths)
     }
 }
 
@@ -160,8 +203,8 @@ fn none_in(folder: &Path) -> String {
 }
 
 impl Tail {
-    /// Reads on, as far as `left` allows, and tells whole lines. How many bytes are left in the file.
-    fn read(&mut self, left: &mut u64, tell: &mut impl FnMut(&[u8])) -> io::Result<u64> {
+    /// Reads on, `most` bytes at most, and tells whole lines. How many bytes are left in the file.
+    fn read(&mut self, most: u64, tell: &mut impl FnMut(&[u8])) -> io::Result<u64> {
         let length = self.file.metadata()?.len();
         if length < self.read {
             // It was emptied, and begins anew.
@@ -170,9 +213,7 @@ impl Tail {
         }
         self.file.seek(SeekFrom::Start(self.read))?;
         let mut bytes = Vec::new();
-        let read = (&self.file).take(*left).read_to_end(&mut bytes)? as u64;
-        self.read += read;
-        *left -= read;
+        self.read += (&self.file).take(most).read_to_end(&mut bytes)? as u64;
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = LONGEST.saturating_sub(self.line.len());
             let text = part.strip_suffix(b"\n").unwrap_or(part);

@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::*;
 
 const WITHIN: Duration = Duration::from_secs(60);
+/// Longer than any of these reads takes.
+const LONG: Duration = Duration::from_secs(600);
 
 struct Tried {
     folder: tempfile::TempDir,
@@ -42,8 +44,13 @@ impl Tried {
 
     /// So many seconds later.
     fn look(&mut self, later: u64) -> (State, String) {
+        self.look_for(later, LONG)
+    }
+
+    /// One that may take so long.
+    fn look_for(&mut self, later: u64, takes: Duration) -> (State, String) {
         self.now += Duration::from_secs(later);
-        let Found { state, message, .. } = self.log.look(self.now);
+        let Found { state, message, .. } = self.log.look(self.now, takes);
         (state, message)
     }
 }
@@ -51,9 +58,10 @@ impl Tried {
 #[test]
 fn a_line_that_must_come_comes_again_and_again() {
     let mut tried = Tried::new(Some("^backup (done|skipped)$"), None, false);
-    assert_eq!(tried.look(30).0, State::Unknown, "it has a minute since the start");
+    let yet = r#""^backup (done|skipped)$" not seen yet since health-check began to watch, 30s ago; fails after 60s"#;
+    assert_eq!(tried.look(30), (State::Warning, yet.to_owned()), "it has a minute");
     tried.write("a.log", b"backup begun\nbackup ");
-    assert_eq!(tried.look(20).0, State::Unknown, "no whole line");
+    assert_eq!(tried.look(20).0, State::Warning, "no whole line");
     tried.write("a.log", b"done\r\n");
     assert_eq!(tried.look(5), (State::Ok, "as it must be: backup done".to_owned()));
     assert_eq!(tried.look(59).0, State::Ok);
@@ -87,14 +95,70 @@ fn what_is_not_there_is_a_failure() {
 }
 
 #[test]
-fn more_than_a_look_reads_is_read_by_the_next() {
-    let mut tried = Tried::new(Some("the end"), Some("never"), false);
+fn a_line_that_never_came_fails_once_it_had_its_time() {
+    let mut tried = Tried::new(Some("done"), None, false);
+    assert_eq!(tried.look(59).0, State::Warning);
+    assert_eq!(tried.look(1), (State::Failing, r#""done" is in no line of the last 60s"#.to_owned()));
+}
+
+#[test]
+fn more_than_fits_in_memory_is_read_in_one_look_if_it_has_the_time() {
     let line = [vec![b'x'; 1023], vec![b'\n']].concat();
-    tried.write("a.log", &line.repeat(5 * 1024));
-    tried.write("a.log", b"the end\n");
-    let (state, message) = tried.look(61);
-    assert!(state == State::Unknown && message.starts_with("1048584 bytes are not read yet"), "{message}");
+    let much = [line.repeat(9 * 1024), b"the end\n".to_vec()].concat();
+    let mut tried = Tried::new(Some("the end"), Some("never"), false);
+    tried.write("a.log", &much);
+    assert_eq!(tried.look(61).0, State::Ok);
+    // Without time it reads a part.
+    tried.write("a.log", &much);
+    let (state, message) = tried.look_for(61, Duration::ZERO);
+    assert!(state == State::Unknown && message.starts_with("5242888 bytes are not read after 0ns"), "{message}");
+    assert_eq!(tried.look_for(1, Duration::ZERO).0, State::Unknown);
+    assert_eq!(tried.look_for(1, Duration::ZERO).0, State::Ok);
+}
+
+/// Of many files each has its part of a look, whichever is the first.
+#[test]
+fn a_file_that_is_written_fast_does_not_hide_others() {
+    let mut tried = Tried::new(None, Some("bad"), true);
+    for n in 0..8 {
+        tried.write(&format!("{n}.log"), &[vec![b'x'; 8 * 1024 * 1024], b"\n".to_vec()].concat());
+    }
+    tried.write("8.log", b"bad\n");
+    assert_eq!(tried.look_for(1, Duration::ZERO).0, State::Failing);
+}
+
+#[test]
+fn what_ends_while_a_folder_is_read_is_no_failure() {
+    let mut tried = Tried::new(None, Some("bad"), true);
+    std::os::unix::fs::symlink(tried.folder.path().join("nothing"), tried.folder.path().join("old.log")).unwrap();
     assert_eq!(tried.look(1).0, State::Ok);
+    tried.write("nothing", b"bad\n");
+    assert_eq!(tried.look(1).0, State::Failing, "now the link leads somewhere");
+    // A file of its own that is not there is one.
+    let mut tried = Tried::new(None, Some("bad"), false);
+    tried.rename("gone");
+    assert_eq!(tried.look(1).0, State::Failing);
+}
+
+#[test]
+fn what_is_gone_is_read_to_its_end_and_let_go_of() {
+    for is_folder in [false, true] {
+        let mut tried = Tried::new(None, Some("bad"), is_folder);
+        tried.write("a.log", b"bad\n");
+        fs::remove_file(tried.folder.path().join("a.log")).unwrap();
+        assert_eq!(tried.look(1).0, State::Failing, "its name is gone");
+        assert!(tried.log.files.is_empty(), "{:?}", tried.log.files);
+        tried.write("a.log", b"");
+        let (state, message) = tried.look(1);
+        assert!(state == State::Failing && message.contains("last: bad"), "{message}");
+        // Also beside one that is never read to its end.
+        tried.write("a.log", &vec![b'x'; 5 * 1024 * 1024]);
+        tried.look_for(1, Duration::ZERO);
+        tried.rename("old");
+        tried.write("a.log", &vec![b'x'; 16 * 1024 * 1024]);
+        tried.look_for(1, Duration::ZERO);
+        assert_eq!((tried.look_for(1, Duration::ZERO).0, tried.log.files.len()), (State::Failing, 1));
+    }
 }
 
 #[test]

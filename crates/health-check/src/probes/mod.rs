@@ -146,11 +146,16 @@ impl Probe {
     async fn keep(&self, dial: &Dial) {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.check.every(self.every);
+        self.check.every(self.period());
         loop {
             ticks.tick().await;
             self.look(dial).await;
         }
+    }
+
+    /// Between two answers, at most: one that takes longer than its interval is not asked before it has answered.
+    fn period(&self) -> Duration {
+        self.every.max(self.limit)
     }
 
     /// Asks once. No answer in time is an answer too: what is watched may hang, and so may what watches.
@@ -162,7 +167,7 @@ impl Probe {
                 Asks::Http(http) => net::http(http).await.into(),
                 Asks::Grpc(grpc) => net::grpc(grpc, dial, self.limit).await.into(),
                 Asks::Nagios(plugin) => nagios::run(plugin).await,
-                Asks::Log(log) => follow(log).await,
+                Asks::Log(log) => follow(log, self.limit / 2).await,
             }
         };
         let no_answer = |_| Found::failing(format!("no answer within {:?}", self.limit));
@@ -175,7 +180,7 @@ impl Probe {
 }
 
 /// Reads where that may block. A look that still hangs when the next one comes is not waited for.
-async fn follow(log: &Arc<Mutex<Log>>) -> Found {
+async fn follow(log: &Arc<Mutex<Log>>, takes: Duration) -> Found {
     let log = Arc::clone(log);
     let looking = tokio::task::spawn_blocking(move || {
         let mut log = match log.try_lock() {
@@ -183,7 +188,7 @@ async fn follow(log: &Arc<Mutex<Log>>) -> Found {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Found::failing("the look before still reads"),
         };
-        log.look(Instant::now())
+        log.look(Instant::now(), takes)
     });
     looking.await.unwrap_or_else(|error| Found::failing(format!("the log cannot be followed: {error}")))
 }

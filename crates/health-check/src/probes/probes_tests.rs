@@ -4,6 +4,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::HealthCheck;
+use crate::samples;
 use crate::settings::Settings;
 
 /// The settings with this in a file.
@@ -33,12 +34,14 @@ async fn no_answer_in_time_is_a_failure_and_an_answer_says_how_long_it_took() {
     let settings = settings(&format!(
         "[health_check.probing]\ntimeout_ms = \"20ms\"\n\
          [[health_check.probes]]\nname = \"hangs\"\naction = \"page\"\ntcp = {{ address = \"{address}\", must = \"x\" }}\n\
-         [[health_check.probes]]\nname = \"takes\"\ntimeout_ms = \"10s\"\ntcp = {{ address = \"{address}\" }}\n\
+         [[health_check.probes]]\nname = \"takes\"\ntimeout_ms = \"60s\"\ntcp = {{ address = \"{address}\" }}\n\
          [[health_check.probes]]\nname = \"plugin\"\ntimeout_ms = \"10s\"\nnagios = {{ command = [\"false\"] }}\n\
          [[health_check.probes]]\nname = \"sleeps\"\nnagios = {{ command = [\"sleep\", \"600\"] }}\n"
     ));
     let host = host(&settings);
     let probes = Probes::open(&settings.health_check, &host).unwrap();
+    let periods: Vec<_> = probes.list.iter().map(|probe| probe.period().as_secs()).collect();
+    assert_eq!(periods, [30, 60, 30, 30], "one that may take longer than its interval is old later");
     let told = Probes::told(&probes.health());
     assert_eq!((told.service.as_str(), told.checks.len()), (PROBES, 4));
     assert!(told.checks.iter().all(|check| check.state() == State::Unknown));
@@ -90,6 +93,18 @@ async fn probes_are_a_stage_of_their_own() {
     assert_eq!((own.state(), own.message.as_str()), (State::Failing, "0 of 1 addresses answer"));
     host.shutdown().cancel();
     running.join_next().await.unwrap().unwrap().unwrap();
+}
+
+/// What the checks of Weir are called says what they are about; what probes are called says nothing.
+#[test]
+fn the_name_of_a_probe_explains_nothing_away() {
+    let names = ["shop_log", "shop_kafka", "shop_topics", "shop_progress", "shop_registrations", "shop_retention"];
+    let mut digest = samples::digest(PROBES, "h:1", &[]);
+    digest.checks = names.iter().map(|name| samples::check(name, State::Failing, &format!("{name} fails"))).collect();
+    let view = samples::told(&[(PROBES, 1)], vec![(PROBES, HERE, Ok(digest))]).view(samples::at(0));
+    let told: Vec<_> = view.problems.iter().map(|problem| problem.check.as_str()).collect();
+    assert_eq!(told, names);
+    assert!(view.problems.iter().all(|problem| problem.advice.starts_with("Run the probe by hand")));
 }
 
 #[test]

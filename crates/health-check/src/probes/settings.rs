@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use service::Uri;
 
 use super::pattern::Pattern;
+use crate::problems::OWN;
+use crate::stage::PROBES;
 
 /// One of `[[health_check.probes]]`. What it asks is one table of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -178,8 +180,19 @@ impl ProbeSettings {
     }
 }
 
-/// What is wrong with them.
-pub(crate) fn validate(probes: &[ProbeSettings], problems: &mut Problems) {
+/// The stages of Weir, which `--check` takes for what they are, and what else its own checks are called.
+const OWN_NAMES: [&str; 6] = ["streaming", "processing", "enricher", "loader", PROBES, "certificates"];
+/// What names of its own checks begin with.
+const OWN_BEGINNINGS: [&str; 7] =
+    ["streaming_", "processing_", "enricher_", "loader_", "registrations_", "embedded_", "health_check_"];
+
+/// Whether something of Weir itself is called so, or may be in another version.
+fn is_own(name: &str) -> bool {
+    OWN_NAMES.contains(&name) || OWN.contains(&name) || OWN_BEGINNINGS.iter().any(|begins| name.starts_with(begins))
+}
+
+/// What is wrong with them, beside services of these names.
+pub(crate) fn validate(probes: &[ProbeSettings], services: &[&str], problems: &mut Problems) {
     for (n, probe) in probes.iter().enumerate() {
         let mut check = |ok, key: &str, problem: String, fix: &str| {
             problems.check(ok, &format!("probes[{n}].{key}"), problem, fix);
@@ -190,6 +203,9 @@ pub(crate) fn validate(probes: &[ProbeSettings], problems: &mut Problems) {
         check(is_name, "name", format!("{name:?} is not a valid name"), "use 1 to 64 of a-z, 0-9, dash and underscore");
         let is_new = !probes.iter().take(n).any(|other| other.name == *name);
         check(is_new, "name", format!("{name:?} is already the name of another probe"), "give each probe its own name");
+        let is_free = !is_own(name) && !services.contains(&name.as_str());
+        let problem = format!("{name:?} is the name of a stage or of a check of Weir itself, or begins as those do");
+        check(is_free, "name", problem, "call it after the program that it asks, as \"shop\" or \"shop_log\"");
         let asked = probe.all().count();
         let fix = "set one of tcp, http, grpc, nagios and log; for more, write more probes";
         check(asked == 1, "name", format!("{name:?} asks {asked} things"), fix);

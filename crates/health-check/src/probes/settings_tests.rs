@@ -5,7 +5,7 @@ use super::*;
 fn load(probe: &str) -> Result<Vec<ProbeSettings>, SettingsError> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("weir.toml");
-    let nobody = "[[health_check.services]]\nname = \"a\"\naddresses = [\"http://127.0.0.1:1\"]\nexpected = 1\n";
+    let nobody = "[[health_check.services]]\nname = \"shops\"\naddresses = [\"http://127.0.0.1:1\"]\nexpected = 1\n";
     std::fs::write(&file, format!("{nobody}[[health_check.probes]]\n{probe}")).unwrap();
     let settings: Result<crate::Settings, _> = service::load(crate::DEFAULTS, Some(&file), []);
     settings.map(|settings| settings.health_check.probes)
@@ -36,7 +36,10 @@ fn what_cannot_be_is_named() {
             "probes[1].name",
             "another probe",
         ),
-        ("name = \"a\"\ntcp = { address = \"tcp://a:1\" }\n", "probes[0].tcp.address", "not host:port"),
+        ("name = \"x\"\ntcp = { address = \"tcp://a:1\" }\n", "probes[0].tcp.address", "not host:port"),
+        ("name = \"x\"\ntcp = { address = \"mail\" }\n", "probes[0].tcp.address", "not host:port"),
+        ("name = \"x\"\ntcp = { address = \"mail:smtp\" }\n", "probes[0].tcp.address", "not host:port"),
+        ("name = \"x\"\ntcp = { address = \"mail:0\" }\n", "probes[0].tcp.address", "not host:port"),
         ("name = \"a\"\nhttp = { url = \"shop:80\" }\n", "probes[0].http.url", "is not a URL"),
         ("name = \"a\"\ngrpc = { url = \"ftp://a\" }\n", "probes[0].grpc.url", "is not a URL"),
         ("name = \"a\"\nhttp = { url = \"http://a\", must = \"(\" }\n", "must", "unclosed group"),
@@ -51,5 +54,23 @@ fn what_cannot_be_is_named() {
     ] {
         let error = load(probe).unwrap_err().to_string();
         assert!(error.contains(key) && error.contains(says), "{probe}: {error}");
+    }
+}
+
+/// Of the checks that docs/health.md lists: who asks for one by its name must not get a probe.
+#[test]
+fn what_weir_itself_is_called_is_no_name_of_a_probe() {
+    let page = include_str!("../../../../docs/health.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| check | class |")).skip(2);
+    let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
+    let mut names: Vec<_> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
+    assert!(names.len() > 40, "{names:?}");
+    names.extend(["streaming", "processing", "enricher", "loader", "probes", "health_check_collector", "shops"]);
+    for name in names.into_iter().map(|name| name.replace("<name>", "geo")) {
+        let error = load(&format!("name = \"{name}\"\ntcp = {{ address = \"a:1\" }}\n")).unwrap_err().to_string();
+        assert!(error.contains("probes[0].name") && error.contains("of Weir itself"), "{name}: {error}");
+    }
+    for name in ["shop", "shop_log", "x-kafka", "logger"] {
+        load(&format!("name = \"{name}\"\ntcp = {{ address = \"a:1\" }}\n")).unwrap();
     }
 }

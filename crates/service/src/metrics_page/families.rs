@@ -12,7 +12,7 @@ use crate::{Counts, Health};
 
 /// What kind of metric it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// Goes up only, while the process runs.
     Counter,
     /// As it is now.
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 
 /// One metric on the page. Without a sample there is nothing of it.
 #[derive(Debug)]
-pub(super) struct Family<'a> {
+pub struct Family<'a> {
     page: &'a mut String,
     name: &'static str,
     kind: Kind,
@@ -32,12 +32,13 @@ pub(super) struct Family<'a> {
 impl<'a> Family<'a> {
     /// `name` ends in the unit, or in `_total` where it is a counter. `help` is one line. The samples of a metric stand
     /// together.
-    pub(super) fn new(page: &'a mut String, name: &'static str, kind: Kind, help: &'static str) -> Self {
+    #[must_use]
+    pub fn new(page: &'a mut String, name: &'static str, kind: Kind, help: &'static str) -> Self {
         Self { page, name, kind, help, begun: false }
     }
 
     /// A sample. No two of a family have the same labels.
-    pub(super) fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+    pub fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
         if !self.begun {
             self.begun = true;
             let kind = match self.kind {
@@ -64,7 +65,7 @@ impl<'a> Family<'a> {
     }
 
     /// A sample, where it is known.
-    pub(super) fn known(&mut self, labels: &[(&str, &str)], value: Option<f64>) {
+    pub fn known(&mut self, labels: &[(&str, &str)], value: Option<f64>) {
         if let Some(value) = value {
             self.sample(labels, value);
         }
@@ -92,6 +93,7 @@ pub(super) fn write(page: &mut String, health: &Health) {
     consumers(page, health.counts());
     work(page, health.counts());
     items(page, health.counts());
+    health.write_measures(page);
 }
 
 fn checks(page: &mut String, health: &Health) {
