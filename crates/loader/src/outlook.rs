@@ -101,7 +101,7 @@ impl Verdicts {
             *self = Self { outside: Some(now), ..Self::default() };
             return Duration::ZERO;
         }
-        let untaken = self.untaken.longest(untaken, now).and_then(|(_, lasts)| now.checked_sub(lasts));
+        let untaken = self.untaken.longest(untaken, true, now).and_then(|(_, lasts)| now.checked_sub(lasts));
         let oldest = outlook.oldest.into_iter().chain(untaken).min();
         self.waiting = match (oldest, self.waiting) {
             // What was on the log is taken in now, and is not loaded for that.
