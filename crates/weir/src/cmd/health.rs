@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::health::v1::pipeline_service_client::PipelineServiceClient;
 use common::health::v1::{GetPipelineRequest, Pipeline, State};
-use health_check::check::{self, exit_code};
+use health_check::check::{self, OLDER, exit_code, state};
 use health_check::flow::Flow;
 use health_check::json::PipelineJson;
 use health_check::named::Named;
@@ -72,7 +72,7 @@ impl Health {
                 }
             });
         }
-        let code = exit_code(pipeline.state());
+        let code = exit_code(state(&pipeline));
         if self.json {
             out::say(&serde_json::to_string_pretty(&PipelineJson::from(pipeline))?);
         } else {
@@ -122,7 +122,7 @@ fn render(pipeline: &Pipeline) -> String {
     // One of an older version says no headline.
     let text = match (pipeline.headline.as_str(), pipeline.state()) {
         ("", State::Unknown | State::Unspecified) => "Not known yet".to_owned(),
-        ("", state) => format!("Weir is {}", state_name(state)),
+        ("", told) => format!("Weir is {}, it says; but {OLDER}", state_name(told)),
         (headline, _) => headline.to_owned(),
     };
     let mut text = check::titled(&pipeline.name, &text);

@@ -86,6 +86,16 @@ fn a_pipeline_that_is_well_takes_few_words() {
 }
 
 #[test]
+fn an_older_health_check_is_not_believed_that_all_is_well() {
+    let mut pipeline = pipeline();
+    pipeline.set_state(State::Ok);
+    assert_eq!(exit_code(state(&pipeline)), 0);
+    pipeline.headline.clear();
+    assert_eq!(exit_code(state(&pipeline)), UNKNOWN);
+    assert!(render(&pipeline).starts_with("Weir is ok, it says; but this health-check is of an older version"));
+}
+
+#[test]
 fn json_has_the_names_of_the_proto() {
     insta::assert_snapshot!(serde_json::to_string_pretty(&PipelineJson::from(pipeline())).unwrap());
 }

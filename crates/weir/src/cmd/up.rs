@@ -20,6 +20,7 @@ use super::up_place::{self, Log};
 use super::up_simulation::{self, Simulation};
 use super::up_watch;
 use crate::catalogue::{SERVICES, descriptions};
+use crate::live::limits::Limits;
 use crate::live::screen::Screen;
 use crate::out;
 use crate::records;
@@ -154,6 +155,7 @@ async fn run(settings: Settings, host: Host, simulate: bool, log_file: Option<Pa
     } else {
         sides.spawn(tell_broker(bus.clone(), lines.clone(), after.clone()));
     }
+    let limits = Limits::new(&settings.health_check, host.held().unwrap_or_default());
     let aside = async {
         if simulate {
             let simulation = Simulation {
@@ -166,10 +168,10 @@ async fn run(settings: Settings, host: Host, simulate: bool, log_file: Option<Pa
                 lines,
                 after: after.clone(),
             };
-            Box::pin(up_simulation::run(simulation, &screen, shown)).await
+            Box::pin(up_simulation::run(simulation, limits, &screen, shown)).await
         } else {
             drop(lines);
-            let watching = up_watch::run(&host, &screen, shown);
+            let watching = up_watch::run(&host, limits, &screen, shown);
             let _ = after.run_until_cancelled(watching).await;
             if screen.has_table() {
                 screen.close();

@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::live::counts::{Counts, Totals};
+use crate::live::limits::Limits;
 use crate::live::screen::{EVERY, Screen};
 use crate::live::table::Size;
 use crate::live::{secrets, stages, table, watch};
@@ -40,7 +41,12 @@ pub(super) struct Simulation {
 }
 
 /// Registers, sends, counts and shows, until the services have ended; then tells the totals.
-pub(super) async fn run(simulation: Simulation, screen: &Screen, lines: mpsc::Receiver<String>) -> anyhow::Result<()> {
+pub(super) async fn run(
+    simulation: Simulation,
+    limits: Limits,
+    screen: &Screen,
+    lines: mpsc::Receiver<String>,
+) -> anyhow::Result<()> {
     let after = simulation.after.clone();
     let host = simulation.host.clone();
     let counts = Arc::new(Counts::default());
@@ -55,7 +61,7 @@ pub(super) async fn run(simulation: Simulation, screen: &Screen, lines: mpsc::Re
         sent
     };
     let sent = {
-        let showing = show(&host, &counts, screen, lines, (began, &head));
+        let showing = show(&host, limits, &counts, screen, lines, (began, &head));
         tokio::select! {
             sent = sending => sent,
             never = showing => match never {},
@@ -130,6 +136,7 @@ impl Simulation {
 /// Shows lines as they come, and where things stand now and then.
 async fn show(
     host: &Host,
+    mut limits: Limits,
     counts: &Counts,
     screen: &Screen,
     mut lines: mpsc::Receiver<String>,
@@ -147,7 +154,7 @@ async fn show(
                 counts.in_lake(rows(host));
                 let totals = counts.totals();
                 if screen.has_table() {
-                    screen.show(&whole(host, &totals, began.elapsed(), head, screen.size()));
+                    screen.show(&whole(host, &mut limits, &totals, began.elapsed(), head, screen.size()));
                     continue;
                 }
                 let line = table::line(&totals);
@@ -173,11 +180,12 @@ fn head(door: &str, status: &str) -> String {
 }
 
 /// All that the terminal shows below the lines that scroll, with a line to spare.
-fn whole(host: &Host, totals: &Totals, running: Duration, head: &str, size: Size) -> String {
+fn whole(host: &Host, limits: &mut Limits, totals: &Totals, running: Duration, head: &str, size: Size) -> String {
     let digest = host.health().digest();
     let how = table::state(running, stages::state(&digest, host.shutdown().is_cancelled()));
     let counts = table::counts(totals, &totals.recent(), running, false);
-    let mut text = format!("{head}{how}\n{}{counts}", stages::troubles(&digest, running));
+    let beyond = limits.look(&digest, service::clock::now());
+    let mut text = format!("{head}{how}\n{}{beyond}{counts}", stages::troubles(&digest, running));
     let height = size.height.saturating_sub(text.lines().count() + 1);
     text.push_str(&table::topics(totals, Size { height, ..size }));
     text

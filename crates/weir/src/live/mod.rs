@@ -10,9 +10,11 @@
 //! * [`counts`]: what was delivered and what came out
 //! * [`watch`]: reads what comes out
 //! * [`table`]: shows the counts; [`stages`]: how the process is, and what went through its stages
+//! * [`limits`]: what of it is beyond a limit of health-check
 //! * [`screen`]: where lines and the table go
 
 pub mod counts;
+pub mod limits;
 pub mod screen;
 pub mod secrets;
 pub mod stages;
