@@ -2,7 +2,7 @@
 //! with it, and no sum has it for nothing.
 
 use common::health::v1::State;
-use service::{Family, Kind};
+use service::{Family, MetricKind};
 
 use crate::pipeline::View;
 
@@ -17,7 +17,7 @@ pub(crate) fn write(page: &mut String, view: &View) {
     Family::new(
         page,
         "weir_pipeline_state",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "State of the worst stage: 0 ok, 1 warning, 2 failing, 3 unknown.",
     )
     .sample(&[], number(view.pipeline.state()));
@@ -25,26 +25,26 @@ pub(crate) fn write(page: &mut String, view: &View) {
     let mut state = Family::new(
         page,
         "weir_pipeline_hop_state",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "State of a stage: 0 ok, 1 warning, 2 failing, 3 unknown.",
     );
     for hop in hops {
         state.sample(&[("hop", &hop.service)], number(hop.state()));
     }
     let mut instances =
-        Family::new(page, "weir_pipeline_hop_instances", Kind::Gauge, "Instances of a stage that answer.");
+        Family::new(page, "weir_pipeline_hop_instances", MetricKind::Gauge, "Instances of a stage that answer.");
     for hop in hops {
         instances.sample(&[("hop", &hop.service)], f64::from(hop.instances));
     }
     let mut expected =
-        Family::new(page, "weir_pipeline_hop_expected", Kind::Gauge, "Instances of a stage that should answer.");
+        Family::new(page, "weir_pipeline_hop_expected", MetricKind::Gauge, "Instances of a stage that should answer.");
     for hop in hops {
         expected.sample(&[("hop", &hop.service)], f64::from(hop.expected));
     }
     let mut lag = Family::new(
         page,
         "weir_pipeline_hop_lag_records",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Records that wait for a stage. Not there where that is not known.",
     );
     for hop in hops {
@@ -53,7 +53,7 @@ pub(crate) fn write(page: &mut String, view: &View) {
     let mut taken_in = Family::new(
         page,
         "weir_pipeline_hop_in_per_second",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Units per second that a stage took in, over the last minute. Not there where that is not known.",
     );
     for hop in hops {
@@ -62,7 +62,7 @@ pub(crate) fn write(page: &mut String, view: &View) {
     let mut sent_on = Family::new(
         page,
         "weir_pipeline_hop_out_per_second",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Units per second that a stage sent on, over the last minute. Not there where that is not known.",
     );
     for hop in hops {
@@ -71,7 +71,7 @@ pub(crate) fn write(page: &mut String, view: &View) {
     let mut age = Family::new(
         page,
         "weir_pipeline_hop_age_seconds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Time from the door to the end of a stage, 99th percentile. Not there where nothing ended lately.",
     );
     for hop in hops {

@@ -5,6 +5,7 @@ mod balance;
 mod causes;
 mod links;
 mod parts;
+mod put;
 mod trends;
 
 use std::time::SystemTime;

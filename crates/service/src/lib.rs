@@ -49,7 +49,7 @@ pub use hosted::{Service, main_of};
 pub use http::HttpLimits;
 pub use layers::grpc_client::{CallLimits, Channel, Uri};
 pub use lifecycle::{EXIT_BAD_SETTINGS, EXIT_DEADLINE, EXIT_FAILED, EXIT_SECOND_SIGNAL};
-pub use metrics_page::{Family, Kind};
+pub use metrics_page::{Family, MetricKind};
 pub use settings::{
     AdminSettings, AllowSettings, DataSettings, Fault, GrpcSettings, GrpcTlsSettings, HostSettings, LogFormat, Problem,
     Problems, Secret, SecretsSettings, Settings, SettingsError, ShutdownSettings, TelemetrySettings, check_listen,

@@ -2,7 +2,7 @@
 
 mod families;
 
-pub use families::{Family, Kind};
+pub use families::{Family, MetricKind};
 
 use std::sync::OnceLock;
 

@@ -280,7 +280,7 @@ fn what_is_wrong_is_seen() {
             "a.rs:1: weir_a_bytes has the label endpoint, of which there may be any number",
         ),
         (
-            "Family::new(page, \"weir_a_ratio\", Kind::Gauge, \"What it is.\").sample(&[(\"endpoint\", e)], 1.0);",
+            "Family::new(page, \"weir_a_ratio\", MetricKind::Gauge, \"What it is.\").sample(&[(\"endpoint\", e)], 1.0);",
             "a.rs:1: weir_a_ratio has the label endpoint, of which there may be any number",
         ),
         (
@@ -300,7 +300,7 @@ fn what_is_wrong_is_seen() {
             "a.rs:1: weir_a_total needs a line that says what it is, not \"an a\"",
         ),
         (
-            "Family::new(page, \"weir_a_total\", Kind::Gauge, \"What it is.\")",
+            "Family::new(page, \"weir_a_total\", MetricKind::Gauge, \"What it is.\")",
             "a.rs:1: weir_a_total is a gauge and ends with _total",
         ),
     ] {

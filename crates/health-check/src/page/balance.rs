@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use common::health::v1::Count;
 
 use super::links::{command, of_page, of_reason};
-use super::parts::put;
+use super::put::put;
 use super::{escape, grouped};
 use crate::flow::Flow;
 use crate::pipeline::View;

@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 use service::digest_json::state_name;
 
 use super::links::{command, of_check};
-use super::parts::put;
+use super::put::put;
 use super::{ago, clock, escape, mark};
 use crate::cause::Cause;
 use crate::pipeline::View;

@@ -8,6 +8,7 @@ use prost_types::Timestamp;
 use service::digest_json::state_name;
 
 use super::links::{command, of_reason};
+use super::put::put;
 use super::{ago, clock, escape, grouped, mark, rate, seconds, trends};
 use crate::flow::Flow;
 use crate::history::History;
@@ -16,12 +17,6 @@ use crate::stage::has_a_queue;
 
 /// Never a number.
 const NOT_KNOWN: &str = "<em>not known</em>";
-
-/// Writing to a String does not fail.
-macro_rules! put {
-    ($out:expr, $($text:tt)*) => { let _ = write!($out, $($text)*); };
-}
-pub(super) use put;
 
 /// The stages at a glance, for a small screen.
 pub(super) fn strip(hops: &[Hop]) -> String {

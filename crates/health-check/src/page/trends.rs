@@ -7,7 +7,7 @@ use common::health::v1::State;
 use prost_types::Timestamp;
 use service::digest_json::state_name;
 
-use super::parts::put;
+use super::put::put;
 use super::{clock, escape, grouped, mark, rate, seconds};
 use crate::history::{Event, History, MINUTES, POINTS, Past, Point, Times};
 use crate::pipeline::View;

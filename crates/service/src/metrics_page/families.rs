@@ -12,7 +12,7 @@ use crate::{Counts, Health};
 
 /// What kind of metric it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// Goes up only, while the process runs.
     Counter,
     /// As it is now.
@@ -24,7 +24,7 @@ pub enum Kind {
 pub struct Family<'a> {
     page: &'a mut String,
     name: &'static str,
-    kind: Kind,
+    kind: MetricKind,
     help: &'static str,
     begun: bool,
 }
@@ -33,7 +33,7 @@ impl<'a> Family<'a> {
     /// `name` ends in the unit, or in `_total` where it is a counter. `help` is one line. The samples of a metric stand
     /// together.
     #[must_use]
-    pub fn new(page: &'a mut String, name: &'static str, kind: Kind, help: &'static str) -> Self {
+    pub fn new(page: &'a mut String, name: &'static str, kind: MetricKind, help: &'static str) -> Self {
         Self { page, name, kind, help, begun: false }
     }
 
@@ -42,8 +42,8 @@ impl<'a> Family<'a> {
         if !self.begun {
             self.begun = true;
             let kind = match self.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
+                MetricKind::Counter => "counter",
+                MetricKind::Gauge => "gauge",
             };
             self.page.extend(["# HELP ", self.name, " ", self.help, "\n# TYPE ", self.name, " ", kind, "\n"]);
         }
@@ -101,15 +101,15 @@ fn checks(page: &mut String, health: &Health) {
     let each = || digests.iter().flat_map(|digest| digest.checks.iter().map(|check| (digest.service.as_str(), check)));
     if let Some(own) = digests.first() {
         let service = own.service.as_str();
-        Family::new(page, "weir_build_info", Kind::Gauge, "1, with the version as label.")
+        Family::new(page, "weir_build_info", MetricKind::Gauge, "1, with the version as label.")
             .sample(&[("service", service), ("version", &own.version)], 1.0);
-        Family::new(page, "weir_ready", Kind::Gauge, "Whether the service is ready: 1, or 0.")
+        Family::new(page, "weir_ready", MetricKind::Gauge, "Whether the service is ready: 1, or 0.")
             .sample(&[("service", service)], f64::from(u8::from(own.ready)));
     }
     let mut states = Family::new(
         page,
         "weir_check_state",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "State of a check: 0 ok, 1 warning, 2 failing, 3 unknown; with the action if it fails.",
     );
     for (service, check) in each() {
@@ -125,7 +125,7 @@ fn checks(page: &mut String, health: &Health) {
     let mut values = Family::new(
         page,
         "weir_check_value",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "What a check measured, in the unit of the check. Not there where that is not known.",
     );
     for (service, check) in each() {
@@ -139,7 +139,7 @@ fn consumers(page: &mut String, counts: &Counts) {
     let mut membership = Family::new(
         page,
         "weir_stage_consumers",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Consumers of a stage, by what they are in their group: starting, away, joining, member, spare.",
     );
     let mut groups: BTreeMap<[&str; 3], f64> = BTreeMap::new();
@@ -153,7 +153,7 @@ fn consumers(page: &mut String, counts: &Counts) {
     let mut stages = Family::new(
         page,
         "weir_stage_lag_records",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Records that wait for a stage. Not there where that is not known.",
     );
     let mut waiting: BTreeMap<[&str; 2], Option<i64>> = BTreeMap::new();
@@ -170,7 +170,7 @@ fn consumers(page: &mut String, counts: &Counts) {
     let mut partitions = Family::new(
         page,
         "weir_consumer_lag_records",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Records of a partition that its group has not finished. Not there where that is not known.",
     );
     for queue in all.iter().flat_map(|(_, queues)| queues) {
@@ -186,7 +186,7 @@ fn work(page: &mut String, counts: &Counts) {
     let mut in_work = Family::new(
         page,
         "weir_stage_in_work_items",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "Items that a stage has taken in, and that have no end yet.",
     );
     for work in &works {
@@ -195,7 +195,7 @@ fn work(page: &mut String, counts: &Counts) {
     let mut oldest = Family::new(
         page,
         "weir_stage_oldest_in_work_seconds",
-        Kind::Gauge,
+        MetricKind::Gauge,
         "For how long the oldest item has been in work. Not there where nothing is.",
     );
     for work in &works {
@@ -207,7 +207,7 @@ fn items(page: &mut String, counts: &Counts) {
     let mut stages = Family::new(
         page,
         "weir_stage_items_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "What a stage took in, sent on, dead-lettered and dropped, by reason.",
     );
     for (stage, count) in counts.totals() {
@@ -216,7 +216,7 @@ fn items(page: &mut String, counts: &Counts) {
     let mut endpoints = Family::new(
         page,
         "weir_endpoint_items_total",
-        Kind::Counter,
+        MetricKind::Counter,
         "What a stage took in, sent on, dead-lettered and dropped, by endpoint; (others): beyond telemetry.endpoint_series.",
     );
     for (endpoint, stage, count) in counts.by_endpoint() {

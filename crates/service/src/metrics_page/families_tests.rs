@@ -17,7 +17,7 @@ fn lines<'a>(page: &'a str, of: &str) -> Vec<&'a str> {
 #[test]
 fn a_family_is_what_prometheus_reads() {
     let mut page = String::new();
-    let mut family = Family::new(&mut page, "weir_test_seconds", Kind::Gauge, "A test.");
+    let mut family = Family::new(&mut page, "weir_test_seconds", MetricKind::Gauge, "A test.");
     family.known(&[], None);
     family.known(&[], Some(1.5));
     family.sample(&[("name", "an \"endpoint\" \\ of\nlines"), ("other", "é")], f64::INFINITY);
@@ -33,7 +33,7 @@ weir_test_seconds{name=\"not a number\"} NaN
 ";
     assert_eq!(page, expected);
     let mut page = String::new();
-    Family::new(&mut page, "weir_test_total", Kind::Counter, "Never.").known(&[], None);
+    Family::new(&mut page, "weir_test_total", MetricKind::Counter, "Never.").known(&[], None);
     assert_eq!(page, "", "without a sample there is nothing");
 }
 

@@ -91,6 +91,7 @@ fn an_older_health_check_is_not_believed_that_all_is_well() {
     pipeline.set_state(State::Ok);
     assert_eq!(exit_code(state(&pipeline)), 0);
     pipeline.headline.clear();
+    pipeline.name.clear();
     assert_eq!(exit_code(state(&pipeline)), UNKNOWN);
     assert!(render(&pipeline).starts_with("Weir is ok, it says; but this health-check is of an older version"));
 }
