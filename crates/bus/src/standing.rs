@@ -214,7 +214,8 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let (given, due, lost, doubt) = (Membership::Member, Share::Due, Share::Lost, Share::Unknown);
         // What is told when, and then after how many seconds outside it is a fault.
-        let table: [(&str, &[(u64, Share)], u64); 8] = [
+        type Row<'a> = (&'a str, &'a [(u64, Share)], u64);
+        let table: [Row<'_>; 8] = [
             ("it joins", &[(0, due), (40, due)], 45),
             ("nobody can be asked", &[(0, due), (1, doubt)], 135),
             ("and for long", &[(0, due), (1, doubt), (200, doubt)], 135),

@@ -148,7 +148,7 @@ fn who_is_not_in_yet_asks_who_keeps_it_out() {
     coverage.begins(at(0));
     assert_eq!(coverage.take_due(at(3)), Some(0));
     for seconds in [3, 60] {
-        coverage.saw(0, seen(&[("loads", 0)], &[other.clone()]), at(seconds));
+        coverage.saw(0, seen(&[("loads", 0)], std::slice::from_ref(&other)), at(seconds));
         assert!(matches!(coverage.covered(), Covered::Another(_)));
         assert_eq!(lock(&coverage.0).told, None, "who is not in cannot make the group decide");
     }
