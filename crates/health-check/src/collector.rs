@@ -206,6 +206,9 @@ pub(crate) fn metrics(view: &View) {
     metrics::gauge!("weir_pipeline_state").set(number(view.pipeline.state()));
     for hop in &view.pipeline.hops {
         let labels = [("hop", hop.service.clone())];
+        let errors = view.pipeline.errors.iter().filter(|group| group.hop == hop.service);
+        let errors: u64 = errors.map(|group| group.count).sum();
+        metrics::gauge!("weir_pipeline_errors", &labels).set(errors as f64);
         metrics::gauge!("weir_pipeline_hop_state", &labels).set(number(hop.state()));
         metrics::gauge!("weir_pipeline_hop_instances", &labels).set(hop.instances);
         metrics::gauge!("weir_pipeline_hop_expected", &labels).set(hop.expected);
@@ -223,6 +226,7 @@ pub(crate) fn describe() {
     metrics::describe_counter!("weir_pipeline_rounds_total", "rounds in which health-check has asked all instances");
     metrics::describe_gauge!("weir_pipeline_state", "state of the worst stage: 0 ok, 1 warning, 2 failing, 3 unknown");
     metrics::describe_gauge!("weir_pipeline_hop_state", "0 ok, 1 warning, 2 failing, 3 unknown");
+    metrics::describe_gauge!("weir_pipeline_errors", "errors of a stage within health_check.errors.window_ms");
     metrics::describe_gauge!("weir_pipeline_hop_instances", "instances of a stage that answer");
     metrics::describe_gauge!("weir_pipeline_hop_expected", "instances of a stage that should answer");
     metrics::describe_gauge!("weir_pipeline_hop_lag_records", "lag of a stage, in records");

@@ -8,6 +8,7 @@
 //! * [`settings`]: what can be set
 //! * `collector`: asks everybody, at once and within a time
 //! * [`pipeline`]: from digests over time to how the pipeline is; [`flow`]: totals over restarts, and rates
+//! * [`errors`]: the errors of all workers within a window
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
 //! * `stage`: what of a digest is about which stage
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
@@ -15,6 +16,7 @@
 
 pub mod check;
 mod collector;
+pub mod errors;
 pub mod flow;
 pub mod json;
 pub mod named;
@@ -118,6 +120,7 @@ impl HealthCheck {
         }
         watched.extend(probes.iter().map(|_| Watched { service: stage::PROBES.to_owned(), expected: 1 }));
         let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after());
+        let model = model.with_errors(settings.errors.window(), settings.errors.limits());
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let own = probes.as_ref().map(Probes::health);
         let collector = Collector::new(settings, source, own, known.clone(), host.dial());

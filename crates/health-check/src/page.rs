@@ -1,6 +1,7 @@
 //! The status page: for somebody who was woken and looks at a phone. Everything on it is in it: no other file, nothing
 //! from elsewhere, and all that came from outside is escaped.
 
+mod errors;
 mod parts;
 
 use axum::http::HeaderValue;
@@ -71,7 +72,7 @@ impl Page {
              <noscript><meta http-equiv=refresh content={}></noscript>\n\
              <style>{STYLE}</style></head>\n<body>\n<p id=stale role=alert hidden></p>\n<main id=live>\n\
              <header class={name}><p class=mark aria-hidden=true>{}</p><div><h1>{headline}</h1><p>{more}</p>{}</div></header>\n\
-             {}{}{}{}{}</main>\n\
+             {}{}{}{}{}{}</main>\n\
              <footer><p>At {now} · <a href=/status.json>status.json</a> · <a href=/check>check</a> · \
              <a href=/health>health</a> · <a href=/metrics>metrics</a> · <a href=/checks>checks of this process</a></p>\
              </footer>\n<script>{}</script>\n</body></html>\n",
@@ -80,6 +81,7 @@ impl Page {
             parts::strip(&view.pipeline.hops),
             parts::problems(&view.problems, now),
             parts::flow(view),
+            errors::section(&view.pipeline, now),
             parts::balance(view),
             parts::by_hour(view),
             parts::instances(&view.pipeline, now),

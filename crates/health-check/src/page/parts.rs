@@ -7,7 +7,8 @@ use common::health::v1::{Count, Hop, Pipeline};
 use prost_types::Timestamp;
 use service::digest_json::state_name;
 
-use super::{ago, escape, grouped, mark, rate, seconds};
+use super::{ago, errors, escape, grouped, mark, rate, seconds};
+use crate::errors::rate::CHECK;
 use crate::flow::Flow;
 use crate::pipeline::View;
 use crate::problems::Problem;
@@ -44,6 +45,9 @@ pub(super) fn problems(problems: &[Problem], now: Timestamp) -> String {
         put!(out, "<p class=fine><code>{}</code>", escape(&problem.check));
         if !problem.instances.is_empty() {
             put!(out, " on {}", escape(&few(&problem.instances, ", ")));
+        }
+        if problem.check == CHECK {
+            problem.hops.iter().for_each(|hop| out.push_str(&errors::link(hop)));
         }
         if let Some(since) = problem.since {
             put!(out, " · since {} ({since})", ago(since, now));
