@@ -10,6 +10,7 @@
 //! * [`pipeline`]: from digests over time to how the pipeline is; [`flow`]: totals over restarts, and rates
 //! * [`errors`]: the errors of all workers within a window
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
+//! * `sharing`: with other health-checks, what is known of errors
 //! * `stage`: what of a digest is about which stage
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
@@ -27,6 +28,7 @@ pub mod problems;
 #[cfg(test)]
 mod samples;
 pub mod settings;
+mod sharing;
 mod stage;
 pub mod urgency;
 
@@ -50,6 +52,7 @@ use crate::named::Named;
 use crate::pipeline::{Model, View, Watched};
 use crate::probes::Probes;
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
+use crate::sharing::Sharing;
 
 /// What it does.
 pub const ABOUT: &str = "Asks every service for its health, and says whether the whole pipeline is healthy";
@@ -75,6 +78,7 @@ pub struct HealthCheck {
     known: Known,
     check: Option<CheckHandle>,
     probes: Option<Probes>,
+    sharing: Option<Sharing>,
     shutdown: CancellationToken,
     refresh_ms: u64,
     max_message_bytes: usize,
@@ -123,10 +127,31 @@ impl HealthCheck {
         let model = model.with_errors(settings.errors.window(), settings.errors.limits());
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let own = probes.as_ref().map(Probes::health);
-        let collector = Collector::new(settings, source, own, known.clone(), host.dial());
+        let mut collector = Collector::new(settings, source, own, known.clone(), host.dial());
+        let sharing = settings.errors.redis_url.as_ref().and_then(|url| {
+            let check = host.health().check(CheckSpec {
+                name: "health_check_errors",
+                action: Action::Ticket,
+                gates_readiness: false,
+                unit: "",
+                threshold: None,
+            });
+            let (window, limit, told) = (settings.errors.window(), settings.timeout(), collector.told_errors());
+            let sharing = Sharing::open(url, window, limit, told, known.clone(), check.clone());
+            sharing.inspect_err(|error| check.fail(format!("health_check.errors.redis_url: {error}"))).ok()
+        });
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
-        Self { collector, known, check, probes, shutdown: host.shutdown().clone(), refresh_ms, max_message_bytes }
+        Self {
+            collector,
+            known,
+            check,
+            probes,
+            sharing,
+            shutdown: host.shutdown().clone(),
+            refresh_ms,
+            max_message_bytes,
+        }
     }
 
     /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
@@ -174,7 +199,7 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, check, probes, shutdown, .. } = self;
+        let Self { collector, check, probes, sharing, shutdown, .. } = self;
         let after = |view: &View| {
             collector::metrics(view);
             if let Some(check) = &check {
@@ -186,8 +211,13 @@ impl HealthCheck {
                 probes.run().await;
             }
         };
-        let both = async { tokio::join!(collector.run(after), probing) };
-        let _ = shutdown.run_until_cancelled(both).await;
+        let sharing = async {
+            if let Some(sharing) = sharing {
+                sharing.run().await;
+            }
+        };
+        let all = async { tokio::join!(collector.run(after), probing, sharing) };
+        let _ = shutdown.run_until_cancelled(all).await;
         Ok(())
     }
 }

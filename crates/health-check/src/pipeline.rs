@@ -7,7 +7,7 @@ use common::health::v1::{Action, Count, Digest, Hop, Instance, Pipeline, State};
 
 use crate::errors::entry::{Series, entries_of};
 use crate::errors::group::groups;
-use crate::errors::memory::Memory;
+use crate::errors::memory::{Memory, joined};
 use crate::errors::rate::{self, Limits, TooMany};
 use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem, Thresholds};
@@ -69,6 +69,8 @@ pub struct Model {
     /// When what was told then says nothing any more.
     stale_after: Duration,
     errors: Memory,
+    /// What others know of them, where a store is shared that answers.
+    shared: Option<Vec<Series>>,
     /// So many of them are too many.
     error_limits: Limits,
 }
@@ -94,7 +96,7 @@ impl Model {
         let (places, ended, settled) = (Vec::new(), VecDeque::new(), Totals::default());
         let (errors, error_limits) = (Memory::new(HALF_AN_HOUR), Limits::default());
         let (asked, stale_after) = (None, Duration::MAX);
-        Self { watched, order, limits, places, ended, settled, asked, stale_after, errors, error_limits }
+        Self { watched, order, limits, places, ended, settled, asked, stale_after, errors, shared: None, error_limits }
     }
 
     /// Errors count for so long, and so many are too many.
@@ -161,6 +163,11 @@ impl Model {
         place.answered_at = Some(now);
     }
 
+    /// What all know of errors who share a store; none: it does not answer.
+    pub(crate) fn share(&mut self, errors: Option<Vec<Series>>) {
+        self.shared = errors;
+    }
+
     /// A round of asking is over: who is not among `present` (service and address) is gone.
     pub fn end_round(&mut self, present: &BTreeSet<(String, String)>, now: SystemTime) {
         self.asked = Some(now);
@@ -223,7 +230,7 @@ impl Model {
             problems.extend(of_it);
         }
         problems.extend(self.stale(&hops, now));
-        let errors = self.errors.series(now);
+        let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());
         problems.extend(self.error_rates(&errors));
         problems::arrange(&mut problems);
         let fine = if self.asked.is_some() { Urgency::Fine } else { Urgency::NotKnown };

@@ -12,47 +12,63 @@ const SKEW: Duration = Duration::from_secs(60);
 
 /// One start of one instance, and the number of the entry there: the same whoever reads it, and however often.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub struct Place {
     /// Seconds and nanoseconds.
-    pub(crate) start: (i64, i32),
-    pub(crate) number: u64,
+    pub start: (i64, i32),
+    /// From 1.
+    pub number: u64,
 }
 
 /// What errors have in common that are one line for people, and of one worker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct About {
-    pub(crate) instance: String,
-    pub(crate) hop: String,
-    pub(crate) endpoint: String,
-    pub(crate) kind: String,
+pub struct About {
+    /// The worker.
+    pub instance: String,
+    /// The stage.
+    pub hop: String,
+    /// Empty: not known.
+    pub endpoint: String,
+    /// logged, panic, refused, dead_letter
+    pub kind: String,
     /// The text, without its numbers.
-    pub(crate) same: String,
+    pub same: String,
 }
 
 /// Errors that say the same and came at nearly one time. `n` of its `count` are the errors 1 to `n`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) place: Place,
-    pub(crate) about: About,
-    pub(crate) text: String,
-    pub(crate) at: SystemTime,
-    pub(crate) last_at: SystemTime,
-    pub(crate) count: u64,
+pub struct Entry {
+    /// Its id, beside the instance.
+    pub place: Place,
+    /// What they have in common.
+    pub about: About,
+    /// What the first said.
+    pub text: String,
+    /// When the first came.
+    pub at: SystemTime,
+    /// When the last came.
+    pub last_at: SystemTime,
+    /// How many there are so far.
+    pub count: u64,
 }
 
 /// Errors of one worker that say the same, within the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Series {
-    pub(crate) about: About,
+pub struct Series {
+    /// What they have in common.
+    pub about: About,
     /// What one of the last said.
-    pub(crate) text: String,
-    pub(crate) count: u64,
-    pub(crate) first_at: SystemTime,
-    pub(crate) last_at: SystemTime,
+    pub text: String,
+    /// How many there are.
+    pub count: u64,
+    /// When the first came.
+    pub first_at: SystemTime,
+    /// When the last came.
+    pub last_at: SystemTime,
 }
 
 /// The errors that a digest tells, by the clock of whoever reads it.
-pub(crate) fn entries_of(digest: &Digest, now: SystemTime) -> Vec<Entry> {
+#[must_use]
+pub fn entries_of(digest: &Digest, now: SystemTime) -> Vec<Entry> {
     let start = digest.started_at.map(|at| (at.seconds, at.nanos)).unwrap_or_default();
     let told = digest.at.and_then(|at| SystemTime::try_from(at).ok()).unwrap_or(now);
     let differs = told.duration_since(now).unwrap_or_else(|error| error.duration()) > SKEW;

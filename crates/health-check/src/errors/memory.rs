@@ -15,7 +15,7 @@ const WORKERS: usize = 100;
 
 /// The errors within a window.
 #[derive(Debug, Clone)]
-pub(crate) struct Memory {
+pub struct Memory {
     window: Duration,
     workers: BTreeMap<String, BTreeMap<Place, Entry>>,
     /// When some had to go before their time, and how many.
@@ -23,17 +23,20 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    pub(crate) fn new(window: Duration) -> Self {
+    /// None yet.
+    #[must_use]
+    pub fn new(window: Duration) -> Self {
         Self { window, workers: BTreeMap::new(), dropped: Vec::new() }
     }
 
     /// How long the window is.
-    pub(crate) fn window(&self) -> Duration {
+    #[must_use]
+    pub fn window(&self) -> Duration {
         self.window
     }
 
     /// Takes in what a digest told.
-    pub(crate) fn add(&mut self, entries: Vec<Entry>, now: SystemTime) {
+    pub fn add(&mut self, entries: Vec<Entry>, now: SystemTime) {
         for entry in entries {
             if is_old(entry.at, self.window, now) {
                 continue;
@@ -53,7 +56,7 @@ impl Memory {
     }
 
     /// What is no longer within the window goes.
-    pub(crate) fn expire(&mut self, now: SystemTime) {
+    pub fn expire(&mut self, now: SystemTime) {
         let window = self.window;
         self.workers.retain(|_, worker| {
             worker.retain(|_, entry| !is_old(entry.at, window, now));
@@ -82,12 +85,14 @@ impl Memory {
     }
 
     /// Errors of the window that had to go, since there were too many.
-    pub(crate) fn dropped(&self) -> u64 {
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
         self.dropped.iter().map(|(_, count)| count).sum()
     }
 
     /// What there is at this time.
-    pub(crate) fn series(&self, now: SystemTime) -> Vec<Series> {
+    #[must_use]
+    pub fn series(&self, now: SystemTime) -> Vec<Series> {
         let mut all: BTreeMap<&About, Series> = BTreeMap::new();
         let entries = self.workers.values().flat_map(BTreeMap::values);
         for entry in entries.filter(|entry| !is_old(entry.at, self.window, now)) {
@@ -108,7 +113,23 @@ impl Memory {
     }
 }
 
+/// What two know of the same errors: of each the greater count.
+#[must_use]
+pub fn joined(own: Vec<Series>, others: &[Series]) -> Vec<Series> {
+    let mut all: BTreeMap<About, Series> = own.into_iter().map(|one| (one.about.clone(), one)).collect();
+    for other in others {
+        let one = all.entry(other.about.clone()).or_insert_with(|| other.clone());
+        one.count = one.count.max(other.count);
+        one.first_at = one.first_at.min(other.first_at);
+        if one.last_at < other.last_at {
+            (one.last_at, one.text) = (other.last_at, other.text.clone());
+        }
+    }
+    all.into_values().collect()
+}
+
 /// Whether it is no longer within the window.
-pub(crate) fn is_old(at: SystemTime, window: Duration, now: SystemTime) -> bool {
+#[must_use]
+pub fn is_old(at: SystemTime, window: Duration, now: SystemTime) -> bool {
     now.duration_since(at).is_ok_and(|age| age >= window)
 }

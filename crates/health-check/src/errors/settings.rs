@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
-use common::kinds::Problems;
+use common::kinds::{Kind, Problems};
 use common::units::{Count, MAX, Millis};
 use serde::{Deserialize, Serialize};
+
+use service::Secret;
 
 use super::rate::Limits;
 
@@ -28,6 +30,8 @@ pub struct ErrorSettings {
     pub endpoint_warning: u64,
     #[serde(with = "Count::<0, MAX>")]
     pub endpoint_failing: u64,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::url")]
+    pub redis_url: Option<Secret>,
 }
 
 impl ErrorSettings {
@@ -51,5 +55,13 @@ impl ErrorSettings {
             let fix = "use 0 (never), or a failing value that is not below the warning value";
             problems.check(failing == 0 || warning <= failing, "errors", problem, fix);
         }
+        let known = ["redis://", "valkey://", "redis+unix://", "unix://"];
+        let is_redis = |url: &Secret| {
+            let url = url.expose();
+            known.iter().any(|scheme| url.starts_with(scheme)) && Kind::Url.problem(url).is_none()
+        };
+        let fix = "write redis://host:port/0";
+        let ok = self.redis_url.as_ref().is_none_or(is_redis);
+        problems.check(ok, "errors.redis_url", "is not the URL of a Redis", fix);
     }
 }
