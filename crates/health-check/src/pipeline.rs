@@ -6,6 +6,10 @@ use std::time::{Duration, SystemTime};
 use common::health::v1::{Action, Count, Digest, Hop, Instance, Pipeline, State};
 
 use crate::cause::{self, Cause};
+use crate::errors::entry::{Series, entries_of};
+use crate::errors::group::groups;
+use crate::errors::memory::{Memory, joined};
+use crate::errors::rate::{self, Limits, TooMany};
 use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem, Thresholds};
 use crate::stage::{Stage, hops_of};
@@ -16,6 +20,9 @@ const FIVE_MINUTES: Duration = Duration::from_secs(300);
 const HOUR: i64 = 3600;
 /// As many hours as services tell one by one.
 const HOURS_BACK: i64 = 25;
+
+/// The window of errors, unless it is set.
+const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
 
 /// How many of those that ended may come back.
 const ENDED: usize = 64;
@@ -64,6 +71,11 @@ pub struct Model {
     asked: Option<SystemTime>,
     /// When what was told then says nothing any more.
     stale_after: Duration,
+    errors: Memory,
+    /// What others know of them, where a store is shared that answers.
+    shared: Option<Vec<Series>>,
+    /// So many of them are too many.
+    error_limits: Limits,
 }
 
 /// The pipeline at one moment, and what the page shows beyond the proto.
@@ -89,14 +101,34 @@ impl Model {
     pub fn new(watched: Vec<Watched>, limits: Thresholds) -> Self {
         let order = watched.iter().map(|one| one.service.clone()).collect();
         let (places, ended, settled) = (Vec::new(), VecDeque::new(), Totals::default());
-        let (name, stale_after) = (String::new(), Duration::MAX);
-        Self { name, watched, order, limits, places, ended, settled, asked: None, stale_after }
+        let (errors, error_limits) = (Memory::new(HALF_AN_HOUR), Limits::default());
+        let (name, asked, stale_after) = (String::new(), None, Duration::MAX);
+        Self {
+            name,
+            watched,
+            order,
+            limits,
+            places,
+            ended,
+            settled,
+            asked,
+            stale_after,
+            errors,
+            shared: None,
+            error_limits,
+        }
     }
 
     /// What the installation is called.
     #[must_use]
     pub fn called(self, name: &str) -> Self {
         Self { name: name.to_owned(), ..self }
+    }
+
+    /// Errors count for so long, and so many are too many.
+    #[must_use]
+    pub(crate) fn with_errors(self, window: Duration, limits: Limits) -> Self {
+        Self { errors: Memory::new(window), error_limits: limits, ..self }
     }
 
     /// Where one process has several stages: these, in this order.
@@ -133,6 +165,7 @@ impl Model {
                 return;
             }
         };
+        self.errors.add(entries_of(&digest, now), now);
         let id = RunId::of(&digest);
         let back = self.ended.iter().position(|run| run.id == id).and_then(|at| self.ended.remove(at));
         let place = &mut self.places[at];
@@ -151,15 +184,21 @@ impl Model {
         let counts = run.totals.by_hop().iter().map(|(hop, flow)| flow.count(hop, "", None)).collect();
         self.places[at].run = Some(run);
         let place = &mut self.places[at];
-        place.digest = Some(Digest { counts, ..digest });
+        place.digest = Some(Digest { counts, errors: Vec::new(), ..digest });
         place.error.clear();
         place.answered_at = Some(now);
+    }
+
+    /// What all know of errors who share a store; none: it does not answer.
+    pub(crate) fn share(&mut self, errors: Option<Vec<Series>>) {
+        self.shared = errors;
     }
 
     /// A round of asking is over: who is not among `present` (service and address) is gone.
     pub fn end_round(&mut self, present: &BTreeSet<(String, String)>, now: SystemTime) {
         self.asked = Some(now);
         self.settled.lump(oldest_hour(now));
+        self.errors.expire(now);
         let is_gone = |place: &mut Place| !present.contains(&(place.service.clone(), place.address.clone()));
         let gone: Vec<_> = self.places.extract_if(.., is_gone).collect();
         gone.into_iter().for_each(|place| self.end(place.run));
@@ -218,6 +257,8 @@ impl Model {
             problems.extend(of_it);
         }
         problems.extend(self.stale(&hops, now));
+        let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());
+        problems.extend(self.error_rates(&errors));
         problems::arrange(&mut problems);
         let fine = if self.asked.is_some() { Urgency::Fine } else { Urgency::NotKnown };
         for hop in &mut hops {
@@ -257,6 +298,9 @@ impl Model {
                 name: self.name.clone(),
                 summary: summary.map(Cause::sentence).unwrap_or_default(),
                 causes: causes.iter().map(Cause::told).collect(),
+                errors: groups(&errors),
+                errors_window_seconds: self.errors.window().as_secs(),
+                errors_dropped: self.errors.dropped(),
             },
             problems,
             causes,
@@ -279,6 +323,21 @@ impl Model {
             advice: problems::ROUND,
             since: self.asked.map(Into::into),
         })
+    }
+
+    /// The stages with too many errors.
+    fn error_rates(&self, errors: &[Series]) -> Vec<Problem> {
+        let problem = |TooMany { hop, state, instances, found }: TooMany| Problem {
+            state,
+            action: Action::Ticket,
+            hops: vec![hop],
+            check: rate::CHECK.to_owned(),
+            instances,
+            found,
+            advice: rate::ADVICE,
+            since: None,
+        };
+        rate::too_many(errors, self.error_limits, self.errors.window()).into_iter().map(problem).collect()
     }
 
     /// The stages there are, with the instances that have each.

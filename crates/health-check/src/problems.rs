@@ -253,7 +253,8 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
 }
 
 /// The checks that are health-check's own, of every stage.
-pub(crate) const OWN: [&str; 8] = ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "round"];
+pub(crate) const OWN: [&str; 9] =
+    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "error_rate", "round"];
 
 fn waits_for_topics(check: &str) -> bool {
     ["_registrations", "_published", "_progress"].iter().any(|end| check.ends_with(end))

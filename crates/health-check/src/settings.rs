@@ -8,6 +8,7 @@ use common::kinds::{Problem, Problems};
 use common::units::{Count, MAX, Millis, Seconds, Share};
 use serde::{Deserialize, Serialize};
 
+use crate::errors::settings::ErrorSettings;
 use crate::pipeline::Watched;
 use crate::probes::settings::{ProbeSettings, ProbingSettings, validate};
 use crate::problems::Thresholds;
@@ -46,6 +47,7 @@ pub struct HealthCheckSettings {
     #[serde(with = "Millis::<100, 60_000>")]
     pub timeout_ms: u64,
     pub limits: LimitSettings,
+    pub errors: ErrorSettings,
     pub probes: Vec<ProbeSettings>,
     pub probing: ProbingSettings,
 }
@@ -142,6 +144,7 @@ impl HealthCheckSettings {
         let problem = format!("{:?} is the name of the stage of the probes", PROBES);
         problems.check(is_free, "services", problem, "give the service another name");
         validate(&self.probes, &mut problems);
+        self.errors.validate(&mut problems);
         problems.into_vec()
     }
 }
