@@ -11,6 +11,7 @@
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
 //! * `stage`: what of a digest is about which stage
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
+//! * [`volume`]: what is usual, mined from recorded weeks; no check uses it yet
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
 pub mod check;
@@ -27,6 +28,7 @@ mod samples;
 pub mod settings;
 mod stage;
 pub mod urgency;
+pub mod volume;
 
 use std::sync::Arc;
 
