@@ -17,6 +17,7 @@ use crate::pipeline::{Model, View};
 use crate::probes::{self, Probes};
 use crate::settings::{HealthCheckSettings, ServiceSettings, host_port};
 use crate::stage::PROBES;
+use crate::volume::{History, door};
 
 /// Hundreds of endpoints for a day of hours.
 const LARGEST_DIGEST: usize = 64 * 1024 * 1024;
@@ -57,6 +58,11 @@ impl Known {
         let view = Arc::new(self.with(|model| model.view(clock::now())));
         *shown = Some((Instant::now(), Arc::clone(&view)));
         view
+    }
+
+    /// What came in, of the last weeks.
+    pub(crate) fn history(&self) -> History {
+        self.with(|model| model.volume().map(|watch| watch.history().clone()).unwrap_or_default())
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
@@ -116,6 +122,7 @@ impl Collector {
                 model.observe(&service, &address, outcome, now);
             }
             model.end_round(&present, now);
+            model.volume().into_iter().for_each(|watch| door::metrics(watch.summary()));
         });
         // What was shown is of the round before.
         *self.known.shown.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -220,6 +227,7 @@ pub(crate) fn metrics(view: &View) {
 
 /// Says what they are.
 pub(crate) fn describe() {
+    door::describe();
     metrics::describe_counter!("weir_pipeline_rounds_total", "rounds in which health-check has asked all instances");
     metrics::describe_gauge!("weir_pipeline_state", "state of the worst stage: 0 ok, 1 warning, 2 failing, 3 unknown");
     metrics::describe_gauge!("weir_pipeline_hop_state", "0 ok, 1 warning, 2 failing, 3 unknown");

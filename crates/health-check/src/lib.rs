@@ -11,7 +11,7 @@
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
 //! * `stage`: what of a digest is about which stage
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
-//! * [`volume`]: what is usual, mined from recorded weeks; no check uses it yet
+//! * [`volume`]: whether as much comes in as usual, from thresholds mined from recorded weeks
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
 pub mod check;
@@ -50,6 +50,8 @@ use crate::named::Named;
 use crate::pipeline::{Model, View, Watched};
 use crate::probes::Probes;
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
+use crate::volume::Watch;
+use crate::volume::keep::Keeper;
 
 /// What it does.
 pub const ABOUT: &str = "Asks every service for its health, and says whether the whole pipeline is healthy";
@@ -75,6 +77,7 @@ pub struct HealthCheck {
     known: Known,
     check: Option<CheckHandle>,
     probes: Option<Probes>,
+    keeper: Option<Keeper>,
     shutdown: CancellationToken,
     refresh_ms: u64,
     max_message_bytes: usize,
@@ -119,13 +122,15 @@ impl HealthCheck {
             host.health().show(probes.health());
         }
         watched.extend(probes.iter().map(|_| Watched { service: stage::PROBES.to_owned(), expected: 1 }));
-        let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after());
+        let (watch, keeper) = watch(settings, host);
+        let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after()).watching(watch);
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let own = probes.as_ref().map(Probes::health);
         let collector = Collector::new(settings, source, own, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
-        Self { collector, known, check, probes, shutdown: host.shutdown().clone(), refresh_ms, max_message_bytes }
+        let shutdown = host.shutdown().clone();
+        Self { collector, known, check, probes, keeper, shutdown, refresh_ms, max_message_bytes }
     }
 
     /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
@@ -173,7 +178,7 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, check, probes, shutdown, .. } = self;
+        let Self { collector, known, check, probes, keeper, shutdown, .. } = self;
         let after = |view: &View| {
             collector::metrics(view);
             if let Some(check) = &check {
@@ -186,9 +191,35 @@ impl HealthCheck {
             }
         };
         let both = async { tokio::join!(collector.run(after), probing) };
-        let _ = shutdown.run_until_cancelled(both).await;
+        let keeping = async {
+            if let Some(keeper) = keeper {
+                keeper.run(|| known.history(), &shutdown).await;
+            }
+        };
+        let _ = tokio::join!(shutdown.run_until_cancelled(both), keeping);
         Ok(())
     }
+}
+
+/// What watches the volume, and what keeps its history.
+fn watch(settings: &HealthCheckSettings, host: &Host) -> (Option<Watch>, Option<Keeper>) {
+    let settings = &settings.volume;
+    if !settings.enabled {
+        return (None, None);
+    }
+    let open = |path: &std::path::PathBuf| {
+        let check = host.health().check(CheckSpec {
+            name: "health_check_history",
+            action: Action::Ticket,
+            gates_readiness: false,
+            unit: "",
+            threshold: None,
+        });
+        Keeper::open(path.clone(), check)
+    };
+    let (keeper, history) = settings.file.as_ref().map(open).unzip();
+    let (rules, most) = (settings.rules(), settings.endpoints as usize);
+    (Some(Watch::new(rules, most, settings.ignore.clone(), history.unwrap_or_default())), keeper)
 }
 
 /// What health-check says of itself: whether it can ask. How the others are is not its own health.

@@ -9,6 +9,7 @@ use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem, Thresholds};
 use crate::stage::{Stage, hops_of};
 use crate::urgency::{Urgency, headline};
+use crate::volume::{Watch, door};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
@@ -61,6 +62,8 @@ pub struct Model {
     asked: Option<SystemTime>,
     /// When what was told then says nothing any more.
     stale_after: Duration,
+    /// Whether as much comes in as usual.
+    volume: Option<Watch>,
 }
 
 /// The pipeline at one moment, and what the page shows beyond the proto.
@@ -82,7 +85,8 @@ impl Model {
     pub fn new(watched: Vec<Watched>, limits: Thresholds) -> Self {
         let order = watched.iter().map(|one| one.service.clone()).collect();
         let (places, ended, settled) = (Vec::new(), VecDeque::new(), Totals::default());
-        Self { watched, order, limits, places, ended, settled, asked: None, stale_after: Duration::MAX }
+        let (asked, stale_after, volume) = (None, Duration::MAX, None);
+        Self { watched, order, limits, places, ended, settled, asked, stale_after, volume }
     }
 
     /// Where one process has several stages: these, in this order.
@@ -95,6 +99,18 @@ impl Model {
     #[must_use]
     pub fn stale_after(self, stale_after: Duration) -> Self {
         Self { stale_after, ..self }
+    }
+
+    /// Compares what comes in with what is usual.
+    #[must_use]
+    pub fn watching(self, volume: Option<Watch>) -> Self {
+        Self { volume, ..self }
+    }
+
+    /// What watches the volume.
+    #[must_use]
+    pub fn volume(&self) -> Option<&Watch> {
+        self.volume.as_ref()
     }
 
     /// What came of asking at one address.
@@ -149,6 +165,19 @@ impl Model {
         let is_gone = |place: &mut Place| !present.contains(&(place.service.clone(), place.address.clone()));
         let gone: Vec<_> = self.places.extract_if(.., is_gone).collect();
         gone.into_iter().for_each(|place| self.end(place.run));
+        self.look_at_the_volume(prost_types::Timestamp::from(now).seconds);
+    }
+
+    fn look_at_the_volume(&mut self, now: i64) {
+        let Some(mut watch) = self.volume.take_if(|watch| watch.is_due(now)) else { return };
+        let instances = self.instances();
+        let door = self.stages(&instances).into_iter().find(|stage| stage.hop == door::DOOR);
+        if let Some(stage) = door {
+            let runs = instances.iter().filter_map(|place| place.run.as_ref()).chain(&self.ended);
+            let totals = runs.map(|run| &run.totals).chain([&self.settled]);
+            watch.look(now, &door::counts(totals, now), door::is_right(&stage));
+        }
+        self.volume = Some(watch);
     }
 
     /// What a run counted is kept; once, also where two addresses were those of one instance.
@@ -202,6 +231,7 @@ impl Model {
             five_minutes.push(five);
             problems.extend(of_it);
         }
+        problems.extend(self.volume.iter().flat_map(|watch| door::found(watch.findings())));
         problems.extend(self.stale(&hops, now));
         problems::arrange(&mut problems);
         let fine = if self.asked.is_some() { Urgency::Fine } else { Urgency::NotKnown };

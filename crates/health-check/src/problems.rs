@@ -253,13 +253,14 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
 }
 
 /// The checks that are health-check's own, of every stage.
-pub(crate) const OWN: [&str; 8] = ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "round"];
+pub(crate) const OWN: [&str; 9] =
+    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "volume", "round"];
 
-fn waits_for_topics(check: &str) -> bool {
+pub(crate) fn waits_for_topics(check: &str) -> bool {
     ["_registrations", "_published", "_progress"].iter().any(|end| check.ends_with(end))
 }
 
-fn is_log(check: &str) -> bool {
+pub(crate) fn is_log(check: &str) -> bool {
     check.ends_with("_log") || check.ends_with("_kafka")
 }
 

@@ -12,6 +12,7 @@ use crate::pipeline::Watched;
 use crate::probes::settings::{ProbeSettings, ProbingSettings, validate};
 use crate::problems::Thresholds;
 use crate::stage::PROBES;
+use crate::volume::settings::VolumeSettings;
 
 /// The settings of health-check, as TOML with comments.
 pub const HEALTH_CHECK_DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -45,6 +46,7 @@ pub struct HealthCheckSettings {
     #[serde(with = "Millis::<100, 60_000>")]
     pub timeout_ms: u64,
     pub limits: LimitSettings,
+    pub volume: VolumeSettings,
     pub probes: Vec<ProbeSettings>,
     pub probing: ProbingSettings,
 }
@@ -137,6 +139,7 @@ impl HealthCheckSettings {
         let is_free = !self.services.iter().any(|service| service.name == PROBES);
         let problem = format!("{:?} is the name of the stage of the probes", PROBES);
         problems.check(is_free, "services", problem, "give the service another name");
+        self.volume.validate(&mut problems);
         validate(&self.probes, &mut problems);
         problems.into_vec()
     }

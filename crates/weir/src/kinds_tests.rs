@@ -39,6 +39,7 @@ const OTHERS: &[&str] = &[
     "health_check.probes[4].log.must_not",
     "health_check.probes[4].name",
     "health_check.services[0].name",
+    "health_check.volume.ignore",
     "lake.s3_access_key_id",
     "lake.s3_region",
     "loader.accept",
@@ -128,6 +129,9 @@ nagios = { command = ["a"] }
 [[health_check.probes]]
 name = "e"
 log = { file = "a.log", must = "a", must_not = "b" }
+[health_check.volume]
+ignore = ["a"]
+file = "volume.json"
 [loader]
 accept = ["0123456789abcdef0123456789abcdef"]
 "#;
