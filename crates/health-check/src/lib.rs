@@ -11,8 +11,10 @@
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
 //! * `stage`: what of a digest is about which stage
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
+//! * `alerting`: what a round found, as alerts are told of it
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
+mod alerting;
 pub mod check;
 mod collector;
 pub mod flow;
@@ -30,6 +32,7 @@ pub mod urgency;
 
 use std::sync::Arc;
 
+use alerts::Delivery;
 use axum::Router;
 use axum::extract::Query;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -38,7 +41,9 @@ use axum::routing::get;
 use common::catalogue::{Answer, Description, Need, Runs, Scales};
 use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer, SERVICE_NAME};
 use common::health::v1::{GetPipelineRequest, GetPipelineResponse, State};
+use common::time::to_millis;
 use service::{Action, CheckHandle, CheckSpec, Host, Service};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -73,6 +78,8 @@ pub struct HealthCheck {
     known: Known,
     check: Option<CheckHandle>,
     probes: Option<Probes>,
+    alerts: Option<Delivery>,
+    runbooks: String,
     shutdown: CancellationToken,
     refresh_ms: u64,
     max_message_bytes: usize,
@@ -123,7 +130,18 @@ impl HealthCheck {
         let collector = Collector::new(settings, source, own, known.clone(), host.dial());
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
-        Self { collector, known, check, probes, shutdown: host.shutdown().clone(), refresh_ms, max_message_bytes }
+        let (alerts, runbooks) = (None, String::new());
+        Self {
+            collector,
+            known,
+            check,
+            probes,
+            alerts,
+            runbooks,
+            shutdown: host.shutdown().clone(),
+            refresh_ms,
+            max_message_bytes,
+        }
     }
 
     /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
@@ -171,9 +189,15 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, check, probes, shutdown, .. } = self;
+        let Self { collector, check, probes, alerts, runbooks, shutdown, .. } = self;
+        let (rounds, found) = watch::channel(None);
+        let are_told = alerts.is_some();
         let after = |view: &View| {
             collector::metrics(view);
+            if are_told {
+                let now_ms = view.pipeline.at.as_ref().map_or(0, to_millis);
+                rounds.send_replace(Some(Arc::new(alerting::found(&view.problems, &runbooks, now_ms))));
+            }
             if let Some(check) = &check {
                 told(check, view);
             }
@@ -183,8 +207,13 @@ impl HealthCheck {
                 probes.run().await;
             }
         };
-        let both = async { tokio::join!(collector.run(after), probing) };
-        let _ = shutdown.run_until_cancelled(both).await;
+        let telling = async {
+            if let Some(alerts) = alerts {
+                alerts.run(found).await;
+            }
+        };
+        let all = async { tokio::join!(collector.run(after), probing, telling) };
+        let _ = shutdown.run_until_cancelled(Box::pin(all)).await;
         Ok(())
     }
 }
@@ -228,7 +257,8 @@ impl Service for HealthCheck {
     }
 
     async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
-        Ok(Self::new(settings, host))
+        let alerts = Delivery::open(&settings.alerts, host.health()).await?;
+        Ok(Self { alerts, runbooks: settings.alerts.runbooks_url.clone(), ..Self::new(settings, host) })
     }
 
     fn add_to(&self, routes: Routes) -> Routes {
