@@ -182,7 +182,8 @@ fn missing_topics_are_told_in_few_words_and_made_by_one_command() {
     let status = status.unwrap_or_else(|error| panic!("{error:#}: {}", process.get("/status.json").unwrap().1));
     assert!(!status.to_string().contains("allow_removals"), "{status:#}");
     let (_, page) = process.get("/").unwrap();
-    assert!(page.len() < 20_000, "a page for a phone: {} bytes", page.len());
+    // Of these its own style and script are 9 kB.
+    assert!(page.len() < 24_000, "a page for a phone: {} bytes", page.len());
 
     let weir = |arguments: &[&str]| {
         let mut command = Command::new(program(UP).unwrap());
