@@ -146,8 +146,9 @@ fn at_a_terminal_the_addresses_stay_while_events_scroll_by() {
     assert_eq!(count("enriched"), count("rows in the lake") + count("not loaded yet"), "no row is missing: {counts}");
 }
 
-/// A quarter of a second with the libraries of the log optimised, a whole one without.
-const OPENED: Duration = Duration::from_millis(700);
+/// Opening the log takes a quarter of a second with its libraries optimised, and a whole one without. Up to half a second more
+/// is that of processing, which reads what it has sent for its claims: how much of that is done before the start is ready varies.
+const OPENED: Duration = Duration::from_millis(1200);
 const RECORDS: usize = 45_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +162,7 @@ async fn a_start_with_many_megabytes_takes_little_of_the_processor() {
     let mut receipts = Vec::new();
     for number in 0..RECORDS {
         let headers = Headers { id: number.to_string(), ..Headers::default() };
-        // No stage reads this topic.
+        // No stage consumes this topic.
         let record = Record::encoded("events.github.push", number.to_string(), vec![7; 1000], headers);
         let receipt = loop {
             match producer.try_send(record.clone()) {
