@@ -251,6 +251,9 @@ fn launch(folders: &Folders, owner: Option<Owner>, port: u16) -> anyhow::Result<
     command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
     // What was written outlives a killed process; only a power failure, which no test makes, needs fsync.
     command.args(["-c", "fsync=off"]);
+    // It counts what it inherits: beside hundreds of clients of Kafka in this process, whose pipes stay open, the default of 1000
+    // leaves it none.
+    command.args(["-c", "max_files_per_process=8000"]);
     command.stdout(log.try_clone()?).stderr(log);
     run_as(owner, &mut command, &folders.sockets);
     let server = Child::spawn("postgresql", command)?;
