@@ -128,7 +128,8 @@ const FOLLOWS: &[&str] = &[
 ];
 
 const LOG: &str = "Check that the brokers are up and reachable (setting bus.kafka.brokers), or the disk of the embedded log. \
-                   Senders get 503 and re-send. Every stage resumes by itself when the log answers.";
+                   Senders get 503. Most re-send; redeliver GitHub's from its page. Every stage resumes by itself when \
+                   the log answers.";
 
 /// The causes of these problems, the most urgent first. `order`: the stages in the order of the data's way.
 pub(crate) fn causes(problems: &[Problem], order: &[&str]) -> Vec<Cause> {

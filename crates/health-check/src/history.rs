@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use common::health::v1::{Hop, State};
 
 use crate::pipeline::View;
+use crate::urgency::rank;
 
 /// Between two points.
 const STEP_SECONDS: u64 = 30;
@@ -185,16 +186,6 @@ impl History {
         while self.events.len() > TOLD || self.events.front().is_some_and(is_old) {
             self.events.pop_front();
         }
-    }
-}
-
-/// What is not known may be worse than a warning.
-fn rank(state: State) -> u8 {
-    match state {
-        State::Ok => 0,
-        State::Warning => 1,
-        State::Unknown | State::Unspecified => 2,
-        State::Failing => 3,
     }
 }
 

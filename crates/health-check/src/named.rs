@@ -6,6 +6,7 @@ use service::digest_json::state_name;
 
 use crate::check::{OLDER, is_older, plain, word};
 use crate::problems::{OWN, ROUND_CHECK, is_log};
+use crate::urgency::rank;
 
 /// What is known of a name: the worst of all that say it.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,16 +118,6 @@ fn of_check(pipeline: &Pipeline, name: &str, check: &str) -> Option<Named> {
         }
     }
     worst
-}
-
-/// What is not known may be worse than a warning.
-fn rank(state: State) -> u8 {
-    match state {
-        State::Ok => 0,
-        State::Warning => 1,
-        State::Unknown | State::Unspecified => 2,
-        State::Failing => 3,
-    }
 }
 
 /// The measured value as plugins write it: with its unit, and the value from which on it is not well.

@@ -289,8 +289,8 @@ const DEAD_LETTERS: &str = "Read the reasons: weir dead-letters stats. Usually a
 const ADVICE: &[(&str, &str)] = &[
     (
         "_kafka",
-        "Check that the brokers are up and reachable (setting bus.kafka.brokers). Senders get 503 and re-send. The \
-         door resumes by itself when the brokers answer.",
+        "Check that the brokers are up and reachable (setting bus.kafka.brokers). Senders get 503. Most \
+         re-send; redeliver GitHub's from its page. The door resumes by itself when the brokers answer.",
     ),
     (
         "_log",

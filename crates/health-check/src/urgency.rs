@@ -70,6 +70,16 @@ impl Urgency {
     }
 }
 
+/// What is not known may be worse than a warning.
+pub(crate) fn rank(state: State) -> u8 {
+    match state {
+        State::Ok => 0,
+        State::Warning => 1,
+        State::Unknown | State::Unspecified => 2,
+        State::Failing => 3,
+    }
+}
+
 /// What it comes to, in a few words. `count`: so many problems are as urgent as that.
 pub(crate) fn headline(worst: Urgency, count: usize) -> String {
     let things = if count == 1 { "one thing".to_owned() } else { format!("{count} things") };
