@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -49,4 +50,20 @@ time_t time(time_t *into) {
     if (clock_gettime(CLOCK_REALTIME, &now) != 0) return -1;
     if (into) *into = now.tv_sec;
     return now.tv_sec;
+}
+
+/* Who waits until a time by the clock of the day (Kafka's client does) waits by this clock, and notices within a tenth of
+ * a second that it was set. */
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict until) {
+    const long tick = 100 * 1000 * 1000, second = 1000 * 1000 * 1000;
+    for (;;) {
+        struct timespec right = *until, now;
+        syscall(SYS_clock_gettime, CLOCK_REALTIME, &now);
+        right.tv_sec -= ahead();
+        int last = right.tv_sec < now.tv_sec || (right.tv_sec == now.tv_sec && right.tv_nsec - now.tv_nsec <= tick);
+        struct timespec next = {now.tv_sec + (now.tv_nsec + tick) / second, (now.tv_nsec + tick) % second};
+        int result = pthread_cond_clockwait(condition, mutex, CLOCK_REALTIME, last ? &right : &next);
+        if (result != ETIMEDOUT || last) return result;
+    }
 }
