@@ -105,6 +105,8 @@ pub struct Trace {
     events: Vec<Event>,
     refused: Vec<Refused>,
     lake: Option<String>,
+    /// Nothing of it can have expired on its topics, though the lake may have it.
+    is_kept: bool,
     /// How far the stages are with records of which something is missing.
     progress: BTreeMap<Coordinates, Progress>,
     /// How many records were looked at.
@@ -149,7 +151,7 @@ impl Trace {
                 }
             }
         }
-        Self { found, events, refused, lake: None, progress: BTreeMap::new(), looked_at: 0 }
+        Self { found, events, refused, lake: None, is_kept: false, progress: BTreeMap::new(), looked_at: 0 }
     }
 
     /// The topics, without prefix, on which something of it can be.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bus::{Start, Stored};
 use common::raw::v1::Delivery;
-use common::topics::ACTIVITIES_ENRICHED;
+use common::topics::{ACTIVITIES_ENRICHED, DEAD_LETTERS};
 use lake::columns;
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -118,11 +118,29 @@ impl Search<'_> {
             }
             self.look_near(&mut trace, &topics, &worked_on, BEFORE).await?;
         }
+        if !trace.is_found_on_topics() {
+            trace.is_kept = self.is_kept(&trace, &topics, &produced).await?;
+        }
         if !trace.is_settled() {
             self.ask_stages(&mut trace).await?;
         }
         self.look_everywhere(&mut trace, &topics, &produced).await?;
         Ok(trace)
+    }
+
+    /// Whether whatever came of it is still on these topics, if it ever was: each partition has all that it ever had, or a
+    /// record from before it. Near its time it may be hidden all the same, behind records of a clock that was ahead.
+    async fn is_kept(&self, trace: &Trace, topics: &[String], produced: &Timestamp) -> anyhow::Result<bool> {
+        let times = trace.worked_on().into_iter().chain([*produced]);
+        let Some(earliest) = times.min_by_key(|time| time.seconds) else { return Ok(false) };
+        for topic in topics.iter().filter(|topic| *topic != DEAD_LETTERS.name()) {
+            let first = self.records.offsets_at(topic, &Start::Beginning).await?;
+            let then = self.records.offsets_at(topic, &with_slack(&earliest)).await?;
+            if first.into_iter().zip(then).any(|(first, then)| first > 0 && then <= first) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// For what its stage has finished and nobody has: from the delivery's time on, then what stands before.

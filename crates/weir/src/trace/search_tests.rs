@@ -173,6 +173,37 @@ async fn every_delivery_is_found_although_the_clock_was_set() {
     assert!(world.trace(&"0".repeat(32)).await.is_none());
 }
 
+/// The same where the lake has it: records from when the clock was 40 days ahead hide what came after them, until the oldest
+/// of what is kept is later than it.
+#[tokio::test]
+async fn what_the_lake_has_is_found_behind_records_of_a_clock_that_was_ahead() {
+    let world = World::new().await;
+    world.set_clock(40 * 24 * HOUR);
+    for number in 0..16 {
+        let ahead = world.deliver(number).await;
+        world.process(&ahead).await;
+    }
+    world.set_clock(-40 * 24 * HOUR + 2 * HOUR);
+    let delivery = world.deliver(20).await;
+    world.set_clock(-2 * HOUR);
+    let activity = world.type_it(&delivery).await;
+    let place = world.send("activities", activity.clone(), Vec::new()).await;
+    world.enrich(activity.clone(), &place).await;
+    world.has_finished("weir-enricher", "activities", place.partition, place.offset).await;
+    world.load(&activity.id, &delivery).await;
+    let trace = world.trace(&delivery.delivery_id).await.unwrap();
+    assert!(trace.is_complete(), "{}", trace.pretty());
+
+    for topic in ["events.github.star", "activities", "activities.enriched"] {
+        for (partition, end) in (0..).zip(world.bus.offsets_at(topic, Start::End).await.unwrap()) {
+            world.bus.delete_records(topic, partition, end).await.unwrap();
+        }
+    }
+    let trace = world.trace(&delivery.delivery_id).await.unwrap();
+    assert!(trace.is_settled() && !trace.is_complete(), "{}", trace.pretty());
+    assert!(trace.verdict().contains("The lake has what is not on its topic any more"), "{}", trace.verdict());
+}
+
 #[tokio::test]
 async fn what_is_read_first_is_only_what_is_near_the_delivery() {
     let world = World::new().await;

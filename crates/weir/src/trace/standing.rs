@@ -94,7 +94,7 @@ impl Trace {
     pub fn is_settled(&self) -> bool {
         let cannot_be_there =
             |gap: &Gap<'_>| matches!(self.progress.get(gap.at), Some(Progress::Waits { begun: false, .. }));
-        self.gaps().all(|gap| gap.is_in_lake() || cannot_be_there(&gap))
+        self.gaps().all(|gap| (gap.is_in_lake() && !self.is_kept) || cannot_be_there(&gap))
     }
 
     /// All that has to come of it has arrived.
