@@ -25,12 +25,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("lake", &["common"]),
     ("enricher", &["stage", "bus", "service", "lake", "common"]),
     ("loader", &["stage", "bus", "service", "lake", "common"]),
-    ("health-check", &["bus", "service", "common"]),
+    // Asks nobody and consumes nothing: it is told.
+    ("alerts", &["service", "common"]),
+    ("health-check", &["alerts", "bus", "service", "common"]),
     ("simulate", &["service", "common"]),
     // The example, which is a service like any other.
     ("first-service", A_SERVICE_MAY_USE),
     // And every service.
-    ("weir", &["simulate", "control", "lake", "bus", "service", "sources", "common"]),
+    ("weir", &["alerts", "simulate", "control", "lake", "bus", "service", "sources", "common"]),
 ];
 
 /// What a service may use that is not among them; whoever needs more says so there.

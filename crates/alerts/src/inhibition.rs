@@ -1,0 +1,42 @@
+//! What follows from what: one rule for health-check, which does not report what is not known, and for who is told.
+
+/// Whether the check says how the log is.
+#[must_use]
+pub fn is_log(check: &str) -> bool {
+    ends_with(check, &["_log", "_kafka"])
+}
+
+/// Whether the check says how the topics are.
+#[must_use]
+pub fn is_topics(check: &str) -> bool {
+    check.ends_with("_topics")
+}
+
+/// Whether nothing is known of the check of a stage while its log is away: everything waits then.
+#[must_use]
+pub fn follows_log(check: &str) -> bool {
+    ends_with(check, &["_progress", "_retention"])
+        || ["consumer", "in_work", "lag", "age", "dead_letters"].contains(&check)
+}
+
+/// Whether the check of a stage waits for its topics.
+#[must_use]
+pub fn follows_topics(check: &str) -> bool {
+    ends_with(check, &["_registrations", "_published", "_progress"])
+}
+
+/// Whether `check` follows from `cause`, which is failing at the same stage: told once is enough.
+#[must_use]
+pub fn follows(check: &str, cause: &str) -> bool {
+    (is_log(cause) && follows_log(check)) || (is_topics(cause) && follows_topics(check))
+}
+
+/// Whether nothing is known of the other checks of a stage while this one of it fails: nobody there answers.
+#[must_use]
+pub fn hides_others(check: &str) -> bool {
+    check == "instances"
+}
+
+fn ends_with(check: &str, ends: &[&str]) -> bool {
+    ends.iter().any(|end| check.ends_with(end))
+}
