@@ -1,20 +1,33 @@
-//! Who is told of what is wrong: from what each round of health-check found to what is to be sent to whom. Pure.
+//! Who is told of what is wrong.
+//!
+//! ```text
+//! what health-check found ─▶ Router ─▶ messages ─▶ Delivery ─▶ Sink ─▶ webhook, chat, PagerDuty, Alertmanager, mail
+//!      each round            (pure)                   └▶ heartbeat
+//! ```
 //!
 //! * [`alert`]: what is wrong; [`inhibition`]: what follows from what
 //! * [`matcher`], [`calendar`]: which alerts, and when; [`silences`]: the file that says so
-//! * [`policy`]: who is told of what, and when
+//! * [`policy`]: who is told of what, and when; [`settings`]: as it is set
 //! * [`router`]: what is to be sent to whom, after each round; [`message`]: what is sent
+//! * [`sinks`]: how a receiver is told; `signature`: how webhooks are signed
+//! * [`delivery`]: delivers, tries again, remembers
 
 pub mod alert;
 pub mod calendar;
+pub mod delivery;
 pub mod inhibition;
 pub mod matcher;
 pub mod message;
 pub mod policy;
 pub mod router;
+pub mod settings;
+mod signature;
 pub mod silences;
+pub mod sinks;
 
 pub use alert::{Alert, Class, Fingerprint};
+pub use delivery::Delivery;
 pub use message::Message;
 pub use policy::Policy;
 pub use router::Router;
+pub use settings::{AlertsSettings, DEFAULTS};

@@ -9,6 +9,7 @@
 //! * [`digest_json`]: the digest as JSON
 //! * [`http`]: the accept loop under every HTTP server, with the limits a public port needs
 //! * `layers`: what a request goes through, one stack for each kind of server and client
+//! * [`outbound`]: where connections may go
 //! * [`seal`]: secrets that are stored
 //! * [`signals`]: the signals that ask a process to end
 //! * [`tls`]: TLS, for what listens and for what connects
@@ -33,6 +34,7 @@ pub mod http;
 mod layers;
 mod lifecycle;
 mod metrics_page;
+pub mod outbound;
 pub mod seal;
 pub mod settings;
 pub mod signals;

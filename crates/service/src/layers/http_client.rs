@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use http::header::{HOST, USER_AGENT};
-use http::{Request, Response, Uri};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 
+use crate::outbound::Reach;
 use crate::tls::Dial;
 
 impl Dial {
@@ -18,15 +19,25 @@ impl Dial {
     /// # Errors
     /// Nobody answers, not by HTTP/1, or with a body of more than `most` bytes.
     pub async fn get(&self, url: &Uri, most: usize) -> anyhow::Result<Response<Bytes>> {
-        let host = url.host().ok_or_else(|| anyhow!("{url} has no host"))?;
+        self.ask(Request::get(url).body(Bytes::new())?, most, &Reach::Everywhere).await
+    }
+
+    /// What a server answers to a request with a whole URL, where it may be reached; as [`get`](Self::get) otherwise.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get), and where it may not be reached. None shows more of the URL than its host.
+    pub async fn ask(&self, request: Request<Bytes>, most: usize, reach: &Reach) -> anyhow::Result<Response<Bytes>> {
+        let (mut head, body) = request.into_parts();
+        let url = std::mem::take(&mut head.uri);
+        let host = url.host().ok_or_else(|| anyhow!("the URL has no host"))?;
         let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let path = url.path_and_query().map_or("/", |path| path.as_str());
-        let request = Request::get(path)
-            .header(HOST, &host)
-            .header(USER_AGENT, concat!("weir/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::<Bytes>::new())?;
+        head.uri = url.path_and_query().map_or("/", |path| path.as_str()).parse()?;
+        head.headers.insert(HOST, HeaderValue::from_str(&host)?);
+        head.headers.insert(USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));
+        let request = Request::from_parts(head, Full::new(body));
         // TLS where the URL says so.
-        let stream = self.connect_http1(url).await.with_context(|| format!("cannot connect to {host}"))?;
+        let connected = self.connect_http1(&url, reach).await;
+        let stream = connected.with_context(|| format!("cannot connect to {host}"))?;
         let (mut sender, connection) = http1::handshake(stream).await?;
         let asking = async {
             let (head, body) = sender.send_request(request).await?.into_parts();

@@ -57,3 +57,20 @@ async fn what_is_no_answer_is_told() {
     let error = format!("{:#}", get(&format!("https://{address}"), 11).await.unwrap_err());
     assert!(error.contains(&format!("cannot connect to {address}: TLS with 127.0.0.1 failed")), "{error}");
 }
+
+#[tokio::test]
+async fn what_may_not_be_reached_is_not_connected_to() {
+    let (address, mut tasks) = server(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+    let dial = Dial::new("test", &ClientTlsSettings::default());
+    let request = || Request::post(format!("http://{address}/secret")).body(Bytes::from_static(b"{}")).unwrap();
+    let public = Reach::Public(Vec::new());
+    let error = format!("{:#}", dial.ask(request(), 11, &public).await.unwrap_err());
+    let says =
+        format!("cannot connect to {address}: its address 127.0.0.1 is not public, and not in an allowed network");
+    assert_eq!(error, says);
+    // Nobody was there before: this one is the first that the server has.
+    let allowed = Reach::Public(vec!["127.0.0.0/8".parse().unwrap()]);
+    assert_eq!(dial.ask(request(), 11, &allowed).await.unwrap().status(), 204);
+    let asked = tasks.join_next().await.unwrap().unwrap();
+    assert!(asked.starts_with("POST /secret HTTP/1.1\r\n") && asked.ends_with("\r\n\r\n{}"), "{asked}");
+}

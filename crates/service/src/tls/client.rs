@@ -9,13 +9,14 @@ use std::task::{Context, Poll};
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::files::Pem;
 use super::{ClientTlsSettings, Error, provider};
+use crate::outbound::{Reach, resolve};
 
 /// Connects to gRPC and to HTTP: in the clear where the URL says `http`, with TLS where it says `https`. The files of the settings
 /// are read for each connection, so that new ones are used as soon as one is made. Cheap to clone.
@@ -54,10 +55,13 @@ impl Dial {
         Connector { dial: is_https(to).then(|| self.clone()), at: Some(at) }
     }
 
-    /// A connection for HTTP/1.
-    pub(crate) async fn connect_http1(&self, to: &Uri) -> io::Result<TokioIo<Stream>> {
+    /// A connection for HTTP/1. What the name stands for is looked up once, and judged before anybody connects: it may
+    /// stand for another address the next time.
+    pub(crate) async fn connect_http1(&self, to: &Uri, reach: &Reach) -> io::Result<TokioIo<Stream>> {
         let dial = is_https(to).then(|| Dial { protocol: "http/1.1", ..self.clone() });
-        Connector { dial, at: None }.connect(to.clone()).await
+        let host = to.host().unwrap_or_default();
+        let found = resolve(host, port(to), reach).await?;
+        Connector { dial, at: None }.connect_to(host, &found).await
     }
 
     fn config(&self) -> Result<ClientConfig, Error> {
@@ -119,6 +123,10 @@ fn is_https(to: &Uri) -> bool {
     to.scheme_str() == Some("https")
 }
 
+fn port(to: &Uri) -> u16 {
+    to.port_u16().unwrap_or(if is_https(to) { 443 } else { 80 })
+}
+
 /// Makes one connection after the other for a channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Connector {
@@ -131,17 +139,20 @@ pub(crate) type Stream = tokio_util::either::Either<TcpStream, Box<TlsStream<Tcp
 
 impl Connector {
     async fn connect(self, uri: Uri) -> io::Result<TokioIo<Stream>> {
-        use tokio_util::either::Either;
         let host = uri.host().unwrap_or_default();
-        let stream = match self.at {
-            Some(at) => TcpStream::connect(at).await?,
+        match self.at {
+            Some(at) => self.connect_to(host, &[at]).await,
             None => {
-                let port = uri.port_u16().unwrap_or(if self.dial.is_some() { 443 } else { 80 });
-                let name = host.trim_start_matches('[').trim_end_matches(']');
-                let found: Vec<_> = lookup_host((name, port)).await?.collect();
-                TcpStream::connect(&found[..]).await?
+                let found = resolve(host, port(&uri), &Reach::Everywhere).await?;
+                self.connect_to(host, &found).await
             }
-        };
+        }
+    }
+
+    /// To the first of these addresses that takes it; `host` is whom TLS expects there.
+    async fn connect_to(self, host: &str, found: &[SocketAddr]) -> io::Result<TokioIo<Stream>> {
+        use tokio_util::either::Either;
+        let stream = TcpStream::connect(found).await?;
         stream.set_nodelay(true)?;
         Ok(TokioIo::new(match self.dial {
             None => Either::Left(stream),
