@@ -218,7 +218,6 @@ impl Delivery {
     async fn dispatch(&mut self, found: &[Alert]) {
         let before = self.router.clone();
         let due = self.router.round(&self.policy, found.to_vec(), now_ms());
-        metrics::gauge!("weir_alerts_open").set(self.router.open().count() as f64);
         if self.router != before {
             self.save().await;
         }
@@ -384,7 +383,6 @@ fn now_ms() -> i64 {
 }
 
 fn describe() {
-    metrics::describe_gauge!("weir_alerts_open", "alerts that are not over");
     metrics::describe_counter!("weir_alerts_delivered_total", "messages that a receiver took");
     metrics::describe_counter!("weir_alerts_failures_total", "attempts to deliver a message that failed");
 }

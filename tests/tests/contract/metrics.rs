@@ -37,6 +37,7 @@ const LABELS: &[&str] = &[
     "membership",
     "partition",
     "reason",
+    "receiver",
     "server",
     "service",
     "setting",
