@@ -72,7 +72,7 @@ impl Alert {
     /// What it comes of: the same for the checks of several stages that have one cause.
     #[must_use]
     pub fn cause(&self) -> &str {
-        if inhibition::is_log(&self.check) {
+        if inhibition::is_log(&self.stage, &self.check) {
             return "log";
         }
         let own = self.check.strip_prefix(self.stage.as_str()).and_then(|rest| rest.strip_prefix('_'));
@@ -146,6 +146,8 @@ mod tests {
             ("loader", "lag", "lag"),
             ("processing", "registrations_database", "registrations_database"),
             ("probes", "probes_", "probes_"),
+            // The names of probes are whatever their settings say.
+            ("probes", "shop_log", "shop_log"),
         ] {
             assert_eq!(alert(stage, check).cause(), cause, "{check}");
         }

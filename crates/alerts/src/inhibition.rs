@@ -1,15 +1,18 @@
 //! What follows from what: one rule for health-check, which does not report what is not known, and for who is told.
 
-/// Whether the check says how the log is.
+/// The stage of probes, whose names are whatever their settings say: nothing follows from how one ends.
+pub const PROBES: &str = "probes";
+
+/// Whether the check of a stage says how the log is.
 #[must_use]
-pub fn is_log(check: &str) -> bool {
-    ends_with(check, &["_log", "_kafka"])
+pub fn is_log(stage: &str, check: &str) -> bool {
+    stage != PROBES && ends_with(check, &["_log", "_kafka"])
 }
 
-/// Whether the check says how the topics are.
+/// Whether the check of a stage says how the topics are.
 #[must_use]
-pub fn is_topics(check: &str) -> bool {
-    check.ends_with("_topics")
+pub fn is_topics(stage: &str, check: &str) -> bool {
+    stage != PROBES && check.ends_with("_topics")
 }
 
 /// Whether nothing is known of the check of a stage while its log is away: everything waits then.
@@ -27,8 +30,8 @@ pub fn follows_topics(check: &str) -> bool {
 
 /// Whether `check` follows from `cause`, which is failing at the same stage: told once is enough.
 #[must_use]
-pub fn follows(check: &str, cause: &str) -> bool {
-    (is_log(cause) && follows_log(check)) || (is_topics(cause) && follows_topics(check))
+pub fn follows(stage: &str, check: &str, cause: &str) -> bool {
+    (is_log(stage, cause) && follows_log(check)) || (is_topics(stage, cause) && follows_topics(check))
 }
 
 /// Whether nothing is known of the other checks of a stage while this one of it fails: nobody there answers.

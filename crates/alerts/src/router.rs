@@ -179,7 +179,8 @@ impl Router {
 
     /// Whether it is told with another alert of its stage.
     fn follows_another(&self, alert: &Alert) -> bool {
-        self.of_stage(alert).any(|other| other.class == Class::Page && follows(&alert.check, &other.check))
+        let is_cause = |other: &Alert| follows(&alert.stage, &alert.check, &other.check);
+        self.of_stage(alert).any(|other| other.class == Class::Page && is_cause(other))
     }
 
     fn is_hidden(&self, alert: &Alert) -> bool {

@@ -1,11 +1,12 @@
 //! One check or one stage by its name, as the result of a check of Nagios, Icinga or Sensu.
 
+use alerts::inhibition::is_log;
 use common::few::few;
 use common::health::v1::{Check, Hop, Pipeline, Problem, State};
 use service::digest_json::state_name;
 
 use crate::check::{OLDER, is_older, plain, word};
-use crate::problems::{OWN, ROUND_CHECK, is_log};
+use crate::problems::{OWN, ROUND_CHECK};
 use crate::urgency::rank;
 
 /// What is known of a name: the worst of all that say it.

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
+use alerts::inhibition::{follows_log, follows_topics, is_log, is_topics};
 use common::few::few;
 use common::health::v1::{self, Action, Check, Consumer, Digest, Hop, State};
 use prost_types::Timestamp;
@@ -119,7 +120,7 @@ pub(crate) fn of_hop(
         for check in digest.checks.iter().filter(|check| is_about(check, &stage.hop, &hops)) {
             let state = check.state();
             log_away |= state == State::Failing && is_log(&stage.hop, &check.name);
-            no_topics |= state == State::Failing && stage.hop != PROBES && check.name.ends_with("_topics");
+            no_topics |= state == State::Failing && is_topics(&stage.hop, &check.name);
             blocked |= check.gates_readiness && !matches!(state, State::Ok | State::Warning);
             if state != State::Ok {
                 problems.push(of_check(check, &stage.hop, &digest.instance));
@@ -134,11 +135,11 @@ pub(crate) fn of_hop(
     }
     if no_topics {
         // What waits for them is not known, and is told once they are there.
-        problems.retain(|problem| problem.state != State::Unknown && !waits_for_topics(&problem.check));
+        problems.retain(|problem| problem.state != State::Unknown && !follows_topics(&problem.check));
     }
     if log_away {
         // With the log away everything waits, and nothing is known of it: told once is enough.
-        problems.retain(|problem| !["_progress", "_retention"].iter().any(|end| problem.check.ends_with(end)));
+        problems.retain(|problem| !follows_log(&problem.check));
         return problems;
     }
     problems.extend(idle(stage, &problems));
@@ -258,15 +259,6 @@ pub(crate) const OWN: [&str; 8] =
 
 /// Of health-check itself: that it asks.
 pub(crate) const ROUND_CHECK: &str = "round";
-
-fn waits_for_topics(check: &str) -> bool {
-    ["_registrations", "_published", "_progress"].iter().any(|end| check.ends_with(end))
-}
-
-/// Whether a check of a stage is that of the log. The names of probes are whatever their settings say.
-pub(crate) fn is_log(hop: &str, check: &str) -> bool {
-    hop != PROBES && (check.ends_with("_log") || check.ends_with("_kafka"))
-}
 
 const INSTANCES: &str = "Find the cause in the orchestrator or in the log of the process, then start the missing \
                          instance. Acknowledged deliveries are not lost meanwhile.";

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
+/// The stage that probes are, and the name of its only instance.
+pub(crate) use alerts::inhibition::PROBES;
 use common::health::v1::{Check, Consumer, Digest, Membership, Queue};
 
 use crate::flow::{Flow, Run};
@@ -66,9 +68,6 @@ impl<'a> Stage<'a> {
             && self.queues().all(|queue| !queue.lag_unknown)
     }
 }
-
-/// The stage that probes are, and the name of its only instance.
-pub(crate) const PROBES: &str = "probes";
 
 /// Whether anything can wait for a stage: senders wait for the door themselves, and probes take nothing in.
 pub(crate) fn has_a_queue(hop: &str) -> bool {
