@@ -155,8 +155,19 @@ make_prometheus() {
     (cd "$1" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb)
 }
 
+make_alertmanager() { # as above: port 9093
+    if have prometheus-alertmanager; then
+        mkdir -p "$1/usr/bin"
+        ln -s "$(command -v prometheus-alertmanager)" "$1/usr/bin/prometheus-alertmanager"
+        return
+    fi
+    (cd "$1" && apt-get download -qq prometheus-alertmanager && dpkg-deb -x prometheus-alertmanager_*.deb . &&
+        rm prometheus-alertmanager_*.deb)
+}
+
 make_test_libraries() {
     make_once prometheus prometheus make_prometheus
+    make_once alertmanager prometheus-alertmanager make_alertmanager
     make_once python "${python_packages[*]}" make_python
     make_once browser "$(sha256sum "$page"/package*.json)" make_browser
     local language

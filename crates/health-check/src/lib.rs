@@ -14,8 +14,10 @@
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
 //! * [`cause`]: what lies behind several problems
 //! * [`history`]: the last hour and the last day
+//! * `alerting`: what a round found, as alerts are told of it
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
+mod alerting;
 pub mod cause;
 pub mod check;
 mod collector;
@@ -36,6 +38,7 @@ pub mod urgency;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use alerts::Delivery;
 use axum::Router;
 use axum::extract::Query;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -44,7 +47,9 @@ use axum::routing::get;
 use common::catalogue::{Answer, Description, Need, Runs, Scales};
 use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer, SERVICE_NAME};
 use common::health::v1::{GetPipelineRequest, GetPipelineResponse, State};
+use common::time::to_millis;
 use service::{Action, CheckHandle, CheckSpec, Host, Service, clock};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -84,6 +89,8 @@ pub struct HealthCheck {
     history: Past,
     check: Option<CheckHandle>,
     probes: Option<Probes>,
+    alerts: Option<Delivery>,
+    runbooks: String,
     shutdown: CancellationToken,
     refresh_ms: u64,
     max_message_bytes: usize,
@@ -137,12 +144,15 @@ impl HealthCheck {
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
         let history = Past::default();
+        let (alerts, runbooks) = (None, String::new());
         Self {
             collector,
             known,
             history,
             check,
             probes,
+            alerts,
+            runbooks,
             shutdown: host.shutdown().clone(),
             refresh_ms,
             max_message_bytes,
@@ -197,10 +207,16 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, history, check, probes, shutdown, .. } = self;
+        let Self { collector, history, check, probes, alerts, runbooks, shutdown, .. } = self;
+        let (rounds, found) = watch::channel(None);
+        let are_told = alerts.is_some();
         let after = |view: &View| {
             collector::count_round();
             history.lock().unwrap_or_else(PoisonError::into_inner).record(view, clock::now());
+            if are_told {
+                let now_ms = view.pipeline.at.as_ref().map_or(0, to_millis);
+                rounds.send_replace(Some(Arc::new(alerting::found(&view.problems, &runbooks, now_ms))));
+            }
             if let Some(check) = &check {
                 told(check, view);
             }
@@ -210,8 +226,13 @@ impl HealthCheck {
                 probes.run().await;
             }
         };
-        let both = async { tokio::join!(collector.run(after), probing) };
-        let _ = shutdown.run_until_cancelled(both).await;
+        let telling = async {
+            if let Some(alerts) = alerts {
+                alerts.run(found).await;
+            }
+        };
+        let all = async { tokio::join!(collector.run(after), probing, telling) };
+        let _ = shutdown.run_until_cancelled(Box::pin(all)).await;
         Ok(())
     }
 }
@@ -255,7 +276,8 @@ impl Service for HealthCheck {
     }
 
     async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
-        Ok(Self::new(settings, host))
+        let alerts = Delivery::open(&settings.alerts, host.health()).await?;
+        Ok(Self { alerts, runbooks: settings.alerts.runbooks_url.clone(), ..Self::new(settings, host) })
     }
 
     fn add_to(&self, routes: Routes) -> Routes {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use alerts::AlertsSettings;
 use common::kinds::{Problem, Problems};
 use common::units::{Count, MAX, Millis, Seconds, Share};
 use serde::{Deserialize, Serialize};
@@ -17,16 +18,17 @@ use crate::stage::PROBES;
 pub const HEALTH_CHECK_DEFAULTS: &str = include_str!("../settings.default.toml");
 
 /// The defaults of all settings of the service.
-pub const DEFAULTS: &[&str] = &[service::DEFAULTS, HEALTH_CHECK_DEFAULTS];
+pub const DEFAULTS: &[&str] = &[service::DEFAULTS, alerts::DEFAULTS, HEALTH_CHECK_DEFAULTS];
 
 service::settings! {
     /// Everything a process of its own reads.
-    pub struct Settings { health_check: HealthCheckSettings }
+    pub struct Settings { health_check: HealthCheckSettings, alerts: AlertsSettings }
 }
 
 impl Settings {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = self.health_check.validate();
+        problems.extend(self.alerts.validate());
         if self.health_check.services.is_empty() {
             let fix = "list them in a file: [[health_check.services]] with name, addresses and expected";
             problems.push(Problem::new("health_check.services", "is empty: there is no service to ask", fix));

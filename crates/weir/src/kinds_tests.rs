@@ -129,6 +129,40 @@ nagios = { command = ["a"] }
 [[health_check.probes]]
 name = "e"
 log = { file = "a.log", must = "a", must_not = "b" }
+[alerts]
+allow_networks = ["10.0.0.0/8"]
+[[alerts.receivers]]
+name = "a"
+pagerduty = { routing_key = "a", url = "https://a" }
+[[alerts.receivers]]
+name = "b"
+mail = { server = "a:25", from = "a@b", to = ["a@b"], user = "a", password = "a" }
+[[alerts.receivers]]
+name = "c"
+alertmanager = { url = "http://a:1", user = "a", password = "a" }
+[[alerts.receivers]]
+name = "d"
+webhook = { url = "https://a", secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" }
+[[alerts.routes]]
+name = "a"
+stages = ["a"]
+checks = ["a"]
+receivers = ["r"]
+escalation = [{ after_ms = "1m", receivers = ["a"] }]
+[[alerts.rotations]]
+name = "r"
+people = ["a"]
+start = "2026-01-05T09:00:00Z"
+shift_ms = "7d"
+overrides = [{ from = "2026-01-05T09:00:00Z", to = "2026-01-06T09:00:00Z", who = "b" }]
+[[alerts.maintenance]]
+name = "a"
+dates = ["2026-12-24"]
+from = "00:00"
+to = "24:00"
+utc_offset = "+00:00"
+stages = ["a"]
+checks = ["a"]
 [loader]
 accept = ["0123456789abcdef0123456789abcdef"]
 "#;

@@ -21,6 +21,7 @@ pub const DEFAULTS: &[&str] = &[
     lake::DEFAULTS,
     enricher::ENRICHER_DEFAULTS,
     loader::LOADER_DEFAULTS,
+    alerts::DEFAULTS,
     health_check::HEALTH_CHECK_DEFAULTS,
     include_str!("../settings.default.toml"),
 ];
@@ -36,6 +37,7 @@ service::settings! {
         enricher: enricher::settings::EnricherSettings,
         loader: loader::LoaderSettings,
         health_check: health_check::HealthCheckSettings,
+        alerts: alerts::AlertsSettings,
         simulation: SimulationSettings,
     }
 }
@@ -151,7 +153,7 @@ services! {
     processing::Settings { bus, processing, registrations }
     enricher::Settings { bus, lake, enricher }
     loader::Settings { bus, lake, loader }
-    health_check::Settings { health_check }
+    health_check::Settings { health_check, alerts }
 }
 
 impl SimulationSettings {

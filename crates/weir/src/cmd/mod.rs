@@ -14,6 +14,7 @@ use crate::out;
 use crate::settings::Settings;
 
 pub mod acls;
+pub mod alerts;
 mod ask;
 pub mod dead_letters;
 pub mod groups;
@@ -77,6 +78,7 @@ enum Command {
     Rebuild(rebuild::Rebuild),
     Job(job::Job),
     Health(health::Health),
+    Alerts(alerts::AlertsCommand),
     Topics(topics::Topics),
     Acls(acls::Acls),
     Manifests(manifests::Manifests),
@@ -112,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Rebuild(rebuild) => run(|shutdown| rebuild.run(shutdown)),
         Command::Job(job) => run(|shutdown| job.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),
+        Command::Alerts(alerts) => run(|_| alerts.run()),
         Command::Topics(topics) => run(|_| topics.run()),
         Command::Acls(acls) => run(|_| acls.run()),
         Command::Manifests(manifests) => run(|_| manifests.run()),
