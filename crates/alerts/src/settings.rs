@@ -47,6 +47,7 @@ pub struct AlertsSettings {
     pub resend_ms: u64,
     #[serde(deserialize_with = "common::kinds::list")]
     pub allow_networks: Vec<String>,
+    #[serde(serialize_with = "common::kinds::url")]
     pub runbooks_url: String,
     pub heartbeat: HeartbeatSettings,
 }

@@ -183,8 +183,8 @@ impl ProbeSettings {
 /// The stages of Weir, which `--check` takes for what they are, and what else its own checks are called.
 const OWN_NAMES: [&str; 6] = ["streaming", "processing", "enricher", "loader", PROBES, "certificates"];
 /// What names of its own checks begin with.
-const OWN_BEGINNINGS: [&str; 7] =
-    ["streaming_", "processing_", "enricher_", "loader_", "registrations_", "embedded_", "health_check_"];
+const OWN_BEGINNINGS: [&str; 8] =
+    ["streaming_", "processing_", "enricher_", "loader_", "registrations_", "embedded_", "health_check_", "alerts_"];
 
 /// Whether something of Weir itself is called so, or may be in another version.
 fn is_own(name: &str) -> bool {
