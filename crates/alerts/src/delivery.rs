@@ -23,7 +23,7 @@ use crate::sinks::{self, Http, NotDelivered, Sink};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the last round found; none: there was none yet.
-pub type Found = Option<Arc<Vec<Alert>>>;
+pub type LastRound = Option<Arc<Vec<Alert>>>;
 
 /// Tells the receivers. Made by [`open`](Self::open), ended by dropping the future of [`run`](Self::run).
 pub struct Delivery {
@@ -194,7 +194,7 @@ impl Delivery {
     }
 
     /// Tells, after each round, until the future is dropped or there are no more rounds.
-    pub async fn run(mut self, mut rounds: watch::Receiver<Found>) {
+    pub async fn run(mut self, mut rounds: watch::Receiver<LastRound>) {
         loop {
             tokio::select! {
                 changed = rounds.changed() => {

@@ -20,7 +20,7 @@ fn alert(check: &str) -> Alert {
 
 /// A delivery with its rounds, and what it says of itself.
 struct Running {
-    rounds: watch::Sender<Found>,
+    rounds: watch::Sender<LastRound>,
     health: Health,
     tasks: JoinSet<()>,
 }

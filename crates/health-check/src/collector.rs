@@ -11,8 +11,10 @@ use futures_util::future::join_all;
 use service::tls::Dial;
 use service::{CallLimits, Channel, Health, Uri, clock};
 use tokio::net::lookup_host;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use crate::errors::entry::{ErrorEntry, Series, entries_of};
 use crate::pipeline::{Model, View};
 use crate::probes::{self, Probes};
 use crate::settings::{HealthCheckSettings, ServiceSettings, host_port};
@@ -48,6 +50,11 @@ impl Known {
         Self { model: Arc::new(Mutex::new(model)), shown: Arc::default() }
     }
 
+    /// What all who share it know of errors; none: it is not known.
+    pub(crate) fn share(&self, errors: Option<Vec<Series>>) {
+        self.with(|model| model.share(errors));
+    }
+
     /// How the pipeline is, as of this moment or the last second.
     pub(crate) fn view(&self) -> Arc<View> {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,6 +80,8 @@ pub(crate) struct Collector {
     interval: Duration,
     timeout: Duration,
     dial: Dial,
+    /// Who shares errors with others.
+    sharing: Option<watch::Sender<Vec<ErrorEntry>>>,
     /// By the name that is asked for, because its certificate has to be that of the name, and by where it leads.
     channels: HashMap<(String, SocketAddr), Channel>,
 }
@@ -86,7 +95,12 @@ impl Collector {
         dial: Dial,
     ) -> Self {
         let (interval, timeout) = (settings.interval(), settings.timeout());
-        Self { source, probes, known, interval, timeout, dial, channels: HashMap::new() }
+        Self { source, probes, known, interval, timeout, dial, sharing: None, channels: HashMap::new() }
+    }
+
+    /// What each round was told of errors, from now on.
+    pub(crate) fn told_errors(&mut self) -> watch::Receiver<Vec<ErrorEntry>> {
+        self.sharing.insert(watch::Sender::default()).subscribe()
     }
 
     /// Until the future is dropped. `after` is told after each round.
@@ -109,6 +123,10 @@ impl Collector {
             answers.push((PROBES.to_owned(), probes::HERE.to_owned(), Ok(found)));
         }
         let now = clock::now();
+        if let Some(sharing) = &self.sharing {
+            let told = answers.iter().filter_map(|(.., outcome)| outcome.as_ref().ok());
+            sharing.send_replace(told.flat_map(|digest| entries_of(digest, now)).collect());
+        }
         self.known.with(|model| {
             let mut present = BTreeSet::new();
             for (service, address, outcome) in answers {

@@ -1,6 +1,6 @@
 //! The pipeline as JSON: the names of the proto, enums in lower case, times as RFC 3339.
 
-use common::health::v1::{self, Action, Hop, Instance, Pipeline, Problem};
+use common::health::v1::{self, Action, ErrorGroup, Hop, Instance, Pipeline, Problem};
 use serde::Serialize;
 use service::digest_json::{CountJson, DigestJson, action_name, state_name};
 
@@ -34,6 +34,23 @@ pub struct PipelineJson {
     pub details: Vec<ProblemJson>,
     pub hops: Vec<HopJson>,
     pub instances: Vec<InstanceJson>,
+    pub errors: Vec<ErrorGroupJson>,
+    pub errors_window_seconds: u64,
+    pub errors_dropped: u64,
+}
+
+/// An [`ErrorGroup`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct ErrorGroupJson {
+    pub hop: String,
+    pub endpoint: String,
+    pub kind: String,
+    pub text: String,
+    pub count: u64,
+    pub first_at: Option<String>,
+    pub last_at: Option<String>,
+    pub instances: Vec<String>,
 }
 
 /// A [`Hop`].
@@ -120,7 +137,18 @@ impl From<Pipeline> for PipelineJson {
             details: pipeline.details.into_iter().map(ProblemJson::from).collect(),
             hops: pipeline.hops.into_iter().map(HopJson::from).collect(),
             instances: pipeline.instances.into_iter().map(InstanceJson::from).collect(),
+            errors: pipeline.errors.into_iter().map(ErrorGroupJson::from).collect(),
+            errors_window_seconds: pipeline.errors_window_seconds,
+            errors_dropped: pipeline.errors_dropped,
         }
+    }
+}
+
+impl From<ErrorGroup> for ErrorGroupJson {
+    fn from(group: ErrorGroup) -> Self {
+        let ErrorGroup { hop, endpoint, kind, text, count, first_at, last_at, instances } = group;
+        let [first_at, last_at] = [first_at, last_at].map(|at| at.map(|at| at.to_string()));
+        Self { hop, endpoint, kind, text, count, first_at, last_at, instances }
     }
 }
 

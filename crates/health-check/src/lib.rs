@@ -8,7 +8,9 @@
 //! * [`settings`]: what can be set
 //! * `collector`: asks everybody, at once and within a time
 //! * [`pipeline`]: from digests over time to how the pipeline is; [`flow`]: totals over restarts, and rates
+//! * [`errors`]: the errors of all workers within a window
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
+//! * `sharing`: with other health-checks, what is known of errors
 //! * `stage`: what of a digest is about which stage
 //! * `measures`: what Prometheus reads of the stages
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
@@ -21,6 +23,7 @@ mod alerting;
 pub mod cause;
 pub mod check;
 mod collector;
+pub mod errors;
 pub mod flow;
 pub mod history;
 pub mod json;
@@ -33,6 +36,7 @@ pub mod problems;
 #[cfg(test)]
 mod samples;
 pub mod settings;
+mod sharing;
 mod stage;
 pub mod urgency;
 
@@ -60,6 +64,7 @@ use crate::named::Named;
 use crate::pipeline::{Model, View, Watched};
 use crate::probes::Probes;
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
+use crate::sharing::Sharing;
 
 /// What it does.
 pub const ABOUT: &str = "Asks every service for its health, and says whether the whole pipeline is healthy";
@@ -91,6 +96,7 @@ pub struct HealthCheck {
     probes: Option<Probes>,
     alerts: Option<Delivery>,
     runbooks: String,
+    sharing: Option<Sharing>,
     shutdown: CancellationToken,
     refresh_ms: u64,
     max_message_bytes: usize,
@@ -136,11 +142,24 @@ impl HealthCheck {
         }
         watched.extend(probes.iter().map(|_| Watched { service: stage::PROBES.to_owned(), expected: 1 }));
         let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after()).called(&settings.name);
+        let model = model.with_errors(settings.errors.window(), settings.errors.limits());
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let shown = known.clone();
         host.health().measure(move |page| measures::write(page, &shown.view()));
         let own = probes.as_ref().map(Probes::health);
-        let collector = Collector::new(settings, source, own, known.clone(), host.dial());
+        let mut collector = Collector::new(settings, source, own, known.clone(), host.dial());
+        let sharing = settings.errors.redis_url.as_ref().and_then(|url| {
+            let check = host.health().check(CheckSpec {
+                name: "health_check_errors",
+                action: Action::Ticket,
+                gates_readiness: false,
+                unit: "",
+                threshold: None,
+            });
+            let (window, limit, told) = (settings.errors.window(), settings.timeout(), collector.told_errors());
+            let sharing = Sharing::open(url, window, limit, told, known.clone(), check.clone());
+            sharing.inspect_err(|error| check.fail(format!("health_check.errors.redis_url: {error}"))).ok()
+        });
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
         let history = Past::default();
@@ -153,6 +172,7 @@ impl HealthCheck {
             probes,
             alerts,
             runbooks,
+            sharing,
             shutdown: host.shutdown().clone(),
             refresh_ms,
             max_message_bytes,
@@ -207,7 +227,7 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, history, check, probes, alerts, runbooks, shutdown, .. } = self;
+        let Self { collector, history, check, probes, alerts, runbooks, sharing, shutdown, .. } = self;
         let (rounds, found) = watch::channel(None);
         let are_told = alerts.is_some();
         let after = |view: &View| {
@@ -231,7 +251,12 @@ impl HealthCheck {
                 alerts.run(found).await;
             }
         };
-        let all = async { tokio::join!(collector.run(after), probing, telling) };
+        let sharing = async {
+            if let Some(sharing) = sharing {
+                sharing.run().await;
+            }
+        };
+        let all = async { tokio::join!(collector.run(after), probing, telling, sharing) };
         let _ = shutdown.run_until_cancelled(Box::pin(all)).await;
         Ok(())
     }

@@ -41,6 +41,17 @@ pub(crate) fn write(page: &mut String, view: &View) {
     for hop in hops {
         expected.sample(&[("hop", &hop.service)], f64::from(hop.expected));
     }
+    let mut errors = Family::new(
+        page,
+        "weir_pipeline_errors",
+        MetricKind::Gauge,
+        "Errors of a stage within `health_check.errors.window_ms`. Not there where nobody has answered.",
+    );
+    for hop in hops {
+        let of_it = view.pipeline.errors.iter().filter(|group| group.hop == hop.service);
+        let count: u64 = of_it.map(|group| group.count).sum();
+        errors.known(&[("hop", &hop.service)], (hop.instances > 0 || count > 0).then_some(count as f64));
+    }
     let mut lag = Family::new(
         page,
         "weir_pipeline_hop_lag_records",
@@ -95,6 +106,7 @@ mod tests {
         let known = page(&whole(|_| ()));
         for sample in [
             "weir_pipeline_state 0",
+            "weir_pipeline_errors{hop=\"loader\"} 0",
             "weir_pipeline_hop_lag_records{hop=\"processing\"} 34",
             "weir_pipeline_hop_age_seconds{hop=\"loader\"} 48",
             "weir_pipeline_hop_in_per_second{hop=\"streaming\"} 236",

@@ -6,6 +6,7 @@ use common::health::v1::{Check, Hop, Pipeline, Problem, State};
 use service::digest_json::state_name;
 
 use crate::check::{OLDER, is_older, plain, word};
+use crate::errors;
 use crate::problems::{OWN, ROUND_CHECK};
 use crate::urgency::rank;
 
@@ -90,7 +91,11 @@ fn not_known(pipeline: &Pipeline, hop: &Hop, check: &str) -> Option<String> {
     if instances < expected || *instances == 0 {
         return Some(format!("{service}: {instances} of {expected} instances answer"));
     }
-    if check == "ready" {
+    if check == errors::rate::CHECK && pipeline.errors_window_seconds == 0 {
+        return Some(format!("{service}: health-check is an older version, which counts no errors"));
+    }
+    // Errors are counted whatever else fails.
+    if matches!(check, "ready" | errors::rate::CHECK) {
         return None;
     }
     let away = |problem: &&Problem| {

@@ -3,6 +3,7 @@
 
 mod balance;
 mod causes;
+mod errors;
 mod links;
 mod parts;
 mod put;
@@ -91,7 +92,7 @@ impl Page {
              <p id=said role=status></p>\n<main id=live>\n\
              <header class={name}><p class=mark aria-hidden=true>{}</p><div><h1>{headline}</h1>{sentence}\
              {}{}</div></header>\n\
-             {}{}{}{}{}{}</main>\n\
+             {}{}{}{}{}{}{}</main>\n\
              <footer><p>At {} · <a href=/status.json>status.json</a> · <a href=/check>check</a> · \
              <a href=/health>health</a> · <a href=/metrics>metrics</a> · <a href=/checks>checks of this process</a> · {}\
              </p></footer>\n<script>{}</script>\n</body></html>\n",
@@ -103,6 +104,7 @@ impl Page {
             parts::strip(&view.pipeline.hops),
             causes::causes(view, now),
             parts::flow(view, history, at),
+            errors::section(&view.pipeline, now),
             trends::day(history, view, at),
             balance::balance(view),
             balance::by_hour(view),

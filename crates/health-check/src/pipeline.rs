@@ -1,4 +1,8 @@
 //! From digests over time to how the pipeline is. Pure: no clock, no network.
+//!
+//! `stages`: which stages there are, and how each is
+
+mod stages;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -6,12 +10,15 @@ use std::time::{Duration, SystemTime};
 use common::health::v1::{Action, Count, Digest, Hop, Instance, Pipeline, State};
 
 use crate::cause::{self, Cause};
+use crate::errors::entry::{Series, entries_of};
+use crate::errors::group::groups;
+use crate::errors::memory::{Memory, joined};
+use crate::errors::rate::{self, Limits};
 use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem, Thresholds};
-use crate::stage::{Partition, Stage, hops_of, partition};
+use crate::stage::{Partition, partition};
 use crate::urgency::{Urgency, headline};
 
-const MINUTE: Duration = Duration::from_secs(60);
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 const HOUR: i64 = 3600;
 /// As many hours as services tell one by one.
@@ -20,6 +27,9 @@ const HOURS_BACK: i64 = 25;
 /// As long as the group of one that is gone may wait before it gives its partitions to others: a session
 /// (`bus.kafka.session_timeout_ms`, 45 s), and the time to get together again.
 const SESSION: Duration = Duration::from_secs(60);
+
+/// The window of errors, unless it is set.
+const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
 
 /// How many of those that ended may come back.
 const ENDED: usize = 64;
@@ -70,6 +80,12 @@ pub struct Model {
     asked: Option<SystemTime>,
     /// When what was told then says nothing any more.
     stale_after: Duration,
+    /// The errors within the window.
+    errors: Memory,
+    /// What others know of them, where a store is shared that answers.
+    shared: Option<Vec<Series>>,
+    /// So many of them are too many.
+    error_limits: Limits,
 }
 
 /// The pipeline at one moment, and what the page shows beyond the proto.
@@ -96,14 +112,35 @@ impl Model {
         let order = watched.iter().map(|one| one.service.clone()).collect();
         let (places, partitions) = (Vec::new(), BTreeMap::new());
         let (ended, settled) = (VecDeque::new(), Totals::default());
-        let (name, stale_after) = (String::new(), Duration::MAX);
-        Self { name, watched, order, limits, places, partitions, ended, settled, asked: None, stale_after }
+        let (name, asked, stale_after) = (String::new(), None, Duration::MAX);
+        let (errors, error_limits) = (Memory::new(HALF_AN_HOUR), Limits::default());
+        Self {
+            name,
+            watched,
+            order,
+            limits,
+            places,
+            partitions,
+            ended,
+            settled,
+            asked,
+            stale_after,
+            errors,
+            shared: None,
+            error_limits,
+        }
     }
 
     /// What the installation is called.
     #[must_use]
     pub fn called(self, name: &str) -> Self {
         Self { name: name.to_owned(), ..self }
+    }
+
+    /// Errors count for so long, and so many are too many.
+    #[must_use]
+    pub(crate) fn with_errors(self, window: Duration, limits: Limits) -> Self {
+        Self { errors: Memory::new(window), error_limits: limits, ..self }
     }
 
     /// Where one process has several stages: these, in this order.
@@ -141,6 +178,7 @@ impl Model {
             }
         };
         self.partitions.extend(digest.queues.iter().map(|queue| (partition(queue), now)));
+        self.errors.add(entries_of(&digest, now), now);
         let id = RunId::of(&digest);
         let back = self.ended.iter().position(|run| run.id == id).and_then(|at| self.ended.remove(at));
         let place = &mut self.places[at];
@@ -159,15 +197,21 @@ impl Model {
         let counts = run.totals.by_hop().iter().map(|(hop, flow)| flow.count(hop, "", None)).collect();
         self.places[at].run = Some(run);
         let place = &mut self.places[at];
-        place.digest = Some(Digest { counts, ..digest });
+        place.digest = Some(Digest { counts, errors: Vec::new(), ..digest });
         place.error.clear();
         place.answered_at = Some(now);
+    }
+
+    /// What all know of errors who share a store; none: it does not answer.
+    pub(crate) fn share(&mut self, errors: Option<Vec<Series>>) {
+        self.shared = errors;
     }
 
     /// A round of asking is over: who is not among `present` (service and address) is gone.
     pub fn end_round(&mut self, present: &BTreeSet<(String, String)>, now: SystemTime) {
         self.asked = Some(now);
         self.settled.lump(oldest_hour(now));
+        self.errors.expire(now);
         let is_gone = |place: &mut Place| !present.contains(&(place.service.clone(), place.address.clone()));
         let gone: Vec<_> = self.places.extract_if(.., is_gone).collect();
         gone.into_iter().for_each(|place| self.end(place.run));
@@ -230,6 +274,8 @@ impl Model {
             problems.extend(of_it);
         }
         problems.extend(self.stale(&hops, now));
+        let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());
+        problems.extend(rate::problems(&errors, self.error_limits, self.errors.window()));
         problems::arrange(&mut problems);
         let fine = if self.asked.is_some() { Urgency::Fine } else { Urgency::NotKnown };
         for hop in &mut hops {
@@ -269,6 +315,9 @@ impl Model {
                 name: self.name.clone(),
                 summary: summary.map(Cause::sentence).unwrap_or_default(),
                 causes: causes.iter().map(Cause::told).collect(),
+                errors: groups(&errors),
+                errors_window_seconds: self.errors.window().as_secs(),
+                errors_dropped: self.errors.dropped(),
             },
             problems,
             causes,
@@ -291,74 +340,6 @@ impl Model {
             advice: problems::ROUND,
             since: self.asked.map(Into::into),
         })
-    }
-
-    /// The stages there are, with the instances that have each.
-    fn stages<'a>(&'a self, instances: &[&'a Place]) -> Vec<Stage<'a>> {
-        let mut stages: BTreeMap<(usize, String), Stage<'a>> = BTreeMap::new();
-        for watched in &self.watched {
-            let mine: Vec<&Place> =
-                instances.iter().copied().filter(|place| place.service == watched.service).collect();
-            let named = mine.iter().filter_map(|place| place.digest.as_ref()).flat_map(hops_of);
-            let mut hops: BTreeSet<String> = named.collect();
-            if hops.is_empty() {
-                hops.insert(watched.service.clone());
-            }
-            for hop in hops {
-                let stage = stages.entry((self.place(&hop), hop.clone())).or_insert_with(|| Stage::new(&hop));
-                stage.expected += watched.expected;
-                for place in &mine {
-                    let has_it = place.digest.as_ref().is_none_or(|digest| {
-                        let hops = hops_of(digest);
-                        hops.contains(&hop) || hops.is_empty()
-                    });
-                    if !has_it {
-                        continue;
-                    }
-                    match (&place.digest, &place.run) {
-                        (Some(digest), Some(run)) if place.answers() => stage.live.push((digest, run)),
-                        _ => stage.silent.push((&place.address, &place.error)),
-                    }
-                }
-            }
-        }
-        for stage in stages.values_mut() {
-            let told: BTreeSet<Partition> = stage.queues().map(partition).collect();
-            let mut lately = self.partitions.keys().filter(|(hop, ..)| *hop == stage.hop);
-            stage.has_lost = lately.any(|partition| !told.contains(partition));
-        }
-        stages.into_values().collect()
-    }
-
-    fn place(&self, hop: &str) -> usize {
-        self.order.iter().position(|known| known == hop).unwrap_or(self.order.len())
-    }
-
-    fn hop(&self, stage: &Stage<'_>, flow: &Flow, now: SystemTime) -> (Hop, Option<[f64; 3]>) {
-        // Of all that answer, or it would be too little.
-        let sum = |window| {
-            let mut rates = stage.live.iter().map(|(_, run)| run.rates(&stage.hop, window, now));
-            let first = rates.next()??;
-            rates.try_fold(first, |sum, rates| rates.map(|rates| std::array::from_fn(|n| sum[n] + rates[n])))
-        };
-        let minute = sum(MINUTE);
-        let [taken_in, sent_on, _] = minute.unwrap_or_default();
-        let ages = stage.live.iter().flat_map(|(digest, _)| &digest.ages).filter(|age| age.hop == stage.hop);
-        let hop = Hop {
-            service: stage.hop.clone(),
-            instances: stage.live.len() as u32,
-            expected: stage.expected,
-            in_per_second: taken_in,
-            out_per_second: sent_on,
-            rates_unknown: minute.is_none(),
-            total: Some(flow.count(&stage.hop, "", None)),
-            lag: stage.queues().map(|queue| queue.lag).sum(),
-            lag_unknown: !stage.knows_its_lag(),
-            oldest_seconds: stage.oldest_in_work(),
-            age_seconds: ages.map(|age| age.p99_seconds).max_by(f64::total_cmp),
-            ..Hop::default()
-        };
-        (hop, sum(FIVE_MINUTES))
     }
 }
 

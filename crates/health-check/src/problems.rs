@@ -254,8 +254,8 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
 }
 
 /// The checks that are health-check's own, of every stage.
-pub(crate) const OWN: [&str; 8] =
-    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", ROUND_CHECK];
+pub(crate) const OWN: [&str; 9] =
+    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "error_rate", ROUND_CHECK];
 
 /// Of health-check itself: that it asks.
 pub(crate) const ROUND_CHECK: &str = "round";

@@ -9,6 +9,7 @@ use common::kinds::{Problem, Problems};
 use common::units::{Count, MAX, Millis, Seconds, Share};
 use serde::{Deserialize, Serialize};
 
+use crate::errors::settings::ErrorSettings;
 use crate::pipeline::Watched;
 use crate::probes::settings::{ProbeSettings, ProbingSettings, validate};
 use crate::problems::Thresholds;
@@ -48,6 +49,7 @@ pub struct HealthCheckSettings {
     #[serde(with = "Millis::<100, 60_000>")]
     pub timeout_ms: u64,
     pub limits: LimitSettings,
+    pub errors: ErrorSettings,
     pub probes: Vec<ProbeSettings>,
     pub probing: ProbingSettings,
 }
@@ -145,6 +147,7 @@ impl HealthCheckSettings {
         problems.check(is_free, "services", problem, "give the service another name");
         let services: Vec<_> = self.services.iter().map(|service| service.name.as_str()).collect();
         validate(&self.probes, &services, &mut problems);
+        self.errors.validate(&mut problems);
         problems.into_vec()
     }
 }

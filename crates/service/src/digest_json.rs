@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, State, Work};
+use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, RecentErrors, State, Work};
 use serde::Serialize;
 
 /// A [`Digest`].
@@ -21,6 +21,8 @@ pub struct DigestJson {
     pub ages: Vec<AgeJson>,
     pub consumers: Vec<ConsumerJson>,
     pub works: Vec<WorkJson>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ErrorsJson>,
 }
 
 /// A [`Check`].
@@ -99,6 +101,20 @@ pub struct AgeJson {
     pub p99_seconds: f64,
 }
 
+/// [`RecentErrors`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct ErrorsJson {
+    pub number: u64,
+    pub hop: String,
+    pub endpoint: String,
+    pub kind: String,
+    pub text: String,
+    pub count: u64,
+    pub at: String,
+    pub last_at: String,
+}
+
 impl From<Digest> for DigestJson {
     fn from(digest: Digest) -> DigestJson {
         DigestJson {
@@ -114,6 +130,7 @@ impl From<Digest> for DigestJson {
             ages: digest.ages.into_iter().map(AgeJson::from).collect(),
             consumers: digest.consumers.into_iter().map(ConsumerJson::from).collect(),
             works: digest.works.into_iter().map(WorkJson::from).collect(),
+            errors: digest.errors.into_iter().map(ErrorsJson::from).collect(),
         }
     }
 }
@@ -167,6 +184,14 @@ impl From<Work> for WorkJson {
     fn from(work: Work) -> WorkJson {
         let Work { hop, in_work, oldest_seconds, limit_seconds } = work;
         WorkJson { hop, in_work, oldest_seconds, limit_seconds }
+    }
+}
+
+impl From<RecentErrors> for ErrorsJson {
+    fn from(errors: RecentErrors) -> ErrorsJson {
+        let RecentErrors { number, hop, endpoint, kind, text, count, at, last_at } = errors;
+        let [at, last_at] = [at, last_at].map(|at| at.unwrap_or_default().to_string());
+        ErrorsJson { number, hop, endpoint, kind, text, count, at, last_at }
     }
 }
 

@@ -10,7 +10,7 @@ use prost_types::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Counts, clock};
+use crate::{Counts, clock, errors};
 
 /// The bytes of a message, at most.
 const MAX_MESSAGE: usize = 1024;
@@ -189,11 +189,12 @@ impl Health {
         &self.inner.counts
     }
 
-    /// Everything at this moment.
+    /// Everything at this moment, with the errors of the process.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut digest = self.checks();
         self.inner.counts.fill(&mut digest);
+        errors::fill(&mut digest);
         digest
     }
 

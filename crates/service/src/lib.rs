@@ -6,6 +6,7 @@
 //! * [`host`]: the admin server and the gRPC server of one process, its tasks and its shutdown
 //! * [`health`]: checks and their digest
 //! * [`counts`]: what each hop did with what it took in
+//! * [`errors`]: the errors of the process, told with the digest
 //! * [`digest_json`]: the digest as JSON
 //! * [`http`]: the accept loop under every HTTP server, with the limits a public port needs
 //! * `layers`: what a request goes through, one stack for each kind of server and client
@@ -25,6 +26,7 @@ pub mod counts;
 mod descriptors;
 pub mod digest_json;
 mod entry;
+pub mod errors;
 pub mod escape;
 mod grpc;
 pub mod health;

@@ -1,5 +1,6 @@
 //! Logs and traces.
 
+mod errors;
 mod json;
 mod lines;
 
@@ -49,7 +50,13 @@ pub(crate) fn init(service: &'static str, settings: &TelemetrySettings) -> anyho
             .with_filter(filter_fn(|metadata| metadata.is_span() && *metadata.level() <= LevelFilter::INFO))
     });
     let (logs, lines) = logs(settings)?;
-    tracing_subscriber::registry().with(traces).with(logs).try_init().context("logging is set up already")?;
+    let errors = errors::Logged::of(service).with_filter(filter_fn(errors::is_error));
+    tracing_subscriber::registry()
+        .with(traces)
+        .with(logs)
+        .with(errors)
+        .try_init()
+        .context("logging is set up already")?;
     log_panics();
     Ok(Telemetry { provider, lines })
 }

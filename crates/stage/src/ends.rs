@@ -1,6 +1,7 @@
 //! The ends that the items of a record come to: dead letters, and how all of them are counted.
 
 use bus::{Ack, AckOutcome, Coordinates, Producer, dead_letters};
+use service::errors::{self, ErrorKind};
 use service::{Taken, What};
 
 use crate::output::{Origin, RefusedItem};
@@ -32,8 +33,13 @@ pub(crate) struct Letter<'a> {
 impl Letter<'_> {
     /// Sends the dead letter of one item. If it cannot be sent, the ack fails, and the record comes again.
     pub(crate) async fn send(&self, refused: RefusedItem, ack: Ack, producer: &Producer) {
-        if let Err(error) = producer.send_letter(self.letter(refused), ack).await {
-            tracing::warn!(at = %self.at, %error, "sending a dead letter failed: its record is read again");
+        // Its message may quote the payload, which an error does not.
+        let reason = refused.reason;
+        match producer.send_letter(self.letter(refused), ack).await {
+            Ok(()) => errors::note(self.stage, &self.origin.endpoint, ErrorKind::DeadLetter, reason),
+            Err(error) => {
+                tracing::warn!(at = %self.at, %error, "sending a dead letter failed: its record is read again");
+            }
         }
     }
 

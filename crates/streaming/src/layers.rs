@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use service::http::{RequestBody, serve_watched};
 use service::tls::ServerTls;
-use service::{Taken, What, clock, trace};
+use service::{Taken, What, clock, errors, trace};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -142,6 +142,10 @@ where
             if let Answer::Refused(refusal) = &answer {
                 let endpoint = endpoint.as_ref().map(|endpoint| endpoint.name.as_str());
                 meters::refused(*refusal);
+                if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+                    let kind = errors::ErrorKind::Refused;
+                    errors::note("streaming", endpoint.unwrap_or_default(), kind, refusal.reason());
+                }
                 // Strangers decide how often this happens.
                 tracing::debug!(endpoint, reason = refusal.reason(), "refused");
             }

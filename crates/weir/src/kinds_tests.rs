@@ -146,6 +146,8 @@ path = "b.csv"
 key = ["actor_id"]
 columns = ["a"]
 attributes = ["b"]
+[health_check.errors]
+redis_url = "redis://a:1/0"
 [[health_check.services]]
 name = "s"
 addresses = ["http://a:1"]

@@ -11,6 +11,7 @@ const UNITS: &[&str] = &[
     "bytes",
     "connections",
     "consumers",
+    "errors",
     "expected",
     "instances",
     "items",

@@ -8,6 +8,7 @@
 )]
 
 mod alertmanager;
+mod errors;
 mod outage;
 mod pipeline;
 

@@ -41,6 +41,12 @@ impl Whole {
             .with("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "500")
             .with("WEIR__LOADER__COMMIT_INTERVAL_MS", "500")
             .with("WEIR__HEALTH_CHECK__INTERVAL_MS", INTERVAL.as_millis().to_string());
+        // The errors of an outage are told for half an hour after it.
+        let limits =
+            ["WORKER", "STAGE", "ENDPOINT"].map(|of| ["WARNING", "FAILING"].map(|limit| format!("{of}_{limit}")));
+        let installation = limits.into_iter().flatten().fold(installation, |installation, limit| {
+            installation.with(&format!("WEIR__HEALTH_CHECK__ERRORS__{limit}"), "0")
+        });
         let installation = {
             let lake = installation.folder().join("lake").display().to_string();
             installation.with("WEIR__LAKE__ROOT", lake)

@@ -8,8 +8,9 @@ use service::digest_json::state_name;
 
 use super::links::{command, of_check};
 use super::put::put;
-use super::{ago, clock, escape, mark};
+use super::{ago, clock, errors, escape, mark};
 use crate::cause::Cause;
+use crate::errors::rate::CHECK;
 use crate::pipeline::View;
 use crate::problems::Problem;
 
@@ -77,6 +78,9 @@ fn who(problem: &Problem, now: Timestamp) -> String {
     let mut text = of_check(problem);
     if !problem.instances.is_empty() {
         put!(text, " on {}", escape(&few(&problem.instances, ", ")));
+    }
+    if problem.check == CHECK {
+        problem.hops.iter().for_each(|hop| text.push_str(&errors::link(hop)));
     }
     if let Some(since) = problem.since {
         put!(text, " · since {}, {}", clock(since, now), ago(since, now));

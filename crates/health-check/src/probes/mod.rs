@@ -127,8 +127,8 @@ impl Probes {
     /// What they have found so far, as an instance of a service tells it.
     pub(crate) fn told(health: &Health) -> Digest {
         let digest = health.digest();
-        // Another instance than the process, of which there may be a digest too.
-        Digest { instance: format!("{} {PROBES}", digest.instance), ..digest }
+        // Another instance than the process, of which there may be a digest too, with its errors.
+        Digest { instance: format!("{} {PROBES}", digest.instance), errors: Vec::new(), ..digest }
     }
 
     /// Where they tell it.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use common::health::v1::pipeline_service_client::PipelineServiceClient;
-use common::health::v1::{GetPipelineRequest, Pipeline, State};
+use common::health::v1::{ErrorGroup, GetPipelineRequest, Pipeline, State};
 use health_check::check::{self, OLDER, exit_code, state};
 use health_check::flow::Flow;
 use health_check::json::PipelineJson;
@@ -19,6 +19,8 @@ use crate::out;
 
 /// Nobody knows how the pipeline is.
 const UNKNOWN: u8 = 3;
+/// Groups of errors that are shown beside all else.
+const ERRORS: usize = 5;
 /// A pipeline with many endpoints is large: it has the digest of each instance.
 const LARGEST: usize = 64 * 1024 * 1024;
 
@@ -31,6 +33,7 @@ const LARGEST: usize = 64 * 1024 * 1024;
 #[command(after_help = "Examples:
   weir health
   weir health --json | jq .hops
+  weir health --errors
   weir health --check loader_held
   weir health --check processing/lag
   weir health --grpc http://weir-health-check:9090
@@ -42,6 +45,9 @@ pub struct Health {
     /// Ask for one check or stage only, as a monitor's plugin: one line, with the value behind a bar
     #[arg(long, value_name = "NAME", conflicts_with = "json")]
     check: Option<String>,
+    /// Print all errors of the window, most first, and nothing else
+    #[arg(long, conflicts_with_all = ["json", "check"])]
+    errors: bool,
     /// How long to wait for the answer, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
@@ -75,6 +81,8 @@ impl Health {
         let code = exit_code(state(&pipeline));
         if self.json {
             out::say(&serde_json::to_string_pretty(&PipelineJson::from(pipeline))?);
+        } else if self.errors {
+            out::say(errors(&pipeline, usize::MAX).trim());
         } else {
             out::say(render(&pipeline).trim_end());
         }
@@ -141,12 +149,34 @@ fn render(pipeline: &Pipeline) -> String {
         text.push('\n');
         text.push_str(&table(pipeline));
     }
+    if !pipeline.errors.is_empty() {
+        text.push_str(&errors(pipeline, ERRORS));
+    }
     let silent: Vec<_> = pipeline.instances.iter().filter(|instance| !instance.error.is_empty()).collect();
     if !silent.is_empty() {
         text.push_str("\nNo answer:\n");
         for instance in silent {
             let _ = writeln!(text, "  {}  {}", instance.address, instance.error);
         }
+    }
+    text
+}
+
+/// A line for each group of errors, most first, at most so many.
+fn errors(pipeline: &Pipeline, most: usize) -> String {
+    let minutes = pipeline.errors_window_seconds.div_ceil(60);
+    if pipeline.errors.is_empty() {
+        return format!("No errors of the last {minutes} min.\n");
+    }
+    let mut text = format!("\nErrors of the last {minutes} min:\n");
+    for group in pipeline.errors.iter().take(most) {
+        let ErrorGroup { hop, endpoint, kind, text: said, count, .. } = group;
+        let at = if endpoint.is_empty() { hop.clone() } else { format!("{hop} {endpoint}") };
+        let last = group.last_at.map_or(String::new(), |at| format!(", last at {at}"));
+        let _ = writeln!(text, "  {:>7}  {at}: {said} ({kind}{last})", out::count(*count));
+    }
+    if pipeline.errors.len() > most {
+        let _ = writeln!(text, "  and {} others: weir health --errors", pipeline.errors.len() - most);
     }
     text
 }

@@ -50,6 +50,12 @@ fn pipeline() -> Pipeline {
         at: Some(Timestamp { seconds: 1_772_368_496, nanos: 0 }),
         action: Action::Page.into(),
         headline: "Something is broken: one thing to do now".to_owned(),
+        errors: vec![
+            errors("processing", "hub", "refused", "not_acknowledged", 1234),
+            errors("loader", "", "logged", "loading failed, retrying: no route to host", 7),
+        ],
+        errors_window_seconds: 1800,
+        errors_dropped: 0,
         name: "shop, Frankfurt".to_owned(),
         summary: "processing: 1 of 2 instances answer. Look at the orchestrator.".to_owned(),
         causes: vec![Cause {
@@ -66,6 +72,35 @@ fn pipeline() -> Pipeline {
     }
 }
 
+fn errors(hop: &str, endpoint: &str, kind: &str, text: &str, count: u64) -> ErrorGroup {
+    let at = |seconds| Some(Timestamp { seconds: 1_772_368_000 + seconds, nanos: 0 });
+    ErrorGroup {
+        hop: hop.to_owned(),
+        endpoint: endpoint.to_owned(),
+        kind: kind.to_owned(),
+        text: text.to_owned(),
+        count,
+        first_at: at(0),
+        last_at: at(400),
+        instances: vec!["a:7".to_owned()],
+    }
+}
+
+#[test]
+fn errors_are_a_line_for_each_group_and_all_where_they_are_asked_for() {
+    let mut pipeline = pipeline();
+    let all = super::errors(&pipeline, usize::MAX);
+    assert_eq!(
+        all,
+        "\nErrors of the last 30 min:\n    1,234  processing hub: not_acknowledged (refused, last at 2026-03-01T12:33:20Z)\n        \
+         7  loader: loading failed, retrying: no route to host (logged, last at 2026-03-01T12:33:20Z)\n"
+    );
+    let one = super::errors(&pipeline, 1);
+    assert!(one.ends_with("\n  and 1 others: weir health --errors\n") && !one.contains("no route"), "{one}");
+    pipeline.errors.clear();
+    assert_eq!(super::errors(&pipeline, 5), "No errors of the last 30 min.\n");
+}
+
 #[test]
 fn people_read_the_result_the_problems_and_the_stages() {
     insta::assert_snapshot!(render(&pipeline()));
@@ -80,6 +115,7 @@ fn a_pipeline_that_is_well_takes_few_words() {
     pipeline.problems.clear();
     pipeline.causes.clear();
     pipeline.summary.clear();
+    pipeline.errors.clear();
     pipeline.instances.truncate(1);
     insta::assert_snapshot!(render(&pipeline));
     insta::assert_snapshot!(render(&Pipeline::default()));
