@@ -17,6 +17,7 @@
 //! * [`cause`]: what lies behind several problems
 //! * [`history`]: the last hour and the last day
 //! * `alerting`: what a round found, as alerts are told of it
+//! * [`volume`]: what is usual, mined from recorded weeks; no check uses it yet
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
 mod alerting;
@@ -39,6 +40,7 @@ pub mod settings;
 mod sharing;
 mod stage;
 pub mod urgency;
+pub mod volume;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,0 +1,61 @@
+//! How well thresholds mined from recorded weeks find what is wrong: false alarms and missed faults, as docs/volume.md tells them.
+//!
+//! `TABLE=docs/volume.md cargo test -p health-check --test volume` renews the tables there. The real series is in the folder that
+//! `WEIR_TEST_DATA` names.
+
+#![allow(clippy::disallowed_methods, reason = "what a test is given comes from the environment")]
+
+#[path = "volume/backtest.rs"]
+mod backtest;
+#[path = "volume/made.rs"]
+mod made;
+#[path = "volume/real.rs"]
+mod real;
+#[path = "volume/table.rs"]
+mod table;
+
+use backtest::{Recording, Report, run};
+
+/// Weeks that are recorded without a fault.
+const WEEKS: usize = 8;
+/// Recordings of each kind. The rules were chosen on the seeds 1 to 4: these are others.
+const SEEDS: std::ops::RangeInclusive<u64> = 11..=13;
+
+#[test]
+fn made_weeks() {
+    let mut report = Report::default();
+    for seed in SEEDS {
+        run(&made::weeks(WEEKS, seed), seed, &mut report);
+    }
+    table::hold("made", &table::of(&report));
+    assert!(report.false_pages == 0, "{} false pages", report.false_pages);
+    assert!(report.false_tickets_a_week() <= 1.0, "{} false tickets a week", report.false_tickets_a_week());
+    report.must_find("no delivery from a moment on", 0.99);
+    report.must_find("10 % of the usual", 0.99);
+}
+
+#[test]
+fn weeks_with_the_noise_of_a_real_series() {
+    let Some(hours) = real::hours() else { return };
+    let mut report = Report::default();
+    for seed in SEEDS {
+        run(&real::weeks(&hours, WEEKS, seed), seed, &mut report);
+    }
+    table::hold("real", &table::of(&report));
+    // Senders that come in bursts page for nothing now and then: no more often than when it was measured.
+    assert!(report.false_pages <= 3, "{} false pages", report.false_pages);
+    assert!(report.false_tickets_a_week() <= 5.0, "{} false tickets a week", report.false_tickets_a_week());
+    report.must_find("no delivery from a moment on", 0.99);
+}
+
+#[test]
+fn half_a_day_of_a_real_series_is_too_short_for_a_verdict() {
+    let Some(hours) = real::hours() else { return };
+    let recording: Recording = real::as_it_is(&hours);
+    let mut watch = backtest::watch();
+    let mut report = backtest::Alarms::default();
+    backtest::replay(&mut watch, &recording, 0..recording.steps(), |_, _, count| count, &mut report);
+    assert_eq!(report.begun(), 0);
+    assert_eq!(watch.summary().ok, 0);
+    assert!(watch.summary().not_known > 10);
+}
