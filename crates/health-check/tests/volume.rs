@@ -3,6 +3,7 @@
 //! `TABLE=docs/volume.md cargo test -p health-check --test volume` renews the tables there. The real series is in the folder that
 //! `WEIR_TEST_DATA` names.
 
+#![allow(clippy::unwrap_used, reason = "a test says where it fails by failing there")]
 #![allow(clippy::disallowed_methods, reason = "what a test is given comes from the environment")]
 
 #[path = "volume/backtest.rs"]

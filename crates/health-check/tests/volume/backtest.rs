@@ -181,9 +181,10 @@ pub(crate) fn run(recording: &Recording, seed: u64, report: &mut Report) {
         replay(&mut watch, recording, at..hour, |_, _, count| count, &mut alarms);
         at = hour;
         for (n, fault) in FAULTS.iter().enumerate() {
-            let one_by_one = || (0..recording.series.len()).step_by(3).map(|one| one..one + 1).collect();
-            let whom: Vec<_> = if fault.one { one_by_one() } else { vec![0..recording.series.len()] };
-            for whom in whom {
+            let endpoints = recording.series.len();
+            // Of one endpoint: every third has its turn. Of all: there is one turn.
+            let (turns, each) = if fault.one { (endpoints.div_ceil(3), 1) } else { (1, endpoints) };
+            for whom in (0..turns).map(|turn| turn * 3..turn * 3 + each) {
                 try_fault((n, fault), &watch, recording, [hour, moment], whom, &mut random, report);
             }
         }
