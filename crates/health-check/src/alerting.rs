@@ -26,9 +26,11 @@ const RUNBOOKS: &[(&str, &str)] = &[
     ("_load_requests", "WeirLoadRequestsRefused"),
     ("_held", "WeirLoadHeld"),
     ("certificates", "WeirCertificateExpired"),
+    ("alerts_delivery", "WeirAlertsNotDelivered"),
     ("instances", "WeirInstancesMissing"),
     ("lag", "WeirStageBehind"),
     ("age", "WeirStageBehind"),
+    ("volume", "WeirStageBehind"),
 ];
 
 /// One alert for each check and each stage that it is about. `runbooks` is where the runbooks are; empty: nowhere.

@@ -19,6 +19,7 @@ use crate::pipeline::{Model, View};
 use crate::probes::{self, Probes};
 use crate::settings::{HealthCheckSettings, ServiceSettings, host_port};
 use crate::stage::PROBES;
+use crate::volume::History;
 
 /// Hundreds of endpoints for a day of hours.
 const LARGEST_DIGEST: usize = 64 * 1024 * 1024;
@@ -64,6 +65,11 @@ impl Known {
         let view = Arc::new(self.with(|model| model.view(clock::now())));
         *shown = Some((Instant::now(), Arc::clone(&view)));
         view
+    }
+
+    /// What came in, of the last weeks.
+    pub(crate) fn volume_history(&self) -> History {
+        self.with(|model| model.volume().map(|watch| watch.history().clone()).unwrap_or_default())
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {

@@ -17,7 +17,7 @@
 //! * [`cause`]: what lies behind several problems
 //! * [`history`]: the last hour and the last day
 //! * `alerting`: what a round found, as alerts are told of it
-//! * [`volume`]: what is usual, mined from recorded weeks; no check uses it yet
+//! * [`volume`]: whether as much comes in as usual, from thresholds mined from recorded weeks
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
 mod alerting;
@@ -67,6 +67,8 @@ use crate::pipeline::{Model, View, Watched};
 use crate::probes::Probes;
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
 use crate::sharing::Sharing;
+use crate::volume::Watch;
+use crate::volume::keep::Keeper;
 
 /// What it does.
 pub const ABOUT: &str = "Asks every service for its health, and says whether the whole pipeline is healthy";
@@ -99,6 +101,7 @@ pub struct HealthCheck {
     alerts: Option<Delivery>,
     runbooks: String,
     sharing: Option<Sharing>,
+    keeper: Option<Keeper>,
     shutdown: CancellationToken,
     refresh_ms: u64,
     max_message_bytes: usize,
@@ -143,8 +146,9 @@ impl HealthCheck {
             host.health().show(probes.health());
         }
         watched.extend(probes.iter().map(|_| Watched { service: stage::PROBES.to_owned(), expected: 1 }));
+        let (watch, keeper) = watching(settings, host);
         let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after()).called(&settings.name);
-        let model = model.with_errors(settings.errors.window(), settings.errors.limits());
+        let model = model.with_errors(settings.errors.window(), settings.errors.limits()).watching(watch);
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
         let shown = known.clone();
         host.health().measure(move |page| measures::write(page, &shown.view()));
@@ -175,6 +179,7 @@ impl HealthCheck {
             alerts,
             runbooks,
             sharing,
+            keeper,
             shutdown: host.shutdown().clone(),
             refresh_ms,
             max_message_bytes,
@@ -229,7 +234,7 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, history, check, probes, alerts, runbooks, sharing, shutdown, .. } = self;
+        let Self { collector, known, history, check, probes, alerts, runbooks, sharing, keeper, shutdown, .. } = self;
         let (rounds, found) = watch::channel(None);
         let are_told = alerts.is_some();
         let after = |view: &View| {
@@ -259,9 +264,35 @@ impl HealthCheck {
             }
         };
         let all = async { tokio::join!(collector.run(after), probing, telling, sharing) };
-        let _ = shutdown.run_until_cancelled(Box::pin(all)).await;
+        let keeping = async {
+            if let Some(keeper) = keeper {
+                keeper.run(|| known.volume_history(), &shutdown).await;
+            }
+        };
+        let _ = tokio::join!(shutdown.run_until_cancelled(Box::pin(all)), keeping);
         Ok(())
     }
+}
+
+/// What watches the volume, and what keeps its history.
+fn watching(settings: &HealthCheckSettings, host: &Host) -> (Option<Watch>, Option<Keeper>) {
+    let settings = &settings.volume;
+    if !settings.enabled {
+        return (None, None);
+    }
+    let open = |path: &std::path::PathBuf| {
+        let check = host.health().check(CheckSpec {
+            name: "health_check_history",
+            action: Action::Ticket,
+            gates_readiness: false,
+            unit: "",
+            threshold: None,
+        });
+        Keeper::open(path.clone(), check)
+    };
+    let (keeper, history) = settings.file.as_ref().map(open).unzip();
+    let (rules, most) = (settings.rules(), settings.endpoints as usize);
+    (Some(Watch::new(rules, most, settings.ignore.clone(), history.unwrap_or_default())), keeper)
 }
 
 /// What health-check says of itself: whether it can ask. How the others are is not its own health.

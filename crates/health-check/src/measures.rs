@@ -5,6 +5,7 @@ use common::health::v1::State;
 use service::{Family, MetricKind};
 
 use crate::pipeline::View;
+use crate::volume::Summary;
 
 /// Writes it onto the page.
 pub(crate) fn write(page: &mut String, view: &View) {
@@ -87,6 +88,19 @@ pub(crate) fn write(page: &mut String, view: &View) {
     );
     for hop in hops {
         age.known(&[("hop", &hop.service)], hop.age_seconds);
+    }
+    let mut volumes = Family::new(
+        page,
+        "weir_volume_endpoints",
+        MetricKind::Gauge,
+        "Endpoints by the volume of their last hour: ok, quiet, irregular, not_known or unusual.",
+    );
+    if let Some(Summary { ok, quiet, not_known, irregular, unusual }) = view.volume {
+        let counts =
+            [("ok", ok), ("quiet", quiet), ("irregular", irregular), ("not_known", not_known), ("unusual", unusual)];
+        for (volume, count) in counts {
+            volumes.sample(&[("volume", volume)], count as f64);
+        }
     }
 }
 

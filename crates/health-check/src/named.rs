@@ -9,6 +9,7 @@ use crate::check::{OLDER, is_older, plain, word};
 use crate::errors;
 use crate::problems::{OWN, ROUND_CHECK};
 use crate::urgency::rank;
+use crate::volume::door::DOOR;
 
 /// What is known of a name: the worst of all that say it.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +97,10 @@ fn not_known(pipeline: &Pipeline, hop: &Hop, check: &str) -> Option<String> {
     }
     // Errors are counted whatever else fails.
     if matches!(check, "ready" | errors::rate::CHECK) {
+        return None;
+    }
+    // Only the door has a volume.
+    if check == "volume" && service != DOOR {
         return None;
     }
     let away = |problem: &&Problem| {

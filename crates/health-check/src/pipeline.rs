@@ -1,8 +1,10 @@
 //! From digests over time to how the pipeline is. Pure: no clock, no network.
 //!
-//! `stages`: which stages there are, and how each is
+//! * `stages`: which stages there are, and how each is
+//! * `watching`: looks at the volume of the door
 
 mod stages;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -18,6 +20,7 @@ use crate::flow::{Flow, Run, RunId, Totals};
 use crate::problems::{self, Problem, Thresholds};
 use crate::stage::{Partition, partition};
 use crate::urgency::{Urgency, headline};
+use crate::volume::{Summary, Watch, door};
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
 const HOUR: i64 = 3600;
@@ -86,6 +89,8 @@ pub struct Model {
     shared: Option<Vec<Series>>,
     /// So many of them are too many.
     error_limits: Limits,
+    /// Whether as much comes in as usual.
+    volume: Option<Watch>,
 }
 
 /// The pipeline at one moment, and what the page shows beyond the proto.
@@ -103,6 +108,8 @@ pub struct View {
     pub lately: Vec<Option<Flow>>,
     /// Everything by hop, endpoint and hour; the latest hour first.
     pub balance: Vec<Count>,
+    /// How many endpoints had what kind of last hour; none: nobody watches the volume.
+    pub volume: Option<Summary>,
 }
 
 impl Model {
@@ -128,6 +135,7 @@ impl Model {
             errors,
             shared: None,
             error_limits,
+            volume: None,
         }
     }
 
@@ -219,6 +227,7 @@ impl Model {
         let silent = self.places.iter().filter(|place| !place.answers()).filter_map(|place| place.digest.as_ref());
         self.partitions.extend(silent.flat_map(|digest| &digest.queues).map(|queue| (partition(queue), now)));
         self.partitions.retain(|_, told| now.duration_since(*told).is_ok_and(|age| age < SESSION));
+        self.look_at_the_volume(prost_types::Timestamp::from(now).seconds);
     }
 
     /// What a run counted is kept; once, also where two addresses were those of one instance.
@@ -273,6 +282,7 @@ impl Model {
             lately.push(stage.within(FIVE_MINUTES, now));
             problems.extend(of_it);
         }
+        problems.extend(self.volume.iter().flat_map(|watch| door::found(watch.findings())));
         problems.extend(self.stale(&hops, now));
         let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());
         problems.extend(rate::problems(&errors, self.error_limits, self.errors.window()));
@@ -324,6 +334,7 @@ impl Model {
             five_minutes,
             lately,
             balance,
+            volume: self.volume.as_ref().map(Watch::summary),
         }
     }
 

@@ -254,8 +254,8 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
 }
 
 /// The checks that are health-check's own, of every stage.
-pub(crate) const OWN: [&str; 9] =
-    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "error_rate", ROUND_CHECK];
+pub(crate) const OWN: [&str; 10] =
+    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "error_rate", "volume", ROUND_CHECK];
 
 /// Of health-check itself: that it asks.
 pub(crate) const ROUND_CHECK: &str = "round";
@@ -369,6 +369,10 @@ const ADVICE: &[(&str, &str)] = &[
         "_held",
         "The loader never skips a load request with a gap before it. The message says what is missing. docs/lake.md says \
          what to do.",
+    ),
+    (
+        "alerts_delivery",
+        "The message names the receiver and its setting. Look at it there, then try it: weir alerts test NAME.",
     ),
     ("_upkeep", "Loading continues. The message says why compaction or vacuum failed. The loader retries by itself."),
 ];

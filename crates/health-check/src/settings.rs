@@ -14,6 +14,7 @@ use crate::pipeline::Watched;
 use crate::probes::settings::{ProbeSettings, ProbingSettings, validate};
 use crate::problems::Thresholds;
 use crate::stage::PROBES;
+use crate::volume::settings::VolumeSettings;
 
 /// The settings of health-check, as TOML with comments.
 pub const HEALTH_CHECK_DEFAULTS: &str = include_str!("../settings.default.toml");
@@ -50,6 +51,7 @@ pub struct HealthCheckSettings {
     pub timeout_ms: u64,
     pub limits: LimitSettings,
     pub errors: ErrorSettings,
+    pub volume: VolumeSettings,
     pub probes: Vec<ProbeSettings>,
     pub probing: ProbingSettings,
 }
@@ -148,6 +150,7 @@ impl HealthCheckSettings {
         let services: Vec<_> = self.services.iter().map(|service| service.name.as_str()).collect();
         validate(&self.probes, &services, &mut problems);
         self.errors.validate(&mut problems);
+        self.volume.validate(&mut problems);
         problems.into_vec()
     }
 }

@@ -73,6 +73,7 @@ const OTHERS: &[&str] = &[
     "health_check.probes[4].log.must_not",
     "health_check.probes[4].name",
     "health_check.services[0].name",
+    "health_check.volume.ignore",
     "lake.s3_access_key_id",
     "lake.s3_region",
     "loader.accept",
@@ -201,6 +202,9 @@ to = "24:00"
 utc_offset = "+00:00"
 stages = ["a"]
 checks = ["a"]
+[health_check.volume]
+ignore = ["a"]
+file = "volume.json"
 [loader]
 accept = ["0123456789abcdef0123456789abcdef"]
 "#;

@@ -11,6 +11,7 @@ const UNITS: &[&str] = &[
     "bytes",
     "connections",
     "consumers",
+    "endpoints",
     "errors",
     "expected",
     "instances",
@@ -49,6 +50,7 @@ const LABELS: &[&str] = &[
     "table",
     "topic",
     "version",
+    "volume",
     "what",
 ];
 /// There may be a hundred thousand endpoints: only what has its limit there may name them.

@@ -1,20 +1,25 @@
 //! Whether as much comes in as usual: thresholds mined from what was recorded, for each hour of the week.
 //!
 //! ```text
-//! counts by endpoint and hour ─▶ watch ─▶ history ─▶ mine ─▶ findings
-//!                                           └▶ file           (all pure but file)
+//! counts of the door by endpoint and hour ─▶ watch ─▶ history ─▶ mine ─▶ findings ─▶ problems
+//!                                              │         └▶ file                 (all pure but file)
 //! ```
 //!
 //! * [`history`]: what came in, by endpoint and hour, of five weeks
 //! * [`mine`]: what is usual in an hour, and whether a count is
 //! * [`watch`]: takes in what the door tells, and says what is unusual
-//! * [`file`]: the history outlives a restart
+//! * `door`: what the door tells, and what is found as problems
+//! * [`file`], `keep`: the history outlives a restart
+//! * [`settings`]: `[health_check.volume]`
 
+pub(crate) mod door;
 pub mod file;
 pub mod history;
+pub(crate) mod keep;
 pub mod mine;
+pub mod settings;
 pub mod watch;
 
 pub use history::History;
 pub use mine::{Judgement, Rules, Usual};
-pub use watch::{Finding, Kind, Watch};
+pub use watch::{Finding, FindingKind, Summary, Watch};

@@ -18,14 +18,14 @@ pub struct Finding {
     /// Of which endpoint; [`ALL`]: of all together.
     pub endpoint: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// Since when, in seconds since 1970.
     pub since: i64,
 }
 
 /// What is unusual.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Kind {
+pub enum FindingKind {
     /// Nothing comes, although at least so many should have come.
     Silent {
         /// Since the last one.
@@ -223,8 +223,8 @@ impl Watch {
         let (mut findings, mut summary) = (Vec::new(), Summary::default());
         for endpoint in self.watched() {
             let kind = match self.rules.judge(&self.history, endpoint, hour) {
-                Judgement::Low { count, usual } => Kind::Low { count, usual },
-                Judgement::High { count, usual } => Kind::High { count, usual },
+                Judgement::Low { count, usual } => FindingKind::Low { count, usual },
+                Judgement::High { count, usual } => FindingKind::High { count, usual },
                 Judgement::Ok => {
                     summary.ok += 1;
                     continue;
@@ -256,7 +256,7 @@ impl Watch {
         }
         let [least, pause] = self.rules.silent_from(&self.history, endpoint)?;
         let [expected, middle] = self.rules.expected(&self.history, endpoint, [since, self.clean, now]);
-        let kind = Kind::Silent { expected };
+        let kind = FindingKind::Silent { expected };
         (expected >= least && middle > pause).then(|| Finding { endpoint: endpoint.to_owned(), kind, since })
     }
 }

@@ -32,9 +32,9 @@ impl Door {
 
     fn found(&self) -> Vec<(&str, &str, i64)> {
         let told = |finding: &Finding| match finding.kind {
-            Kind::Silent { .. } => "silent",
-            Kind::Low { .. } => "low",
-            Kind::High { .. } => "high",
+            FindingKind::Silent { .. } => "silent",
+            FindingKind::Low { .. } => "low",
+            FindingKind::High { .. } => "high",
         };
         self.watch.findings().iter().map(|found| (found.endpoint.as_str(), told(found), found.since)).collect()
     }

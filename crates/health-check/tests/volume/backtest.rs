@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use health_check::volume::{History, Kind, Rules, Watch};
+use health_check::volume::{FindingKind, History, Rules, Watch};
 
 /// Seconds between two looks. Health-check looks each minute.
 const STEP: i64 = 300;
@@ -88,10 +88,10 @@ pub(crate) fn replay(
         }
         counts.retain(|(_, of), _| *of >= hour - 1);
         watch.look(START + (step as i64 + 1) * STEP, &counts, true);
-        let kind = |kind: &Kind| match kind {
-            Kind::Silent { .. } => "silent",
-            Kind::Low { .. } => "low",
-            Kind::High { .. } => "high",
+        let kind = |kind: &FindingKind| match kind {
+            FindingKind::Silent { .. } => "silent",
+            FindingKind::Low { .. } => "low",
+            FindingKind::High { .. } => "high",
         };
         let found = watch.findings().iter().map(|found| (found.endpoint.clone(), kind(&found.kind)));
         let active: BTreeSet<_> = found.collect();
@@ -157,8 +157,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn false_tickets_a_week(&self) -> f64 {
-        (self.false_low + self.false_high) as f64 / self.weeks as f64
+    pub(crate) fn false_tickets(&self) -> usize {
+        self.false_low + self.false_high
     }
 
     /// So large a part of the faults at endpoints with more than 20 an hour was found.

@@ -1,0 +1,98 @@
+//! From what the door tells to what is watched, and from what is found to problems.
+
+use std::collections::BTreeMap;
+
+use alerts::inhibition::{follows_topics, is_log};
+use common::few::few;
+use common::health::v1::{Action, State};
+use prost_types::Timestamp;
+
+use super::history::{ALL, HOUR};
+use super::watch::{Finding, FindingKind};
+use crate::flow::Totals;
+use crate::problems::Problem;
+use crate::stage::{Stage, hops_of, is_about};
+
+/// The stage that takes deliveries in.
+pub(crate) const DOOR: &str = "streaming";
+
+/// Deliveries that are durable, by endpoint and hour: those of the present hour and of the one before it. What the door
+/// refused is not counted, because it is lost to everybody behind it, whyever that is.
+pub(crate) fn counts<'a>(all: impl IntoIterator<Item = &'a Totals>, now: i64) -> BTreeMap<(String, i64), u64> {
+    let present = now.div_euclid(HOUR);
+    let mut counts: BTreeMap<(String, i64), u64> = BTreeMap::new();
+    for totals in all {
+        let of_door = totals.0.range((DOOR.to_owned(), String::new(), None)..);
+        for ((_, endpoint, hour), flow) in of_door.take_while(|((hop, ..), _)| hop == DOOR) {
+            let hour = hour.map(|seconds| seconds.div_euclid(HOUR));
+            if let Some(hour) = hour.filter(|hour| (present - 1..=present).contains(hour)) {
+                *counts.entry((endpoint.clone(), hour)).or_default() += flow.sent_on;
+            }
+        }
+    }
+    counts
+}
+
+/// Whether all of the door answers, and has its log: else other problems say why little comes.
+pub(crate) fn is_right(stage: &Stage<'_>) -> bool {
+    let is_failing = stage.live.iter().any(|(digest, _)| {
+        let hops = hops_of(digest);
+        let failing = digest.checks.iter().filter(|check| check.state() == State::Failing);
+        let mut of_it = failing.filter(|check| is_about(check, &stage.hop, &hops));
+        of_it.any(|check| {
+            is_log(&stage.hop, &check.name) || follows_topics(&check.name) || check.gates_readiness
+        })
+    });
+    !stage.live.is_empty() && stage.live.len() >= stage.expected as usize && !is_failing
+}
+
+/// One line for those that are silent, one for those that are low, one for those that are high.
+pub(crate) fn found(findings: &[Finding]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (begins, state, action, advice) in [
+        ("nothing comes any more: ", State::Failing, Action::Page, SILENT),
+        ("less than usual in the last hour: ", State::Failing, Action::Ticket, LOW),
+        ("more than usual in the last hour: ", State::Warning, Action::Ticket, HIGH),
+    ] {
+        let is_it = |finding: &&Finding| match finding.kind {
+            FindingKind::Silent { .. } => action == Action::Page,
+            FindingKind::Low { .. } => action == Action::Ticket && state == State::Failing,
+            FindingKind::High { .. } => state == State::Warning,
+        };
+        let of_it: Vec<&Finding> = findings.iter().filter(is_it).collect();
+        let Some(since) = of_it.iter().map(|finding| finding.since).min() else { continue };
+        problems.push(Problem {
+            state,
+            action,
+            hops: vec![DOOR.to_owned()],
+            check: "volume".to_owned(),
+            instances: Vec::new(),
+            found: format!("{begins}{}", few(of_it.into_iter().map(one), ", ")),
+            advice,
+            since: Some(Timestamp { seconds: since, nanos: 0 }),
+        });
+    }
+    problems
+}
+
+fn one(finding: &Finding) -> String {
+    let name = if finding.endpoint == ALL { "all endpoints together" } else { &finding.endpoint };
+    match finding.kind {
+        FindingKind::Silent { expected } => format!("{name} (at least {expected:.0} deliveries were usual meanwhile)"),
+        FindingKind::Low { count, usual } | FindingKind::High { count, usual } => {
+            format!("{name} {count} (usually {}, {} to {})", usual.middle, usual.least, usual.most)
+        }
+    }
+}
+
+const SILENT: &str = "Look at the platform: whether its subscription or webhook is still there, and what it says of failed \
+                      deliveries. If several endpoints are silent, look at what is before the door: DNS, certificate, load \
+                      balancer. Where the sender has ended for good: health_check.volume.ignore.";
+const LOW: &str = "Compare with the sender: a part of its subscription may be gone, or the door refuses a part (see the \
+                   dropped deliveries of the endpoint). If this is the new usual, it is learned within the coming weeks.";
+const HIGH: &str =
+    "Look whether the sender repeats deliveries (duplicates at processing), and whether the stages keep up.";
+
+#[cfg(test)]
+#[path = "door_tests.rs"]
+mod tests;

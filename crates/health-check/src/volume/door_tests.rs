@@ -1,0 +1,102 @@
+use common::health::v1::Digest;
+
+use super::*;
+use crate::pipeline::{Model, View};
+use crate::samples::{NOW, at, check, digest, tell, told, watched};
+use crate::volume::{History, Rules, Watch};
+
+const RULES: Rules = Rules { weeks: 2, samples: 2, quantile: 0.25, low: 0.4, high: 3.0, floor: 20, silence: 30 };
+
+#[test]
+fn one_line_for_each_kind_names_the_endpoints() {
+    let usual = crate::volume::Usual { least: 80, middle: 100, most: 120, basis: crate::volume::mine::Basis::Week };
+    let finding = |endpoint: &str, kind| Finding { endpoint: endpoint.to_owned(), kind, since: NOW as i64 };
+    let found = found(&[
+        finding("", FindingKind::Silent { expected: 412.4 }),
+        finding("shop", FindingKind::Silent { expected: 31.0 }),
+        finding("news", FindingKind::Low { count: 7, usual }),
+        finding("blog", FindingKind::High { count: 700, usual }),
+    ]);
+    let lines: Vec<_> = found.iter().map(|problem| (problem.state, problem.action, problem.found.as_str())).collect();
+    let silent = "nothing comes any more: all endpoints together (at least 412 deliveries were usual meanwhile), shop (at least \
+                  31 deliveries were usual meanwhile)";
+    assert_eq!(
+        lines,
+        [
+            (State::Failing, Action::Page, silent),
+            (State::Failing, Action::Ticket, "less than usual in the last hour: news 7 (usually 100, 80 to 120)"),
+            (State::Warning, Action::Ticket, "more than usual in the last hour: blog 700 (usually 100, 80 to 120)"),
+        ]
+    );
+    assert!(found.iter().all(|problem| problem.check == "volume" && problem.hops == [DOOR]));
+}
+
+/// Four weeks of 60 an hour from `shop`, in which two instances take turns.
+fn four_weeks() -> Model {
+    let mut history = History::default();
+    let present = NOW as i64 / HOUR;
+    for hour in present - 4 * 168..present {
+        history.watch(hour);
+        for endpoint in [ALL, "shop"] {
+            history.raise(endpoint, hour, 60, 9);
+        }
+    }
+    (0..4).for_each(|week| history.pause("shop", present - week * 168, 0.0));
+    let watch = Watch::new(RULES, 9, Vec::new(), history);
+    Model::new(watched(&[("streaming", 1)]), crate::samples::LIMITS).watching(Some(watch))
+}
+
+/// The door at so many seconds after `NOW`; `shop` has sent so many in the present hour.
+fn door(model: &mut Model, seconds: u64, count: u64, change: impl Fn(&mut Digest)) -> View {
+    let mut digest = digest("streaming", "door-0:7", &[("shop", count, count)]);
+    digest.counts[0].hour =
+        Some(Timestamp { seconds: (NOW as i64 + seconds as i64).div_euclid(HOUR) * HOUR, nanos: 0 });
+    change(&mut digest);
+    tell(model, vec![("streaming", "http://door:1", Ok(digest))], seconds);
+    model.view(at(seconds))
+}
+
+fn volume(view: &View) -> Vec<&str> {
+    view.problems.iter().filter(|problem| problem.check == "volume").map(|problem| problem.found.as_str()).collect()
+}
+
+#[test]
+fn a_silent_endpoint_is_a_problem_of_the_door() {
+    let mut model = four_weeks();
+    let minutes = |model: &mut Model, range: std::ops::Range<u64>| {
+        range.map(|minute| door(model, minute * 60, 40, |_| ())).last()
+    };
+    let view = minutes(&mut model, 0..25).unwrap();
+    assert_eq!(volume(&view), [""; 0]);
+    let view = minutes(&mut model, 25..40).unwrap();
+    assert_eq!(volume(&view), ["nothing comes any more: shop (at least 39 deliveries were usual meanwhile)"]);
+    assert_eq!(view.pipeline.hops[0].state(), State::Failing);
+    let view = door(&mut model, 2460, 41, |_| ());
+    assert_eq!(volume(&view), [""; 0], "one has come");
+}
+
+#[test]
+fn with_the_log_away_nothing_is_said_of_the_volume() {
+    let mut model = four_weeks();
+    let away = |digest: &mut Digest| digest.checks.push(check("streaming_kafka", State::Failing, "no broker answers"));
+    let view = (0..50).map(|minute| door(&mut model, minute * 60, 40, away)).last().unwrap();
+    assert_eq!(volume(&view), [""; 0]);
+    // It begins to count once the log is back.
+    let view = (50..70).map(|minute| door(&mut model, minute * 60, 40, |_| ())).last().unwrap();
+    assert_eq!(volume(&view), [""; 0]);
+    let view = (70..90).map(|minute| door(&mut model, minute * 60, 40, |_| ())).last().unwrap();
+    assert_eq!(volume(&view).len(), 1);
+}
+
+#[test]
+fn what_instances_have_told_is_in_the_history_once() {
+    let mut model = told(&[("streaming", 1)], Vec::new());
+    model = model.watching(Some(Watch::new(RULES, 9, Vec::new(), History::default())));
+    let answer = |instance: &str, count| Ok(digest("streaming", instance, &[("shop", count + 5, count)]));
+    for (minute, instance, count) in [(0, "a", 10), (1, "a", 30), (2, "b", 4), (3, "b", 4), (4, "b", 9)] {
+        tell(&mut model, vec![("streaming", "http://door:1", answer(instance, count))], minute * 60);
+    }
+    let history = model.volume().unwrap().history();
+    let hour = (NOW as i64 - 2096).div_euclid(HOUR);
+    assert_eq!([history.so_far("shop", hour), history.so_far(ALL, hour)], [39, 39], "30 of the one that ended, and 9");
+}
