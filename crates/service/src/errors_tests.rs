@@ -61,7 +61,8 @@ fn all_are_counted_however_many_different_ones_there_are() {
 fn it_stays_small_and_says_what_it_forgot() {
     let errors = none();
     for slice in 0..200 {
-        for kind in [ErrorKind::Logged, ErrorKind::Panic, ErrorKind::Refused, ErrorKind::DeadLetter, ErrorKind::Logged] {
+        for kind in [ErrorKind::Logged, ErrorKind::Panic, ErrorKind::Refused, ErrorKind::DeadLetter, ErrorKind::Logged]
+        {
             for endpoint in ["a", "b"] {
                 errors.note(&Error { kind, ..error(endpoint, "it failed") }, at(slice * 10));
             }

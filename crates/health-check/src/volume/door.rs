@@ -39,9 +39,7 @@ pub(crate) fn is_right(stage: &Stage<'_>) -> bool {
         let hops = hops_of(digest);
         let failing = digest.checks.iter().filter(|check| check.state() == State::Failing);
         let mut of_it = failing.filter(|check| is_about(check, &stage.hop, &hops));
-        of_it.any(|check| {
-            is_log(&stage.hop, &check.name) || follows_topics(&check.name) || check.gates_readiness
-        })
+        of_it.any(|check| is_log(&stage.hop, &check.name) || follows_topics(&check.name) || check.gates_readiness)
     });
     !stage.live.is_empty() && stage.live.len() >= stage.expected as usize && !is_failing
 }
