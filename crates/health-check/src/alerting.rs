@@ -4,34 +4,8 @@ use alerts::{Alert, Class};
 use common::time::to_millis;
 
 use crate::problems::Problem;
-use crate::stage::PROBES;
+use crate::runbooks;
 use crate::urgency::Urgency;
-
-/// The runbook of a check whose failure wakes somebody, by the end of its name, as the rules of Prometheus have them.
-const RUNBOOKS: &[(&str, &str)] = &[
-    ("_kafka", "WeirLogUnavailable"),
-    ("_log", "WeirLogUnavailable"),
-    ("_topics", "WeirTopicsWrong"),
-    ("_claims", "WeirClaimsUnavailable"),
-    ("_progress", "WeirStageStalled"),
-    ("_partitions", "WeirPartitionStopped"),
-    ("_retention", "WeirRetentionNearlyUsed"),
-    ("_endpoint_dead_letters", "WeirEndpointDeadLetters"),
-    ("_dead_letter_storm", "WeirDeadLetterStorm"),
-    ("registrations_database", "WeirRegistrationsDatabase"),
-    ("registrations_published", "WeirRegistrationsDiffer"),
-    ("_registrations", "WeirRegistrationsUnread"),
-    ("_endpoints", "WeirEndpointsUnusable"),
-    ("_lake", "WeirLakeUnavailable"),
-    ("_load_requests", "WeirLoadRequestsRefused"),
-    ("_held", "WeirLoadHeld"),
-    ("certificates", "WeirCertificateExpired"),
-    ("alerts_delivery", "WeirAlertsNotDelivered"),
-    ("instances", "WeirInstancesMissing"),
-    ("lag", "WeirStageBehind"),
-    ("age", "WeirStageBehind"),
-    ("volume", "WeirStageBehind"),
-];
 
 /// One alert for each check and each stage that it is about. `runbooks` is where the runbooks are; empty: nowhere.
 pub(crate) fn found(problems: &[Problem], runbooks: &str, now_ms: i64) -> Vec<Alert> {
@@ -60,18 +34,12 @@ fn class(urgency: Urgency) -> Class {
     }
 }
 
+/// Where the page about a check is that wakes somebody; empty: nowhere.
 fn runbook(base: &str, stage: &str, check: &str) -> String {
-    if base.is_empty() {
-        return String::new();
+    match runbooks::of(stage, check, true) {
+        Some(page) if !base.is_empty() => format!("{}/{page}.md", base.trim_end_matches('/')),
+        _ => String::new(),
     }
-    let known = RUNBOOKS.iter().find(|(end, _)| check.ends_with(end)).map(|(_, page)| *page);
-    let page = match known {
-        _ if stage == PROBES => "WeirProbeFailing",
-        _ if check.contains("_step_") => "WeirRequiredStepUnavailable",
-        Some(page) => page,
-        None => "WeirCheckFailing",
-    };
-    format!("{}/{page}.md", base.trim_end_matches('/'))
 }
 
 #[cfg(test)]

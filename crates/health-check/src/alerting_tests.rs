@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use alerts::inhibition::{follows_log, is_log};
 use common::health::v1::{State, Work};
 
@@ -7,12 +5,7 @@ use super::*;
 use crate::samples::{age, check, queue, stamp, whole};
 
 #[test]
-fn every_runbook_is_there() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/runbooks");
-    let own = ["WeirProbeFailing", "WeirRequiredStepUnavailable", "WeirCheckFailing"];
-    for page in RUNBOOKS.iter().map(|(_, page)| *page).chain(own) {
-        assert!(folder.join(format!("{page}.md")).exists(), "{page}");
-    }
+fn an_alert_names_its_runbook() {
     for (stage, check, page) in [
         ("loader", "loader_log", "https://a/b/WeirLogUnavailable.md"),
         ("enricher", "enricher_step_geo", "https://a/b/WeirRequiredStepUnavailable.md"),

@@ -14,6 +14,7 @@
 //! * `stage`: what of a digest is about which stage
 //! * `measures`: what Prometheus reads of the stages
 //! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
+//! * `runbooks`: which page tells more of a check
 //! * [`cause`]: what lies behind several problems
 //! * [`history`]: the last hour and the last day
 //! * `alerting`: what a round found, as alerts are told of it
@@ -34,6 +35,7 @@ pub mod page;
 pub mod pipeline;
 pub mod probes;
 pub mod problems;
+mod runbooks;
 #[cfg(test)]
 mod samples;
 pub mod settings;
