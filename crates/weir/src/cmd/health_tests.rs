@@ -73,7 +73,7 @@ fn pipeline() -> Pipeline {
 }
 
 fn errors(hop: &str, endpoint: &str, kind: &str, text: &str, count: u64) -> ErrorGroup {
-    let at = |seconds| Some(Timestamp { seconds: 1_772_368_000 + seconds, nanos: 0 });
+    let at = |seconds: i64| Some(Timestamp { seconds: 1_772_368_000 + seconds, nanos: 0 });
     ErrorGroup {
         hop: hop.to_owned(),
         endpoint: endpoint.to_owned(),
