@@ -43,6 +43,8 @@ mod schedule;
 mod schema;
 pub mod settings;
 mod table;
+#[cfg(test)]
+mod unwilling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
