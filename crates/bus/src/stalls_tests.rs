@@ -67,8 +67,46 @@ fn a_rebalance_is_no_progress() {
     assert_eq!(look(&[], false, 20), Some((0, Some(5), 20)), "it was taken back");
     assert_eq!(look(&both, true, 22), Some((0, Some(5), 22)), "and came again");
     assert_eq!(look(&[lag(0, 4, 8)], false, 30), Some((0, Some(8), 30)), "what was done is done again");
-    assert_eq!(look(&[lag(0, 5, 7)], false, 31), Some((0, Some(7), 0)), "and so it gets on");
-    assert_eq!(look(&[lag(1, 41, 1)], false, 40), Some((0, Some(7), 9)));
+    assert_eq!(look(&[lag(0, 5, 7)], false, 31), Some((0, Some(7), 31)), "which is no progress");
+    assert_eq!(look(&[lag(0, 8, 4)], false, 32), Some((0, Some(4), 0)), "and so it gets on");
+    assert_eq!(look(&[lag(1, 41, 1)], false, 40), Some((0, Some(4), 8)));
     assert_eq!(look(&[lag(1, 41, 1)], true, 42), Some((1, Some(1), 2)), "the other is in other hands");
     assert_eq!(look(&[], true, 43), None, "and this one too");
+}
+
+/// A group that is shared out every half a minute, and does the same records again each time.
+#[test]
+fn work_that_is_done_again_and_again_is_a_stall() {
+    let start = Instant::now();
+    let mut stalls = Stalls::default();
+    for second in 0..=300_u64 {
+        let done = i64::try_from(second % 30).unwrap();
+        let found = longest(&mut stalls, &[lag(0, done, 100 - done)], start + Duration::from_secs(second));
+        // The first time it is new.
+        let waited = if second < 30 { 0 } else { second - 29 };
+        assert_eq!(found, Some((0, waited)));
+    }
+    let now = start + Duration::from_secs(301);
+    assert_eq!(longest(&mut stalls, &[lag(0, 30, 70)], now), Some((0, 0)), "it gets further");
+}
+
+#[test]
+fn a_topic_that_is_made_again_begins_anew() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut stalls = Stalls::default();
+    assert_eq!(longest(&mut stalls, &[lag(0, 700, 5)], at(0)), Some((0, 0)));
+    assert_eq!(longest(&mut stalls, &[lag(0, 0, 9)], at(60)), Some((0, 0)), "it ends before what was reached");
+    assert_eq!(longest(&mut stalls, &[lag(0, 0, 9)], at(70)), Some((0, 10)));
+}
+
+#[test]
+fn since_when_a_record_waits_is_known_of_the_first() {
+    let start = Instant::now();
+    let mut stalls = Stalls::default();
+    longest(&mut stalls, &[lag(0, 7, 5)], start);
+    longest(&mut stalls, &[lag(0, 7, 6)], start + Duration::from_secs(9));
+    let topic: Arc<str> = "raw.meta".into();
+    assert_eq!(stalls.since(&topic, 0, 7), Some(start));
+    assert_eq!((stalls.since(&topic, 0, 8), stalls.since(&topic, 1, 7)), (None, None));
 }

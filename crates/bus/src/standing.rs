@@ -72,6 +72,14 @@ pub(crate) fn not_given_up<'a>(places: impl IntoIterator<Item = &'a (Arc<str>, i
     format!("other members have not given up its partitions: {}", named(places))
 }
 
+/// What a member waits for that has no share, and others have not all. `missing`: its topics that are not there.
+pub(crate) fn without_partitions(missing: &[Arc<str>]) -> String {
+    if missing.is_empty() {
+        return "it has been given no partition yet".to_owned();
+    }
+    format!("a topic does not exist: {}", few(missing, ", "))
+}
+
 fn named<'a>(places: impl IntoIterator<Item = &'a (Arc<str>, i32)>) -> String {
     let mut places: Vec<_> = places.into_iter().collect();
     places.sort();
@@ -135,7 +143,9 @@ impl Told {
             return;
         }
         if std::mem::discriminant(&last.membership) != std::mem::discriminant(&membership) {
-            *last = Last { membership, since: now, is_due: Some(now), is_lost: false };
+            // It may have been told of it while it still had partitions.
+            let is_in = matches!(membership, Membership::Member | Membership::Spare);
+            *last = Last { membership, since: now, is_due: Some(now), is_lost: last.is_lost && !is_in };
         } else {
             last.membership = membership;
         }
@@ -239,9 +249,34 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_a_member_has_lost_stays_lost_until_it_is_in_again() {
+        let (start, told) = (Instant::now(), Told::default());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        told.set(Membership::Member, at(0));
+        // It leaves, so that the group decides again, and its next client hears nothing.
+        told.part_is_lost();
+        told.set(joining("another client begins"), at(1));
+        told.set_with(joining("outside"), Share::Unknown, at(3));
+        assert_eq!(told.standing(0, SESSION, at(4)).limit, SESSION);
+        told.set(Membership::Away, at(5));
+        told.set_with(joining("outside"), Share::Unknown, at(6));
+        assert_eq!(told.standing(0, SESSION, at(7)).limit, SESSION, "whatever it waits for meanwhile");
+        told.set(Membership::Spare, at(8));
+        told.set_with(joining("outside"), Share::Unknown, at(9));
+        assert_eq!(told.standing(0, SESSION, at(10)).limit, SESSION * IN_DOUBT, "that is over");
+    }
+
+    #[test]
     fn partitions_are_named_in_their_order() {
         let places: Vec<(Arc<str>, i32)> = [("b", 0), ("a", 2), ("a", 10), ("c", 1)].map(|(t, p)| (t.into(), p)).into();
         let text = "the log has not said where its partitions begin: a/2, a/10, b/0, and 1 more";
         assert_eq!(not_begun(&places), text);
+    }
+
+    #[test]
+    fn a_topic_that_is_missing_is_named() {
+        let (none, one): ([Arc<str>; 0], [Arc<str>; 1]) = ([], ["loads".into()]);
+        assert_eq!(without_partitions(&one), "a topic does not exist: loads");
+        assert_eq!(without_partitions(&none), "it has been given no partition yet");
     }
 }

@@ -77,10 +77,8 @@ impl FileError {
         }
     }
 
-    /// The store did not take what was written. Its writer hands that on as a failure of input and output.
-    pub(crate) fn not_stored(path: &Path, error: std::io::Error) -> Self {
-        let error = error.downcast::<object_store::Error>();
-        let error = error.unwrap_or_else(|error| object_store::Error::Generic { store: "lake", source: error.into() });
+    /// The store did not take what was written, or does not have it: that is no fault of a file that is read.
+    pub(crate) fn not_stored(path: &Path, error: object_store::Error) -> Self {
         Self::Store { doing: "writing", path: path.clone(), error: error.into() }
     }
 }
@@ -135,7 +133,7 @@ impl Footer {
     pub(crate) fn bounds(&self, name: &str) -> Option<Bounds> {
         let leaf = self.leaf(name)?;
         let mut all: Option<Bounds> = None;
-        let mut only_nulls = 0;
+        let mut only_nulls = 0_u64;
         for group in self.metadata.row_groups() {
             let statistics = group.column(leaf).statistics()?;
             let nulls = statistics.null_count_opt()?;
@@ -148,16 +146,18 @@ impl Footer {
             };
             let Some((min, max)) = values else {
                 if i64::try_from(nulls).is_ok_and(|nulls| nulls == group.num_rows()) {
-                    only_nulls += nulls;
+                    only_nulls = nulls.saturating_add(only_nulls);
                     continue;
                 }
                 return None;
             };
             all = Some(match all {
                 None => Bounds { min, max, nulls },
-                Some(all) => Bounds { min: all.min.min(min), max: all.max.max(max), nulls: all.nulls + nulls },
+                Some(all) => {
+                    Bounds { min: all.min.min(min), max: all.max.max(max), nulls: all.nulls.saturating_add(nulls) }
+                }
             });
         }
-        all.map(|all| Bounds { nulls: all.nulls + only_nulls, ..all })
+        all.map(|all| Bounds { nulls: all.nulls.saturating_add(only_nulls), ..all })
     }
 }

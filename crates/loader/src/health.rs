@@ -1,9 +1,11 @@
 //! What the loader says about itself.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bus::{Bus, ConsumerState, Lag, Producer};
+use bus::{Bus, ConsumerState, Lag};
+use common::few::few;
 use lake::Lake;
 use service::{Action, CheckHandle, CheckSpec, Health};
 use stage::{LogChecks, Partitions, Retention};
@@ -14,7 +16,7 @@ use crate::decide::Decision;
 use crate::ends::{Found, Gone};
 use crate::files::FileCheck;
 use crate::load::Waiting;
-use crate::outlook::{Outlook, Taken, Verdicts};
+use crate::outlook::{Outlook, Ready, Taken, Verdicts};
 use crate::table::Error;
 
 /// Why an offset lies beyond the end of its partition.
@@ -32,6 +34,8 @@ pub(crate) struct Checks {
     partitions: Partitions,
     retention: Retention,
     upkeep: CheckHandle,
+    /// How each kind of upkeep ended last: what one has done says nothing of another.
+    upkept: Arc<Mutex<BTreeMap<&'static str, Result<String, String>>>>,
 }
 
 impl Checks {
@@ -49,25 +53,38 @@ impl Checks {
             held: health.check(spec("loader_held", Action::Page, false, Some(hold_warn))),
             progress: health.check(spec("loader_progress", Action::Page, false, Some(stalled_after))),
             stalled_after,
-            outlook: Arc::new(Mutex::new(Outlook {
-                ready: 0,
-                oldest: None,
-                taken: Taken::new(),
-                loaded: Instant::now(),
-                round: None,
-            })),
+            outlook: Arc::default(),
             partitions: Partitions::new(health, "loader_partitions"),
             retention: Retention::new(health, "loader_retention", STAGE),
             upkeep: health.check(spec("loader_upkeep", Action::Ticket, false, None)),
+            upkept: Arc::default(),
         };
         checks.held.ok("no request is held");
-        checks.progress.unknown("requests are not asked for yet");
+        checks.progress.unknown("starting: the tables are compared with the log before requests are asked for");
         checks.upkeep.ok("compaction and vacuum have not run yet");
         checks
     }
 
-    pub(crate) fn store_failed(&self, error: &dyn std::fmt::Display) {
-        self.store.fail(format!("{error}; nothing is loaded until the lake answers, and no data is lost"));
+    /// Whether the lake answers when it is asked for nothing else.
+    pub(crate) fn lake(&self, answer: Result<(), String>) {
+        self.outlook().lake = answer.err();
+        self.tell_store();
+    }
+
+    /// What the store does for one table says nothing of another.
+    fn tell_store(&self) {
+        let outlook = self.outlook();
+        let failed: Vec<&String> = outlook.tables.values().filter_map(|table| table.error.as_ref()).collect();
+        let lost = "no data is lost";
+        match (&outlook.lake, failed.is_empty()) {
+            (Some(error), _) => {
+                self.store.fail(format!("{error}; nothing is loaded until the lake answers, and {lost}"))
+            }
+            (None, false) => {
+                self.store.fail(format!("{}; the loader tries again, and {lost}", few(failed, "; ")));
+            }
+            (None, true) => self.store.ok("answers"),
+        }
     }
 
     /// Nothing is loaded yet, since the table cannot be compared with the log.
@@ -78,29 +95,38 @@ impl Checks {
             // Of a log that does not answer other checks tell, and of one that refuses none.
             Error::Log { .. } if lasts => self.held.fail(text),
             Error::Log { .. } => self.held.warn(text),
-            _ => self.store_failed(error),
+            _ => self.lake(Err(error.to_string())),
         }
     }
 
-    pub(crate) fn store_ok(&self) {
-        self.store.ok("answers");
-    }
-
-    pub(crate) fn upkeep(&self, outcome: Result<String, String>) {
-        match outcome {
-            Ok(done) => self.upkeep.ok(done),
-            Err(problem) => self.upkeep.fail(problem),
+    /// How a run ended: `compaction`, `vacuum`, `checkpoint`.
+    pub(crate) fn upkeep(&self, what: &'static str, outcome: Result<String, String>) {
+        let mut upkept = self.upkept.lock().unwrap_or_else(PoisonError::into_inner);
+        upkept.insert(what, outcome);
+        let problems: Vec<&String> = upkept.values().filter_map(|outcome| outcome.as_ref().err()).collect();
+        if problems.is_empty() {
+            self.upkeep.ok(few(upkept.values().flatten(), "; "));
+        } else {
+            self.upkeep.fail(few(problems, "; "));
         }
     }
 
-    /// A round begins, or is over.
-    pub(crate) fn round(&self, begins: Option<Instant>) {
-        self.outlook().round = begins;
+    /// It is the turn of a table, or of none.
+    pub(crate) fn turn(&self, of: Option<&str>) {
+        self.outlook().turn = of.map(|table| (table.to_owned(), Instant::now()));
     }
 
-    /// Something was loaded, or found to be loaded already.
-    pub(crate) fn loaded(&self) {
-        self.outlook().loaded = Instant::now();
+    /// Something was loaded into a table, or found to be loaded already.
+    pub(crate) fn loaded(&self, table: &str) {
+        self.outlook().tables.entry(table.to_owned()).or_default().loaded = Some(Instant::now());
+    }
+
+    /// How the turn of a table ended.
+    pub(crate) fn tried(&self, table: &str, failed: Option<&Error>) {
+        // Of a log that does not answer its own checks tell.
+        let error = failed.filter(|error| !matches!(error, Error::Log { .. })).map(Error::to_string);
+        self.outlook().tables.entry(table.to_owned()).or_default().error = error;
+        self.tell_store();
     }
 
     fn outlook(&self) -> MutexGuard<'_, Outlook> {
@@ -115,22 +141,19 @@ impl Checks {
         found: &Found,
         hold_warn: Duration,
     ) {
-        let (mut held, mut oldest) = (Vec::new(), Duration::ZERO);
-        let (mut ready, mut oldest_ready) = (0_usize, None::<Instant>);
+        let (mut held, mut oldest, mut ready) = (Vec::new(), Duration::ZERO, Vec::new());
         for waiting in waiting {
             let age = waiting.since.elapsed();
-            match waiting.held {
-                Some(decision) => {
-                    let at_once = matches!(decision, Decision::Unusable | Decision::Beyond { .. });
-                    // What could not be used comes first, then the lowest offset: mostly the others wait for it.
-                    let rank = (!at_once, waiting.request.range.from);
-                    held.push((rank, at_once || age >= hold_warn, explain(waiting, decision)));
-                    oldest = oldest.max(age);
-                }
-                None => {
-                    ready += 1;
-                    oldest_ready = oldest_ready.into_iter().chain([waiting.since]).min();
-                }
+            let (topic, partition, _) = &waiting.place;
+            let (place, offset, since) = ((Arc::clone(topic), *partition), waiting.offset, waiting.since);
+            let could = waiting.held.is_none().then_some(Ready { place, offset, since });
+            ready.push((waiting.request.table.clone(), could));
+            if let Some(decision) = waiting.held {
+                let at_once = matches!(decision, Decision::Unusable | Decision::Beyond { .. });
+                // What could not be used comes first, then the lowest offset: mostly the others wait for it.
+                let rank = (!at_once, waiting.request.range.from);
+                held.push((rank, at_once || age >= hold_warn, explain(waiting, decision)));
+                oldest = oldest.max(age);
             }
         }
         self.held.value(oldest.as_secs_f64());
@@ -153,15 +176,14 @@ impl Checks {
         }
         // At once: a request is on the log or here, whenever somebody looks.
         let mut outlook = self.outlook();
-        (outlook.ready, outlook.oldest) = (ready, oldest_ready);
+        outlook.waits(ready);
         outlook.taken.clone_from(taken);
     }
 
-    /// Looks at the log, the lake and the partitions until it is cancelled.
+    /// Looks at the lake and the partitions until it is cancelled.
     pub(crate) async fn watch(
         &self,
         bus: &Bus,
-        producer: &Producer,
         lake: &Lake,
         consumer: &ConsumerState,
         every: Duration,
@@ -173,20 +195,15 @@ impl Checks {
             self.store.every(every);
             self.progress.every(every);
             self.partitions.every(every);
-            self.outlook().loaded = Instant::now();
             loop {
-                match tokio::time::timeout(limit, lake.ping()).await {
-                    Ok(Ok(())) => self.store_ok(),
-                    Ok(Err(error)) => self.store_failed(&error),
-                    Err(_) => {
-                        self.store_failed(&format!("the lake at {} did not answer within {limit:?}", lake.root()))
-                    }
-                }
+                let silent = |_| Err(format!("the lake at {} did not answer within {limit:?}", lake.root()));
+                let answer = tokio::time::timeout(limit, lake.ping()).await;
+                self.lake(answer.map_or_else(silent, |answer| answer.map_err(|error| error.to_string())));
                 // The log first: what is taken in between is not missed.
                 let lags = consumer.lag();
                 let (outlook, now) = (self.outlook().clone(), Instant::now());
-                let turn = |lag: &Lag| consumer.assignment_of(&lag.topic, lag.partition).map(|turn| turn.epoch);
-                let untaken = outlook.untaken(lags, turn);
+                let epoch = |lag: &Lag| consumer.assignment_of(&lag.topic, lag.partition).map(|turn| turn.epoch);
+                let untaken = outlook.untaken(lags, epoch);
                 let standing = consumer.standing(now);
                 let (state, stalled, text) = verdicts.of(&outlook, &standing, untaken, self.stalled_after, now);
                 self.progress.value(stalled.as_secs_f64());
@@ -196,9 +213,7 @@ impl Checks {
             }
         };
         let consumers = [consumer.clone()];
-        let all = async {
-            tokio::join!(self.log.watch(bus, producer, STAGE, every), self.retention.watch(bus, &consumers), look)
-        };
+        let all = async { tokio::join!(self.retention.watch(bus, &consumers), look) };
         let _ = until.run_until_cancelled(all).await;
     }
 }

@@ -43,6 +43,8 @@ mod schedule;
 mod schema;
 pub mod settings;
 mod table;
+#[cfg(test)]
+mod unwilling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -140,8 +142,9 @@ impl Loader {
     /// # Errors
     /// When the consumer cannot be opened, or something that has to run all the time ended by itself.
     pub async fn run(self) -> anyhow::Result<()> {
-        let opened = self.opened.clone();
-        opened.run(Box::pin(self.load()), JoinSet::new()).await
+        let (opened, mut tasks) = (self.opened.clone(), JoinSet::new());
+        opened.watch_log(self.checks.log.clone(), &mut tasks);
+        opened.run(Box::pin(self.load()), tasks).await
     }
 
     async fn load(self) -> anyhow::Result<()> {
@@ -160,7 +163,7 @@ impl Loader {
 
         let (checks, seen, watched, lake) = (self.checks.clone(), opened.clone(), state.clone(), self.lake.clone());
         opened.tasks().spawn(async move {
-            checks.watch(&seen.bus, &seen.producer, &lake, &watched, seen.every, seen.after).await;
+            checks.watch(&seen.bus, &lake, &watched, seen.every, seen.after).await;
         });
         let wanted = Wanted::default();
         let schedule = Schedule {

@@ -41,6 +41,7 @@ pub(crate) struct Waiting {
     pub(crate) accepted: bool,
     /// Topic with prefix, partition and turn of the record.
     pub(crate) place: (Arc<str>, i32, u64),
+    pub(crate) offset: i64,
     pub(crate) ack: Ack,
     pub(crate) taken: Taken,
     pub(crate) span: Span,
@@ -157,16 +158,17 @@ impl Loading {
         Ok(Round::default())
     }
 
-    /// Writes a checkpoint where one is due: others commit as well, so that no version may be counted on.
-    pub(crate) async fn checkpoint(&mut self, (every, keep): (u64, u64)) -> Result<(), Error> {
-        let Some(version) = self.table.version() else { return Ok(()) };
+    /// Writes a checkpoint where one is due: others commit as well, so that no version may be counted on. False: none was.
+    pub(crate) async fn checkpoint(&mut self, (every, keep): (u64, u64)) -> Result<bool, Error> {
+        let Some(version) = self.table.version() else { return Ok(false) };
         // One that failed is not tried again with each commit.
         let tried = self.checkpoint_tried.is_some_and(|tried| version.saturating_sub(tried) < every);
-        if !tried && log::due(version, self.table.checkpointed(), every, keep) {
+        let is_due = !tried && log::due(version, self.table.checkpointed(), every, keep);
+        if is_due {
             self.checkpoint_tried = Some(version);
             log::checkpoint(&self.table, keep).await?;
         }
-        Ok(())
+        Ok(is_due)
     }
 
     /// Whether a commit is in the table. Waits for a store that does not answer: nothing can be decided without it.

@@ -144,6 +144,7 @@ impl Pipeline {
             held: None,
             since: Instant::now(),
             place,
+            offset: record.coordinates.offset,
             ack: record.ack,
             span,
         });
@@ -164,13 +165,16 @@ impl Pipeline {
         let (store, limit) = (self.lake.store(), self.settings.commit_timeout());
         let log = (self.settings.checkpoint_commits, self.settings.log_commits);
         let mut failed = false;
-        self.checks.round(Some(started));
-        for loading in self.tables.values_mut().filter(|loading| !loading.queue.is_empty()) {
+        for (name, loading) in &mut self.tables {
             // What belongs to another instance by now is its to load.
             loading.queue.retain(|waiting| {
                 let turn = state.assignment_of(&waiting.place.0, waiting.place.1);
                 turn.is_some_and(|turn| turn.epoch == waiting.place.2)
             });
+            if loading.queue.is_empty() {
+                continue;
+            }
+            self.checks.turn(Some(name));
             loading.begins = begins(&loading.queue);
             let later = loading.queue.split_off(self.settings.max_requests.min(loading.queue.len()));
             let looked_at = loading.queue.len();
@@ -179,30 +183,29 @@ impl Pipeline {
             let held = std::mem::replace(&mut loading.queue, later);
             if held.len() < looked_at {
                 // Also with what was loaded already: after a crash that may be all of it for a while.
-                self.checks.loaded();
+                self.checks.loaded(name);
             }
             loading.queue.extend(held);
+            self.checks.tried(name, round.as_ref().err());
             match round {
-                Ok(round) => {
-                    self.checks.store_ok();
-                    if let Some(version) = round.version {
-                        told(&loading.table.name, version, &round, &self.counts, started);
-                        if let Err(error) = loading.checkpoint(log).await {
-                            self.checks.upkeep(Err(format!("writing a checkpoint failed: {error}")));
+                Ok(Round { version: None, .. }) => {}
+                Ok(round @ Round { version: Some(version), .. }) => {
+                    told(name, version, &round, &self.counts, started);
+                    match loading.checkpoint(log).await {
+                        Ok(true) => self.checks.upkeep("checkpoint", Ok("wrote a checkpoint".to_owned())),
+                        Ok(false) => {}
+                        Err(error) => {
+                            self.checks.upkeep("checkpoint", Err(format!("writing a checkpoint failed: {error}")));
                         }
                     }
                 }
                 Err(error) => {
                     failed = true;
                     tracing::warn!(%error, "loading failed, retrying");
-                    // Of a log that does not answer its own checks tell.
-                    if !matches!(error, Error::Log { .. }) {
-                        self.checks.store_failed(&error);
-                    }
                 }
             }
         }
-        self.checks.round(None);
+        self.checks.turn(None);
         self.tell();
         let pause = self.settings.commit_interval();
         if failed { Instant::now() + pause.max(RETRY) } else { started + pause }

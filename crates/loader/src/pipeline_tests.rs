@@ -1,8 +1,13 @@
+use std::sync::atomic::Ordering;
+
 use bus::{Ack, Assignment, Coordinates, Headers};
 use common::topics::LOADS;
-use service::Health;
+use service::{Health, Host, Settings as _, State};
+use tokio::task::JoinSet;
 
 use super::*;
+use crate::Loader;
+use crate::unwilling::Unwilling;
 
 /// A loader whose log has no topic for dead letters.
 fn pipeline(folder: &std::path::Path, health: &Health, counts: HopCounts) -> Pipeline {
@@ -40,8 +45,76 @@ async fn topics_that_nobody_looks_at_any_more_are_not_known() {
         let checks = health.checks_at(Instant::now() + after);
         checks.into_iter().find(|check| check.name == "loader_topics").unwrap().state()
     };
-    assert_eq!(topics(Duration::ZERO), service::State::Ok);
-    assert_eq!(topics(Duration::from_secs(3600)), service::State::Unknown);
+    assert_eq!(topics(Duration::ZERO), State::Ok);
+    assert_eq!(topics(Duration::from_secs(3600)), State::Unknown);
+}
+
+/// State and message.
+fn check(health: &Health, name: &str) -> (State, String) {
+    let check = health.digest().checks.into_iter().find(|check| check.name == name).unwrap();
+    (check.state(), check.message)
+}
+
+#[test]
+fn what_is_done_for_one_table_does_not_hide_what_fails_for_another() {
+    let health = Health::new("loader", CancellationToken::new());
+    let checks = Checks::new(&health, Duration::from_secs(1), Duration::from_secs(1));
+    let error = Error::Unsupported { table: "a".to_owned(), problem: "for a test".to_owned() };
+    let store = || check(&health, "loader_lake");
+    checks.tried("a", Some(&error));
+    checks.tried("b", None);
+    checks.lake(Ok(()));
+    let told = store();
+    assert!(told.0 == State::Failing && told.1.contains("table a cannot be written: for a test"), "{told:?}");
+    checks.lake(Err("the lake does not answer".to_owned()));
+    assert!(store().1.starts_with("the lake does not answer; nothing is loaded"), "{:?}", store());
+    checks.lake(Ok(()));
+    assert_eq!(store().0, State::Failing);
+    checks.tried("a", None);
+    assert_eq!(store().0, State::Ok);
+    checks.tried("a", Some(&error));
+    checks.tried("a", Some(&Error::Log { table: "a".to_owned(), error: bus::Error::Full }));
+    assert_eq!(store().0, State::Ok, "of the log other checks tell");
+
+    let upkeep = || check(&health, "loader_upkeep");
+    checks.upkeep("compaction", Err("compaction failed".to_owned()));
+    checks.upkeep("vacuum", Ok("vacuum deleted nothing".to_owned()));
+    assert_eq!(upkeep(), (State::Failing, "compaction failed".to_owned()));
+    checks.upkeep("compaction", Ok("compaction merged nothing".to_owned()));
+    assert_eq!(upkeep(), (State::Ok, "compaction merged nothing; vacuum deleted nothing".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_compares_the_tables_with_the_log_it_looks_at_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let env = [
+        ("WEIR__BUS__KAFKA__BROKERS", ""),
+        ("WEIR__BUS__DATA_DIR", data.as_str()),
+        ("WEIR__BUS__CREATE_TOPICS", "true"),
+        ("WEIR__LOADER__HEALTH_INTERVAL_MS", "100"),
+    ];
+    let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let settings: crate::Settings = service::load(crate::DEFAULTS, None, env).unwrap();
+    let host = Host::new("loader", &settings.host());
+    let store = Arc::new(Unwilling::default());
+    store.refuses_lists.store(true, Ordering::SeqCst);
+    let loader = Loader::with_lake(&settings, &host, Lake::with_store(store, "unwilling")).await.unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(loader.run());
+    let state = |name| check(host.health(), name).0;
+    let looked = async {
+        while (state("loader_lake"), state("loader_log")) != (State::Failing, State::Ok) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let looked = tokio::time::timeout(Duration::from_secs(30), looked).await;
+    assert!(looked.is_ok(), "{:#?}", host.health().digest());
+    assert_eq!(state("loader_topics"), State::Ok);
+    let (state, message) = check(host.health(), "loader_progress");
+    assert!(state == State::Unknown && message.starts_with("starting: "), "{message}");
+    host.shutdown().cancel();
+    tasks.join_next().await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

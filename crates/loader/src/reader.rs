@@ -50,8 +50,30 @@ impl AsyncFileReader for FileReader {
         async move {
             let bytes = self.bytes;
             let reader = ParquetMetaDataReader::new().with_arrow_reader_options(options).with_prefetch_hint(Some(HINT));
-            Ok(Arc::new(reader.load_and_finish(self, bytes).await?))
+            let metadata = reader.load_and_finish(self, bytes).await?;
+            is_within(&metadata, bytes)?;
+            Ok(Arc::new(metadata))
         }
         .boxed()
     }
+}
+
+/// Whether the columns of a file lie where it says, which is within it. The library believes it, or panics; and a store that is
+/// asked for what lies behind a file says so as if it could not answer.
+fn is_within(metadata: &ParquetMetaData, bytes: u64) -> Result<()> {
+    for (n, group) in metadata.row_groups().iter().enumerate() {
+        for column in group.columns() {
+            let (start, length) = (column.data_page_offset(), column.compressed_size());
+            let first = column.dictionary_page_offset().unwrap_or(start);
+            let range = u64::try_from(first).ok().zip(u64::try_from(length).ok());
+            let end = range.and_then(|(first, length)| first.checked_add(length));
+            if start < 0 || end.is_none_or(|end| end > bytes) {
+                return Err(ParquetError::General(format!(
+                    "it says that column {} of row group {n} has {length} bytes from byte {first} on, and the file has {bytes}",
+                    column.column_path().string()
+                )));
+            }
+        }
+    }
+    Ok(())
 }

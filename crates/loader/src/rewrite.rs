@@ -22,6 +22,7 @@ use piece::Piece;
 
 mod output;
 mod piece;
+mod upload;
 
 #[cfg(test)]
 mod output_tests;
@@ -63,7 +64,7 @@ pub(crate) async fn write(
         }
     };
     let footer = Footer::written(to, output.close(rows).await?)?;
-    let bytes = store.head(to).await.map_err(|error| FileError::store(to, error))?.size;
+    let bytes = store.head(to).await.map_err(|error| FileError::not_stored(to, error))?.size;
     Ok(Output { footer, bytes })
 }
 

@@ -47,11 +47,11 @@ impl Schedule {
         let mut vacuum = ticks(self.settings.vacuum.interval_ms);
         let mut compactors = BTreeMap::new();
         loop {
-            let outcome = tokio::select! {
-                _ = compact.tick() => self.compact(&mut compactors).await,
-                _ = vacuum.tick() => self.vacuum().await,
+            let (what, outcome) = tokio::select! {
+                _ = compact.tick() => ("compaction", self.compact(&mut compactors).await),
+                _ = vacuum.tick() => ("vacuum", self.vacuum().await),
             };
-            self.checks.upkeep(outcome);
+            self.checks.upkeep(what, outcome);
         }
     }
 
@@ -65,14 +65,12 @@ impl Schedule {
                 Ok((done, of_table)) => {
                     (before, after) = (before + done.files_before, after + done.files_after);
                     told.extend(of_table.map(|of_table| format!("; {of_table}")));
+                    failed.extend(known.get(&name).and_then(Compactor::refused));
                 }
                 // A folder of something else.
                 Err(Error::NoTable { .. }) => drop(known.remove(&name)),
                 // The others go on.
-                Err(error) => {
-                    known.remove(&name);
-                    failed.push(error);
-                }
+                Err(error) => failed.push(error.to_string()),
             }
         }
         if before > 0 {
@@ -111,7 +109,7 @@ impl Schedule {
                 // A folder of something else.
                 Err(Error::NoTable { .. }) => {}
                 // The others go on.
-                Err(error) => failed.push(error),
+                Err(error) => failed.push(error.to_string()),
             }
         }
         tracing::info!(files, bytes, "vacuumed");
@@ -120,7 +118,7 @@ impl Schedule {
 }
 
 /// What is told of a run over all tables.
-fn outcome(run: &str, failed: &[Error], done: String) -> Result<String, String> {
+fn outcome(run: &str, failed: &[String], done: String) -> Result<String, String> {
     match failed {
         [] => Ok(done),
         [first] => Err(format!("{run} failed: {first}")),

@@ -170,6 +170,11 @@ impl Table {
         Ok(News::Anew)
     }
 
+    /// It is to be read as a whole at the next look.
+    pub(crate) fn forget(&mut self) {
+        self.state = None;
+    }
+
     /// Reads commit after commit; what became of files. None: that does not do, and the table has to be read as a whole.
     async fn follow(&mut self) -> Result<Option<Vec<Change>>, Error> {
         let Some(state) = &self.state else { return Ok(None) };

@@ -20,6 +20,8 @@ const CUT: &str = " … (cut; see the log)";
 /// So many looks may fail to come before a check that is looked at again and again is unknown, and never before this.
 const LOOKS: u32 = 4;
 const SHORTEST: Duration = Duration::from_secs(30);
+/// For so long what was found may do for what cannot be found again. Longer than a log takes to come back.
+const STAYS: Duration = Duration::from_secs(600);
 
 /// What a check is, apart from its result.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +77,9 @@ struct Entry {
     next_value: Option<f64>,
     /// How often it is looked at; none: it is told when something happens.
     every: Option<Duration>,
-    /// When it was last told.
+    /// When something was last found.
+    found: Instant,
+    /// When it was last told, with something found or without.
     told: Instant,
     told_at: Timestamp,
 }
@@ -104,6 +108,12 @@ impl Entry {
             unit: self.spec.unit.to_owned(),
             gates_readiness: self.spec.gates_readiness,
             checked_at: Some(self.told_at),
+        }
+    }
+
+    fn stays(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.found) < STAYS {
+            self.told = now;
         }
     }
 
@@ -176,6 +186,7 @@ impl Health {
                 value: None,
                 next_value: None,
                 every: None,
+                found: Instant::now(),
                 told: Instant::now(),
                 told_at: now,
             });
@@ -303,11 +314,12 @@ impl CheckHandle {
         });
     }
 
-    /// It was looked at, and what was found before stays, because something else is in the way of an answer.
+    /// It was looked at, and what was found before stays, because something else is in the way of an answer. After ten minutes
+    /// without one it grows old all the same: of what is in the way another check tells, or none.
     pub fn stays(&self) {
         self.health.change(|checks| {
             if let Some(entry) = checks.get_mut(self.name) {
-                entry.told = Instant::now();
+                entry.stays(Instant::now());
             }
         });
     }
@@ -335,7 +347,8 @@ impl CheckHandle {
             }
             entry.message = bounded(&message);
             entry.value = entry.next_value.take();
-            (entry.told, entry.told_at) = (Instant::now(), now);
+            entry.found = Instant::now();
+            (entry.told, entry.told_at) = (entry.found, now);
         });
         // Once for each change, so that a check that runs every second does not fill the log.
         match (was, state) {

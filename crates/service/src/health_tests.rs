@@ -92,6 +92,30 @@ fn what_was_found_long_ago_says_nothing_of_now() {
 }
 
 #[test]
+fn without_an_answer_what_was_found_stays_for_a_while() {
+    let health = health();
+    let topics = health.check(spec("topics", true));
+    topics.every(Duration::from_secs(60));
+    topics.ok("all topics exist");
+    // It is looked at each second, and nobody answers.
+    let at = |seconds| {
+        let mut checks = health.lock();
+        let entry = checks.get_mut("topics").unwrap();
+        let now = entry.found + Duration::from_secs(seconds);
+        entry.stays(now);
+        entry.check(now).state()
+    };
+    let states: Vec<State> = (0..900).map(at).collect();
+    // The last that counts, and four looks after it.
+    let lasts = states.iter().take_while(|state| **state == State::Ok).count();
+    assert_eq!(lasts, 599 + 240, "{:?}", &states[590..]);
+    assert!(states[lasts..].iter().all(|state| *state == State::Unknown));
+    assert!(health.is_ready(), "it goes on with its work");
+    topics.ok("all topics exist");
+    assert_eq!(at(1), State::Ok);
+}
+
+#[test]
 fn the_digest_has_everything() {
     let health = health();
     let lag = health.check(spec("lag", false));

@@ -84,7 +84,7 @@ impl Progress {
     }
 
     fn tell(&self, lanes: &[Lane], stalls: &mut [Stalls], now: Instant) {
-        let mut longest: Option<(Lag, Duration)> = None;
+        let mut longest: Option<(Lag, Duration, bool)> = None;
         let (mut worst, mut outside, mut texts) = (State::Ok, Duration::ZERO, Vec::new());
         for (lane, stalls) in lanes.iter().zip(stalls) {
             let (state, text) = of_standing(&lane.standing).unwrap_or_else(|| lane.waiting());
@@ -94,20 +94,28 @@ impl Progress {
             if !is_in {
                 outside = outside.max(lane.standing.lasts);
             }
-            let waits = stalls.longest(lane.lags.clone(), is_in, now);
-            longest = waits.into_iter().chain(longest).max_by_key(|(_, since)| *since);
+            let waits = stalls.longest(lane.lags.clone(), is_in, now).map(|(at, since)| {
+                let has = lane.lags.iter().any(|lag| lag.topic == at.topic && lag.partition == at.partition);
+                (at, since, has)
+            });
+            longest = waits.into_iter().chain(longest).max_by_key(|(_, since, _)| *since);
         }
         let mut text = texts.join(", ");
-        if let Some((at, since)) = longest.as_ref().filter(|(_, since)| *since >= self.stalled_after) {
+        if let Some((at, since, has)) = longest.as_ref().filter(|(_, since, _)| *since >= self.stalled_after) {
             worst = State::Failing;
             let waiting = at.records.map_or("records".to_owned(), |records| format!("{records} records"));
-            let seconds = since.as_secs();
-            text.push_str(&format!(
-                "; {}/{} is stalled: {waiting} wait, and none was done for {seconds} s",
-                at.topic, at.partition
-            ));
+            let (topic, partition, seconds) = (&at.topic, at.partition, since.as_secs());
+            text.push_str(&if *has {
+                format!("; {topic}/{partition} is stalled: {waiting} wait, and none was done for {seconds} s")
+            } else {
+                // Another member may have it by now, and get on with it.
+                format!(
+                    "; {topic}/{partition} was stalled when the group took it back: {waiting} waited, and this consumer \
+                     has done none for {seconds} s"
+                )
+            });
         }
-        self.progress.value(longest.map_or(outside, |(_, since)| since.max(outside)).as_secs_f64());
+        self.progress.value(longest.map_or(outside, |(_, since, _)| since.max(outside)).as_secs_f64());
         self.progress.set(worst, text);
     }
 }

@@ -81,7 +81,10 @@ fn work_that_is_not_done_for_too_long_is_told_with_its_partition() {
     // Nor does anybody have to come in for it to be found.
     let (state, _, message) = told(&[(0, &waits), (20, &keeps), (60, &lane(joining(), 0, &[]))]);
     assert_eq!(state, State::Failing, "{message}");
-    assert!(message.ends_with(stalled), "{message}");
+    // Who has it by now may get on with it.
+    let taken_back =
+        "raw.meta/1 was stalled when the group took it back: 12 records waited, and this consumer has done none";
+    assert!(message.ends_with(&format!("{taken_back} for 60 s")), "{message}");
     // But what others do is not its own.
     let spare = lane(Membership::Spare, 2, &[]);
     assert_eq!(told(&[(0, &waits), (20, &keeps), (60, &spare), (61, &waits)]).0, State::Ok);

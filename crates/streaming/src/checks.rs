@@ -143,11 +143,15 @@ impl Checks {
     pub(crate) async fn prepare_topics(&self, bus: &Bus) {
         let topics = crate::description().needed();
         let mut prepared = false;
+        self.topics.every(LOOK);
         loop {
             let looked = if prepared { bus.check_topics(&topics).await } else { bus.prepare_topics(&topics).await };
             let again = match looked {
                 // That the log does not answer is told by another check.
-                Err(_) if prepared => LOOK_AGAIN,
+                Err(_) if prepared => {
+                    self.topics.stays();
+                    LOOK_AGAIN
+                }
                 Err(error) => {
                     self.topics.fail(error.to_string());
                     PREPARE_AGAIN

@@ -231,6 +231,19 @@ fn the_trace_of_a_trusted_sender_goes_on_with_its_delivery() {
 }
 
 #[test]
+fn that_the_topics_were_fine_long_ago_says_nothing_of_now() {
+    on_runtime(async {
+        let folder = tempfile::tempdir().unwrap();
+        let data = ("WEIR__BUS__DATA_DIR", folder.path().to_str().unwrap());
+        let door = start(&[("WEIR__BUS__KAFKA__BROKERS", ""), data, ("WEIR__BUS__CREATE_TOPICS", "true")]).await;
+        door.check("streaming_topics", service::State::Ok).await;
+        let later = door.host.health().checks_at(std::time::Instant::now() + Duration::from_secs(241));
+        let topics = later.iter().find(|check| check.name == "streaming_topics").unwrap();
+        assert_eq!(topics.state(), service::State::Unknown, "{topics:?}");
+    });
+}
+
+#[test]
 fn bodies_beyond_the_limits() {
     on_runtime(async {
         let door =

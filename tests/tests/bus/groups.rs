@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use bus::{Consumer, ConsumerState, Membership};
+use bus::{Consumer, ConsumerState, Membership, Record};
 
 use crate::support::{
-    GROUP, Log, TOPIC, complete, consumer, next, number, produce_keyed, take, take_all, until, within,
+    GROUP, Log, TOPIC, complete, consumer, next, number, numbered, prepare, produce_keyed, take, take_all, until,
+    within,
 };
 
 pub(crate) async fn two_members_share_the_partitions(log: &Log) {
@@ -53,6 +54,22 @@ pub(crate) async fn who_has_nothing_where_others_have_all_is_a_spare(log: &Log) 
     let (leaves, stays) = if is(&states[0], Membership::Member) { (first, second) } else { (second, first) };
     leaves.close(Duration::from_secs(10)).await.unwrap();
     until("the spare takes over", || async { is(&stays.state(), Membership::Member) }).await;
+}
+
+/// A member looks for topics that are missing for as long as it is in.
+pub(crate) async fn a_topic_that_is_made_after_the_join_is_consumed(log: &Log) {
+    const LATER: &str = "later";
+    let bus = log.with_topic(1, |_| {}).await;
+    let mut consumer = bus.consumer(GROUP, &[TOPIC.to_owned(), LATER.to_owned()]).unwrap();
+    let state = consumer.state();
+    until("a share", || async { state.standing(Instant::now()).membership == Membership::Member }).await;
+    prepare(&bus, &[LATER]).await;
+    let producer = bus.producer().unwrap();
+    for number in 0..10 {
+        let record = Record { topic: LATER.into(), ..numbered("key", number) };
+        producer.try_send(record).unwrap().await.unwrap();
+    }
+    assert_eq!(take_all(&mut consumer, (0..10).collect()).await, 10);
 }
 
 pub(crate) async fn a_revoked_partition_is_drained(log: &Log) {

@@ -72,6 +72,7 @@ macro_rules! promises {
             crash::who_gathers_records_never_gets_them_alone,
             groups::two_members_share_the_partitions,
             groups::who_has_nothing_where_others_have_all_is_a_spare,
+            groups::a_topic_that_is_made_after_the_join_is_consumed,
             groups::a_revoked_partition_is_drained,
             groups::late_acks_of_a_revoked_partition_are_ignored,
             groups::operators_see_and_set_where_groups_stand,

@@ -88,9 +88,13 @@ async fn a_hundred_thousand_endpoints_cost_no_series() {
     assert_eq!(series.len(), OWN + 1, "{series:?}");
     let others = series.iter().find(|line| line.contains("\"(others)\"")).unwrap();
     assert!(others.ends_with(&format!(" {}", BUSY - OWN)), "{others}");
+    // In all there are those that have no series of their own too, and the first that made sure.
+    let all = format!("weir_stage_items_total{{stage=\"streaming\",what=\"sent_on\",reason=\"\"}} {}\n", BUSY + 1);
+    assert!(page.contains(&all), "{page}");
     for path in ["/health", "/checks"] {
         let (page, took) = ask(path);
         assert!(page.len() <= BYTES && took <= Duration::from_secs(1), "{path}: {} bytes, {took:?}", page.len());
+        assert!(path != "/health" || page.contains("(others)"), "{page}");
     }
 
     // One that is deleted is unknown at once, and what it had counted is read for a while.

@@ -101,6 +101,14 @@ impl Groups {
         })
     }
 
+    /// The topics of a member that are not there.
+    pub(super) fn missing(&self, group: &str, seat: Seat) -> Vec<Arc<str>> {
+        let inside = lock(&self.inside);
+        let members = inside.groups.get(group).map_or(&[][..], |group| &group.members);
+        let topics = members.iter().filter(|member| member.seat == seat).flat_map(|member| &member.topics);
+        topics.filter(|topic| !inside.topics.contains_key(*topic)).cloned().collect()
+    }
+
     /// What is to be a member's, if that may have changed since it looked last.
     pub(super) fn target(&self, group: &str, seat: Seat, seen: u64) -> Option<(u64, BTreeSet<TopicPartition>)> {
         let inside = lock(&self.inside);

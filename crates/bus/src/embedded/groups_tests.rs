@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use proptest::prelude::*;
 
 use super::*;
@@ -99,9 +101,12 @@ fn who_is_to_have_nothing_is_a_spare_only_where_others_are_to_have_all() {
     let [one, two] = [(); 2].map(|()| groups.join(&intake, &topics));
     let spares = || [one, two].map(|seat| groups.others_have_all("group", seat));
     assert_eq!(spares(), [false; 2], "there is nothing that anybody could have");
+    assert_eq!(groups.missing("group", one), topics);
     groups.topics([(topics[0].clone(), 1)]);
     assert_eq!(spares(), [false; 2], "a topic is not there yet");
+    assert_eq!(groups.missing("group", two), topics[1..]);
     groups.topics([(topics[1].clone(), 1)]);
+    assert!(groups.missing("group", one).is_empty() && groups.missing("another", one).is_empty());
     assert_eq!(spares(), [false; 2], "each has one");
     let three = groups.join(&intake, &topics);
     assert!(groups.others_have_all("group", three));
@@ -113,36 +118,42 @@ fn who_is_to_have_nothing_is_a_spare_only_where_others_are_to_have_all() {
 /// Asking must not wait for who wakes: that one waits for the intake.
 #[test]
 fn a_member_that_holds_its_intake_can_ask_for_its_place() {
-    let groups = Arc::new(Groups::default());
-    let intake = intake();
-    let topic: Arc<str> = "topic-0".into();
-    let seat = groups.join(&intake, std::slice::from_ref(&topic));
-    type Wakes = fn(&Groups, &Arc<str>, Seat);
+    type Wakes = fn(&Groups, &Arc<str>, Seat, &AtomicBool);
     let wakes: [Wakes; 3] = [
-        |groups, topic, _| groups.topics([(topic.clone(), 2)]),
-        |groups, _, seat| groups.release("group", seat, &[]),
-        |groups, _, _| groups.wake(|_| true),
+        |groups, topic, _, _| groups.topics([(topic.clone(), 2)]),
+        |groups, _, seat, _| groups.release("group", seat, &[]),
+        |groups, _, _, looks| {
+            groups.wake(|_| {
+                looks.store(true, Ordering::SeqCst);
+                true
+            });
+        },
     ];
     for wakes in wakes {
+        let groups = Arc::new(Groups::default());
+        let intake = intake();
+        let topic: Arc<str> = "topic-0".into();
+        let seat = groups.join(&intake, std::slice::from_ref(&topic));
+        let (seen, _) = groups.target("group", seat, u64::MAX).unwrap();
+        let looks = Arc::new(AtomicBool::new(false));
         let held = intake.lock();
-        let (begun, begins) = std::sync::mpsc::channel();
         let other = std::thread::spawn({
-            let (groups, topic) = (groups.clone(), topic.clone());
-            move || {
-                begun.send(()).unwrap();
-                wakes(&groups, &topic, seat);
-            }
+            let (groups, looks) = (groups.clone(), looks.clone());
+            move || wakes(&groups, &topic, seat, &looks)
         });
-        begins.recv().unwrap();
         let (answers, answer) = std::sync::mpsc::channel();
         let asks = std::thread::spawn({
             let groups = groups.clone();
             move || {
-                // Until the other one has the intake to wait for, or has been through.
-                for _ in 0..1000 {
-                    groups.others_have_all("group", seat);
+                // Until what the other one does with the groups locked can be seen: whoever woke under that lock has it still.
+                loop {
+                    let looked = looks.load(Ordering::SeqCst);
+                    if groups.target("group", seat, seen).is_some() || looked {
+                        break;
+                    }
                     std::thread::yield_now();
                 }
+                groups.others_have_all("group", seat);
                 answers.send(()).unwrap();
             }
         });

@@ -94,15 +94,17 @@ impl Member {
     /// Where it stands in its group, as it tells.
     pub(super) fn membership(&self) -> Membership {
         // Before the intake is locked: it is not held for longer than looking at it takes.
-        let others_have_all =
-            self.shared.is_empty() && self.embedded.log.groups.others_have_all(&self.intake.group, self.seat);
+        let (groups, group) = (&self.embedded.log.groups, &self.intake.group);
+        let has_share = !self.shared.is_empty();
+        let others_have_all = !has_share && groups.others_have_all(group, self.seat);
+        let missing = if has_share { Vec::new() } else { groups.missing(group, self.seat) };
         let state = self.intake.lock();
         let has = |place: &TopicPartition| state.parts.contains_key(place) || state.stopped.contains_key(place);
         match self.waits_for(has) {
             Some(waits) => Membership::Joining(waits),
             None if !(state.parts.is_empty() && state.stopped.is_empty()) => Membership::Member,
             None if others_have_all => Membership::Spare,
-            None => Membership::Joining("its topics have no partition".to_owned()),
+            None => Membership::Joining(standing::without_partitions(&missing)),
         }
     }
 

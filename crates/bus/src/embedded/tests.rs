@@ -77,6 +77,25 @@ async fn buses_of_a_process_share_the_log() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_topic_that_is_missing_says_which() {
+    let folder = tempfile::tempdir().unwrap();
+    let bus = Bus::open(&settings(folder.path())).unwrap();
+    let consumer = bus.consumer("stage", &["things".to_owned()]).unwrap();
+    let standing = || consumer.state().standing(std::time::Instant::now());
+    let until = async |says: Option<&str>| {
+        while standing().waits_for().as_deref() != says {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let says = "its group (a topic does not exist: things)";
+    let said = tokio::time::timeout(Duration::from_secs(30), until(Some(says))).await;
+    assert!(said.is_ok(), "{:?}", standing());
+    topic(&bus, "things").await;
+    let is_in = tokio::time::timeout(Duration::from_secs(30), until(None)).await;
+    assert!(is_in.is_ok(), "{:?}", standing());
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path());

@@ -194,20 +194,50 @@ fn ask(kafka: &Kafka, group: &str, topics: &[Arc<str>]) -> KafkaResult<Option<Se
         }
         uncovered.extend(partitions.into_iter().map(|partition| (topic.to_string(), partition)));
     }
-    let (client_id, mut others) = (client::id(&kafka.settings), Vec::new());
-    for member in found.members() {
-        let assigned = member.assignment().map_or(Some(Vec::new()), assigned);
-        if !is_weirs(client_id, topics, member.client_id(), member.id(), member.metadata()) {
+    let members = found.members().iter().map(|member| InGroup {
+        client: member.client_id(),
+        host: member.client_host(),
+        id: member.id(),
+        subscription: member.metadata(),
+        assignment: member.assignment(),
+    });
+    Ok(seen(client::id(&kafka.settings), topics, uncovered, members))
+}
+
+/// A member as the broker tells of it.
+struct InGroup<'a> {
+    client: &'a str,
+    host: &'a str,
+    id: &'a str,
+    subscription: Option<&'a [u8]>,
+    assignment: Option<&'a [u8]>,
+}
+
+/// What the members have of these partitions. None: what a member of Weir's has cannot be read.
+fn seen<'a>(
+    own: &str,
+    topics: &[Arc<str>],
+    mut uncovered: BTreeSet<(String, i32)>,
+    members: impl Iterator<Item = InGroup<'a>>,
+) -> Option<Seen> {
+    let mut others = Vec::new();
+    for member in members {
+        let InGroup { client, host, id, subscription, assignment } = member;
+        let assigned = assignment.map_or(Some(Vec::new()), assigned);
+        if !is_weirs(own, topics, client, id, subscription) {
             let is_ours = |(topic, _): &(String, i32)| topics.iter().any(|ours| **ours == **topic);
             let has_some = assigned.as_ref().is_none_or(|assigned| assigned.iter().any(is_ours));
-            let client = format!("{} at {}", member.client_id(), member.client_host().trim_start_matches('/'));
-            others.push(Other { client, has_some });
+            others.push(Other { client: format!("{client} at {}", host.trim_start_matches('/')), has_some });
+            if assigned.is_none() {
+                // It may have whatever nobody else has: to share out anew would change nothing, again and again.
+                uncovered.clear();
+            }
         } else if assigned.is_none() {
-            return Ok(None);
+            return None;
         }
         assigned.into_iter().flatten().for_each(|place| _ = uncovered.remove(&place));
     }
-    Ok(Some(Seen { uncovered, others }))
+    Some(Seen { uncovered, others })
 }
 
 /// Whether a member is a consumer of Weir's. Its client has the name that this one's has, which settings may change, or itself a

@@ -78,6 +78,32 @@ fn seen(uncovered: &[(&str, i32)], others: &[Other]) -> Option<Seen> {
 }
 
 #[test]
+fn what_cannot_be_read_may_have_all_that_nobody_has() {
+    let topics: [Arc<str>; 1] = ["loads".into()];
+    let subscription: &[u8] = b"\0\x01\0\0\0\x01\0\x05loads";
+    let look = |members: &[(&str, &[u8])]| {
+        let uncovered = [0, 1].map(|partition| ("loads".to_owned(), partition)).into();
+        let members = members.iter().map(|(client, assignment)| InGroup {
+            client,
+            host: "/10.0.0.7",
+            id: "member",
+            subscription: Some(subscription),
+            assignment: Some(assignment),
+        });
+        super::seen("weir", &topics, uncovered, members)
+    };
+    let first = written(&[("loads", &[0])]);
+    assert_eq!(look(&[("weir", &first)]), seen(&[("loads", 1)], &[]));
+    let other = |has_some| Other { client: "connect at 10.0.0.7".to_owned(), has_some };
+    let unreadable: &[u8] = b"what connect writes";
+    for members in [[("weir", &*first), ("connect", unreadable)], [("connect", unreadable), ("weir", &first)]] {
+        assert_eq!(look(&members), seen(&[], &[other(true)]), "nobody makes the group decide again for it");
+    }
+    assert_eq!(look(&[("weir", &first), ("connect", &[])]), seen(&[("loads", 1)], &[other(false)]));
+    assert_eq!(look(&[("weir", unreadable)]), None, "its version may be another");
+}
+
+#[test]
 fn what_nobody_has_for_long_is_told() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);

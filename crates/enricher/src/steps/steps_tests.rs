@@ -75,6 +75,17 @@ async fn steps_that_fail_make_activities_partial_and_required_ones_make_them_wai
 }
 
 #[tokio::test]
+async fn a_step_that_nobody_looks_at_any_more_is_unknown() {
+    let step = "[[enricher.steps]]\nname = \"crm\"\ntype = \"lookup\"\nkey = [\"account_id\"]\nurl = \"processing\"\n";
+    let (steps, health) = open(step);
+    // Up to the first pause.
+    let keep = steps.keep(Duration::from_secs(2), Duration::from_secs(10), CancellationToken::new());
+    assert!(tokio::time::timeout(Duration::ZERO, keep).await.is_err());
+    let later = |seconds| health.checks_at(Instant::now() + Duration::from_secs(seconds)).remove(0).state();
+    assert_eq!((later(25), later(31)), (State::Ok, State::Unknown));
+}
+
+#[tokio::test]
 async fn without_a_step_that_derives_nothing_is_derived() {
     let (steps, _) = open("[enricher]\nsteps = []\n");
     let mut enriched = steps.begin(activity("7"));

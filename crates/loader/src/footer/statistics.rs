@@ -41,10 +41,10 @@ impl Footer {
         if !columns.get_column_root(leaf).is_optional() {
             return Some(0);
         }
-        let mut nulls = 0;
+        let mut nulls = 0_u64;
         for group in self.metadata.row_groups() {
             let column = group.column(leaf);
-            nulls += match column.statistics().and_then(Statistics::null_count_opt) {
+            nulls = nulls.saturating_add(match column.statistics().and_then(Statistics::null_count_opt) {
                 Some(count) if alone => count,
                 // Of a list the statistics count its elements. What is defined at no level is the list itself.
                 _ => column
@@ -53,7 +53,7 @@ impl Footer {
                     .first()
                     .copied()
                     .and_then(|n| u64::try_from(n).ok())?,
-            };
+            });
         }
         Some(nulls)
     }

@@ -74,14 +74,15 @@ pub(super) async fn merge(
                 done.unneeded.extend(group.iter().map(|adding| table.path_of(&adding.file.path)));
                 done.files.push(merged);
             }
-            Err(error @ FileError::Store { .. }) => {
+            Err(error @ FileError::Store { doing: "reading", .. }) => {
                 return Err(Failed::Store(Error::File { table: table.name.clone(), error }));
             }
             Err(error) => {
                 if let Some(from) = culprit(table, &group, &error) {
                     return Err(Failed::Bad { from, problem: error.to_string() });
                 }
-                // No request is at fault that could be held for it, and the next try would end the same way.
+                // No request is at fault that could be held for it, and the next try would end the same way. Nor has anything
+                // to wait where the store does not take the merged file.
                 tracing::warn!(table = table.name, %error, "merging small files failed, they go in as they are");
                 done.unneeded.push(to);
                 done.files.extend(Merged::nothing(group).files);

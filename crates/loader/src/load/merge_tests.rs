@@ -1,3 +1,5 @@
+use std::sync::atomic::Ordering;
+
 use deltalake_core::arrow::array::{ArrayRef, Int64Array, RecordBatch};
 use deltalake_core::parquet::arrow::ArrowWriter;
 use lake::Lake;
@@ -5,6 +7,7 @@ use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
 
 use super::*;
+use crate::unwilling::Unwilling;
 
 async fn adding(store: &Arc<dyn ObjectStore>, table: &Table, name: &str, rows: i64) -> Adding {
     let offsets: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
@@ -38,4 +41,17 @@ async fn small_files_become_one_or_go_in_as_they_are() {
     let files: Vec<_> = done.files.iter().map(|(file, _)| file.path.clone()).collect();
     assert_eq!(files, [a.file.path, b.file.path]);
     assert_eq!((done.unneeded, made.len()), (made.clone(), 1), "what was written is not needed");
+}
+
+#[tokio::test]
+async fn small_files_go_in_as_they_are_where_the_store_does_not_take_the_one_that_they_would_be() {
+    let unwilling = Arc::new(Unwilling::default());
+    let store: Arc<dyn ObjectStore> = Arc::clone(&unwilling) as _;
+    let table = Table::new(&Lake::with_store(Arc::clone(&store), "unwilling"), "t").unwrap();
+    let (a, b) = (adding(&store, &table, "a", 3).await, adding(&store, &table, "b", 4).await);
+    unwilling.refuses_files.store(true, Ordering::SeqCst);
+    let mut made = Vec::new();
+    let Ok(done) = merge(&store, &table, vec![a.clone(), b.clone()], &mut made).await else { panic!("it waits") };
+    let files: Vec<_> = done.files.iter().map(|(file, _)| file.path.clone()).collect();
+    assert_eq!(files, [a.file.path, b.file.path]);
 }

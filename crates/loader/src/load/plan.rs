@@ -104,7 +104,13 @@ impl Loading {
                             return Err(Error::File { table: self.table.name.clone(), error });
                         }
                         Err(error) => {
-                            return Ok(Planned::Bad(Bad { n, number: *number, problem: error.to_string() }));
+                            let problem = match &error {
+                                FileError::Unwritable { .. } => format!(
+                                    "file {path} cannot be written without the rows that are loaded already: {error}"
+                                ),
+                                _ => error.to_string(),
+                            };
+                            return Ok(Planned::Bad(Bad { n, number: *number, problem }));
                         }
                     };
                     part.already += footer.rows() - end.rows();

@@ -5,6 +5,7 @@
 //! time. A day that has ended is merged as a whole.
 
 mod groups;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::table::{Change, Commit, Error, News, Outcome, Table};
 use crate::{CompactSettings, FileError};
 
 use groups::{Small, groups};
+use refused::Refused;
 
 const DAY_MS: i64 = 86_400_000;
 /// Others commit as well: after so many in a row a group is left for the next run.
@@ -55,11 +57,13 @@ pub struct Compacted {
 /// file that cannot be used, only the files beside it stay as they are.
 pub async fn compact(lake: &LakeSettings, table: &str, settings: &CompactSettings) -> anyhow::Result<Compacted> {
     let lake = Lake::open(lake)?;
-    Ok(Compactor::open(&lake, table, settings).await?.run(now_ms()).await?)
+    let mut compactor = Compactor::open(&lake, table, settings).await?;
+    let compacted = compactor.run(now_ms()).await?;
+    compactor.refused().map_or(Ok(compacted), |refused| Err(anyhow::Error::msg(refused)))
 }
 
 /// A table and its small files. It is told of new ones by the commits that add them: to look for work takes no longer, the
-/// more files the table has. After an error it is to be opened anew.
+/// more files the table has. After an error it reads the table as a whole.
 pub(crate) struct Compactor {
     table: Table,
     small: BTreeMap<String, Small>,
@@ -67,6 +71,8 @@ pub(crate) struct Compactor {
     after_ms: i64,
     /// The columns of which all files were asked: what they cannot tell, they are not asked again and again.
     asked: Option<Vec<String>>,
+    /// What is not merged, until it changes.
+    refused: Vec<Refused>,
 }
 
 impl Compactor {
@@ -75,22 +81,33 @@ impl Compactor {
         let table = Table::open(lake, name).await?;
         let after_ms = i64::try_from(settings.after_ms).unwrap_or(i64::MAX);
         let (small, target) = (BTreeMap::new(), settings.target_bytes);
-        let mut compactor = Self { table, small, target, after_ms, asked: None };
+        let mut compactor = Self { table, small, target, after_ms, asked: None, refused: Vec::new() };
         compactor.learn(News::Anew).await?;
         Ok(compactor)
     }
 
-    /// Merges what there is to merge.
+    /// Merges what there is to merge. What cannot be merged is [refused](Self::refused) from then on.
     pub(crate) async fn run(&mut self, now_ms: i64) -> Result<Compacted, Error> {
+        let done = self.merge_all(now_ms).await;
+        if done.is_err() {
+            self.table.forget();
+            self.asked = None;
+        }
+        done
+    }
+
+    async fn merge_all(&mut self, now_ms: i64) -> Result<Compacted, Error> {
         self.refresh().await?;
         if !format::is_ours(&self.table)? {
             return Ok(Compacted::default());
         }
         // Before files are written for nothing.
         self.table.writable()?;
+        self.reconsider().await;
         let last_closed = last_closed(now_ms.saturating_sub(self.after_ms));
-        let (mut compacted, mut failed) = (Compacted::default(), None);
-        for group in groups(self.small.values(), self.target, &last_closed) {
+        let mut compacted = Compacted::default();
+        let small = self.small.values().filter(|file| !self.refused.iter().any(|refused| refused.has(&file.path)));
+        for group in groups(small, self.target, &last_closed) {
             match self.merge(&group).await {
                 Ok(None) => {}
                 Ok(Some(rows)) => {
@@ -99,15 +116,15 @@ impl Compactor {
                     compacted.rows += rows;
                 }
                 // The other groups go on.
-                Err(error @ Error::File { .. }) if !is_of_store(&error) => {
-                    failed.get_or_insert(error);
+                Err(Error::File { error, .. }) if !matches!(error, FileError::Store { .. }) => {
+                    self.refuse(&group, error).await;
                 }
                 Err(error) => return Err(error),
             }
         }
         // After that, since what was merged tells all.
         self.complete_statistics().await?;
-        failed.map_or(Ok(compacted), Err)
+        Ok(compacted)
     }
 
     async fn complete_statistics(&mut self) -> Result<(), Error> {
@@ -220,11 +237,6 @@ impl Compactor {
         }
         Ok(None)
     }
-}
-
-/// Whether it may be otherwise with the next try.
-fn is_of_store(error: &Error) -> bool {
-    matches!(error, Error::File { error: FileError::Store { .. }, .. })
 }
 
 async fn delete(store: &Arc<dyn ObjectStore>, path: &Path) {

@@ -1,10 +1,13 @@
+use std::sync::atomic::Ordering;
+
 use deltalake_core::arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use deltalake_core::kernel::{StructField, StructType};
 use deltalake_core::parquet::arrow::ArrowWriter;
 
 use super::*;
-use crate::maintain::made::{commit, file, said, said_before, table};
+use crate::maintain::made::{commit, file, said, said_before, table, table_in};
 use crate::table::TableFile;
+use crate::unwilling::Unwilling;
 
 /// All days have ended.
 const ALL: CompactSettings = CompactSettings { interval_ms: 0, after_ms: 0, target_bytes: 1 << 28 };
@@ -35,14 +38,63 @@ async fn because_of_a_file_that_is_gone_the_others_are_not_left_as_they_are() {
     table.store.delete(&table.path_of(&gone)).await.unwrap();
     commit(&mut table, adds.into_iter().map(Action::Add).collect()).await;
     let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
-    let error = compactor.run(now_ms()).await.unwrap_err().to_string();
-    assert!(error.contains(&gone), "{error}");
+    compactor.run(now_ms()).await.unwrap();
+    let refused = compactor.refused().unwrap();
+    assert!(refused.contains(&gone) && refused.contains("1 files are not merged"), "{refused}");
     table.refresh().await.unwrap();
     let said = said(&table).await;
     assert_eq!(said.len(), 3, "those of the second day are one: {said:#?}");
     let (_, merged) = said.last_key_value().unwrap();
     assert_eq!((&merged["numRecords"], &merged["nullCount"]["id"]), (&json!(4), &json!(0)));
     assert_eq!(said["day=2026-03-01/0001.parquet"]["minValues"]["id"], "a", "it is told of, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_refused_is_not_tried_again_until_it_changes() {
+    let store = Arc::new(Unwilling::default());
+    let (lake, mut table) = table_in(Arc::clone(&store) as _, true).await;
+    let mut adds = Vec::new();
+    for n in 1..4 {
+        adds.push(file(&table, "2026-03-01", n, false, said_before(n)).await);
+    }
+    let broken = table.path_of(&adds[2].path);
+    let whole = table.store.get(&broken).await.unwrap().bytes().await.unwrap();
+    table.store.put(&broken, vec![0; whole.len()].into()).await.unwrap();
+    for n in 5..8 {
+        adds.push(file(&table, "2026-03-02", n, false, said_before(n)).await);
+    }
+    commit(&mut table, adds.into_iter().map(Action::Add).collect()).await;
+
+    let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
+    // Of the other day nobody can say which file it is.
+    let other: Vec<Small> = compactor.small.values().filter(|file| file.path.contains("2026-03-02")).cloned().collect();
+    compactor.refuse(&other, FileError::unwritable(&Path::from("a.parquet"), "for a test")).await;
+    let run = async |compactor: &mut Compactor| {
+        let before = store.reads.load(Ordering::SeqCst);
+        let done = compactor.run(now_ms()).await.unwrap();
+        (done.files_before, store.reads.load(Ordering::SeqCst) > before)
+    };
+    assert_eq!(run(&mut compactor).await, (0, true));
+    assert_eq!(run(&mut compactor).await, (2, true), "those beside the one that is broken");
+    let refused = compactor.refused().unwrap();
+    assert!(refused.contains("table t: 4 files are not merged"), "{refused}");
+    assert!(refused.contains("for a test") && refused.contains("0003.parquet"), "{refused}");
+    assert_eq!(run(&mut compactor).await, (0, false), "nothing has changed");
+    // After an error the table is read as a whole.
+    compactor.table.forget();
+    assert_eq!(run(&mut compactor).await, (0, false));
+
+    // Somebody restores the file, and others come to those of which nobody can say which it is.
+    table.store.put(&broken, whole.into()).await.unwrap();
+    table.refresh().await.unwrap();
+    let mut adds = Vec::new();
+    for n in 8..10 {
+        adds.push(Action::Add(file(&table, "2026-03-02", n, false, said_before(n)).await));
+    }
+    commit(&mut table, adds).await;
+    assert_eq!(run(&mut compactor).await, (4, true));
+    let refused = compactor.refused().unwrap();
+    assert!(refused.contains("3 files are not merged") && !refused.contains("0003.parquet"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +157,8 @@ async fn a_null_where_another_engine_declared_that_there_is_none_keeps_the_files
     commit(&mut table, actions).await;
 
     let mut compactor = Compactor::open(&lake, "t", &ALL).await.unwrap();
-    let error = compactor.run(now_ms()).await.unwrap_err().to_string();
+    compactor.run(now_ms()).await.unwrap();
+    let error = compactor.refused().unwrap();
     for part in [&*with_null.path, "column id: ", "NOT NULL"] {
         assert!(error.contains(part), "{error}");
     }

@@ -10,8 +10,8 @@ use deltalake_core::parquet::file::writer::SerializedFileWriter;
 use deltalake_core::parquet::schema::parser::parse_message_type;
 use futures_util::TryStreamExt as _;
 use lake::Lake;
-use object_store::ObjectStoreExt as _;
 use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt as _};
 use serde_json::{Value, json};
 
 use crate::schema;
@@ -60,7 +60,12 @@ pub(super) fn said_before(n: i64) -> Value {
 
 /// An empty table that names its offsets only. One that is not Weir's has no offsets, and says so nowhere.
 pub(super) async fn table(ours: bool) -> (Lake, Table) {
-    let lake = Lake::with_store(Arc::new(InMemory::new()), "memory");
+    table_in(Arc::new(InMemory::new()), ours).await
+}
+
+/// The same in this store.
+pub(super) async fn table_in(store: Arc<dyn ObjectStore>, ours: bool) -> (Lake, Table) {
+    let lake = Lake::with_store(store, "memory");
     let mut table = Table::new(&lake, "t").unwrap();
     let partitions = ["day".to_owned()];
     let mut columns = vec![

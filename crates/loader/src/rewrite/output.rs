@@ -14,16 +14,13 @@ use deltalake_core::parquet::file::metadata::ParquetMetaData;
 use deltalake_core::parquet::file::properties::WriterProperties;
 use deltalake_core::parquet::file::writer::SerializedFileWriter;
 use object_store::ObjectStore;
-use object_store::buffered::BufWriter;
 use object_store::path::Path;
-use tokio::io::AsyncWriteExt as _;
 use tokio::task::yield_now;
 
 use super::piece::Piece;
+use super::upload::Upload;
 use crate::footer::FileError;
 
-/// What the store gets at once of a file that is larger. An object store takes no part below 5 MiB.
-pub(super) const PART: usize = 6 << 20;
 /// What is handed on at once. It must be no larger than a part, or several of them are on their way at the same time.
 const BLOCK: usize = 1 << 20;
 
@@ -67,7 +64,7 @@ pub(super) struct Output {
     file: SerializedFileWriter<Sink>,
     factory: ArrowRowGroupWriterFactory,
     sink: Sink,
-    store: BufWriter,
+    store: Upload,
 }
 
 impl Output {
@@ -82,7 +79,7 @@ impl Output {
         let (file, factory) = writer
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(|error| FileError::unwritable(to, error.to_string()))?;
-        let store = BufWriter::with_capacity(Arc::clone(store), to.clone(), PART).with_max_concurrency(1);
+        let store = Upload::begin(store, to);
         Ok(Self { to: to.clone(), columns: Arc::clone(columns), file, factory, sink, store })
     }
 
@@ -115,18 +112,25 @@ impl Output {
         hand_on(to, sink, store).await
     }
 
-    /// The file is there when this has returned, with so many rows or not at all.
+    /// The file is there when this has returned, with so many rows. Where it fails, the store keeps nothing of it.
     pub(super) async fn close(mut self, rows: u64) -> Result<ParquetMetaData, FileError> {
-        let written: i64 = self.file.flushed_row_groups().iter().map(|group| group.num_rows()).sum();
-        if u64::try_from(written) != Ok(rows) {
+        let finished = self.finish(rows).await;
+        if finished.is_err() {
             self.abort().await;
-            let problem = format!("it would have {written} rows, and what goes into it has {rows}");
-            return Err(FileError::unwritable(&self.to, problem));
         }
-        let Self { to, file, sink, mut store, .. } = self;
-        let metadata = file.close().map_err(|error| FileError::unwritable(&to, error.to_string()))?;
-        hand_on(&to, &sink, &mut store).await?;
-        store.shutdown().await.map_err(|error| FileError::not_stored(&to, error))?;
+        finished
+    }
+
+    async fn finish(&mut self, rows: u64) -> Result<ParquetMetaData, FileError> {
+        let Self { to, file, sink, store, .. } = self;
+        let written: i64 = file.flushed_row_groups().iter().map(|group| group.num_rows()).sum();
+        if u64::try_from(written) != Ok(rows) {
+            let problem = format!("it would have {written} rows, and what goes into it has {rows}");
+            return Err(FileError::unwritable(to, problem));
+        }
+        let metadata = file.finish().map_err(|error| FileError::unwritable(to, error.to_string()))?;
+        hand_on(to, sink, store).await?;
+        store.finish().await.map_err(|error| FileError::not_stored(to, error))?;
         Ok(metadata)
     }
 
@@ -143,9 +147,9 @@ fn of_column(to: &Path, field: &Field, error: &ParquetError) -> FileError {
 }
 
 /// Hands the store what was written, and waits while a part of it is on its way.
-async fn hand_on(to: &Path, sink: &Sink, store: &mut BufWriter) -> Result<(), FileError> {
+async fn hand_on(to: &Path, sink: &Sink, store: &mut Upload) -> Result<(), FileError> {
     while let Some(block) = sink.take() {
-        store.write_all(&block).await.map_err(|error| FileError::not_stored(to, error))?;
+        store.write(block.into()).await.map_err(|error| FileError::not_stored(to, error))?;
         // What is handed on without waiting does not keep others from their turn.
         yield_now().await;
     }

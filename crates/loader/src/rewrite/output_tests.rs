@@ -15,8 +15,10 @@ use object_store::{
 };
 use tokio::task::yield_now;
 
-use super::output::PART;
+use super::tests::{put, rows};
+use super::upload::PART;
 use super::*;
+use crate::unwilling::Unwilling;
 
 /// What a store was given.
 #[derive(Debug, Default)]
@@ -154,6 +156,29 @@ async fn a_store_that_refuses_a_part_is_named_and_keeps_none() {
     assert!(text.contains("writing file written.parquet: ") && text.contains("the disk is full"), "{text}");
     assert_eq!(taken.given_up.load(Ordering::SeqCst), 1);
     assert_eq!(taken.parts.load(Ordering::SeqCst), 2, "it goes on after a part was refused");
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_the_last_part_keeps_none() {
+    let (store, taken, input, columns) = with_large_column(4 * PART, 5).await;
+    let to = Path::from("written.parquet");
+    let error = write(&store, &[input], &columns, &to, None).await.unwrap_err();
+    assert!(matches!(&error, FileError::Store { path, .. } if *path == to), "{error}");
+    assert_eq!(taken.parts.load(Ordering::SeqCst), 5, "it is the last");
+    assert_eq!(taken.given_up.load(Ordering::SeqCst), 1);
+    assert!(store.head(&to).await.is_err());
+}
+
+#[tokio::test]
+async fn a_file_that_the_store_does_not_have_after_all_is_no_fault_of_what_was_read() {
+    let unwilling = Arc::new(Unwilling::default());
+    let store: Arc<dyn ObjectStore> = Arc::clone(&unwilling) as _;
+    let batch = rows(0, 10, false);
+    let input = put(&store, "0.parquet", std::slice::from_ref(&batch), 100).await;
+    unwilling.loses_files.store(true, Ordering::SeqCst);
+    let to = Path::from("written.parquet");
+    let error = write(&store, &[input], &batch.schema(), &to, None).await.unwrap_err();
+    assert!(matches!(&error, FileError::Store { doing: "writing", path, .. } if *path == to), "{error}");
 }
 
 #[test]

@@ -106,13 +106,15 @@ async fn lies(store: &Arc<dyn ObjectStore>, input: &Input, all: i64, first: i64)
     with_end(store, input, &metadata).await
 }
 
-/// The file, whose end says that its first row group has no bytes.
-async fn without_bytes(store: &Arc<dyn ObjectStore>, input: &Input) -> Input {
-    let metadata = metadata(&content(store, input).await, 0, 0);
+/// The file, whose end says that the columns of its first row group have so many bytes from there on.
+async fn elsewhere(store: &Arc<dyn ObjectStore>, input: &Input, (start, bytes): (i64, i64), rows: i64) -> Input {
+    let all = ParquetMetaDataReader::new().parse_and_finish(&content(store, input).await).unwrap();
+    let first = all.row_groups()[0].num_rows();
+    let metadata = metadata(&content(store, input).await, all.file_metadata().num_rows() - first + rows, rows);
     let mut groups = metadata.row_groups().to_vec();
     let columns = groups[0].columns().iter().map(|column| {
-        let column = column.clone().into_builder().set_dictionary_page_offset(None).set_data_page_offset(4);
-        column.set_total_compressed_size(0).build().unwrap()
+        let column = column.clone().into_builder().set_dictionary_page_offset(None).set_data_page_offset(start);
+        column.set_total_compressed_size(bytes).build().unwrap()
     });
     let columns = columns.collect();
     groups[0] = groups[0].clone().into_builder().set_column_metadata(columns).build().unwrap();
@@ -154,6 +156,24 @@ async fn a_file_that_has_other_rows_than_it_says_is_refused() {
     let from = Some(("offset", 2));
     let error = write(&store, &[lies], &columns, &Path::from(TO), from).await.unwrap_err().to_string();
     assert!(error.contains("5 rows were read of row group 0, which has 7"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_whose_columns_lie_outside_of_it_is_refused() {
+    let store = memory();
+    let batch = rows(0, 10, false);
+    let input = put(&store, "0.parquet", std::slice::from_ref(&batch), 5).await;
+    for place in [(-5, 100), (4, -1), (4, i64::MAX / 8), (i64::MAX, i64::MAX / 8), (1 << 40, 100)] {
+        let lies = elsewhere(&store, &input, place, 5).await;
+        let error = refused(&store, &[input.clone(), lies.clone()], &batch.schema()).await;
+        let named = matches!(&error, FileError::Unusable { path, .. } if *path == lies.path);
+        let (start, bytes) = place;
+        let text = format!("column offset of row group 0 has {bytes} bytes from byte {start} on");
+        assert!(named && error.to_string().contains(&text), "{error}");
+        // So it is when a request brings it, before anything of it is read.
+        let error = Footer::read(&store, &lies.path, lies.bytes).await.unwrap_err();
+        assert!(matches!(&error, FileError::Unusable { .. }) && error.to_string().contains(&text), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -207,7 +227,7 @@ async fn what_has_no_rows_is_passed_over() {
         store.put(&Path::from(name), bytes.into()).await.unwrap();
     }
     // Nothing of it is in its file: some stores refuse to be asked for that.
-    let without_bytes = without_bytes(&store, &inputs[1]).await;
+    let without_bytes = elsewhere(&store, &inputs[1], (4, 0), 0).await;
     inputs.push(without_bytes);
     let written = write(&store, &inputs, &schema, &Path::from(TO), None).await.unwrap();
     let found = read(&store, &Input { path: Path::from(TO), bytes: written.bytes }, &schema).await;
