@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, Class, Fingerprint, joined};
-use crate::inhibition::{follows, hides_others};
+use crate::inhibition::{follows, hides_others, stands_alone};
 use crate::message::Message;
 use crate::policy::{Policy, Route, Timing};
 
@@ -179,6 +179,9 @@ impl Router {
 
     /// Whether it is told with another alert of its stage.
     fn follows_another(&self, alert: &Alert) -> bool {
+        if alert.class == Class::Page && stands_alone(&alert.check) {
+            return false;
+        }
         let is_cause = |other: &Alert| follows(&alert.stage, &alert.check, &other.check);
         self.of_stage(alert).any(|other| other.class == Class::Page && is_cause(other))
     }

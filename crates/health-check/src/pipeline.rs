@@ -9,8 +9,9 @@ mod watching;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use common::health::v1::{Action, Count, Digest, Hop, Instance, Pipeline, State};
+use common::health::v1::{Action, Count, Digest, FailureKind, Hop, Instance, Pipeline, State};
 
+use crate::advice;
 use crate::cause::{self, Cause};
 use crate::errors::entry::{Series, entries_of};
 use crate::errors::group::groups;
@@ -348,8 +349,9 @@ impl Model {
             check: problems::ROUND_CHECK.to_owned(),
             instances: Vec::new(),
             found: format!("health-check has asked nobody for {} s", age.as_secs()),
-            advice: problems::ROUND,
+            advice: advice::ROUND,
             since: self.asked.map(Into::into),
+            failure: FailureKind::Unspecified,
         })
     }
 }
