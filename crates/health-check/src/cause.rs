@@ -103,14 +103,15 @@ const LOG: &str = "Check that the brokers are up and reachable (setting bus.kafk
 pub(crate) fn causes(problems: &[Problem], order: &[&str]) -> Vec<Cause> {
     let mut groups: Vec<Group> = Vec::new();
     for (at, problem) in problems.iter().enumerate() {
-        let key = Key::of(problem);
+        let kind = Kind::of(problem);
+        let key = Key::of(problem, kind);
         match groups.iter_mut().find(|group| group.key == key) {
             Some(group) => group.signs.push(at),
-            None => groups.push(Group { key, signs: vec![at], consequences: Vec::new() }),
+            None => groups.push(Group { key, kind, signs: vec![at], consequences: Vec::new() }),
         }
     }
     // What may explain others comes before them.
-    groups.sort_by_key(|group| group.key.kind.unwrap_or(KINDS.len()));
+    groups.sort_by_key(|group| group.kind.unwrap_or(KINDS.len()));
     let mut causes: Vec<Group> = Vec::new();
     for group in groups {
         let mut own = Vec::new();
@@ -133,30 +134,33 @@ pub(crate) fn causes(problems: &[Problem], order: &[&str]) -> Vec<Cause> {
 
 /// What makes problems those of one cause.
 #[derive(PartialEq)]
-struct Key {
-    kind: Option<usize>,
-    /// Its check and its stages; empty where several stages need the same thing.
-    own: Option<(String, Vec<String>)>,
+enum Key {
+    /// Several stages need the same thing.
+    Shared(&'static str),
+    /// A check and its stages, however bad it is.
+    Own(String, Vec<String>),
 }
 
 impl Key {
-    fn of(problem: &Problem) -> Self {
-        let kind = Kind::of(problem);
-        let is_shared = kind.is_some_and(|kind| KINDS[kind].says.is_some());
-        Self { kind, own: (!is_shared).then(|| (problem.check.clone(), problem.hops.clone())) }
+    fn of(problem: &Problem, kind: Option<usize>) -> Self {
+        match kind.and_then(|kind| KINDS[kind].says) {
+            Some([says, _]) => Self::Shared(says),
+            None => Self::Own(problem.check.clone(), problem.hops.clone()),
+        }
     }
 
-    /// In words, for whoever compares.
     fn id(&self) -> String {
-        match (&self.own, self.kind) {
-            (Some((check, hops)), _) => format!("{check}-{}", hops.join("-")),
-            (None, kind) => kind.and_then(|kind| KINDS[kind].says).map_or_else(String::new, |[says, _]| says.to_owned()),
+        match self {
+            Self::Shared(says) => (*says).to_owned(),
+            Self::Own(check, hops) => format!("{check}-{}", hops.join("-")),
         }
     }
 }
 
 struct Group {
     key: Key,
+    /// The kind of the worst.
+    kind: Option<usize>,
     /// Places of problems: the worst first, as these are in order.
     signs: Vec<usize>,
     consequences: Vec<usize>,
@@ -165,7 +169,7 @@ struct Group {
 impl Group {
     /// Whether a problem follows from it: something of the same stage, or for what grows old on the way, of an earlier one.
     fn explains(&self, problem: &Problem, problems: &[Problem], order: &[&str]) -> bool {
-        let Some(kind) = self.key.kind.map(|kind| &KINDS[kind]) else { return false };
+        let Some(kind) = self.kind.map(|kind| &KINDS[kind]) else { return false };
         // What is more urgent is never put below.
         let worst = &problems[self.signs[0]];
         if !kind.leads_to(problem) || worst.urgency() < problem.urgency() {
@@ -189,7 +193,7 @@ impl Group {
         let hops = hops_of(&all, problems);
         let earlier = |a: &Timestamp, b: &Timestamp| (a.seconds, a.nanos).cmp(&(b.seconds, b.nanos));
         let since = self.signs.iter().filter_map(|&at| problems[at].since).min_by(earlier);
-        let kind = self.key.kind.map(|kind| &KINDS[kind]);
+        let kind = self.kind.map(|kind| &KINDS[kind]);
         let says = kind.and_then(|kind| kind.says).filter(|_| own.len() > 1);
         let summary = match says {
             Some([says, they]) => format!("{says}: {} stages {they}", own.len()),

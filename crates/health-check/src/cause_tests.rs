@@ -196,6 +196,14 @@ fn a_cause_has_a_name_that_no_other_has() {
     arrange(&mut problems);
     let ids: std::collections::BTreeSet<_> = causes(&problems, &ORDER).into_iter().map(|cause| cause.id).collect();
     assert_eq!(ids.len(), 4, "{ids:?}");
+    // Whether one instance fails or warns.
+    let progress = |state| problem("loader", "loader_progress", state, "nothing was loaded");
+    let id = |states: &[State]| {
+        let mut problems: Vec<Problem> = states.iter().map(|state| progress(*state)).collect();
+        arrange(&mut problems);
+        causes(&problems, &ORDER).into_iter().map(|cause| cause.id).collect::<Vec<_>>()
+    };
+    assert_eq!(id(&[State::Warning]), id(&[State::Failing, State::Warning]));
 }
 
 #[test]

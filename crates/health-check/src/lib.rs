@@ -172,7 +172,7 @@ impl HealthCheck {
         });
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
-        let history = Past::default();
+        let history = Past::new(Mutex::new(History::new(settings.interval())));
         let (alerts, runbooks) = (None, String::new());
         Self {
             collector,

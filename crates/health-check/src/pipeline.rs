@@ -280,7 +280,7 @@ impl Model {
             let of_it = problems::of_hop(stage, &hop, five, self.limits, self.asked.is_some());
             hops.push(hop);
             five_minutes.push(five);
-            lately.push(stage.within(FIVE_MINUTES, now));
+            lately.push(self.within(stage, FIVE_MINUTES, now));
             problems.extend(of_it);
         }
         problems.extend(self.volume.iter().flat_map(|watch| door::found(watch.findings())));
@@ -370,6 +370,9 @@ fn oldest_hour(now: SystemTime) -> i64 {
     prost_types::Timestamp::from(now).seconds.div_euclid(HOUR) * HOUR - HOURS_BACK * HOUR
 }
 
+#[cfg(test)]
+#[path = "pipeline_ended_tests.rs"]
+mod ended_tests;
 #[cfg(test)]
 #[path = "pipeline_tests.rs"]
 mod tests;

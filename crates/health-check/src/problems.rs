@@ -9,9 +9,7 @@ use common::health::v1::{self, Action, Check, Consumer, Digest, FailureKind, Hop
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
 
-use crate::advice::{
-    AGE, DEAD_LETTERS, INSTANCES, IN_WORK, LAG, PROBE, READY, advice,
-};
+use crate::advice::{AGE, DEAD_LETTERS, IN_WORK, INSTANCES, LAG, PROBE, READY, advice};
 use crate::stage::{PROBES, Stage, hops_of, is_about, is_idle};
 use crate::urgency::Urgency;
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, FailureKind, Membership, Queue, RecentErrors, State, Work};
+use common::health::v1::{
+    Action, Age, Check, Consumer, Count, Digest, FailureKind, Membership, Queue, RecentErrors, State, Work,
+};
 use serde::Serialize;
 
 /// A [`Digest`].

@@ -14,7 +14,8 @@ fn a_topic_that_is_missing_is_no_wrong_setting_of_another() {
         missing,
         expires: false,
     };
-    let (short, one, gone) = (problem("1 day", false, false), problem("1 replica", true, false), problem("missing", true, true));
+    let (short, one, gone) =
+        (problem("1 day", false, false), problem("1 replica", true, false), problem("missing", true, true));
     let away = Error::Unavailable { what: "kafka".into(), reason: "no".into(), failure: FailureKind::Credentials };
     let (none, missing) = (FailureKind::Unspecified, FailureKind::Missing);
     let table = [

@@ -123,7 +123,8 @@ impl Comparison {
             depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
             let rest = &expr[at..];
             let found = [("== ", Self::Is as fn(f64) -> Self), ("> ", Self::Above), ("< ", Self::Below)];
-            if let Some((operator, made)) = found.iter().find(|(operator, _)| depth == 0 && rest.starts_with(operator)) {
+            if let Some((operator, made)) = found.iter().find(|(operator, _)| depth == 0 && rest.starts_with(operator))
+            {
                 return number(&rest[operator.len()..]).map(made);
             }
         }

@@ -54,12 +54,7 @@ pub(super) const KINDS: &[Kind] = &[
     log(&[FailureKind::Protocol], "The brokers speak another protocol"),
     log(&[FailureKind::Unreachable, FailureKind::NotAcknowledged], "The brokers do not answer"),
     log(&[], "The log does not answer"),
-    Kind {
-        ends: &["_claims"],
-        says: Some(["The claims' store does not answer", "wait"]),
-        follows: OF_WORK,
-        ..NONE
-    },
+    Kind { ends: &["_claims"], says: Some(["The claims' store does not answer", "wait"]), follows: OF_WORK, ..NONE },
     Kind {
         ends: &["_topics"],
         failures: &[FailureKind::Missing, FailureKind::Unspecified],
@@ -81,7 +76,12 @@ pub(super) const KINDS: &[Kind] = &[
         ..NONE
     },
     // The stages go on.
-    Kind { ends: &["_topic_settings"], says: Some(["Topics have wrong settings", "say so"]), follows: &["ready"], ..NONE },
+    Kind {
+        ends: &["_topic_settings"],
+        says: Some(["Topics have wrong settings", "say so"]),
+        follows: &["ready"],
+        ..NONE
+    },
     Kind {
         ends: &["_lake"],
         says: Some(["The object store of the lake does not answer", "wait"]),
