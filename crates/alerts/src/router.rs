@@ -99,7 +99,8 @@ impl Router {
             let of_group = members.entry(key).or_insert_with(Members::none);
             let knows = |heard: &Heard| heard.alerts.contains_key(fingerprint);
             let is_known = told.by.values().any(knows);
-            let is_muted = policy.is_silenced(&open.alert, now_ms) || self.follows_another(&open.alert);
+            let is_told = open.alert.class == Class::Page && stands_alone(&open.alert.check);
+            let is_muted = policy.is_silenced(&open.alert, now_ms) || (self.follows_another(&open.alert) && !is_told);
             of_group.open.insert(fingerprint.clone());
             if is_muted {
                 continue;
@@ -179,9 +180,6 @@ impl Router {
 
     /// Whether it is told with another alert of its stage.
     fn follows_another(&self, alert: &Alert) -> bool {
-        if alert.class == Class::Page && stands_alone(&alert.check) {
-            return false;
-        }
         let is_cause = |other: &Alert| follows(&alert.stage, &alert.check, &other.check);
         self.of_stage(alert).any(|other| other.class == Class::Page && is_cause(other))
     }
