@@ -122,7 +122,7 @@ impl Comparison {
         for (at, c) in expr.char_indices() {
             depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
             let rest = &expr[at..];
-            let found = [("== ", Self::Is as fn(f64) -> Self), ("> ", Self::Above), ("< ", Self::Below)];
+            let found: [(&str, fn(f64) -> Self); 3] = [("== ", Self::Is), ("> ", Self::Above), ("< ", Self::Below)];
             if let Some((operator, made)) = found.iter().find(|(operator, _)| depth == 0 && rest.starts_with(operator))
             {
                 return number(&rest[operator.len()..]).map(made);

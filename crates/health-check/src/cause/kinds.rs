@@ -14,7 +14,7 @@ pub(super) struct Kind {
     /// Where several stages need the same thing: what is said of it, and of the stages.
     pub(super) says: Option<[&'static str; 2]>,
     /// Whether a warning leads to something too.
-    pub(super) warns: bool,
+    warns: bool,
     /// What may follow from it at the same stage. Age may follow at later stages too.
     follows: &'static [&'static str],
 }
