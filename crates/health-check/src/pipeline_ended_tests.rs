@@ -1,4 +1,3 @@
-use super::*;
 use crate::flow::INSTANCE_ENDED;
 use crate::samples::{at, digest, tell, told};
 
