@@ -22,6 +22,13 @@ pub fn follows_log(check: &str) -> bool {
         || ["consumer", "in_work", "lag", "age", "dead_letters", "volume"].contains(&check)
 }
 
+/// Whether a failure of this check has something to be done of its own, whatever it follows from: records that are soon
+/// removed unread do not wait for the log.
+#[must_use]
+pub fn stands_alone(check: &str) -> bool {
+    check.ends_with("_retention")
+}
+
 /// Whether the check of a stage waits for its topics.
 #[must_use]
 pub fn follows_topics(check: &str) -> bool {

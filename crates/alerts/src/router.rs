@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, Class, Fingerprint, joined};
-use crate::inhibition::{follows, hides_others};
+use crate::inhibition::{follows, hides_others, stands_alone};
 use crate::message::Message;
 use crate::policy::{Policy, Route, Timing};
 
@@ -99,7 +99,8 @@ impl Router {
             let of_group = members.entry(key).or_insert_with(Members::none);
             let knows = |heard: &Heard| heard.alerts.contains_key(fingerprint);
             let is_known = told.by.values().any(knows);
-            let is_muted = policy.is_silenced(&open.alert, now_ms) || self.follows_another(&open.alert);
+            let is_told = open.alert.class == Class::Page && stands_alone(&open.alert.check);
+            let is_muted = policy.is_silenced(&open.alert, now_ms) || (self.follows_another(&open.alert) && !is_told);
             of_group.open.insert(fingerprint.clone());
             if is_muted {
                 continue;

@@ -120,6 +120,18 @@ fn what_follows_from_the_log_is_not_told_and_is_not_over_meanwhile() {
 }
 
 #[test]
+fn records_that_will_be_removed_are_told_whatever_holds_them_up() {
+    let mut rounds = Rounds::of(policy());
+    let log = alert("loader", "loader_log", Class::Page);
+    let retention = |class| alert("loader", "loader_retention", class);
+    assert_eq!(rounds.until(MIN, &[log.clone(), retention(Class::Ticket)]), ["30s pager +loader_log -"]);
+    let said = rounds.until(3 * MIN, &[log.clone(), retention(Class::Page)]);
+    assert_eq!(said, ["90s pager +loader_retention -"]);
+    // What was found is not over when nobody knows it any more.
+    assert_eq!(rounds.until(20 * MIN, &[log]), [""; 0]);
+}
+
+#[test]
 fn nothing_is_over_while_nobody_answers_for_it() {
     let mut rounds = Rounds::of(policy());
     let held = [alert("loader", "loader_held", Class::Page)];

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::health::v1::FailureKind;
+
 /// Why the log refuses a record as often as it is sent, while the topic is as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {
@@ -46,6 +48,8 @@ pub enum Error {
         what: Arc<str>,
         /// As the client told it.
         reason: Arc<str>,
+        /// What that is, where it is known.
+        failure: FailureKind,
     },
     /// A consumer left its group before all that was out had ended.
     #[error("left group {group} with {left} records still in flight")]
@@ -145,6 +149,21 @@ pub enum Error {
 }
 
 impl Error {
+    /// Something is unavailable, and that is all that is known.
+    pub(crate) fn unavailable(what: impl Into<Arc<str>>, reason: impl Into<Arc<str>>) -> Self {
+        Self::Unavailable { what: what.into(), reason: reason.into(), failure: FailureKind::Unspecified }
+    }
+
+    /// What it is, for programs: the text is for people.
+    pub fn failure(&self) -> FailureKind {
+        match self {
+            Self::Unavailable { failure, .. } => *failure,
+            Self::TimedOut { .. } => FailureKind::Unreachable,
+            Self::NoTopic { .. } => FailureKind::Missing,
+            _ => FailureKind::Unspecified,
+        }
+    }
+
     /// Whether the log would refuse the record again, and why.
     pub fn refusal(&self) -> Option<Rejection> {
         match self {

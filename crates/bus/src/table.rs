@@ -227,9 +227,7 @@ impl TableHandle {
             let (waiter, answer) = oneshot::channel();
             self.waiters.send(waiter).await.map_err(|_| Error::Closed)?;
             // The table reads anew, and whoever waited was forgotten.
-            let forgotten =
-                |_| Error::Unavailable { what: "the table".into(), reason: "it is being read again".into() };
-            answer.await.map_err(forgotten)?
+            answer.await.map_err(|_| Error::unavailable("the table", "it is being read again"))?
         };
         let timed_out = |_| Error::TimedOut { what: "catching up with a table".into(), limit };
         tokio::time::timeout(limit, catch_up).await.map_err(timed_out)?

@@ -13,7 +13,7 @@ pub(crate) fn blocking<T: Send + 'static>(
     async move {
         match begun.await {
             Ok(result) => result,
-            Err(error) => Err(Error::Unavailable { what: "a worker thread".into(), reason: error.to_string().into() }),
+            Err(error) => Err(Error::unavailable("a worker thread", error.to_string())),
         }
     }
 }
@@ -23,7 +23,7 @@ pub(crate) fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<
     std::thread::Builder::new()
         .name(name.to_owned())
         .spawn(run)
-        .map_err(|error| Error::Unavailable { what: "a thread".into(), reason: error.to_string().into() })
+        .map_err(|error| Error::unavailable("a thread", error.to_string()))
 }
 
 /// Locks; a thread that panicked while it held the lock does not stop the others.

@@ -36,7 +36,7 @@ impl Checks {
             health.check(CheckSpec { name, action: Action::Page, gates_readiness: false, unit: "", threshold: None })
         };
         let checks = Self {
-            log: LogChecks::new(health, "enricher_log", "enricher_topics"),
+            log: LogChecks::new(health, ["enricher_log", "enricher_topics", "enricher_topic_settings"]),
             claims: ClaimChecks::new(health, "enricher_claims", "enricher_claims_reach", "the topics are prepared"),
             progress: Progress::new(health, "enricher_progress", "enricher_partitions", stalled_after),
             retention: Retention::new(health, "enricher_retention", STAGE),

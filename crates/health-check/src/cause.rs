@@ -3,6 +3,8 @@
 //! A problem that follows from another is never more urgent than that: so nothing that wakes somebody is hidden, and the
 //! most urgent cause says how the pipeline is.
 
+mod kinds;
+
 use std::cmp::Reverse;
 
 use common::few::few;
@@ -10,13 +12,15 @@ use common::health::v1::{self, Action, State};
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
 
+use self::kinds::{KINDS, Kind};
 use crate::problems::Problem;
-use crate::stage::PROBES;
 use crate::urgency::Urgency;
 
 /// Problems that have one cause.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cause {
+    /// The same as long as it lasts, and of no other one; empty where only gRPC told of it.
+    pub id: String,
     /// Of the worst that says it.
     pub state: State,
     /// What it asks for.
@@ -78,6 +82,7 @@ impl From<&v1::Cause> for Cause {
     fn from(told: &v1::Cause) -> Self {
         let places = |list: &[u32]| list.iter().map(|&at| at as usize).collect();
         Self {
+            id: String::new(),
             state: told.state(),
             action: told.action(),
             summary: told.summary.clone(),
@@ -90,43 +95,6 @@ impl From<&v1::Cause> for Cause {
     }
 }
 
-/// Something that several stages need: how the names of its checks end, and what is said where several fail.
-struct Shared {
-    ends: &'static [&'static str],
-    says: &'static str,
-}
-
-/// The deepest first: what an earlier one explains, a later one does not.
-const SHARED: &[Shared] = &[
-    Shared { ends: &["_log", "_kafka"], says: "The log does not answer" },
-    Shared { ends: &["_claims"], says: "The claims' store does not answer" },
-    Shared { ends: &["_topics"], says: "Topics are missing, or have wrong settings" },
-    Shared { ends: &["_lake"], says: "The object store of the lake does not answer" },
-    Shared { ends: &["registrations_database"], says: "The database of the registrations does not answer" },
-    Shared { ends: &["instances"], says: "Instances are missing" },
-];
-
-/// Where a failure explains why its stage does nothing.
-const STOPS: &[&str] = &["_partitions", "_held", "_dead_letter_storm", "_endpoint_dead_letters", "_load_requests"];
-
-/// What may only follow from something else, in its own stage. Where nothing explains it, it is told by itself. The earlier
-/// explain the later.
-const FOLLOWS: &[&str] = &[
-    "_load_requests",
-    "_registrations",
-    "_published",
-    "_progress",
-    "consumer",
-    "_retention",
-    "lag",
-    "in_work",
-    "age",
-    "_saturation",
-    "dead_letters",
-    "error_rate",
-    "ready",
-];
-
 const LOG: &str = "Check that the brokers are up and reachable (setting bus.kafka.brokers), or the disk of the embedded log. \
                    Senders get 503. Most re-send; redeliver GitHub's from its page. Every stage resumes by itself when \
                    the log answers.";
@@ -135,18 +103,20 @@ const LOG: &str = "Check that the brokers are up and reachable (setting bus.kafk
 pub(crate) fn causes(problems: &[Problem], order: &[&str]) -> Vec<Cause> {
     let mut groups: Vec<Group> = Vec::new();
     for (at, problem) in problems.iter().enumerate() {
-        let key = key(problem);
+        let kind = Kind::of(problem);
+        let key = Key::of(problem, kind);
         match groups.iter_mut().find(|group| group.key == key) {
             Some(group) => group.signs.push(at),
-            None => groups.push(Group { key, signs: vec![at], consequences: Vec::new() }),
+            None => groups.push(Group { key, kind, signs: vec![at], consequences: Vec::new() }),
         }
     }
-    groups.sort_by_key(Group::depth);
+    // What may explain others comes before them.
+    groups.sort_by_key(|group| group.kind.unwrap_or(KINDS.len()));
     let mut causes: Vec<Group> = Vec::new();
     for group in groups {
         let mut own = Vec::new();
         for &at in &group.signs {
-            let explains = |cause: &&mut Group| cause.explains(&group.key, &problems[at], problems, order);
+            let explains = |cause: &&mut Group| cause.explains(&problems[at], problems, order);
             match causes.iter_mut().find(explains) {
                 Some(cause) => cause.consequences.push(at),
                 None => own.push(at),
@@ -162,72 +132,54 @@ pub(crate) fn causes(problems: &[Problem], order: &[&str]) -> Vec<Cause> {
     causes
 }
 
-/// What has one name has one cause; so has what several stages need.
-fn key(problem: &Problem) -> String {
-    let ends = |shared: &&Shared| is_called(&problem.check, shared.ends);
-    // What is not known, or only near a limit, is no reason yet to say that what all need is away.
-    match SHARED.iter().find(ends) {
-        Some(shared) if problem.state == State::Failing && !is_probe(problem) => shared.says.to_owned(),
-        _ => problem.check.clone(),
+/// What makes problems those of one cause.
+#[derive(PartialEq)]
+enum Key {
+    /// Several stages need the same thing.
+    Shared(&'static str),
+    /// A check and its stages, however bad it is.
+    Own(String, Vec<String>),
+}
+
+impl Key {
+    fn of(problem: &Problem, kind: Option<usize>) -> Self {
+        match kind.and_then(|kind| KINDS[kind].says) {
+            Some([says, _]) => Self::Shared(says),
+            None => Self::Own(problem.check.clone(), problem.hops.clone()),
+        }
+    }
+
+    fn id(&self) -> String {
+        match self {
+            Self::Shared(says) => (*says).to_owned(),
+            Self::Own(check, hops) => format!("{check}-{}", hops.join("-")),
+        }
     }
 }
 
-/// The names of probes are whatever their settings say.
-fn is_probe(problem: &Problem) -> bool {
-    problem.hops.iter().any(|hop| hop == PROBES)
-}
-
-/// Whether a check has one of these names: checks of services begin with the stage, those of health-check's own do not.
-fn is_called(check: &str, ends: &[&str]) -> bool {
-    ends.iter().any(|end| if end.starts_with('_') { check.ends_with(end) } else { check == *end })
-}
-
 struct Group {
-    key: String,
+    key: Key,
+    /// The kind of the worst.
+    kind: Option<usize>,
     /// Places of problems: the worst first, as these are in order.
     signs: Vec<usize>,
     consequences: Vec<usize>,
 }
 
 impl Group {
-    fn shared(&self) -> Option<usize> {
-        SHARED.iter().position(|shared| shared.says == self.key)
-    }
-
-    /// What may explain others comes before them.
-    fn depth(&self) -> usize {
-        let stops = is_called(&self.key, STOPS);
-        let follows = FOLLOWS.iter().position(|end| is_called(&self.key, &[end]));
-        match (self.shared(), follows) {
-            (Some(depth), _) => depth,
-            (None, _) if self.key.contains("_step_") || (stops && follows.is_none()) => SHARED.len(),
-            (None, Some(depth)) => SHARED.len() + 2 + depth,
-            (None, None) => SHARED.len() + 1,
-        }
-    }
-
     /// Whether a problem follows from it: something of the same stage, or for what grows old on the way, of an earlier one.
-    fn explains(&self, key: &str, problem: &Problem, problems: &[Problem], order: &[&str]) -> bool {
+    fn explains(&self, problem: &Problem, problems: &[Problem], order: &[&str]) -> bool {
+        let Some(kind) = self.kind.map(|kind| &KINDS[kind]) else { return false };
+        // What is more urgent is never put below.
         let worst = &problems[self.signs[0]];
-        let is = |ends: &[&str]| is_called(&problem.check, ends);
-        let stops = self.shared().is_some() || self.depth() == SHARED.len();
-        let is_lag = self.key == "lag";
-        // The door holds senders back for what processing found.
-        let held_back = problem.check.ends_with("_storms") && self.key.contains("dead_letter");
-        let waits = problem.state == State::Unknown && is(&["_topics"]) && self.shared() == Some(0);
-        let can = match problem.check.as_str() {
-            "age" => stops || is_lag,
-            _ => (stops && is(FOLLOWS)) || waits || held_back || (is_lag && is(&["_retention"])),
-        };
-        // A warning explains nothing but what it leads to by itself; and what is more urgent is never put below.
-        let fails = worst.state == State::Failing || is_lag || held_back;
-        if !can || !fails || self.key == key || worst.urgency() < problem.urgency() {
+        if !kind.leads_to(problem) || worst.urgency() < problem.urgency() {
             return false;
         }
         let place = |hop: &String| order.iter().position(|known| known == hop);
         let hops = || self.signs.iter().flat_map(|&at| &problems[at].hops);
         let grows_old = problem.check == "age";
-        held_back
+        // The door holds senders back for what processing found.
+        problem.check.ends_with("_storms")
             || problem.hops.iter().all(|hop| {
                 hops().any(|mine| mine == hop || (grows_old && place(mine).is_some() && place(mine) < place(hop)))
             })
@@ -236,56 +188,45 @@ impl Group {
     fn cause(mut self, problems: &[Problem]) -> Cause {
         self.consequences.sort_unstable();
         let worst = &problems[self.signs[0]];
-        let mut hops: Vec<String> = Vec::new();
-        for &at in self.signs.iter().chain(&self.consequences) {
-            for hop in &problems[at].hops {
-                if !hops.contains(hop) {
-                    hops.push(hop.clone());
-                }
-            }
-        }
+        let own = hops_of(&self.signs, problems);
+        let all: Vec<usize> = self.signs.iter().chain(&self.consequences).copied().collect();
+        let hops = hops_of(&all, problems);
         let earlier = |a: &Timestamp, b: &Timestamp| (a.seconds, a.nanos).cmp(&(b.seconds, b.nanos));
         let since = self.signs.iter().filter_map(|&at| problems[at].since).min_by(earlier);
-        let own: Vec<&str> = self.own_hops(problems);
-        let summary = match self.shared() {
-            Some(shared) if own.len() > 1 => {
-                let says = if shared == 0 && self.signs.iter().any(|&at| problems[at].found.contains("broker")) {
-                    "The brokers do not answer"
-                } else {
-                    SHARED[shared].says
-                };
-                let verb = if self.key == "Instances are missing" { "are short of them" } else { "wait" };
-                format!("{says}: {} stages {verb}", own.len())
-            }
-            _ => {
+        let kind = self.kind.map(|kind| &KINDS[kind]);
+        let says = kind.and_then(|kind| kind.says).filter(|_| own.len() > 1);
+        let summary = match says {
+            Some([says, they]) => format!("{says}: {} stages {they}", own.len()),
+            None => {
                 let more = self.signs.len() - 1;
                 let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
                 format!("{}: {}{more}", few(&worst.hops, ", "), worst.found)
             }
         };
-        let advice = if own.len() > 1 && self.shared() == Some(0) { LOG } else { worst.advice };
+        let is_log_away = says.is_some() && kind.is_some_and(Kind::is_log_away);
         Cause {
+            id: self.key.id(),
             state: worst.state,
             action: worst.action,
             summary,
-            advice: advice.to_owned(),
-            hops,
+            advice: if is_log_away { LOG } else { worst.advice }.to_owned(),
+            hops: hops.into_iter().map(str::to_owned).collect(),
             since,
             signs: self.signs,
             consequences: self.consequences,
         }
     }
+}
 
-    /// The stages whose checks say it.
-    fn own_hops<'a>(&self, problems: &'a [Problem]) -> Vec<&'a str> {
-        let mut hops: Vec<&str> = Vec::new();
-        for hop in self.signs.iter().flat_map(|&at| &problems[at].hops) {
-            if !hops.contains(&hop.as_str()) {
-                hops.push(hop);
-            }
+/// The stages of these problems, each once.
+fn hops_of<'a>(places: &[usize], problems: &'a [Problem]) -> Vec<&'a str> {
+    let mut hops: Vec<&str> = Vec::new();
+    for hop in places.iter().flat_map(|&at| &problems[at].hops) {
+        if !hops.contains(&hop.as_str()) {
+            hops.push(hop);
         }
-        hops
     }
+    hops
 }
 
 #[cfg(test)]

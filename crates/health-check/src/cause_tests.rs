@@ -1,4 +1,4 @@
-use common::health::v1::{Action, State};
+use common::health::v1::{Action, FailureKind, State};
 use proptest::prelude::*;
 
 use super::*;
@@ -16,7 +16,14 @@ fn problem(hop: &str, check: &str, state: State, found: &str) -> Problem {
         found: found.to_owned(),
         advice: "Look at it. Then think.",
         since: None,
+        failure: FailureKind::Unspecified,
     }
+}
+
+/// A check of the log that fails.
+fn log(hop: &str, failure: FailureKind, found: &str) -> Problem {
+    let check = if hop == "streaming" { "kafka" } else { "log" };
+    Problem { failure, ..problem(hop, &format!("{hop}_{check}"), State::Failing, found) }
 }
 
 /// The summary of each cause, with the checks that say it and those that follow.
@@ -36,13 +43,13 @@ fn one(summary: &str, signs: &[&str], consequences: &[&str]) -> (String, Vec<Str
 fn brokers_that_are_away_are_one_cause_and_not_one_of_each_stage() {
     let away = "no broker is reachable: Connection refused";
     let problems = vec![
-        problem("streaming", "streaming_kafka", State::Failing, "not acknowledged for 4 s"),
+        log("streaming", FailureKind::NotAcknowledged, "not acknowledged for 4 s"),
         problem("streaming", "streaming_registrations", State::Unknown, "not read yet"),
-        problem("processing", "processing_log", State::Failing, away),
+        log("processing", FailureKind::Unreachable, away),
         problem("processing", "processing_topics", State::Unknown, "not compared yet"),
-        problem("enricher", "enricher_log", State::Failing, away),
+        log("enricher", FailureKind::Unreachable, away),
         problem("enricher", "enricher_load_requests", State::Failing, "not acknowledged"),
-        problem("loader", "loader_log", State::Failing, "asked for 5 s"),
+        log("loader", FailureKind::Unreachable, "asked for 5 s"),
     ];
     let signs = ["streaming_kafka", "processing_log", "enricher_log", "loader_log"];
     let follow = ["enricher_load_requests", "streaming_registrations", "processing_topics"];
@@ -57,6 +64,146 @@ fn brokers_that_are_away_are_one_cause_and_not_one_of_each_stage() {
          bus.kafka.brokers), or the disk of the embedded log."
     );
     assert_eq!(cause.hops, ORDER);
+}
+
+#[test]
+fn what_the_log_says_is_told_and_no_word_of_a_message_decides() {
+    let text = "kafka at broker:9093 is unavailable: the broker says no";
+    let table = [
+        (FailureKind::Unreachable, "The brokers do not answer: 2 stages wait"),
+        (FailureKind::Credentials, "The brokers reject the user name or the password: 2 stages wait"),
+        (FailureKind::Certificate, "A certificate is in the way of the brokers: 2 stages wait"),
+        (FailureKind::Protocol, "The brokers speak another protocol: 2 stages wait"),
+        (FailureKind::Unspecified, "The log does not answer: 2 stages wait"),
+    ];
+    for (failure, says) in table {
+        let problems = vec![
+            log("processing", failure, text),
+            log("loader", failure, text),
+            problem("loader", "loader_progress", State::Failing, "nothing was loaded for 60 s"),
+        ];
+        assert_eq!(told(problems), [one(says, &["processing_log", "loader_log"], &["loader_progress"])], "{failure:?}");
+    }
+    // One that is not let in is another cause than brokers that others do not reach.
+    let problems = vec![
+        log("streaming", FailureKind::Credentials, text),
+        log("processing", FailureKind::Unreachable, text),
+        log("loader", FailureKind::Unreachable, text),
+    ];
+    let expected = [
+        one(&format!("streaming: {text}"), &["streaming_kafka"], &[]),
+        one("The brokers do not answer: 2 stages wait", &["processing_log", "loader_log"], &[]),
+    ];
+    assert_eq!(told(problems), expected);
+}
+
+#[test]
+fn what_follows_depends_on_the_cause() {
+    let failing = |hop: &str, check: &str| problem(hop, check, State::Failing, check);
+    let topics = |failure| Problem { failure, ..failing("loader", "loader_topics") };
+    let table = [
+        (
+            "a topic that is missing stops its stage",
+            vec![topics(FailureKind::Missing), failing("loader", "loader_progress"), failing("loader", "lag")],
+            vec![one("loader: loader_topics", &["loader_topics"], &["loader_progress", "lag"])],
+        ),
+        (
+            "a wrong setting does not",
+            vec![failing("loader", "loader_topic_settings"), failing("loader", "loader_progress")],
+            vec![
+                one("loader: loader_topic_settings", &["loader_topic_settings"], &[]),
+                one("loader: loader_progress", &["loader_progress"], &[]),
+            ],
+        ),
+        (
+            "topics that could not be looked at are not missing",
+            vec![topics(FailureKind::Unreachable), log("loader", FailureKind::Unreachable, "away")],
+            vec![one("loader: away", &["loader_log"], &["loader_topics"])],
+        ),
+        (
+            "records that expire do not wait for the cause",
+            vec![failing("loader", "loader_lake"), failing("loader", "loader_retention"), failing("loader", "lag")],
+            vec![
+                one("loader: loader_lake", &["loader_lake"], &["lag"]),
+                one("loader: loader_retention", &["loader_retention"], &[]),
+            ],
+        ),
+        (
+            "without the database of the registrations deliveries are processed all the same",
+            vec![
+                failing("processing", "registrations_database"),
+                failing("processing", "registrations_published"),
+                failing("processing", "lag"),
+            ],
+            vec![
+                one("processing: registrations_database", &["registrations_database"], &["registrations_published"]),
+                one("processing: lag", &["lag"], &[]),
+            ],
+        ),
+        (
+            "one endpoint holds nobody else up",
+            vec![failing("processing", "processing_endpoint_dead_letters"), failing("processing", "lag")],
+            vec![
+                one("processing: processing_endpoint_dead_letters", &["processing_endpoint_dead_letters"], &[]),
+                one("processing: lag", &["lag"], &[]),
+            ],
+        ),
+        (
+            "load requests that are not acknowledged hold up the enricher",
+            vec![failing("enricher", "enricher_load_requests"), failing("enricher", "enricher_progress")],
+            vec![one("enricher: enricher_load_requests", &["enricher_load_requests"], &["enricher_progress"])],
+        ),
+        (
+            "the same check of two stages is two causes",
+            vec![failing("processing", "lag"), failing("loader", "lag")],
+            vec![one("processing: lag", &["lag"], &[]), one("loader: lag", &["lag"], &[])],
+        ),
+        (
+            "a probe may be called as a check of Weir",
+            vec![
+                failing("probes", "shop_log"),
+                failing("probes", "shop_held"),
+                failing("probes", "shop_progress"),
+                failing("probes", "lag"),
+            ],
+            vec![
+                one("probes: shop_log", &["shop_log"], &[]),
+                one("probes: shop_held", &["shop_held"], &[]),
+                one("probes: shop_progress", &["shop_progress"], &[]),
+                one("probes: lag", &["lag"], &[]),
+            ],
+        ),
+        (
+            "stages do not wait for topics of which they only say that these are missing",
+            vec![failing("processing", "processing_topics"), failing("loader", "loader_topics")],
+            vec![one("Topics are missing: 2 stages need them", &["processing_topics", "loader_topics"], &[])],
+        ),
+    ];
+    for (what, problems, expected) in table {
+        assert_eq!(told(problems), expected, "{what}");
+    }
+}
+
+#[test]
+fn a_cause_has_a_name_that_no_other_has() {
+    let failing = |hop: &str, check: &str| problem(hop, check, State::Failing, check);
+    let mut problems = vec![
+        failing("enricher", "lag"),
+        failing("loader", "lag"),
+        log("processing", FailureKind::Unreachable, "away"),
+        log("streaming", FailureKind::Credentials, "wrong"),
+    ];
+    arrange(&mut problems);
+    let ids: std::collections::BTreeSet<_> = causes(&problems, &ORDER).into_iter().map(|cause| cause.id).collect();
+    assert_eq!(ids.len(), 4, "{ids:?}");
+    // Whether one instance fails or warns.
+    let progress = |state| problem("loader", "loader_progress", state, "nothing was loaded");
+    let id = |states: &[State]| {
+        let mut problems: Vec<Problem> = states.iter().map(|state| progress(*state)).collect();
+        arrange(&mut problems);
+        causes(&problems, &ORDER).into_iter().map(|cause| cause.id).collect::<Vec<_>>()
+    };
+    assert_eq!(id(&[State::Warning]), id(&[State::Failing, State::Warning]));
 }
 
 #[test]

@@ -202,6 +202,16 @@ impl Run {
         self.totals.end()
     }
 
+    /// What a hop did in the window before `now` where this has ended: with what it had in work. None: it told nothing in it.
+    pub(crate) fn ended_within(&self, hop: &str, window: Duration, now: SystemTime) -> Option<Flow> {
+        let (mut flow, _) = self.within(hop, window, now)?;
+        let lost = self.totals.by_hop().get(hop).map_or(0, Flow::in_work);
+        if lost > 0 {
+            flow.dropped.insert(INSTANCE_ENDED.to_owned(), lost);
+        }
+        Some(flow)
+    }
+
     /// Taken in, sent on, dead-lettered: units per second of a hop over the window before `now`. None: it is not known, since it
     /// did not tell twice, or not within the window.
     pub(crate) fn rates(&self, hop: &str, window: Duration, now: SystemTime) -> Option<[f64; 3]> {

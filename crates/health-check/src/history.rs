@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::health::v1::{Hop, State};
 
+use crate::cause::Cause;
 use crate::pipeline::View;
 use crate::urgency::rank;
 
@@ -58,8 +59,6 @@ impl Times {
     fn record(&mut self, minute: u64, state: State) {
         let last = self.0.last().cloned();
         match last {
-            // The clock was set back: what was is told.
-            Some(last) if minute < last.to => return,
             Some(last) if last.to == minute => {
                 if rank(state) <= rank(last.state) {
                     return;
@@ -82,16 +81,35 @@ impl Times {
             first.from = first.from.max(oldest);
         }
     }
+
+    /// What lies after this minute was told by a clock that was ahead.
+    fn forget_after(&mut self, minute: u64) {
+        self.0.retain(|time| time.from <= minute);
+        if let Some(last) = self.0.last_mut() {
+            last.to = last.to.min(minute);
+        }
+    }
 }
 
 /// Something that was wrong for a while.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Event {
+    /// The cause that it is about; none: nobody watched.
+    cause: Option<String>,
+    /// So many stages it was about when it was summed up.
+    stages: usize,
     pub(crate) from: SystemTime,
     /// When it was last so.
     pub(crate) to: SystemTime,
     pub(crate) state: State,
     pub(crate) summary: String,
+}
+
+impl Event {
+    /// Whether it is a time in which nobody watched.
+    pub(crate) fn is_gap(&self) -> bool {
+        self.cause.is_none()
+    }
 }
 
 /// The last hour and the last day of one stage.
@@ -114,7 +132,6 @@ impl Past {
         };
         self.day.record(seconds(now) / 60, hop.state());
         match self.points.back_mut() {
-            Some(last) if last.at > at => {}
             Some(last) if last.at == at => {
                 // Rates are over a minute as they are; a peak of the others must not be lost.
                 let peak = |before: Option<f32>, now: Option<f32>| before.into_iter().chain(now).reduce(f32::max);
@@ -126,6 +143,12 @@ impl Past {
         while self.points.front().is_some_and(|point| point.at < oldest) {
             self.points.pop_front();
         }
+    }
+
+    /// What lies after this moment was told by a clock that was ahead.
+    fn forget_after(&mut self, now: SystemTime) {
+        self.day.forget_after(seconds(now) / 60);
+        self.points.retain(|point| u64::from(point.at) <= seconds(now) / STEP_SECONDS);
     }
 
     /// The points of the last hour with their places: 0 is an hour ago, `POINTS - 1` is now.
@@ -145,11 +168,19 @@ pub struct History {
     pub(crate) day: Times,
     /// What was wrong with it, the latest last.
     pub(crate) events: VecDeque<Event>,
-    /// The state of the last round.
-    last: Option<State>,
+    /// Between two rounds.
+    every: Duration,
+    /// When the last round was, and the state then.
+    last: Option<(SystemTime, State)>,
 }
 
 impl History {
+    /// Nothing yet, of rounds as often as this.
+    #[must_use]
+    pub fn new(every: Duration) -> Self {
+        Self { every, ..Self::default() }
+    }
+
     /// Of a stage.
     pub(crate) fn of(&self, stage: &str) -> Option<&Past> {
         self.stages.get(stage)
@@ -157,6 +188,7 @@ impl History {
 
     /// Adds how the pipeline is now.
     pub fn record(&mut self, view: &View, now: SystemTime) {
+        self.forget_after(now);
         self.since.get_or_insert(now);
         for hop in &view.pipeline.hops {
             if self.stages.contains_key(&hop.service) || self.stages.len() < STAGES {
@@ -169,24 +201,77 @@ impl History {
         self.note(view, now);
     }
 
-    /// Something is one event as long as it goes on in one state, whatever else comes to it.
+    /// A clock that was ahead told of what has not been yet.
+    fn forget_after(&mut self, now: SystemTime) {
+        if self.last.is_none_or(|(at, _)| at <= now) {
+            return;
+        }
+        self.since = self.since.map(|since| since.min(now));
+        self.last = None;
+        self.day.forget_after(seconds(now) / 60);
+        self.stages.values_mut().for_each(|past| past.forget_after(now));
+        // Nor was there a time without a watch until then.
+        self.events.retain(|event| event.from <= now && !(event.is_gap() && event.to > now));
+        for event in &mut self.events {
+            event.to = event.to.min(now);
+        }
+    }
+
+    /// Whether the last event goes on.
+    pub(crate) fn goes_on(&self) -> bool {
+        let last = self.last.map(|(at, _)| at);
+        self.events.back().is_some_and(|event| !event.is_gap() && Some(event.to) == last)
+    }
+
+    /// Something is one event as long as its cause is there in one state, whatever else comes to it.
     fn note(&mut self, view: &View, now: SystemTime) {
         let state = view.pipeline.state();
-        let before = self.last.replace(state);
-        match self.events.back_mut() {
-            Some(event) if state != State::Ok && before == Some(state) => event.to = now,
+        let before = self.last.replace((now, state));
+        let is_next = |at: SystemTime| {
+            // A minute without a round is a gap, where rounds are not that rare.
+            seconds(now) / 60 <= seconds(at) / 60 + 1 || now.duration_since(at).is_ok_and(|time| time <= self.every * 2)
+        };
+        let watched = before.filter(|(at, _)| is_next(*at));
+        if let (Some((from, _)), None) = (before, watched) {
+            let summary = "health-check asked nobody".to_owned();
+            self.events.push_back(Event { cause: None, stages: 0, from, to: now, state: State::Unknown, summary });
+        }
+        let last = self.events.back_mut().filter(|event| !event.is_gap() && watched == Some((event.to, state)));
+        match last.and_then(|event| Some((about(view, event.cause.as_deref())?, event))) {
             _ if state == State::Ok => {}
-            _ => {
-                let summary = view.causes.first().map_or(&view.pipeline.headline, |cause| &cause.summary);
-                let summary = summary.chars().take(LONGEST_SUMMARY).collect();
-                self.events.push_back(Event { from: now, to: now, state, summary });
+            Some(((_, stages, summary), event)) => {
+                event.to = now;
+                // Where it reached most stages it says most.
+                if stages > event.stages {
+                    (event.stages, event.summary) = (stages, summary);
+                }
             }
+            None => self.events.extend(about(view, None).map(|(cause, stages, summary)| Event {
+                cause: Some(cause),
+                stages,
+                from: now,
+                to: now,
+                state,
+                summary,
+            })),
         }
         let is_old = |event: &Event| now.duration_since(event.to).is_ok_and(|age| age.as_secs() > MINUTES * 60);
         while self.events.len() > TOLD || self.events.front().is_some_and(is_old) {
             self.events.pop_front();
         }
     }
+}
+
+/// What is wrong: the name, the stages and the summary of this cause, where it still is as urgent as all of the pipeline;
+/// without a name of the most urgent one.
+fn about(view: &View, cause: Option<&str>) -> Option<(String, usize, String)> {
+    let state = view.pipeline.state();
+    let short = |text: &str| text.chars().take(LONGEST_SUMMARY).collect();
+    if view.causes.is_empty() {
+        return cause.is_none_or(str::is_empty).then(|| (String::new(), 0, short(&view.pipeline.headline)));
+    }
+    let is_it = |one: &&Cause| cause.is_none_or(|id| one.id == id && one.urgency().state() == state);
+    view.causes.iter().find(is_it).map(|one| (one.id.clone(), one.hops.len(), short(&one.summary)))
 }
 
 fn seconds(at: SystemTime) -> u64 {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pipeline::Model;
-use crate::samples::{LIMITS, at, whole};
+use crate::samples::{LIMITS, at, check, whole};
 
 fn view(state: State, summary: &str) -> View {
     let mut view = Model::new(Vec::new(), LIMITS).view(at(0));
@@ -34,8 +34,6 @@ fn states_of_a_day_are_told_by_the_minute_and_the_worst_of_each_counts() {
         (184, State::Ok),
         // Nobody watched for ten minutes.
         (784, State::Ok),
-        // The clock was set back: what is told stays.
-        (300, State::Failing),
     ] {
         history.record(&view(state, "x"), at(seconds));
     }
@@ -43,6 +41,84 @@ fn states_of_a_day_are_told_by_the_minute_and_the_worst_of_each_counts() {
     assert_eq!(times(&history), expected);
     let gap = history.day.all();
     assert_eq!(gap[4].from - gap[3].to, 10);
+}
+
+#[test]
+fn after_a_clock_that_was_ahead_the_history_goes_on() {
+    let mut history = History::default();
+    for (seconds, state) in [(4, State::Ok), (900, State::Failing), (905, State::Failing), (64, State::Ok)] {
+        history.record(&view(state, "x"), at(seconds));
+    }
+    assert_eq!(times(&history), [(2, State::Ok)], "the minutes that there were");
+    assert_eq!(history.of("loader").unwrap().hour(at(64)).count(), 2);
+    history.record(&view(State::Failing, "late"), at(70));
+    let last = history.events.back().unwrap();
+    assert_eq!((last.from, last.to, last.summary.as_str()), (at(70), at(70), "late"));
+    assert_eq!(history.events.len(), 1, "{:?}", history.events);
+
+    // It was ahead from the start.
+    let mut history = History::default();
+    for seconds in [86_400, 0] {
+        history.record(&view(State::Ok, "x"), at(seconds));
+    }
+    assert_eq!((history.since, times(&history)), (Some(at(0)), vec![(1, State::Ok)]));
+}
+
+#[test]
+fn a_time_in_which_nobody_watched_belongs_to_no_event() {
+    let told = |every, times: &[(u64, State)]| {
+        let mut history = History::new(Duration::from_secs(every));
+        for (seconds, state) in times {
+            history.record(&view(*state, "x"), at(*seconds));
+        }
+        let of = |event: &Event| (event.from, event.to, event.is_gap());
+        (history.events.iter().map(of).collect::<Vec<_>>(), history.goes_on())
+    };
+    let failing = State::Failing;
+    let expected = vec![(at(0), at(5), false), (at(5), at(605), true), (at(605), at(610), false)];
+    assert_eq!(told(5, &[(0, failing), (5, failing), (605, failing), (610, failing)]), (expected, true));
+    let expected = vec![(at(5), at(605), true)];
+    assert_eq!(
+        told(5, &[(0, State::Ok), (5, State::Ok), (605, State::Ok)]),
+        (expected, false),
+        "also while all was well"
+    );
+    let expected = vec![(at(0), at(1200), false)];
+    assert_eq!(
+        told(600, &[(0, failing), (600, failing), (1200, failing)]),
+        (expected, true),
+        "rounds may be that rare"
+    );
+}
+
+/// All logs are away, or only that of the loader; or the claims' store.
+fn behind(checks: &[&str]) -> View {
+    whole(|answers| {
+        for digest in answers.iter_mut().filter_map(|(_, _, digest)| digest.as_mut().ok()) {
+            for name in checks.iter().filter(|name| name.starts_with(&digest.service)) {
+                digest.checks.retain(|check| check.name != **name);
+                digest.checks.push(check(name, State::Failing, "away"));
+            }
+        }
+    })
+}
+
+#[test]
+fn another_cause_is_another_event_and_a_wider_one_is_told_as_wide_as_it_was() {
+    let logs = ["loader_log", "enricher_log", "processing_log"];
+    let mut history = History::default();
+    for (seconds, checks) in [
+        (0, &logs[..1]),
+        (5, &logs[..]),
+        (10, &["loader_log", "enricher_log", "processing_log", "loader_held"][..]),
+        (15, &logs[..2]),
+        (20, &["processing_claims"][..]),
+    ] {
+        history.record(&behind(checks), at(seconds));
+    }
+    let told: Vec<_> = history.events.iter().map(|event| (event.from, event.to, event.summary.as_str())).collect();
+    let expected = [(at(0), at(15), "The log does not answer: 3 stages wait"), (at(20), at(20), "processing: away")];
+    assert_eq!(told, expected);
 }
 
 #[test]
@@ -69,7 +145,7 @@ fn what_was_wrong_is_told_with_its_time_and_its_cause() {
         ]
     );
     history.record(&view(State::Ok, ""), at(2 * 86_400));
-    assert!(history.events.is_empty(), "older than a day");
+    assert!(history.events.iter().all(Event::is_gap), "older than a day");
     assert_eq!(history.since, Some(at(0)));
 }
 

@@ -13,7 +13,8 @@
 //! * `sharing`: with other health-checks, what is known of errors
 //! * `stage`: what of a digest is about which stage
 //! * `measures`: what Prometheus reads of the stages
-//! * [`problems`]: what is not as it should be, from which value on, in words, and what to do
+//! * [`problems`]: what is not as it should be, from which value on, in words
+//! * `advice`: what to do about each
 //! * `runbooks`: which page tells more of a check
 //! * [`cause`]: what lies behind several problems
 //! * [`history`]: the last hour and the last day
@@ -21,6 +22,7 @@
 //! * [`volume`]: whether as much comes in as usual, from thresholds mined from recorded weeks
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
+mod advice;
 mod alerting;
 pub mod cause;
 pub mod check;
@@ -170,7 +172,7 @@ impl HealthCheck {
         });
         let refresh_ms = settings.interval_ms.max(1000);
         let max_message_bytes = host.settings().grpc.max_message_bytes;
-        let history = Past::default();
+        let history = Past::new(Mutex::new(History::new(settings.interval())));
         let (alerts, runbooks) = (None, String::new());
         Self {
             collector,

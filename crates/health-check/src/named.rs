@@ -1,5 +1,7 @@
 //! One check or one stage by its name, as the result of a check of Nagios, Icinga or Sensu.
 
+use std::collections::BTreeSet;
+
 use alerts::inhibition::is_log;
 use common::few::few;
 use common::health::v1::{Check, Hop, Pipeline, Problem, State};
@@ -8,6 +10,7 @@ use service::digest_json::state_name;
 use crate::check::{OLDER, is_older, plain, word};
 use crate::errors;
 use crate::problems::{OWN, ROUND_CHECK};
+use crate::stage::{hops_of, is_about};
 use crate::urgency::rank;
 use crate::volume::door::DOOR;
 
@@ -38,7 +41,7 @@ impl Named {
             None if is_stage(name) => Some(of_stage(pipeline, name)),
             Some(unknown) if !is_stage(unknown) => None,
             _ if OWN.contains(&check) => Some(of_own(pipeline, name, stage, check)),
-            _ => of_check(pipeline, name, check),
+            _ => of_check(pipeline, name, stage, check),
         };
         let found =
             found.ok_or_else(|| format!("no stage and no check is called {name:?}: {}", similar(pipeline, check)))?;
@@ -112,11 +115,19 @@ fn not_known(pipeline: &Pipeline, hop: &Hop, check: &str) -> Option<String> {
     (check == "dead_letters" && hop.rates_unknown).then(|| format!("{service}: the rates are not known"))
 }
 
-fn of_check(pipeline: &Pipeline, name: &str, check: &str) -> Option<Named> {
+fn of_check(pipeline: &Pipeline, name: &str, stage: Option<&str>, check: &str) -> Option<Named> {
     let mut worst: Option<Named> = None;
+    let mut stages = BTreeSet::new();
     for instance in &pipeline.instances {
         let Some(digest) = &instance.digest else { continue };
         let Some(told) = digest.checks.iter().find(|told| told.name == check) else { continue };
+        let hops = hops_of(digest);
+        let is_of = |hop: &String| is_about(told, hop, &hops) && stage.is_none_or(|stage| stage == hop);
+        let of_it: Vec<String> = hops.iter().filter(|hop| is_of(hop)).cloned().collect();
+        if of_it.is_empty() {
+            continue;
+        }
+        stages.extend(of_it);
         let named = if instance.error.is_empty() {
             Named::new(name, told.state(), &told.message, &number(told))
         } else {
@@ -128,7 +139,15 @@ fn of_check(pipeline: &Pipeline, name: &str, check: &str) -> Option<Named> {
             worst = Some(named);
         }
     }
-    worst
+    // Who never answered has told no check, and nobody knows it of him.
+    let is_short = |hop: &&Hop| stages.contains(&hop.service) && hop.instances < hop.expected;
+    match (worst, pipeline.hops.iter().find(is_short)) {
+        (Some(worst), Some(Hop { service, instances, expected, .. })) if rank(worst.state) < rank(State::Unknown) => {
+            let found = format!("{service}: {instances} of {expected} instances answer");
+            Some(Named::new(name, State::Unknown, &found, ""))
+        }
+        (worst, _) => worst,
+    }
 }
 
 /// The measured value as plugins write it: with its unit, and the value from which on it is not well.

@@ -61,6 +61,25 @@ fn named(pipeline: &Pipeline, name: &str) -> (u8, String) {
 }
 
 #[test]
+fn a_check_is_known_of_a_stage_only_when_all_of_it_has_told_it() {
+    let code = |pipeline: &Pipeline, name: &str| named(pipeline, name).0;
+    let whole = whole(|_| ()).pipeline;
+    assert_eq!(code(&whole, "processing_log"), 0);
+    // One of two has never answered: it may fail there.
+    let view = crate::samples::whole(|answers| answers[3].2 = Err("refused".to_owned()));
+    let mut pipeline = view.pipeline;
+    pipeline.instances[3].digest = None;
+    for name in ["processing_log", "processing/processing_log"] {
+        let (code, line) = named(&pipeline, name);
+        assert!(code == 3 && line.contains("processing: 1 of 2 instances answer"), "{line}");
+    }
+    assert_eq!((code(&pipeline, "loader_log"), code(&pipeline, "streaming_kafka")), (0, 0));
+    // A check of another stage is none of this one.
+    assert!(Named::find(&whole, "loader/processing_log").is_err());
+    assert_eq!(code(&whole, "loader/loader_log"), 0);
+}
+
+#[test]
 fn while_health_check_stands_still_nothing_is_known() {
     let mut model =
         told(&[("processing", 1)], vec![("processing", "a", Ok(digest("processing", "work:1", &[("pages", 10, 10)])))])

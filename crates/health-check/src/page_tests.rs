@@ -3,7 +3,7 @@ use crate::check;
 use crate::json::ViewJson;
 use crate::pipeline::Model;
 use crate::samples::{LIMITS, at, whole};
-use common::health::v1::Digest;
+use common::health::v1::{Digest, FailureKind};
 
 fn empty() -> View {
     Model::new(Vec::new(), LIMITS).view(at(0))
@@ -199,6 +199,7 @@ fn brokers_that_are_away_are_one_card_with_the_sentence_at_the_top() {
             for check in &mut digest.checks {
                 if check.name.ends_with("_log") || check.name.ends_with("_kafka") {
                     check.set_state(State::Failing);
+                    check.set_failure(FailureKind::Unreachable);
                     "no broker is reachable".clone_into(&mut check.message);
                 }
             }
@@ -211,6 +212,9 @@ fn brokers_that_are_away_are_one_card_with_the_sentence_at_the_top() {
         "<p class=lead>The brokers do not answer: 4 stages wait. Check that the brokers are up and reachable (setting \
          bus.kafka.brokers), or the disk of the embedded log.</p>",
         "4 checks say so",
+        // Without unfolding anything.
+        "/docs/runbooks/WeirLogUnavailable.md\"><code>streaming_kafka</code></a> on ",
+        "10 min ago</p><p>no broker is reachable</p><details",
         "/docs/runbooks/WeirLogUnavailable.md\"><code>streaming_kafka</code></a>",
     ] {
         assert!(html.contains(part), "{part} in {html}");
@@ -273,6 +277,8 @@ fn trends_are_told_in_words_too() {
     let view = whole(|_| ());
     let html = self::html(&view);
     assert!(html.contains("aria-label=\"in, out in the last hour: "), "{html}");
+    assert!(html.contains("<span><span class=key0>in</span> <span class=key1>out</span></span>"), "{html}");
+    assert!(!STYLE.contains("reverse"), "what is read first stands first");
     assert!(html.contains("aria-label=\"all in the last day: ok 1 min, not watched 24 h\""), "{html}");
     assert!(html.contains("Health-check watches since <time datetime="), "{html}");
     assert_eq!(

@@ -9,8 +9,9 @@ mod watching;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, SystemTime};
 
-use common::health::v1::{Action, Count, Digest, Hop, Instance, Pipeline, State};
+use common::health::v1::{Action, Count, Digest, FailureKind, Hop, Instance, Pipeline, State};
 
+use crate::advice;
 use crate::cause::{self, Cause};
 use crate::errors::entry::{Series, entries_of};
 use crate::errors::group::groups;
@@ -279,7 +280,7 @@ impl Model {
             let of_it = problems::of_hop(stage, &hop, five, self.limits, self.asked.is_some());
             hops.push(hop);
             five_minutes.push(five);
-            lately.push(stage.within(FIVE_MINUTES, now));
+            lately.push(self.within(stage, FIVE_MINUTES, now));
             problems.extend(of_it);
         }
         problems.extend(self.volume.iter().flat_map(|watch| door::found(watch.findings())));
@@ -348,8 +349,9 @@ impl Model {
             check: problems::ROUND_CHECK.to_owned(),
             instances: Vec::new(),
             found: format!("health-check has asked nobody for {} s", age.as_secs()),
-            advice: problems::ROUND,
+            advice: advice::ROUND,
             since: self.asked.map(Into::into),
+            failure: FailureKind::Unspecified,
         })
     }
 }
@@ -368,6 +370,9 @@ fn oldest_hour(now: SystemTime) -> i64 {
     prost_types::Timestamp::from(now).seconds.div_euclid(HOUR) * HOUR - HOURS_BACK * HOUR
 }
 
+#[cfg(test)]
+#[path = "pipeline_ended_tests.rs"]
+mod ended_tests;
 #[cfg(test)]
 #[path = "pipeline_tests.rs"]
 mod tests;

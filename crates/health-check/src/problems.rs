@@ -1,14 +1,15 @@
-//! What is not as it should be: from which value on, in words, and what to do about it. Pure.
+//! What is not as it should be: from which value on, and in words. Pure.
 
 use std::cmp::Reverse;
 use std::fmt;
 
-use alerts::inhibition::{follows_log, follows_topics, is_log, is_topics};
+use alerts::inhibition::{follows_log, follows_topics, is_log, is_topics, stands_alone};
 use common::few::few;
-use common::health::v1::{self, Action, Check, Consumer, Digest, Hop, State};
+use common::health::v1::{self, Action, Check, Consumer, Digest, FailureKind, Hop, State};
 use prost_types::Timestamp;
 use service::digest_json::{action_name, state_name};
 
+use crate::advice::{AGE, DEAD_LETTERS, IN_WORK, INSTANCES, LAG, PROBE, READY, advice};
 use crate::stage::{PROBES, Stage, hops_of, is_about, is_idle};
 use crate::urgency::Urgency;
 
@@ -44,6 +45,8 @@ pub struct Problem {
     pub advice: &'static str,
     /// Since when, where that is known.
     pub since: Option<Timestamp>,
+    /// What is behind it, where the service told it.
+    pub failure: FailureKind,
 }
 
 impl Problem {
@@ -104,6 +107,7 @@ pub(crate) fn of_hop(
         found,
         advice,
         since: None,
+        failure: FailureKind::Unspecified,
     };
     if asked && hop.instances < hop.expected {
         let mut found = format!("{} of {} instances answer", hop.instances, hop.expected);
@@ -139,7 +143,8 @@ pub(crate) fn of_hop(
     }
     if log_away {
         // With the log away everything waits, and nothing is known of it: told once is enough.
-        problems.retain(|problem| !follows_log(&problem.check));
+        let fails = |problem: &Problem| problem.state == State::Failing && stands_alone(&problem.check);
+        problems.retain(|problem| !follows_log(&problem.check) || fails(problem));
         return problems;
     }
     problems.extend(idle(stage, &problems));
@@ -178,6 +183,7 @@ fn in_work(stage: &Stage<'_>) -> Vec<Problem> {
             ),
             advice: IN_WORK,
             since: None,
+            failure: FailureKind::Unspecified,
         })
     });
     late.collect()
@@ -197,8 +203,9 @@ fn idle(stage: &Stage<'_>, told: &[Problem]) -> Vec<Problem> {
         check: "consumer".to_owned(),
         instances: vec![digest.instance.clone()],
         found: format!("a consumer of group {} has no partition ({})", consumer.group, consumer.waits_for),
-        advice: advice("_progress"),
+        advice: advice("_progress", FailureKind::Unspecified),
         since: None,
+        failure: FailureKind::Unspecified,
     };
     idle.map(problem).collect()
 }
@@ -212,8 +219,9 @@ fn of_check(check: &Check, hop: &str, instance: &str) -> Problem {
         check: check.name.clone(),
         instances: vec![instance.to_owned()],
         found: check.message.clone(),
-        advice: if hop == PROBES { PROBE } else { advice(&check.name) },
+        advice: if hop == PROBES { PROBE } else { advice(&check.name, check.failure()) },
         since: check.since,
+        failure: check.failure(),
     }
 }
 
@@ -231,7 +239,7 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
                 && known.state == problem.state
                 && known.found == problem.found
                 // What health-check says of one stage has nothing to do with another.
-                && (known.hops == problem.hops || !problem.instances.is_empty())
+                && (known.hops == problem.hops || !OWN.contains(&&*problem.check))
         };
         let Some(known) = once.iter_mut().find(same) else {
             once.push(problem);
@@ -259,130 +267,3 @@ pub(crate) const OWN: [&str; 10] =
 
 /// Of health-check itself: that it asks.
 pub(crate) const ROUND_CHECK: &str = "round";
-
-const INSTANCES: &str = "Find the cause in the orchestrator or in the log of the process, then start the missing \
-                         instance. Acknowledged deliveries are not lost meanwhile.";
-/// Of health-check itself.
-pub(crate) const ROUND: &str =
-    "Look at the log of health-check, and restart it. Everything on this page is as old as that.";
-const PROBE: &str = "Run the probe by hand, from where health-check runs: the message says what was asked. If it answers there, \
-                     look at the network in between; otherwise at the program itself.";
-const IN_WORK: &str =
-    "Look at the other checks of the stage, and at its log. What is in work is read again after a restart.";
-const READY: &str = "Nothing to do if it is being restarted. Otherwise look at its log.";
-const LAG: &str = "Compare its rate with its usual rate. If it works at its limit, add instances; otherwise look at its other \
-                   checks. Waiting records expire after the retention of their topic.";
-const AGE: &str =
-    "Look at the lag of this stage and of the stages before it. The oldest records wait at the stage with the lag.";
-const DEAD_LETTERS: &str = "Read the reasons: weir dead-letters stats. Usually a sender has changed its format, or an \
-                            endpoint receives deliveries that are not meant for it. After the fix: weir dead-letters replay.";
-
-/// What to do about a check of a service, by the end of its name.
-const ADVICE: &[(&str, &str)] = &[
-    (
-        "_kafka",
-        "Check that the brokers are up and reachable (setting bus.kafka.brokers). Senders get 503. Most \
-         re-send; redeliver GitHub's from its page. The door resumes by itself when the brokers answer.",
-    ),
-    (
-        "_log",
-        "Check the log: the brokers (setting bus.kafka.brokers), or the disk of the embedded log. The stage resumes by \
-         itself when the log answers.",
-    ),
-    (
-        "_topics",
-        "Create or alter the topics as the message says. weir topics --check lists all of them. The service checks them \
-         again by itself.",
-    ),
-    (
-        "_claims",
-        "Check that the claims' store (Redis, Valkey) answers. Until then the stage emits nothing; nothing is lost.",
-    ),
-    (
-        "_claims_reach",
-        "Give the claims' store enough memory (docs/claims.md says how much), and set maxmemory-policy noeviction. After \
-         a claim was evicted, a redelivery produces its event a second time, with the same id.",
-    ),
-    (
-        "_retention",
-        "Waiting records will soon expire unread. Fix what holds up the stage (see its other checks), or add instances. \
-         Meanwhile raise retention.ms of the topic, so that no record expires.",
-    ),
-    (
-        "_progress",
-        "Look at its other checks and at its log. If they show no cause, restart it: its records are read again.",
-    ),
-    (
-        "_partitions",
-        "Decide whether the missing records can be given up, then set the offset of the group: weir groups set. Weir \
-         never skips offsets by itself.",
-    ),
-    (
-        "_clock",
-        "Check the clock of the machine and its time service. Nothing is lost: the log expires no records until the clock \
-         has been right for an hour.",
-    ),
-    (
-        "_unread",
-        "Find out why the group does not read: weir groups list, and the checks of its stage. If the group is no longer \
-         used: weir groups delete. The log keeps its unread records until the disk is full.",
-    ),
-    (
-        "_dead_letter_storm",
-        "Read the dead letters (weir dead-letters list). If the previous version could read these \
-         deliveries, roll back to it.",
-    ),
-    (
-        "_endpoint_dead_letters",
-        "Ask the sender of this endpoint. Read the reasons: weir dead-letters list --endpoint NAME. The door holds \
-         the endpoint back until a minute after the last refusal: with 429, or in the slow lane if its platform never re-sends.",
-    ),
-    (
-        "_storms",
-        "Nothing to do at the door: it lets them in again by itself. Processing says which deliveries cannot be read.",
-    ),
-    ("_saturation", "Add instances, or set a rate_limit for the endpoint that sends most."),
-    (
-        "_endpoints",
-        "Give the endpoint a valid secret (weir register rotate), or start the service with the key file that sealed it.",
-    ),
-    (
-        "registrations_database",
-        "Check that the database answers (setting registrations.database). Deliveries are still processed meanwhile.",
-    ),
-    ("_database", "Check that the database answers. The settings of the service say where it is."),
-    (
-        "_published",
-        "The message says why topic and database were not compared, or what they differ in. Processing changed nothing, \
-         and compares them again by itself.",
-    ),
-    (
-        "_registrations",
-        "Usually passes when the registrations topic has been read. Otherwise look at the checks of the log.",
-    ),
-    ("_lake", "Check that the object store answers, and what its credentials may do (section [lake])."),
-    (
-        "_load_requests",
-        "Check the log: the loader gets no load request until the log acknowledges it. Nothing is lost.",
-    ),
-    (
-        "_held",
-        "The loader never skips a load request with a gap before it. The message says what is missing. docs/lake.md says \
-         what to do.",
-    ),
-    (
-        "alerts_delivery",
-        "The message names the receiver and its setting. Look at it there, then try it: weir alerts test NAME.",
-    ),
-    ("_upkeep", "Loading continues. The message says why compaction or vacuum failed. The loader retries by itself."),
-];
-
-/// What to do about a check of a service, by the end of its name: every service names the same thing the same way.
-fn advice(check: &str) -> &'static str {
-    if check.contains("_step_") {
-        return "Check the service or file that the step uses. Activities continue without it and are marked as partial; \
-                where the step is required they wait.";
-    }
-    let known = ADVICE.iter().find(|(end, _)| check.ends_with(end));
-    known.map_or("Look at the log of the instance around that time.", |(_, advice)| advice)
-}

@@ -7,6 +7,7 @@ const RUNBOOKS: &[(&str, &str)] = &[
     ("_log", "WeirLogUnavailable"),
     ("_kafka", "WeirLogUnavailable"),
     ("_topics", "WeirTopicsWrong"),
+    ("_topic_settings", "WeirTopicsWrong"),
     ("_claims", "WeirClaimsUnavailable"),
     ("_progress", "WeirStageStalled"),
     ("_partitions", "WeirPartitionStopped"),

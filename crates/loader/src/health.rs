@@ -48,7 +48,7 @@ impl Checks {
             threshold: threshold.map(|threshold| threshold.as_secs_f64()),
         };
         let checks = Self {
-            log: LogChecks::new(health, "loader_log", "loader_topics"),
+            log: LogChecks::new(health, ["loader_log", "loader_topics", "loader_topic_settings"]),
             store: health.check(spec("loader_lake", Action::Page, true, None)),
             held: health.check(spec("loader_held", Action::Page, false, Some(hold_warn))),
             progress: health.check(spec("loader_progress", Action::Page, false, Some(stalled_after))),

@@ -28,7 +28,7 @@ impl Checks {
             health.check(CheckSpec { name, action: Action::Page, gates_readiness, unit: "", threshold: None })
         };
         let checks = Self {
-            log: LogChecks::new(health, "processing_log", "processing_topics"),
+            log: LogChecks::new(health, ["processing_log", "processing_topics", "processing_topic_settings"]),
             claims: ClaimChecks::new(
                 health,
                 "processing_claims",

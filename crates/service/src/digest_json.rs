@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, RecentErrors, State, Work};
+use common::health::v1::{
+    Action, Age, Check, Consumer, Count, Digest, FailureKind, Membership, Queue, RecentErrors, State, Work,
+};
 use serde::Serialize;
 
 /// A [`Digest`].
@@ -34,6 +36,8 @@ pub struct CheckJson {
     pub since: String,
     pub action: &'static str,
     pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,6 +145,7 @@ impl From<Check> for CheckJson {
             state: state_name(check.state()),
             action: action_name(check.action()),
             since: check.since.unwrap_or_default().to_string(),
+            failure: failure_name(check.failure()),
             name: check.name,
             message: check.message,
             value: check.value,
@@ -210,6 +215,20 @@ pub fn state_name(state: State) -> &'static str {
         State::Warning => "warning",
         State::Failing => "failing",
         State::Unknown | State::Unspecified => "unknown",
+    }
+}
+
+/// What is behind a check that is not ok, in lower case; none: that is not known.
+#[must_use]
+pub fn failure_name(failure: FailureKind) -> Option<&'static str> {
+    match failure {
+        FailureKind::Unspecified => None,
+        FailureKind::Unreachable => Some("unreachable"),
+        FailureKind::Credentials => Some("credentials"),
+        FailureKind::Certificate => Some("certificate"),
+        FailureKind::Protocol => Some("protocol"),
+        FailureKind::NotAcknowledged => Some("not_acknowledged"),
+        FailureKind::Missing => Some("missing"),
     }
 }
 

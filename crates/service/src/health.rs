@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use common::health::v1::{Action, Check, Digest, State};
+pub use common::health::v1::{Action, Check, Digest, FailureKind, State};
 use prost_types::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +75,9 @@ struct Entry {
     value: Option<f64>,
     /// Set by [`CheckHandle::value`], shown with the next state.
     next_value: Option<f64>,
+    failure: FailureKind,
+    /// Set by [`CheckHandle::because`], shown with the next state.
+    next_failure: FailureKind,
     /// How often it is looked at; none: it is told when something happens.
     every: Option<Duration>,
     /// When something was last found.
@@ -108,6 +111,7 @@ impl Entry {
             unit: self.spec.unit.to_owned(),
             gates_readiness: self.spec.gates_readiness,
             checked_at: Some(self.told_at),
+            failure: if is_old { FailureKind::Unspecified } else { self.failure }.into(),
         }
     }
 
@@ -185,6 +189,8 @@ impl Health {
                 message: "not checked yet".to_owned(),
                 value: None,
                 next_value: None,
+                failure: FailureKind::Unspecified,
+                next_failure: FailureKind::Unspecified,
                 every: None,
                 found: Instant::now(),
                 told: Instant::now(),
@@ -333,6 +339,15 @@ impl CheckHandle {
         });
     }
 
+    /// What is behind it, shown with the next state only.
+    pub fn because(&self, failure: FailureKind) {
+        self.health.change(|checks| {
+            if let Some(entry) = checks.get_mut(self.name) {
+                entry.next_failure = failure;
+            }
+        });
+    }
+
     /// The result.
     pub fn set(&self, state: State, message: impl Into<String>) {
         let message = message.into();
@@ -347,6 +362,7 @@ impl CheckHandle {
             }
             entry.message = bounded(&message);
             entry.value = entry.next_value.take();
+            entry.failure = std::mem::replace(&mut entry.next_failure, FailureKind::Unspecified);
             entry.found = Instant::now();
             (entry.told, entry.told_at) = (entry.found, now);
         });

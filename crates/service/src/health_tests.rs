@@ -154,6 +154,26 @@ fn a_message_is_never_longer_than_a_phone_shows() {
 }
 
 #[test]
+fn what_is_behind_a_check_is_told_with_the_next_state_only() {
+    let health = health();
+    let bus = health.check(spec("bus", true));
+    let failure = || health.digest().checks[0].failure();
+    bus.because(FailureKind::Credentials);
+    assert_eq!(failure(), FailureKind::Unspecified, "it has not failed yet");
+    bus.fail("wrong password");
+    assert_eq!(failure(), FailureKind::Credentials);
+    bus.fail("away");
+    assert_eq!(failure(), FailureKind::Unspecified);
+    let failing = health.digest().checks.remove(0);
+    let json = |failure: FailureKind| {
+        let check = Check { failure: failure.into(), ..failing.clone() };
+        serde_json::to_value(crate::digest_json::CheckJson::from(check)).unwrap()
+    };
+    assert_eq!(json(FailureKind::NotAcknowledged)["failure"], "not_acknowledged");
+    assert!(json(FailureKind::Unspecified).get("failure").is_none());
+}
+
+#[test]
 fn a_name_is_one_check() {
     let health = health();
     let first = health.check(spec("bus", true));

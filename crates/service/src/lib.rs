@@ -47,7 +47,7 @@ pub mod trace;
 pub use bind::{ListenError, bind};
 pub use counts::{Counts, HopCounts, Taken, What};
 pub use entry::{Flags, complain, environment, main, main_with, usage};
-pub use health::{Action, CheckHandle, CheckSpec, Digest, Health, State};
+pub use health::{Action, CheckHandle, CheckSpec, Digest, FailureKind, Health, State};
 pub use host::{Addresses, Host};
 pub use hosted::{Service, main_of};
 pub use http::HttpLimits;

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bus::{Bus, Error, Producer, TopicProblem, TopicSpec};
-use service::{Action, CheckHandle, CheckSpec, Health};
+use service::{Action, CheckHandle, CheckSpec, FailureKind, Health};
 
 use crate::RETRY;
 
@@ -17,19 +17,22 @@ const SOON: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone)]
 pub struct LogChecks {
     log: CheckHandle,
+    /// Whether they are there. A stage stands without one, whatever the settings of the others are.
     topics: CheckHandle,
+    /// Whether those that are there are as they should be.
+    settings: CheckHandle,
     /// The topics, once the stage has what it needs of them.
     prepared: Arc<OnceLock<Vec<TopicSpec>>>,
 }
 
 impl LogChecks {
-    /// Checks of these names, unknown at first.
+    /// Checks of these names, unknown at first: of the log, of whether the topics are there, of their settings.
     #[must_use]
-    pub fn new(health: &Health, log: &'static str, topics: &'static str) -> Self {
+    pub fn new(health: &Health, [log, topics, settings]: [&'static str; 3]) -> Self {
         let check = |name| {
             health.check(CheckSpec { name, action: Action::Page, gates_readiness: true, unit: "", threshold: None })
         };
-        Self { log: check(log), topics: check(topics), prepared: Arc::default() }
+        Self { log: check(log), topics: check(topics), settings: check(settings), prepared: Arc::default() }
     }
 
     /// Creates or checks the topics until nothing about them is in the way. Where records are removed before their time it
@@ -41,6 +44,7 @@ impl LogChecks {
             if outcome.is_ok_and(|problems| problems.iter().all(|problem| problem.expires || !problem.blocks)) {
                 let _ = self.prepared.set(wanted.to_vec());
                 self.topics.every(LOOK);
+                self.settings.every(LOOK);
                 return;
             }
             tokio::time::sleep(RETRY).await;
@@ -49,14 +53,24 @@ impl LogChecks {
 
     fn topics(&self, outcome: &Result<Vec<TopicProblem>, Error>) {
         match outcome {
-            Err(error) => self.topics.fail(error.to_string()),
-            Ok(problems) if problems.is_empty() => self.topics.ok("all topics exist"),
+            Err(error) => {
+                self.topics.because(error.failure());
+                self.topics.fail(error.to_string());
+            }
             Ok(problems) => {
-                let text = TopicProblem::text(problems);
-                if problems.iter().any(|problem| problem.blocks) {
-                    self.topics.fail(text);
+                let (missing, wrong): (Vec<_>, Vec<_>) = problems.iter().cloned().partition(|problem| problem.missing);
+                if missing.is_empty() {
+                    self.topics.ok("all topics exist");
                 } else {
-                    self.topics.warn(text);
+                    self.topics.because(FailureKind::Missing);
+                    self.topics.fail(TopicProblem::text(&missing));
+                }
+                if wrong.is_empty() {
+                    self.settings.ok("the settings of the topics are as they should be");
+                } else if wrong.iter().any(|problem| problem.blocks) {
+                    self.settings.fail(TopicProblem::text(&wrong));
+                } else {
+                    self.settings.warn(TopicProblem::text(&wrong));
                 }
             }
         }
@@ -69,6 +83,7 @@ impl LogChecks {
         let Ok(problems) = bus.check_topics(wanted).await else {
             // That the log does not answer is told by another check.
             self.topics.stays();
+            self.settings.stays();
             return SOON;
         };
         let blocked = problems.iter().any(|problem| problem.blocks);
@@ -78,6 +93,7 @@ impl LogChecks {
             return SOON;
         }
         self.topics.gates_readiness(false);
+        self.settings.gates_readiness(false);
         LOOK
     }
 
@@ -89,7 +105,10 @@ impl LogChecks {
         loop {
             let state = producer.state();
             match (bus.ping(limit).await, state.fatal) {
-                (Err(error), _) => self.log.fail(error.to_string()),
+                (Err(error), _) => {
+                    self.log.because(error.failure());
+                    self.log.fail(error.to_string());
+                }
                 (Ok(()), Some(fatal)) => self.log.warn(format!("answers; the producer was recreated: {fatal}")),
                 (Ok(()), None) => self.log.ok("answers"),
             }

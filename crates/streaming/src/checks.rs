@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bus::{Bus, ProducerState, TopicProblem};
 use common::few::few;
-use service::{Action, CheckHandle, CheckSpec, Health, clock};
+use service::{Action, CheckHandle, CheckSpec, FailureKind, Health, clock};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::arrivals::Arrivals;
@@ -28,6 +28,7 @@ const LOOK: Duration = Duration::from_secs(60);
 pub(crate) struct Checks {
     kafka: CheckHandle,
     topics: CheckHandle,
+    topic_settings: CheckHandle,
     registrations: CheckHandle,
     began: Instant,
     saturation: CheckHandle,
@@ -46,6 +47,7 @@ impl Checks {
         Self {
             kafka: check("streaming_kafka", Action::Page, true, "seconds", seconds),
             topics: check("streaming_topics", Action::Page, true, "", None),
+            topic_settings: check("streaming_topic_settings", Action::Page, true, "", None),
             registrations: check("streaming_registrations", Action::Page, true, "", None),
             began: Instant::now(),
             saturation: check("streaming_saturation", Action::Ticket, false, "ratio", Some(SATURATED)),
@@ -83,10 +85,32 @@ impl Checks {
         let reached = bus.ping(STALLED).await;
         let state = door.producer.state();
         self.kafka.value(state.waiting_for.unwrap_or_default().as_secs_f64());
-        match log_verdict(reached.err().map(|error| error.to_string()), &state) {
-            LogVerdict::Fail(message) => self.kafka.fail(message),
+        let away = reached.as_ref().err();
+        match log_verdict(away.map(ToString::to_string), &state) {
+            LogVerdict::Fail(message) => {
+                self.kafka.because(away.map_or(FailureKind::NotAcknowledged, bus::Error::failure));
+                self.kafka.fail(message);
+            }
             LogVerdict::Warn(message) => self.kafka.warn(message),
             LogVerdict::Ok => self.kafka.ok("acknowledges"),
+        }
+    }
+
+    /// Nothing goes on without a topic; with a wrong setting of one it does.
+    fn topics(&self, all: usize, problems: &[TopicProblem]) {
+        let (missing, wrong): (Vec<_>, Vec<_>) = problems.iter().cloned().partition(|problem| problem.missing);
+        if missing.is_empty() {
+            self.topics.ok(format!("all {all} topics exist"));
+        } else {
+            self.topics.because(FailureKind::Missing);
+            self.topics.fail(TopicProblem::text(&missing));
+        }
+        if wrong.is_empty() {
+            self.topic_settings.ok("the settings of the topics are as they should be");
+        } else if wrong.iter().any(|problem| problem.blocks) {
+            self.topic_settings.fail(TopicProblem::text(&wrong));
+        } else {
+            self.topic_settings.warn(TopicProblem::text(&wrong));
         }
     }
 
@@ -153,22 +177,17 @@ impl Checks {
                     LOOK_AGAIN
                 }
                 Err(error) => {
+                    self.topics.because(error.failure());
                     self.topics.fail(error.to_string());
                     PREPARE_AGAIN
                 }
                 Ok(problems) => {
                     let blocked = problems.iter().any(|problem| problem.blocks);
-                    let text = TopicProblem::text(&problems);
-                    if problems.is_empty() {
-                        self.topics.ok(format!("all {} topics are as they should be", topics.len()));
-                    } else if blocked {
-                        self.topics.fail(text);
-                    } else {
-                        self.topics.warn(text);
-                    }
+                    self.topics(topics.len(), &problems);
                     if !blocked && !prepared {
                         prepared = true;
                         self.topics.gates_readiness(false);
+                        self.topic_settings.gates_readiness(false);
                     }
                     match (problems.is_empty(), prepared) {
                         (true, _) => LOOK,

@@ -26,7 +26,7 @@ impl Checks {
             threshold: None,
         };
         Self {
-            log: LogChecks::new(health, "counts_log", "counts_topics"),
+            log: LogChecks::new(health, ["counts_log", "counts_topics", "counts_topic_settings"]),
             progress: Progress::new(health, "counts_progress", "counts_partitions", stalled_after),
             database: health.check(database),
         }

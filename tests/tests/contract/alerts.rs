@@ -92,8 +92,66 @@ struct Looks {
     metric: String,
     /// Label, operator, value.
     labels: Vec<[String; 3]>,
-    /// The value that makes it fire, where it is one.
-    value: Option<String>,
+    /// Which values make it fire, where that is said of the series itself.
+    fires: Option<Comparison>,
+}
+
+/// What an expression says of a number.
+enum Comparison {
+    Is(f64),
+    Above(f64),
+    Below(f64),
+    /// Of a counter: that it went up.
+    Rises,
+}
+
+impl Comparison {
+    /// Of the series that it looks at, else of all that is around it; none: only with a function that this does not know.
+    fn new(expr: &str, beside: Option<&str>) -> Option<Self> {
+        let number = |text: &str| text.split([' ', '\n']).next().unwrap_or_default().parse().ok();
+        if let Some(value) = beside {
+            return number(value).map(Self::Is);
+        }
+        if expr.contains("increase(") {
+            return expr.ends_with("> 0").then_some(Self::Rises);
+        }
+        if expr.contains("time()") {
+            return None;
+        }
+        let mut depth = 0;
+        for (at, c) in expr.char_indices() {
+            depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
+            let rest = &expr[at..];
+            let found: [(&str, fn(f64) -> Self); 3] = [("== ", Self::Is), ("> ", Self::Above), ("< ", Self::Below)];
+            if let Some((operator, made)) = found.iter().find(|(operator, _)| depth == 0 && rest.starts_with(operator))
+            {
+                return number(&rest[operator.len()..]).map(made);
+            }
+        }
+        None
+    }
+
+    /// Whether these samples of a series have such a value.
+    fn is_in(&self, values: &str) -> bool {
+        let part = Regex::new(r"^(\d+)(?:\+(\d+)x(\d+))?").unwrap();
+        let ranges: Vec<[f64; 2]> = values
+            .split(' ')
+            .filter_map(|text| {
+                let found = part.captures(text)?;
+                let number = |n| found.get(n).map_or(0.0, |group| group.as_str().parse::<f64>().unwrap());
+                Some([number(1), number(1) + number(2) * number(3)])
+            })
+            .collect();
+        match *self {
+            Self::Is(value) => ranges.iter().any(|[least, most]| (*least..=*most).contains(&value)),
+            Self::Above(value) => ranges.iter().any(|[_, most]| *most > value),
+            Self::Below(value) => ranges.iter().any(|[least, _]| *least < value),
+            Self::Rises => {
+                let points: Vec<f64> = ranges.into_iter().flatten().collect();
+                points.windows(2).any(|pair| pair[0] < pair[1])
+            }
+        }
+    }
 }
 
 impl Looks {
@@ -102,7 +160,8 @@ impl Looks {
         let found = selector.captures(expr).unwrap_or_else(|| panic!("{expr} looks at nothing"));
         let group = |n| found.get(n).map(|group| group.as_str().to_owned());
         let labels = group(2).unwrap_or_default();
-        Self { metric: group(1).unwrap(), labels: matchers(&labels), value: group(3) }
+        let fires = Comparison::new(expr, group(3).as_deref());
+        Self { metric: group(1).unwrap(), labels: matchers(&labels), fires }
     }
 
     /// Whether these samples of a series could make it fire.
@@ -119,8 +178,8 @@ impl Looks {
                 _ => !fits(),
             }
         };
-        let has = |value: &String| values.split(' ').any(|part| part.split('x').next() == Some(value));
-        metric == self.metric && self.labels.iter().all(holds) && self.value.as_ref().is_none_or(has)
+        let has = |fires: &Comparison| fires.is_in(values);
+        metric == self.metric && self.labels.iter().all(holds) && self.fires.as_ref().is_none_or(has)
     }
 }
 

@@ -191,7 +191,7 @@ fn no_decision_hangs_on_the_text_of_an_error() {
 
 /// What errors are called, and their texts.
 const ERRORS: &[&str] = &["error", "err", "cause", "to_string"];
-const TEXTS: &[&str] = &["error", "err", "cause", "to_string", "reason", "message", "problem", "said"];
+const TEXTS: &[&str] = &["error", "err", "cause", "to_string", "reason", "message", "problem", "said", "found"];
 
 /// What is looked into, of all that is called like these. A text that was given another name before, or that is compared as a
 /// whole, is not seen.
@@ -210,6 +210,7 @@ fn what_asks_a_text_is_seen() {
         "error.to_string().starts_with(\"no\")",
         "status.message().find('x')",
         "Some(text) if self.problem.ends_with(END) =>",
+        "problems[at].found.contains(\"broker\")",
     ] {
         assert_eq!(asked_in(text), Some(1), "{text}");
     }

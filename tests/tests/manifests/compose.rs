@@ -130,6 +130,14 @@ fn everything_that_is_named_is_there() {
     }
 }
 
+/// A log that is away is an alert of each service.
+#[test]
+fn what_has_one_cause_is_one_notification() {
+    let text = std::fs::read_to_string(render::root().join("deploy/compose/alertmanager.yaml")).unwrap();
+    let settings: Value = serde_yaml_ng::from_str(&text).unwrap();
+    assert_eq!(settings["route"]["group_by"], serde_yaml_ng::to_value(["alertname"]).unwrap());
+}
+
 #[test]
 fn alerts_are_those_of_kubernetes() {
     let read = |path: &str| {

@@ -21,10 +21,8 @@ impl Embedded {
 
     pub(crate) fn set_group_offset(&self, group: &str, topic: &str, partition: i32, offset: i64) -> Result<(), Error> {
         let (group, topic) = (self.settings.full_name(group), self.topic(topic)?);
-        let refuse = |reason: &str| Error::Unavailable {
-            what: format!("the offset of {group} in {}/{partition}", topic.name).into(),
-            reason: reason.into(),
-        };
+        let what = format!("the offset of {group} in {}/{partition}", topic.name);
+        let refuse = |reason: &str| Error::unavailable(what.as_str(), reason);
         if self.log.groups.members(&group) > 0 {
             return Err(refuse(
                 "it was not set: stop the group's members first (stop `weir up`, this command then opens the folder itself)",
@@ -65,7 +63,7 @@ impl Embedded {
 
     pub(crate) fn delete_group(&self, group: &str) -> Result<(), Error> {
         let group = self.settings.full_name(group);
-        let refuse = |reason: &str| Error::Unavailable { what: group.as_str().into(), reason: reason.into() };
+        let refuse = |reason: &str| Error::unavailable(group.as_str(), reason);
         if self.log.groups.members(&group) > 0 {
             return Err(refuse("it was not deleted: stop the group's members first"));
         }
@@ -89,10 +87,8 @@ impl Embedded {
 
     pub(crate) fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<(), Error> {
         let topic = self.topic(topic)?;
-        let refuse = |reason: String| Error::Unavailable {
-            what: format!("deleting records of {}/{partition}", topic.name).into(),
-            reason: reason.into(),
-        };
+        let what = format!("deleting records of {}/{partition}", topic.name);
+        let refuse = |reason: String| Error::unavailable(what.as_str(), reason);
         let (_, end) = topic.range(partition).ok_or_else(|| refuse("the partition does not exist".to_owned()))?;
         if !(0..=end).contains(&before) {
             return Err(refuse(format!("offset {before} is not between 0 and {end}")));

@@ -15,10 +15,12 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use common::health::v1::FailureKind;
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{ClientConfig, ClientContext};
 
+use self::refusal::ConnectionRefusal;
 use crate::gate::Gate;
 pub(crate) use crate::threads::{blocking, lock, thread};
 use crate::{Error, Settings};
@@ -140,6 +142,7 @@ impl Kafka {
         let refusal = self.asking.context().refusal();
         Error::Unavailable {
             what: format!("kafka at {}", self.settings.kafka.brokers.join(",")).into(),
+            failure: refusal.as_ref().map_or(FailureKind::Unreachable, ConnectionRefusal::failure),
             reason: refusal.map_or_else(|| reason.to_owned(), |refusal| refusal.to_string()).into(),
         }
     }

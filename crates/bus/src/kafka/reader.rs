@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc as commands;
 use std::time::{Duration, Instant};
 
+use common::health::v1::FailureKind;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
@@ -219,6 +220,7 @@ impl Following {
         let away = |error: KafkaError| Error::Unavailable {
             what: format!("topic {}", self.topic).into(),
             reason: error.to_string().into(),
+            failure: FailureKind::Unreachable,
         };
         let mut ends = HashMap::new();
         for (partition, next) in &self.next {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use common::health::v1::FailureKind;
 use rdkafka::types::RDKafkaErrorCode;
 
 /// The client's own words may be long; what comes after this is of no use to people.
@@ -47,6 +48,15 @@ impl ConnectionRefusal {
             _ => return None,
         };
         Some(Self { kind, reason: reason.chars().take(LONGEST).collect() })
+    }
+
+    /// As checks tell it to programs.
+    pub(crate) fn failure(&self) -> FailureKind {
+        match self.kind {
+            RefusalKind::Login => FailureKind::Credentials,
+            RefusalKind::Broker | RefusalKind::Client => FailureKind::Certificate,
+            RefusalKind::Tls | RefusalKind::Protocol => FailureKind::Protocol,
+        }
     }
 }
 

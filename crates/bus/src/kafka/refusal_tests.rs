@@ -53,3 +53,17 @@ fn what_the_client_tells_becomes_a_setting() {
     assert_eq!(told(Code::BrokerTransportFailure, "b:1/bootstrap: Connect to ipv4#127.0.0.1:1 failed"), None);
     assert_eq!(told(Code::AllBrokersDown, "1/1 brokers are down"), None);
 }
+
+#[test]
+fn what_is_refused_is_told_to_programs() {
+    use RDKafkaErrorCode as Code;
+    for (code, reason, failure) in [
+        (Code::Authentication, "SASL authentication error", FailureKind::Credentials),
+        (Code::SSL, "certificate verify failed", FailureKind::Certificate),
+        (Code::SSL, "ssl/tls alert bad certificate", FailureKind::Certificate),
+        (Code::SSL, "wrong version number", FailureKind::Protocol),
+        (Code::BrokerTransportFailure, "incorrect security.protocol configuration", FailureKind::Protocol),
+    ] {
+        assert_eq!(ConnectionRefusal::of(Some(code), reason).unwrap().failure(), failure, "{reason}");
+    }
+}

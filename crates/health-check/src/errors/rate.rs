@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use common::health::v1::{Action, State};
+use common::health::v1::{Action, FailureKind, State};
 
 use super::entry::Series;
 use crate::problems::Problem;
@@ -49,6 +49,7 @@ pub(crate) fn problems(series: &[Series], limits: Limits, window: Duration) -> V
         found,
         advice: ADVICE,
         since: None,
+        failure: FailureKind::Unspecified,
     };
     too_many(series, limits, window).into_iter().map(problem).collect()
 }

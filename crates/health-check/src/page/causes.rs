@@ -13,6 +13,7 @@ use crate::cause::Cause;
 use crate::errors::rate::CHECK;
 use crate::pipeline::View;
 use crate::problems::Problem;
+use crate::stage::PROBES;
 
 pub(super) fn causes(view: &View, now: Timestamp) -> String {
     if view.causes.is_empty() {
@@ -30,7 +31,7 @@ fn card(out: &mut String, cause: &Cause, problems: &[Problem], now: Timestamp) {
     let all = |places: &[usize]| places.iter().filter_map(|&at| problems.get(at)).collect::<Vec<_>>();
     let (signs, follow) = (all(&cause.signs), all(&cause.consequences));
     // The same from refresh to refresh, so that the focus stays.
-    let id = signs.first().map_or_else(String::new, |sign| format!("{}-{class}", slug(&sign.check)));
+    let id = slug(&cause.id);
     put!(
         out,
         "<li id=cause-{id} class={class}><h3><b>{} {}</b> <span class=tag>{class}</span> <span class=tag>{}</span></h3>\
@@ -44,9 +45,16 @@ fn card(out: &mut String, cause: &Cause, problems: &[Problem], now: Timestamp) {
         [sign] => {
             put!(out, "<p class=fine>{}</p>", who(sign, now));
         }
-        signs => list(out, &format!("signs-{id}"), &format!("{} checks say so", signs.len()), signs, now),
+        signs => {
+            if let Some(worst) = signs.first() {
+                // What is under the fold is more of the same: whoever was woken reads this first.
+                put!(out, "<p class=fine>{}</p><p>{}</p>", who(&since(worst, cause), now), escape(&worst.found));
+            }
+            list(out, &format!("signs-{id}"), &format!("{} checks say so", signs.len()), signs, now);
+        }
     }
-    if signs.iter().any(|sign| sign.check.contains("dead_letter")) {
+    let is_probe = |sign: &&Problem| sign.hops.iter().any(|hop| hop == PROBES);
+    if signs.iter().any(|sign| sign.check.contains("dead_letter") && !is_probe(sign)) {
         put!(out, "<p class=fine>{}</p>", command(&["weir", "dead-letters", "stats"]));
     }
     let things =
@@ -55,6 +63,11 @@ fn card(out: &mut String, cause: &Cause, problems: &[Problem], now: Timestamp) {
         list(out, &format!("follows-{id}"), &format!("{things} from it"), &follow, now);
     }
     out.push_str("</li>\n");
+}
+
+/// The worst sign, since when the first of them says so.
+fn since(worst: &Problem, cause: &Cause) -> Problem {
+    Problem { since: cause.since, ..worst.clone() }
 }
 
 fn list(out: &mut String, id: &str, title: &str, problems: &[&Problem], now: Timestamp) {

@@ -50,7 +50,7 @@ fn quote(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use common::health::v1::State;
+    use common::health::v1::{FailureKind, State};
 
     use super::*;
 
@@ -64,6 +64,7 @@ mod tests {
             ("enricher", "enricher_step_shop", Action::Ticket, "operations.md#what-to-do-when"),
             ("enricher", "enricher_step_log", Action::Page, "runbooks/WeirRequiredStepUnavailable.md"),
             ("loader", "something_new", Action::Page, "runbooks/WeirCheckFailing.md"),
+            ("loader", "loader_topic_settings", Action::Page, "runbooks/WeirTopicsWrong.md"),
             ("probes", "shop_log", Action::Ticket, "runbooks/WeirProbeFailing.md"),
         ];
         for (hop, check, action, page) in table {
@@ -76,6 +77,7 @@ mod tests {
                 found: String::new(),
                 advice: "",
                 since: None,
+                failure: FailureKind::Unspecified,
             };
             assert_eq!(page_of(&problem), page, "{check}");
         }

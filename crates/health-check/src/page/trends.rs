@@ -22,27 +22,32 @@ pub(super) fn hour(past: &Past, now: SystemTime, has_queue: bool) -> String {
     let per_second = |n: f32| rate(n.into());
     let time = |n: f32| seconds(n.into());
     let points: Vec<(usize, Point)> = past.hour(now).collect();
-    line(&mut out, "in, out", &points, &[|point| point.taken_in, |point| point.sent_on], per_second);
+    line(&mut out, &["in", "out"], &points, &[|point| point.taken_in, |point| point.sent_on], per_second);
     if has_queue {
-        line(&mut out, "lag", &points, &[|point| point.lag], count);
+        line(&mut out, &["lag"], &points, &[|point| point.lag], count);
     }
-    line(&mut out, "age", &points, &[|point| point.age], time);
+    line(&mut out, &["age"], &points, &[|point| point.age], time);
     out + "</div>"
 }
 
 type Value = fn(&Point) -> Option<f32>;
 
-/// One drawing: of each value a line, on one scale that begins at 0.
-fn line(out: &mut String, name: &str, points: &[(usize, Point)], values: &[Value], say: impl Fn(f32) -> String) {
+/// One drawing: of each value a line, on one scale that begins at 0. Where there are two, each name is marked as its line.
+fn line(out: &mut String, names: &[&str], points: &[(usize, Point)], values: &[Value], say: impl Fn(f32) -> String) {
     let all = || points.iter().flat_map(|(_, point)| values.iter().filter_map(|value| value(point)));
     let Some(most) = all().reduce(f32::max) else { return };
     let least = all().reduce(f32::min).unwrap_or_default();
     let (least, most_said) = (say(least), say(most));
-    let says = format!("{name} in the last hour: {least} to {most_said}");
+    let says = format!("{} in the last hour: {least} to {most_said}", names.join(", "));
     let range = if least == most_said { least } else { format!("{least}–{most_said}") };
+    let marked = |(nth, name): (usize, &&str)| format!("<span class=key{nth}>{name}</span>");
+    let legend = match names {
+        [one] => (*one).to_owned(),
+        several => several.iter().enumerate().map(marked).collect::<Vec<_>>().join(" "),
+    };
     put!(
         out,
-        "<p><span>{name}</span><svg role=img aria-label=\"{says}\" viewBox=\"0 0 {} {HEIGHT}\" preserveAspectRatio=none>",
+        "<p><span>{legend}</span><svg role=img aria-label=\"{says}\" viewBox=\"0 0 {} {HEIGHT}\" preserveAspectRatio=none>",
         POINTS - 1
     );
     for (nth, value) in values.iter().enumerate() {
@@ -88,9 +93,8 @@ pub(super) fn day(history: &History, view: &View, now: SystemTime) -> String {
         out.push_str("<p>Nothing was wrong in this time.</p>");
     } else {
         out.push_str("<ol class=events>\n");
-        let state = view.pipeline.state();
         for (nth, event) in history.events.iter().rev().enumerate() {
-            told(&mut out, event, nth == 0 && event.state == state, stamp);
+            told(&mut out, event, nth == 0 && history.goes_on(), stamp);
         }
         out.push_str("</ol>");
     }
@@ -103,7 +107,8 @@ fn told(out: &mut String, event: &Event, goes_on: bool, now: Timestamp) {
     let lasted = (to.seconds - from.seconds).max(0) as f64;
     let lasted = if lasted < 1.0 { "a moment".to_owned() } else { seconds(lasted) };
     let (from, word) = (clock(from, now), if goes_on { "since" } else { "from" });
-    put!(out, "<li class={class}><b>{} {class}</b> {word} {from}, for {lasted}", mark(event.state));
+    let name = if event.is_gap() { "not watched" } else { class };
+    put!(out, "<li class={class}><b>{} {name}</b> {word} {from}, for {lasted}", mark(event.state));
     if goes_on {
         out.push_str(" so far");
     }

@@ -79,6 +79,27 @@ impl Model {
             age_seconds: ages.map(|age| age.p99_seconds).max_by(f64::total_cmp),
             ..Hop::default()
         };
-        (hop, sum(FIVE_MINUTES))
+        let ended = self.ended_within(&stage.hop, FIVE_MINUTES, now);
+        let add = |rates: [f64; 3]| {
+            let more =
+                [ended.taken_in, ended.sent_on, ended.dead_lettered].map(|n| n as f64 / FIVE_MINUTES.as_secs_f64());
+            std::array::from_fn(|n| rates[n] + more[n])
+        };
+        (hop, sum(FIVE_MINUTES).map(add))
+    }
+
+    /// What a stage did in the window before `now`, with those of it that ended meanwhile; none: one that answers has not
+    /// told it.
+    pub(super) fn within(&self, stage: &Stage<'_>, window: Duration, now: SystemTime) -> Option<Flow> {
+        let mut sum = stage.within(window, now)?;
+        sum.add(&self.ended_within(&stage.hop, window, now));
+        Some(sum)
+    }
+
+    /// What those did in the window who told something in it, and ended.
+    fn ended_within(&self, hop: &str, window: Duration, now: SystemTime) -> Flow {
+        let mut sum = Flow::default();
+        self.ended.iter().filter_map(|run| run.ended_within(hop, window, now)).for_each(|flow| sum.add(&flow));
+        sum
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alerts::inhibition::{follows_topics, is_log};
 use common::few::few;
-use common::health::v1::{Action, State};
+use common::health::v1::{Action, FailureKind, State};
 use prost_types::Timestamp;
 
 use super::history::{ALL, HOUR};
@@ -68,6 +68,7 @@ pub(crate) fn found(findings: &[Finding]) -> Vec<Problem> {
             found: format!("{begins}{}", few(of_it.into_iter().map(one), ", ")),
             advice,
             since: Some(Timestamp { seconds: since, nanos: 0 }),
+            failure: FailureKind::Unspecified,
         });
     }
     problems

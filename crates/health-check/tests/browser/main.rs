@@ -89,7 +89,10 @@ fn the_focus_and_what_is_unfolded_survive_a_refresh_and_a_change_is_announced() 
     let mut more = later.clone();
     let first = more.causes[0].clone();
     more.problems.push(Problem { check: "new_check".to_owned(), ..more.problems[0].clone() });
-    more.causes.insert(0, Cause { signs: vec![more.problems.len() - 1], consequences: Vec::new(), ..first });
+    more.causes.insert(
+        0,
+        Cause { id: "new".to_owned(), signs: vec![more.problems.len() - 1], consequences: Vec::new(), ..first },
+    );
     server.show(&more, &history);
     browser.until("document.querySelector('.problems').children.length === 2");
     assert_eq!(browser.is("document.activeElement.textContent"), "4 checks say so");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, Membership, Queue, State};
+use common::health::v1::{Action, Age, Check, Consumer, Count, Digest, FailureKind, Membership, Queue, State};
 use health_check::history::History;
 use health_check::pipeline::{Model, View, Watched};
 use health_check::problems::Thresholds;
@@ -196,6 +196,7 @@ fn away(digest: &mut Digest, service: &str, now: u64) {
     let since = now.min(NOW - 200);
     let name = digest.checks[0].name.clone();
     digest.checks[0] = check(&name, State::Failing, message, since);
+    digest.checks[0].set_failure(FailureKind::Unreachable);
     digest.ready = false;
     match service {
         "streaming" => {
