@@ -268,7 +268,8 @@ impl HealthCheck {
         let all = async { tokio::join!(collector.run(after), probing, telling, sharing) };
         let keeping = async {
             if let Some(keeper) = keeper {
-                keeper.run(|| known.volume_history(), &shutdown).await;
+                let restore = |history| known.restore_volumes(history);
+                keeper.run(|| known.volume_history(), restore, &shutdown).await;
             }
         };
         let _ = tokio::join!(shutdown.run_until_cancelled(Box::pin(all)), keeping);

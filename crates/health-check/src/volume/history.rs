@@ -106,12 +106,14 @@ impl History {
             return false;
         }
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let has_room = [ALL, OTHERS].contains(&endpoint) || self.endpoints().nth(most.saturating_sub(1)).is_none();
-        if !self.series.contains_key(endpoint) && (most == 0 || !has_room) {
+        if let Some(series) = self.series.get_mut(endpoint) {
+            return series.hours.raise(hour, count);
+        }
+        let no_endpoints = [ALL, OTHERS].into_iter().filter(|name| self.series.contains_key(*name)).count();
+        if ![ALL, OTHERS].contains(&endpoint) && self.series.len() - no_endpoints >= most {
             return false;
         }
-        let series = self.series.entry(endpoint.to_owned()).or_default();
-        series.hours.raise(hour, count)
+        self.series.entry(endpoint.to_owned()).or_default().hours.raise(hour, count)
     }
 
     /// Where all have their place: gives those of the quietest to louder ones. `counts` are those of this hour, which is over.
@@ -168,15 +170,29 @@ impl History {
         self.series.retain(|_, series| series.hours.counts.iter().any(|count| *count > 0));
     }
 
+    /// Whether this hour is before all that is known, or so late that nothing of that would be kept.
+    pub(super) fn is_far(&self, hour: i64) -> bool {
+        let ends = self.series.values().map(|series| series.hours.first + series.hours.counts.len() as i64);
+        // The present hour may be one back: the door's clock may be ahead.
+        ends.max().is_some_and(|end| !(end - 2..end + KEPT).contains(&hour))
+    }
+
     /// Whether this hour was watched from beginning to end, with nothing wrong at the door.
     #[must_use]
     pub fn is_watched(&self, hour: i64) -> bool {
         self.watched.at(hour) == Some(1)
     }
 
-    /// How many came in within this hour; none: it was not watched, or the endpoint was not there yet.
+    /// How many came in within this hour; none: it was not watched, the endpoint was not there yet, or some of its deliveries
+    /// may be among the others.
     #[must_use]
     pub fn count(&self, endpoint: &str, hour: i64) -> Option<u32> {
+        self.listed(endpoint, hour).filter(|_| endpoint == ALL || self.so_far(OTHERS, hour) == 0)
+    }
+
+    /// How many came in within this hour under its name: at least so many are of it.
+    #[must_use]
+    pub fn listed(&self, endpoint: &str, hour: i64) -> Option<u32> {
         let hours = &self.series.get(endpoint)?.hours;
         // It may have begun within its first hour.
         (hour > hours.first && self.is_watched(hour)).then(|| hours.at(hour))?
