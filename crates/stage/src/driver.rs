@@ -215,13 +215,14 @@ async fn emit_all<S: Stage>(
         let (works, whole) = match works.await {
             Ok(read) => (read.works, read.whole),
             Err(error) => {
-                tracing::error!(lane, %error, "a task that reads records failed");
+                // It has panicked, which counts as an error where that was.
+                tracing::error!(lane, panic = %error, "a task that reads records failed");
                 (Vec::new(), false)
             }
         };
         if !whole {
             // Its acks are gone, so the log gives its records again.
-            tracing::error!(lane, "records that were read are lost: their partitions are rewound to them");
+            tracing::warn!(lane, "records that were read are lost: their partitions are rewound to them");
             stage.lost(turns, &mut state);
         }
         if !works.is_empty() && stage.emit(works, &mut state).await.is_break() {

@@ -28,12 +28,16 @@ const CHECKS: &str = "service::health";
 /// The hops, as groups and crates are called.
 const HOPS: &[&str] = &["streaming", "processing", "enricher", "loader"];
 
-/// Whether such an event is an error: by its level, or since it warns of one.
+/// Whether such an event is an error: by its level, or since it warns of one. A panic counts once, where it is; who comes upon
+/// it says so without its place. What librdkafka says itself has a facility.
 pub(super) fn is_error(metadata: &Metadata<'_>) -> bool {
-    let has_error = || ["error", "why"].iter().any(|name| metadata.fields().field(name).is_some());
+    let has = |name: &str| metadata.fields().field(name).is_some();
+    let has_error = || has("error") || has("why");
     metadata.is_event()
         && OURS.contains(&crate_of(metadata.target()))
         && metadata.target() != CHECKS
+        && (!has("panic") || has("location"))
+        && !has("facility")
         && (*metadata.level() == Level::ERROR || *metadata.level() == Level::WARN && has_error())
 }
 
@@ -99,7 +103,8 @@ impl Said {
     fn take(&mut self, name: &str, value: String) {
         match name {
             "message" => self.message = value,
-            "panic" => (self.is_panic, self.error) = (true, value),
+            // Its message may quote what it was about, as that of `unwrap` does.
+            "panic" => self.is_panic = true,
             "error" | "why" | "text" | "problem" => self.error = value,
             "endpoint" => self.endpoint = value,
             "group" => self.group = value,
