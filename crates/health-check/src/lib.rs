@@ -165,7 +165,7 @@ impl HealthCheck {
                 threshold: None,
             });
             let (window, limit, told) = (settings.errors.window(), settings.timeout(), collector.told_errors());
-            let sharing = Sharing::open(url, window, limit, told, known.clone(), check.clone());
+            let sharing = Sharing::open(url, &settings.name, window, limit, told, known.clone(), check.clone());
             sharing.inspect_err(|error| check.fail(format!("health_check.errors.redis_url: {error}"))).ok()
         });
         let refresh_ms = settings.interval_ms.max(1000);

@@ -161,7 +161,7 @@ async fn read<S: Stage>(stage: Arc<S>, chunks: Vec<JoinHandle<Vec<S::Work>>>) ->
         match chunk.await {
             Ok(mut read) => works.append(&mut read),
             Err(error) => {
-                tracing::error!(%error, "a thread that reads records failed");
+                tracing::error!(panic = %error, "a thread that reads records failed");
                 whole = false;
             }
         }
