@@ -328,6 +328,7 @@ impl Model {
                 errors: groups(&errors),
                 errors_window_seconds: self.errors.window().as_secs(),
                 errors_dropped: self.errors.dropped(),
+                volume: self.volume.as_ref().map(|watch| watch.summary().told()),
             },
             problems,
             causes,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use common::health::v1::VolumeSummary;
+
 use super::history::{ALL, HOUR, History, OTHERS, WEEK};
 use super::mine::{Judgement, Rules, Usual, Why};
 
@@ -60,6 +62,16 @@ pub struct Summary {
     pub irregular: usize,
     /// Low or high.
     pub unusual: usize,
+}
+
+impl Summary {
+    /// As gRPC tells it.
+    pub(crate) fn told(self) -> VolumeSummary {
+        let [ok, quiet, not_known, irregular, unusual] =
+            [self.ok, self.quiet, self.not_known, self.irregular, self.unusual]
+                .map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        VolumeSummary { ok, quiet, not_known, irregular, unusual }
+    }
 }
 
 /// Watches the volume of all endpoints.
