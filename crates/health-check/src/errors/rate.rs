@@ -14,7 +14,7 @@ pub(crate) const CHECK: &str = "error_rate";
 const ADVICE: &str = "Read which errors they are: below on the status page, or weir health --errors. The log of the \
                                  instance has all that led to each.";
 /// Dead letters are shown and not counted: what a sender wrote is told by checks of its own, by its share.
-const DEAD_LETTER: &str = "dead_letter";
+pub(super) const DEAD_LETTER: &str = "dead_letter";
 
 /// So many errors within the window are a warning, and so many failing; 0: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +53,15 @@ pub(crate) fn problems(series: &[Series], limits: Limits, window: Duration) -> V
         since: since.map(Into::into),
     };
     too_many(series, limits, window).into_iter().map(problem).collect()
+}
+
+/// How many errors each stage has that count.
+pub(crate) fn counted(series: &[Series]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for one in series.iter().filter(|one| one.about.kind != DEAD_LETTER) {
+        *counts.entry(one.about.hop.clone()).or_default() += one.count;
+    }
+    counts
 }
 
 /// The stages with too many errors.

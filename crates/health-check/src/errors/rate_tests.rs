@@ -56,6 +56,8 @@ fn dead_letters_do_not_count_and_stages_are_apart() {
         series("streaming", "a", "", "refused", 11),
     ];
     assert_eq!(states(&all, LIMITS), [("streaming".to_owned(), State::Warning)]);
+    let counts: Vec<_> = counted(&all).into_iter().collect();
+    assert_eq!(counts, [("loader".to_owned(), 9), ("processing".to_owned(), 9), ("streaming".to_owned(), 11)]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use service::Taken;
 use tracing::Span;
 
 use super::{Emitted, Outbox, Tally};
-use crate::ends::{DUPLICATE, Letter, counted};
+use crate::ends::{DUPLICATE, Letter, Reasons, counted};
 use crate::memory::Room;
 use crate::output::{Item, Origin, OutputEvent, RefusedItem, Work};
 
@@ -106,7 +106,7 @@ impl<T> Resent<T> {
             refused.extend(outbox.refused(self.payload.as_ref(), given_back));
         }
         let items = events + duplicates + refused.len();
-        let ack = counted(ack, taken, events, duplicates, refused.len());
+        let ack = counted(ack, taken, events, duplicates, Reasons::of(outbox.stage, &origin, refused.iter().map(|one| one.reason)));
         tally.took(items);
         sent.iter().for_each(|topic| tally.sent(topic));
         (0..duplicates).for_each(|_| tally.dropped(DUPLICATE));
