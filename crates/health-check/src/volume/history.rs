@@ -3,10 +3,11 @@
 //! Counts of an hour only rise, so the highest that was told is kept: telling it again counts nothing twice, and an
 //! instance that has ended takes nothing away.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
+
+use super::candidates::Ripe;
 
 /// Seconds of an hour.
 pub const HOUR: i64 = 3600;
@@ -21,6 +22,9 @@ const KEPT: i64 = WEEKS * WEEK + 3;
 
 /// About the year 3000: no hour is later.
 const LATEST: i64 = 1030 * 366 * DAY;
+
+/// So many times as loud is clearly louder: else two that are equally loud would take turns, and neither would be known.
+const CLEARLY: u64 = 2;
 
 /// The name of all endpoints together.
 pub const ALL: &str = "";
@@ -116,23 +120,24 @@ impl History {
         self.series.entry(endpoint.to_owned()).or_default().hours.raise(hour, count)
     }
 
-    /// Where all have their place: gives those of the quietest to louder ones. `counts` are those of this hour, which is over.
-    pub fn admit<'a>(&mut self, counts: impl IntoIterator<Item = (&'a str, u64)>, hour: i64) {
-        let mut new: Vec<_> = counts.into_iter().filter(|(name, _)| !self.series.contains_key(*name)).collect();
-        if new.is_empty() {
+    /// Where all have their place: gives those of the quietest to ripe candidates that are clearly louder. Who has had its
+    /// place for less than a week keeps it, since nobody knows yet how loud it is. The hour is over.
+    pub(super) fn admit(&mut self, ripe: Vec<Ripe>, hour: i64) {
+        if ripe.is_empty() {
             return;
         }
-        new.sort_by_key(|(name, count)| (Reverse(*count), *name));
-        // Over a week, so that a loud one that is silent keeps its place.
         let of_a_week = |name: &str| self.series.get(name).map_or(0, |series| series.hours.since(hour - WEEK));
-        let mut kept: Vec<_> = self.endpoints().map(|name| (of_a_week(name), name.to_owned())).collect();
+        let is_known = |name: &&str| self.first(name).is_some_and(|first| first <= hour - WEEK);
+        let mut kept: Vec<_> =
+            self.endpoints().filter(is_known).map(|name| (of_a_week(name), name.to_owned())).collect();
         kept.sort();
-        for ((name, count), (quietest, old)) in new.into_iter().zip(kept) {
-            if count.saturating_mul(WEEK as u64) <= quietest {
+        for (new, (quietest, old)) in ripe.into_iter().zip(kept) {
+            if new.weekly <= quietest.saturating_mul(CLEARLY) {
                 break;
             }
             self.series.remove(&old);
-            self.series.entry(name.to_owned()).or_default().hours.raise(hour, u32::try_from(count).unwrap_or(u32::MAX));
+            let hours = &mut self.series.entry(new.endpoint).or_default().hours;
+            hours.raise(hour, u32::try_from(new.hourly).unwrap_or(u32::MAX));
         }
     }
 

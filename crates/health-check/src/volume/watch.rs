@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use common::health::v1::VolumeSummary;
 
+use super::candidates::Candidates;
 use super::history::{ALL, HOUR, History, OTHERS, WEEK};
 use super::mine::{Judgement, Rules, Usual, Why};
 
@@ -83,6 +84,7 @@ pub struct Watch {
     /// Those of which nothing is said.
     ignore: Vec<String>,
     history: History,
+    candidates: Candidates,
     /// When it last looked.
     looked: Option<i64>,
     /// Since when the clock has gone on by itself, as far as looks can tell.
@@ -111,6 +113,7 @@ impl Watch {
             most,
             ignore,
             history,
+            candidates: Candidates::default(),
             looked: None,
             steady: i64::MAX,
             forgot: None,
@@ -186,7 +189,10 @@ impl Watch {
         if begins {
             let of_it = counts.iter().filter(|((_, of), _)| *of == hour - 1);
             let names = of_it.map(|((endpoint, _), count)| (endpoint.as_str(), *count));
-            self.history.admit(names.filter(|(name, _)| ![ALL, OTHERS].contains(name)), hour - 1);
+            let history = &self.history;
+            let is_new = |(name, _): &(&str, u64)| ![ALL, OTHERS].contains(name) && history.first(name).is_none();
+            let ripe = self.candidates.count(names.filter(is_new), hour - 1, self.most);
+            self.history.admit(ripe, hour - 1);
             let history = &self.history;
             self.seen.retain(|endpoint, _| history.first(endpoint).is_some());
         }
