@@ -293,6 +293,9 @@ fn watching(settings: &HealthCheckSettings, host: &Host) -> (Option<Watch>, Opti
         });
         Keeper::open(path.clone(), check)
     };
+    if settings.file.is_none() && host.held().is_none() {
+        tracing::warn!("health_check.volume.file is not set: each restart begins another history of volumes");
+    }
     let (keeper, history) = settings.file.as_ref().map(open).unzip();
     let (rules, most) = (settings.rules(), settings.endpoints as usize);
     (Some(Watch::new(rules, most, settings.ignore.clone(), history.unwrap_or_default())), keeper)
