@@ -1,5 +1,5 @@
-use std::net::TcpListener;
 use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::time::Instant;
 
 use service::{Action, CheckSpec, Health};

@@ -160,7 +160,13 @@ impl Shared {
     async fn series(&mut self, now: SystemTime) -> Result<Vec<Series>, RedisError> {
         let after = millis(now).saturating_sub(self.window.as_millis() as u64);
         let mut asks = redis::cmd("ZREVRANGEBYSCORE");
-        asks.arg(self.key("series")).arg("+inf").arg(format!("({after}")).arg("WITHSCORES").arg("LIMIT").arg(0).arg(KEPT);
+        asks.arg(self.key("series"))
+            .arg("+inf")
+            .arg(format!("({after}"))
+            .arg("WITHSCORES")
+            .arg("LIMIT")
+            .arg(0)
+            .arg(KEPT);
         let known: Vec<(String, u64)> = asks.query_async(&mut self.connection).await?;
         if known.is_empty() {
             return Ok(Vec::new());

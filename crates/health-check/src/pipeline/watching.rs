@@ -18,7 +18,9 @@ impl Model {
 
     /// Goes on with this history. What came in since is in what the door tells of the last two hours, or is lost.
     pub(crate) fn restore_volumes(&mut self, history: History) {
-        self.volume.iter_mut().for_each(|watch| watch.restore(history.clone()));
+        if let Some(watch) = &mut self.volume {
+            watch.restore(history);
+        }
     }
 
     pub(super) fn look_at_the_volume(&mut self, now: i64) {

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::history::WEEK;
+use super::history::{Ripe, WEEK};
 
 /// Without a place in the history.
 #[derive(Debug, Clone, Default)]
@@ -22,16 +22,6 @@ struct Candidate {
     count: u64,
     /// What was counted of those before it.
     before: u64,
-}
-
-/// One that has been counted for a week.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ripe {
-    pub(super) endpoint: String,
-    /// In a week.
-    pub(super) weekly: u64,
-    /// In the last hour.
-    pub(super) hourly: u64,
 }
 
 impl Candidates {

@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::candidates::Ripe;
-
 /// Seconds of an hour.
 pub const HOUR: i64 = 3600;
 /// Hours of a day.
@@ -90,6 +88,16 @@ impl Series {
         let week = present.div_euclid(WEEK);
         self.pauses.retain(|of, _| (week - WEEKS..=week).contains(of));
     }
+}
+
+/// An endpoint without a place that has been counted for a week.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ripe {
+    pub(super) endpoint: String,
+    /// In a week.
+    pub(super) weekly: u64,
+    /// In the last hour.
+    pub(super) hourly: u64,
 }
 
 /// What came in, of five weeks.

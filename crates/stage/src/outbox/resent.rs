@@ -106,7 +106,13 @@ impl<T> Resent<T> {
             refused.extend(outbox.refused(self.payload.as_ref(), given_back));
         }
         let items = events + duplicates + refused.len();
-        let ack = counted(ack, taken, events, duplicates, Reasons::of(outbox.stage, &origin, refused.iter().map(|one| one.reason)));
+        let ack = counted(
+            ack,
+            taken,
+            events,
+            duplicates,
+            Reasons::of(outbox.stage, &origin, refused.iter().map(|one| one.reason)),
+        );
         tally.took(items);
         sent.iter().for_each(|topic| tally.sent(topic));
         (0..duplicates).for_each(|_| tally.dropped(DUPLICATE));
