@@ -54,7 +54,7 @@ impl Letter<'_> {
     /// Sends the dead letter of one item. If it cannot be sent, the ack fails, and the record comes again.
     pub(crate) async fn send(&self, refused: RefusedItem, ack: Ack, producer: &Producer) {
         if let Err(error) = producer.send_letter(self.letter(refused), ack).await {
-            tracing::warn!(at = %self.at, %error, "sending a dead letter failed: its record is read again");
+            tracing::warn!(stage = self.stage, at = %self.at, %error, "sending a dead letter failed: its record is read again");
         }
     }
 

@@ -201,7 +201,7 @@ impl Outbox {
                             self.measured(record, ack.clone(), origin.received_at).await;
                         } else if let Err(error) = self.producer.send(record, ack.clone()).await {
                             // The ack has failed: the record comes again.
-                            tracing::warn!(parent: &span, %error, "sending an event failed: its record is read again");
+                            tracing::warn!(parent: &span, stage = self.stage, %error, "sending an event failed: its record is read again");
                         }
                     }
                 }

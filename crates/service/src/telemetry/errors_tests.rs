@@ -19,6 +19,7 @@ fn what_is_an_error_and_of_whom() {
     let told = told("told-of", || {
         tracing::error!(target: "bus::kafka", group = "weir-told-of", "it stands still");
         tracing::warn!(target: "stage::driver", error = "told-of: no room", "sending failed, retrying");
+        tracing::warn!(target: "stage::driver", stage = "enricher", lane = "main", error = "told-of", "a part failed");
         tracing::error!(target: "enricher::steps", lookup = "told-of", why = "late", endpoint = "hub", "a look-up failed");
         tracing::warn!(target: "bus::kafka", group = "weir-loader-2", error = %"told-of", at = "7", "rewound");
         tracing::error!(target: "service::telemetry", panic = "\"4111 1111\" is no number", location = "told-of.rs:1:2", "panicked");
@@ -34,6 +35,7 @@ fn what_is_an_error_and_of_whom() {
     let expected = [
         ("told-of", "logged", "it stands still"),
         ("told-of", "logged", "sending failed, retrying: told-of: no room"),
+        ("enricher", "logged", "a part failed: told-of"),
         ("enricher", "logged", "a look-up failed: late (lookup=told-of)"),
         ("loader", "logged", "rewound: told-of"),
         ("told-of", "panic", "panicked (location=told-of.rs:1:2)"),
@@ -46,7 +48,8 @@ fn what_is_an_error_and_of_whom() {
 fn every_crate_of_ours_that_logs_counts() {
     assert!(OURS.is_sorted());
     assert!(OURS.contains(&crate_of(module_path!())));
-    assert_eq!(hop("control::replay", ""), Some("processing"));
-    assert_eq!(hop("streaming", "weir-loader"), Some("streaming"));
-    assert_eq!(hop("stage::driver", "mine"), None);
+    assert_eq!(hop("control::replay", ["", ""]), Some("processing"));
+    assert_eq!(hop("streaming", ["", "weir-loader"]), Some("streaming"));
+    assert_eq!(hop("stage::driver", ["enricher", "mine"]), Some("enricher"));
+    assert_eq!(hop("stage::driver", ["", "mine"]), None);
 }

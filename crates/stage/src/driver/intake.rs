@@ -36,7 +36,8 @@ pub(super) struct Read<W> {
 type Admitted = (Incoming, Option<String>, Room);
 
 pub(super) struct Intake<S: Stage> {
-    pub(super) lane: &'static str,
+    /// The stage, and its lane.
+    pub(super) of: [&'static str; 2],
     pub(super) stage: Arc<S>,
     pub(super) readers: Arc<Semaphore>,
     pub(super) memory: Memory,
@@ -58,8 +59,9 @@ impl<S: Stage> Intake<S> {
                 }
                 Ok(None) => return,
                 Err(error) => {
+                    let [stage, lane] = self.of;
                     // Health tells of it as long as it lasts, by the consumer's state.
-                    tracing::warn!(lane = self.lane, %error, "the consumer reported an error");
+                    tracing::warn!(stage, lane, %error, "the consumer reported an error");
                     tokio::time::sleep(backoff.pause()).await;
                 }
             }

@@ -93,7 +93,7 @@ impl<T> Resent<T> {
                 return Emitted { n, ack, sent: all, with };
             };
             tracing::warn!(
-                parent: &span, %error, reason, "the log refuses an event permanently: it becomes a dead letter"
+                parent: &span, stage = outbox.stage, %error, reason, "the log refuses an event permanently: it becomes a dead letter"
             );
             if let Err(error) = outbox.claims.release(&event.claim(&at)).await {
                 // Not released, it would pass for a duplicate when it is replayed: try all of it again.
