@@ -169,7 +169,9 @@ impl Driver {
         let mut outcome = Ok(());
         let mut note = |(part, ended): Ended| match ended {
             Err(error) if outcome.is_ok() => outcome = Err(error.context(format!("{part} of lane {lane} failed"))),
-            Err(error) => tracing::warn!(stage = self.stage, lane, part, error = %format!("{error:#}"), "a part of the lane failed"),
+            Err(error) => {
+                tracing::warn!(stage = self.stage, lane, part, error = %format!("{error:#}"), "a part of the lane failed")
+            }
             Ok(()) if outcome.is_ok() && !wanted => {
                 outcome = Err(anyhow::anyhow!("{part} of lane {lane} ended unexpectedly"))
             }
@@ -183,7 +185,11 @@ impl Driver {
             }
         };
         if tokio::time::timeout(self.drain, finished).await.is_err() {
-            tracing::warn!(stage = self.stage, lane, "the lane ended before all its records were done: the rest is read again");
+            tracing::warn!(
+                stage = self.stage,
+                lane,
+                "the lane ended before all its records were done: the rest is read again"
+            );
         }
         running.abort_all();
         outcome
