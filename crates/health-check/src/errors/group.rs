@@ -71,6 +71,6 @@ mod tests {
         assert_eq!(groups[0].endpoint, "e249");
         assert!(["panic", "logged"].iter().all(|kind| groups.iter().any(|group| group.kind == *kind)));
         let told: u64 = groups.iter().map(|group| group.count).sum();
-        assert_eq!(told + left_out, all.iter().map(|one| one.count).sum());
+        assert_eq!(told + left_out, all.iter().map(|one| one.count).sum::<u64>());
     }
 }
