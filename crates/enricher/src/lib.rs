@@ -134,6 +134,7 @@ impl Enricher {
         let queues = state.clone();
         opened.host.counts().watch_consumer(move || queues.told(STAGE));
         let driver = Driver {
+            stage: STAGE,
             shutdown: opened.host.shutdown().clone(),
             stop: CancellationToken::new(),
             tasks: opened.tasks().clone(),

@@ -72,6 +72,11 @@ impl Known {
         self.with(|model| model.volume().map(|watch| watch.history().clone()).unwrap_or_default())
     }
 
+    /// Goes on with what was read of the last weeks.
+    pub(crate) fn restore_volumes(&self, history: History) {
+        self.with(|model| model.restore_volumes(history));
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {
         // Nothing panics while it is held; and health has to be told even then.
         act(&mut self.model.lock().unwrap_or_else(PoisonError::into_inner))

@@ -1,6 +1,6 @@
 //! The pipeline as JSON: the names of the proto, enums in lower case, times as RFC 3339.
 
-use common::health::v1::{self, Action, ErrorGroup, Hop, Instance, Pipeline, Problem};
+use common::health::v1::{self, Action, ErrorGroup, Hop, Instance, Pipeline, Problem, VolumeSummary};
 use serde::Serialize;
 use service::digest_json::{CountJson, DigestJson, action_name, state_name};
 
@@ -37,6 +37,19 @@ pub struct PipelineJson {
     pub errors: Vec<ErrorGroupJson>,
     pub errors_window_seconds: u64,
     pub errors_dropped: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<VolumeJson>,
+}
+
+/// A [`VolumeSummary`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct VolumeJson {
+    pub ok: u32,
+    pub quiet: u32,
+    pub not_known: u32,
+    pub irregular: u32,
+    pub unusual: u32,
 }
 
 /// An [`ErrorGroup`].
@@ -140,7 +153,15 @@ impl From<Pipeline> for PipelineJson {
             errors: pipeline.errors.into_iter().map(ErrorGroupJson::from).collect(),
             errors_window_seconds: pipeline.errors_window_seconds,
             errors_dropped: pipeline.errors_dropped,
+            volume: pipeline.volume.map(VolumeJson::from),
         }
+    }
+}
+
+impl From<VolumeSummary> for VolumeJson {
+    fn from(volume: VolumeSummary) -> Self {
+        let VolumeSummary { ok, quiet, not_known, irregular, unusual } = volume;
+        Self { ok, quiet, not_known, irregular, unusual }
     }
 }
 

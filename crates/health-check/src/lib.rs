@@ -167,7 +167,7 @@ impl HealthCheck {
                 threshold: None,
             });
             let (window, limit, told) = (settings.errors.window(), settings.timeout(), collector.told_errors());
-            let sharing = Sharing::open(url, window, limit, told, known.clone(), check.clone());
+            let sharing = Sharing::open(url, &settings.name, window, limit, told, known.clone(), check.clone());
             sharing.inspect_err(|error| check.fail(format!("health_check.errors.redis_url: {error}"))).ok()
         });
         let refresh_ms = settings.interval_ms.max(1000);
@@ -270,7 +270,8 @@ impl HealthCheck {
         let all = async { tokio::join!(collector.run(after), probing, telling, sharing) };
         let keeping = async {
             if let Some(keeper) = keeper {
-                keeper.run(|| known.volume_history(), &shutdown).await;
+                let restore = |history| known.restore_volumes(history);
+                keeper.run(|| known.volume_history(), restore, &shutdown).await;
             }
         };
         let _ = tokio::join!(shutdown.run_until_cancelled(Box::pin(all)), keeping);
@@ -294,6 +295,9 @@ fn watching(settings: &HealthCheckSettings, host: &Host) -> (Option<Watch>, Opti
         });
         Keeper::open(path.clone(), check)
     };
+    if settings.file.is_none() && host.held().is_none() {
+        tracing::warn!("health_check.volume.file is not set: each restart begins another history of volumes");
+    }
     let (keeper, history) = settings.file.as_ref().map(open).unzip();
     let (rules, most) = (settings.rules(), settings.endpoints as usize);
     (Some(Watch::new(rules, most, settings.ignore.clone(), history.unwrap_or_default())), keeper)

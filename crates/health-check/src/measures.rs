@@ -46,11 +46,10 @@ pub(crate) fn write(page: &mut String, view: &View) {
         page,
         "weir_pipeline_errors",
         MetricKind::Gauge,
-        "Errors of a stage within `health_check.errors.window_ms`. Not there where nobody has answered.",
+        "Errors of a stage within `health_check.errors.window_ms`, without dead letters. Not there where nobody has answered.",
     );
     for hop in hops {
-        let of_it = view.pipeline.errors.iter().filter(|group| group.hop == hop.service);
-        let count: u64 = of_it.map(|group| group.count).sum();
+        let count = view.errors.get(&hop.service).copied().unwrap_or_default();
         errors.known(&[("hop", &hop.service)], (hop.instances > 0 || count > 0).then_some(count as f64));
     }
     let mut lag = Family::new(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use alerts::inhibition::is_log;
 use common::few::few;
-use common::health::v1::{Check, Hop, Pipeline, Problem, State};
+use common::health::v1::{Check, Hop, Pipeline, Problem, State, VolumeSummary};
 use service::digest_json::state_name;
 
 use crate::check::{OLDER, is_older, plain, word};
@@ -112,7 +112,21 @@ fn not_known(pipeline: &Pipeline, hop: &Hop, check: &str) -> Option<String> {
     if let Some(away) = pipeline.details.iter().find(away) {
         return Some(format!("{service}: not looked at, because {} fails", away.check));
     }
+    if check == "volume" {
+        return not_judged(pipeline.volume.as_ref()).map(|why| format!("{service}: {why}"));
+    }
     (check == "dead_letters" && hop.rates_unknown).then(|| format!("{service}: the rates are not known"))
+}
+
+/// Why nothing is known of the volume, if so.
+fn not_judged(volume: Option<&VolumeSummary>) -> Option<&'static str> {
+    match volume {
+        None => Some("the volume is not watched: see health_check.volume.enabled, and the version of health-check"),
+        Some(VolumeSummary { ok: 0, quiet: 0, irregular: 0, unusual: 0, .. }) => {
+            Some("no endpoint could be judged in the last hour")
+        }
+        Some(_) => None,
+    }
 }
 
 fn of_check(pipeline: &Pipeline, name: &str, stage: Option<&str>, check: &str) -> Option<Named> {

@@ -152,3 +152,15 @@ fn an_older_health_check_does_not_say_what_it_does_not_know() {
     assert_eq!(state(&first), State::Unknown);
     assert_eq!(state(&Pipeline { state: State::Failing.into(), ..first }), State::Failing);
 }
+
+#[test]
+fn a_volume_that_nobody_has_judged_is_unknown() {
+    let mut pipeline = whole(|_| ()).pipeline;
+    let (code, line) = named(&pipeline, "volume");
+    assert!(code == 3 && line.contains("streaming: the volume is not watched"), "{line}");
+    pipeline.volume = Some(VolumeSummary { not_known: 7, ..VolumeSummary::default() });
+    let (code, line) = named(&pipeline, "streaming/volume");
+    assert!(code == 3 && line.contains("no endpoint could be judged"), "{line}");
+    pipeline.volume = Some(VolumeSummary { ok: 1, not_known: 7, ..VolumeSummary::default() });
+    assert_eq!(named(&pipeline, "volume").0, 0);
+}

@@ -109,6 +109,8 @@ pub struct View {
     pub lately: Vec<Option<Flow>>,
     /// Everything by hop, endpoint and hour; the latest hour first.
     pub balance: Vec<Count>,
+    /// By stage: the errors within the window that count.
+    pub errors: BTreeMap<String, u64>,
     /// How many endpoints had what kind of last hour; none: nobody watches the volume.
     pub volume: Option<Summary>,
 }
@@ -187,7 +189,12 @@ impl Model {
             }
         };
         self.partitions.extend(digest.queues.iter().map(|queue| (partition(queue), now)));
-        self.errors.add(entries_of(&digest, now), now);
+        let errors = entries_of(&digest, now);
+        self.errors.watch(self.places.len());
+        if let Some(first) = errors.iter().min_by_key(|entry| entry.place.number) {
+            self.errors.forgot(digest.errors_forgotten, first, now);
+        }
+        self.errors.add(errors, now);
         let id = RunId::of(&digest);
         let back = self.ended.iter().position(|run| run.id == id).and_then(|at| self.ended.remove(at));
         let place = &mut self.places[at];
@@ -287,6 +294,7 @@ impl Model {
         problems.extend(self.stale(&hops, now));
         let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());
         problems.extend(rate::problems(&errors, self.error_limits, self.errors.window()));
+        let (groups, left_out) = groups(&errors);
         problems::arrange(&mut problems);
         let fine = if self.asked.is_some() { Urgency::Fine } else { Urgency::NotKnown };
         for hop in &mut hops {
@@ -326,15 +334,17 @@ impl Model {
                 name: self.name.clone(),
                 summary: summary.map(Cause::sentence).unwrap_or_default(),
                 causes: causes.iter().map(Cause::told).collect(),
-                errors: groups(&errors),
+                errors: groups,
                 errors_window_seconds: self.errors.window().as_secs(),
-                errors_dropped: self.errors.dropped(),
+                errors_dropped: self.errors.dropped() + left_out,
+                volume: self.volume.as_ref().map(|watch| watch.summary().told()),
             },
             problems,
             causes,
             five_minutes,
             lately,
             balance,
+            errors: rate::counted(&errors),
             volume: self.volume.as_ref().map(Watch::summary),
         }
     }

@@ -10,6 +10,9 @@ use crate::collector::Known;
 use crate::errors::entry::ErrorEntry;
 use crate::errors::redis::{InvalidUrl, Shared};
 
+/// Each request has the limit for itself: the time, what is added, and two for what is known. And so has the connection.
+const REQUESTS: u32 = 5;
+
 /// Between what is told after each round and the store.
 pub(crate) struct Sharing {
     store: Shared,
@@ -23,24 +26,27 @@ impl Sharing {
     /// Waits for nobody.
     pub(crate) fn open(
         url: &Secret,
+        installation: &str,
         window: Duration,
         limit: Duration,
         told: watch::Receiver<Vec<ErrorEntry>>,
         known: Known,
         check: CheckHandle,
     ) -> Result<Self, InvalidUrl> {
-        Ok(Self { store: Shared::open(url.expose(), window, limit)?, told, known, check, limit })
+        Ok(Self { store: Shared::open(url.expose(), installation, window, limit)?, told, known, check, limit })
     }
 
     /// Until nobody tells anything any more.
     pub(crate) async fn run(mut self) {
+        // Later than that of each request: who is cut off here keeps a connection that leads nowhere.
+        let limit = self.limit * REQUESTS;
         while self.told.changed().await.is_ok() {
             let entries = self.told.borrow_and_update().clone();
-            let exchanged = timeout(self.limit, self.store.exchange(&entries, clock::now())).await;
+            let exchanged = timeout(limit, self.store.exchange_now(&entries, clock::now())).await;
             let series = match exchanged {
                 Ok(Ok(series)) => Ok(series),
                 Ok(Err(error)) => Err(error.to_string()),
-                Err(_) => Err(format!("no answer within {:?}", self.limit)),
+                Err(_) => Err(format!("no answer within {limit:?}")),
             };
             match &series {
                 Ok(series) => self.check.ok(format!("{} kinds of errors are shared", series.len())),
@@ -50,3 +56,7 @@ impl Sharing {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sharing_tests.rs"]
+mod tests;

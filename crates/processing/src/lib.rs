@@ -163,6 +163,7 @@ impl Lanes {
     async fn run(&self, claims: StageClaims, consumers: [(&'static str, Consumer); 2]) -> anyhow::Result<()> {
         let (settings, opened) = (&self.settings.processing, &self.opened);
         let driver = Driver {
+            stage: STAGE,
             shutdown: opened.host.shutdown().clone(),
             stop: CancellationToken::new(),
             tasks: opened.tasks().clone(),

@@ -18,10 +18,13 @@ use crate::{clock, escape};
 pub const KEPT: Duration = Duration::from_secs(3600);
 /// Within such a time they are one entry.
 const SLICE: Duration = Duration::from_secs(10);
-/// So many entries within that time tell what they say; the others are one for each hop and kind.
+/// So many entries within that time tell what they say, of those that senders make, and of the others; what is more is one for
+/// each hop and kind.
 const DISTINCT: usize = 20;
 /// Entries in all.
 const ENTRIES: usize = 1000;
+/// Of those that senders make: a storm of dead letters takes no place from errors.
+const OF_SENDERS: usize = ENTRIES / 2;
 /// Characters of a text.
 const TEXT: usize = 300;
 /// What stands for the texts beyond [`DISTINCT`].
@@ -41,6 +44,11 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Whether senders alone can make as many as they like.
+    fn is_of_senders(self) -> bool {
+        matches!(self, ErrorKind::Refused | ErrorKind::DeadLetter)
+    }
+
     /// As the digest tells it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -130,7 +138,8 @@ impl Errors {
         if kept.add(error, &same, now) {
             return;
         }
-        if kept.open(now).count() < DISTINCT {
+        let of_senders = error.kind.is_of_senders();
+        if kept.open(now).filter(|entry| entry.kind.is_of_senders() == of_senders).count() < DISTINCT {
             kept.push(error, text, same, now);
             return;
         }
@@ -168,7 +177,7 @@ impl Kept {
     fn push(&mut self, error: &Error<'_>, text: String, same: String, now: SystemTime) {
         self.expire(now);
         if self.entries.len() >= ENTRIES
-            && let Some(oldest) = self.entries.pop_front()
+            && let Some(oldest) = self.remove_oldest()
         {
             match self.forgotten.back_mut() {
                 Some((at, count)) if oldest.at.duration_since(*at).is_ok_and(|age| age < SLICE) => {
@@ -191,14 +200,24 @@ impl Kept {
         });
     }
 
+    fn remove_oldest(&mut self) -> Option<Entry> {
+        let of_senders = |entry: &Entry| entry.kind.is_of_senders();
+        let are_many = self.entries.iter().filter(|entry| of_senders(entry)).count() > OF_SENDERS;
+        let oldest = self.entries.iter().position(|entry| !are_many || of_senders(entry))?;
+        self.entries.remove(oldest)
+    }
+
+    /// What a clock that was ahead has dated is of this moment: else it would stay until then.
     fn expire(&mut self, now: SystemTime) {
-        let is_old = |at: &SystemTime| now.duration_since(*at).is_ok_and(|age| age >= KEPT);
-        while self.entries.front().is_some_and(|entry| is_old(&entry.at)) {
-            self.entries.pop_front();
-        }
-        while self.forgotten.front().is_some_and(|(at, _)| is_old(at)) {
-            self.forgotten.pop_front();
-        }
+        let is_young = |at: SystemTime| now.duration_since(at).is_ok_and(|age| age < KEPT);
+        self.entries.retain_mut(|entry| {
+            (entry.at, entry.last_at) = (entry.at.min(now), entry.last_at.min(now));
+            is_young(entry.at)
+        });
+        self.forgotten.retain_mut(|(at, _)| {
+            *at = (*at).min(now);
+            is_young(*at)
+        });
     }
 }
 

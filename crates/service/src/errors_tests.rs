@@ -88,3 +88,33 @@ fn a_clock_that_is_set_back_loses_none() {
     let counts: Vec<_> = told(&errors, at(1)).into_iter().map(|(number, .., count)| (number, count)).collect();
     assert_eq!(counts, [(1, 1), (2, 2)]);
 }
+
+#[test]
+fn what_a_clock_that_was_ahead_has_dated_is_of_this_moment() {
+    let errors = none();
+    let hour = KEPT.as_secs();
+    errors.note(&error("", "it failed"), at(1_000_000));
+    errors.note(&error("", "another"), at(100));
+    let ats: Vec<_> = errors.told(at(200)).0.into_iter().map(|one| one.at).collect();
+    assert_eq!(ats, [Some(at(100).into()), Some(at(100).into())]);
+    // It ends with the others, and holds up none.
+    assert_eq!(errors.told(at(100 + hour)).0, []);
+}
+
+#[test]
+fn a_storm_of_dead_letters_hides_no_error() {
+    let errors = none();
+    let name = |n: u64| -> String { n.to_string().chars().map(|digit| char::from(digit as u8 + 49)).collect() };
+    for slice in 0..200 {
+        for n in 0..30 {
+            let kind = if n % 2 == 0 { ErrorKind::DeadLetter } else { ErrorKind::Refused };
+            errors.note(&Error { kind, ..error(&name(n), "no JSON") }, at(slice * 10));
+        }
+        if slice < 10 {
+            errors.note(&error("hub", "it failed"), at(slice * 10));
+        }
+    }
+    let (entries, forgotten) = errors.told(at(1999));
+    assert_eq!(entries.iter().filter(|entry| (&*entry.endpoint, &*entry.text) == ("hub", "it failed")).count(), 10);
+    assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>() + forgotten, 200 * 30 + 10);
+}

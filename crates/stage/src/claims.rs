@@ -153,7 +153,7 @@ impl StageClaims {
                 Err(error) => {
                     self.checks.failed(&error);
                     if matches!(error, Error::ClaimsEmptied { .. }) {
-                        tracing::error!(%error, "rebuilding the claims from the outputs");
+                        tracing::error!(stage = self.stage, %error, "rebuilding the claims from the outputs");
                         self.rebuild().await;
                     } else {
                         tracing::debug!(%error, "the claims' store failed, retrying");
@@ -169,7 +169,7 @@ impl StageClaims {
         let _only = self.rebuilding.lock().await;
         match self.outputs.rebuild(self.stage, &self.claims).await {
             Ok(claims) => tracing::warn!(claims, "the claims have been rebuilt from the outputs"),
-            Err(error) => tracing::warn!(%error, "the claims could not be rebuilt yet, retrying"),
+            Err(error) => tracing::warn!(stage = self.stage, %error, "the claims could not be rebuilt yet, retrying"),
         }
     }
 

@@ -96,6 +96,8 @@ pub struct Lane {
 /// What runs stages.
 #[derive(Debug, Clone)]
 pub struct Driver {
+    /// The stage's name, for the log: several may be in one process.
+    pub stage: &'static str,
     /// The process ends: finish what was begun. It is cancelled where a lane ends by itself: others must not go on alone.
     pub shutdown: CancellationToken,
     /// The stage ends with its input untouched, and the process goes on.
@@ -126,7 +128,7 @@ impl Driver {
         let Lane { name: lane, mut consumer, ahead, readers } = lane;
         let (to_emit, batches) = mpsc::channel(ahead);
         let mut running: JoinSet<Ended> = JoinSet::new();
-        let emitting = emit_all(lane, Arc::clone(&stage), state, batches);
+        let emitting = emit_all([self.stage, lane], Arc::clone(&stage), state, batches);
         running.spawn(self.tasks.track_future(async move {
             emitting.await;
             ("emitting", Ok(()))
@@ -135,7 +137,7 @@ impl Driver {
             running.spawn(self.tasks.track_future(async move { (name, runs.await) }));
         }
         let intake = intake::Intake {
-            lane,
+            of: [self.stage, lane],
             stage,
             readers: Arc::new(Semaphore::new(readers)),
             memory: self.memory.clone(),
@@ -152,7 +154,7 @@ impl Driver {
         drop(intake);
         let outcome = self.end(lane, first, running).await;
         if let Err(error) = consumer.close(self.drain).await {
-            tracing::warn!(lane, %error, "the consumer closed before its records were done: the rest is read again");
+            tracing::warn!(stage = self.stage, lane, %error, "the consumer closed before its records were done: the rest is read again");
         }
         outcome
     }
@@ -161,13 +163,15 @@ impl Driver {
     async fn end(&self, lane: &'static str, first: Option<Ended>, mut running: JoinSet<Ended>) -> anyhow::Result<()> {
         let wanted = self.shutdown.is_cancelled() || self.stop.is_cancelled();
         if !wanted {
-            tracing::error!(lane, "the lane ended unexpectedly: the process is shutting down");
+            tracing::error!(stage = self.stage, lane, "the lane ended unexpectedly: the process is shutting down");
             self.shutdown.cancel();
         }
         let mut outcome = Ok(());
         let mut note = |(part, ended): Ended| match ended {
             Err(error) if outcome.is_ok() => outcome = Err(error.context(format!("{part} of lane {lane} failed"))),
-            Err(error) => tracing::warn!(lane, part, error = %format!("{error:#}"), "a part of the lane failed"),
+            Err(error) => {
+                tracing::warn!(stage = self.stage, lane, part, error = %format!("{error:#}"), "a part of the lane failed")
+            }
             Ok(()) if outcome.is_ok() && !wanted => {
                 outcome = Err(anyhow::anyhow!("{part} of lane {lane} ended unexpectedly"))
             }
@@ -181,7 +185,11 @@ impl Driver {
             }
         };
         if tokio::time::timeout(self.drain, finished).await.is_err() {
-            tracing::warn!(lane, "the lane ended before all its records were done: the rest is read again");
+            tracing::warn!(
+                stage = self.stage,
+                lane,
+                "the lane ended before all its records were done: the rest is read again"
+            );
         }
         running.abort_all();
         outcome
@@ -194,7 +202,7 @@ fn ended(part: Result<Ended, JoinError>) -> Ended {
 
 /// Until nothing more is read, or the stage ends.
 async fn emit_all<S: Stage>(
-    lane: &'static str,
+    [of, lane]: [&'static str; 2],
     stage: Arc<S>,
     mut state: S::State,
     mut batches: mpsc::Receiver<Reading<S::Work>>,
@@ -215,13 +223,14 @@ async fn emit_all<S: Stage>(
         let (works, whole) = match works.await {
             Ok(read) => (read.works, read.whole),
             Err(error) => {
-                tracing::error!(lane, %error, "a task that reads records failed");
+                // It has panicked, which counts as an error where that was.
+                tracing::error!(stage = of, lane, panic = %error, "a task that reads records failed");
                 (Vec::new(), false)
             }
         };
         if !whole {
             // Its acks are gone, so the log gives its records again.
-            tracing::error!(lane, "records that were read are lost: their partitions are rewound to them");
+            tracing::warn!(stage = of, lane, "records that were read are lost: their partitions are rewound to them");
             stage.lost(turns, &mut state);
         }
         if !works.is_empty() && stage.emit(works, &mut state).await.is_break() {

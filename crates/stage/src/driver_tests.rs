@@ -32,6 +32,7 @@ async fn log(folder: &Path, numbers: u64) -> Bus {
 
 fn driver() -> Driver {
     Driver {
+        stage: "numbers",
         shutdown: CancellationToken::new(),
         stop: CancellationToken::new(),
         tasks: TaskTracker::new(),

@@ -119,7 +119,7 @@ impl Opened {
         };
         shutdown.cancel();
         if let Err(error) = self.producer.flush(self.drain).await {
-            tracing::warn!(%error, "not every output was acknowledged before the end: its input is read again");
+            tracing::warn!(stage = self.name, %error, "not every output was acknowledged before the end: its input is read again");
         }
         self.after.cancel();
         while let Some(task) = tasks.join_next().await {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::StageClaims;
-use crate::ends::{DUPLICATE, Letter, counted};
+use crate::ends::{DUPLICATE, Letter, Reasons, counted};
 use crate::output::{Item, Refusals, RefusedItem, Work};
 use crate::pace::Pace;
 use resent::Resent;
@@ -175,8 +175,12 @@ impl Outbox {
     ) -> Emitted<T> {
         let Work { at, ack, origin, items, taken, span, traceparent, attempts, with, room: _room, .. } = work;
         let duplicates = verdicts.iter().filter(|verdict| **verdict == Verdict::Duplicate).count();
-        let (sent, refused) = (verdicts.len() - duplicates, items.len() - verdicts.len());
-        let ack = counted(ack, taken, sent, duplicates, refused);
+        let sent = verdicts.len() - duplicates;
+        let reasons = items.iter().filter_map(|item| match item {
+            Item::Refused(refused) => Some(refused.reason),
+            Item::Event(_) => None,
+        });
+        let ack = counted(ack, taken, sent, duplicates, Reasons::of(self.stage, &origin, reasons));
         let letter = Letter { stage: self.stage, at: &at, origin: &origin, traceparent, attempts };
         tally.took(items.len());
         let mut verdicts = verdicts.iter();
@@ -197,7 +201,7 @@ impl Outbox {
                             self.measured(record, ack.clone(), origin.received_at).await;
                         } else if let Err(error) = self.producer.send(record, ack.clone()).await {
                             // The ack has failed: the record comes again.
-                            tracing::warn!(parent: &span, %error, "sending an event failed: its record is read again");
+                            tracing::warn!(parent: &span, stage = self.stage, %error, "sending an event failed: its record is read again");
                         }
                     }
                 }

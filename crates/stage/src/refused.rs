@@ -3,7 +3,7 @@
 use bus::{Incoming, Producer};
 use service::Taken;
 
-use crate::ends::{Letter, counted};
+use crate::ends::{Letter, Reasons, counted};
 use crate::output::{Origin, RefusedItem};
 
 /// A record that is refused whole: it becomes a dead letter, with its bytes as they came.
@@ -31,6 +31,7 @@ impl RefusedRecord {
         let refused = RefusedItem { index: 0, reason, message, payload, content_type: "application/protobuf" };
         let attempts = headers.attempts.saturating_add(1);
         let letter = Letter { stage, at: &at, origin: &origin, traceparent: headers.traceparent, attempts };
-        letter.send(refused, counted(ack, taken, 0, 0, 1), producer).await;
+        let reasons = Reasons::of(stage, &origin, std::iter::once(reason));
+        letter.send(refused, counted(ack, taken, 0, 0, reasons), producer).await;
     }
 }

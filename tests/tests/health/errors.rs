@@ -114,13 +114,13 @@ async fn each_error_counts_once_within_the_window_in_memory() {
 #[tokio::test]
 async fn each_error_counts_once_within_the_window_in_redis() {
     let redis = Redis::start(Options::default()).unwrap();
-    suite(Window::Redis(Shared::open(&redis.url(), WINDOW, LIMIT).unwrap())).await;
+    suite(Window::Redis(Shared::open(&redis.url(), "", WINDOW, LIMIT).unwrap())).await;
 }
 
 #[tokio::test]
 async fn several_count_each_error_once_and_one_that_is_new_knows_all() {
     let redis = Redis::start(Options::default()).unwrap();
-    let open = || Window::Redis(Shared::open(&redis.url(), WINDOW, LIMIT).unwrap());
+    let open = || Window::Redis(Shared::open(&redis.url(), "", WINDOW, LIMIT).unwrap());
     let (mut one, mut other) = (open(), open());
     let digest = |count| digest("a", 0, 5, &[(1, 1, "it failed", count)]);
     one.exchange(&digest(40), at(5)).await;
@@ -130,15 +130,46 @@ async fn several_count_each_error_once_and_one_that_is_new_knows_all() {
     // Who was started anew asks of a worker that has ended meanwhile.
     assert_eq!(told(&open().exchange(&Digest::default(), at(9)).await), [row("a", "it failed", 60, [1, 1])]);
     // Nothing stays for ever.
-    let left: u64 = redis.ask("TTL weir:errors:series").unwrap()[1..].parse().unwrap();
+    let left: u64 = redis.ask("TTL weir:errors::series").unwrap()[1..].parse().unwrap();
     assert!((1700..=1800).contains(&left), "{left}");
     assert_eq!(redis.ask("DBSIZE").unwrap(), ":3");
+    // However many errors there are, an entry takes the room of one.
+    let count = r#"EVAL "return redis.call('ZCARD', redis.call('KEYS', 'weir:errors::of:*')[1])" 0"#;
+    assert_eq!(redis.ask(count).unwrap(), ":1");
+}
+
+#[tokio::test]
+async fn installations_on_one_store_are_apart() {
+    let redis = Redis::start(Options::default()).unwrap();
+    let open = |name| Window::Redis(Shared::open(&redis.url(), name, WINDOW, LIMIT).unwrap());
+    let (mut staging, mut production) = (open("staging"), open("production"));
+    staging.exchange(&digest("a", 0, 5, &[(1, 1, "it failed", 40)]), at(5)).await;
+    assert_eq!(told(&production.exchange(&digest("a", 0, 5, &[(1, 1, "it failed", 3)]), at(5)).await)[0].2, 3);
+    assert_eq!(told(&staging.exchange(&Digest::default(), at(6)).await)[0].2, 40);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_takes_nothing_from_the_others() {
+    let redis = Redis::start(Options::default()).unwrap();
+    let open = || Shared::open(&redis.url(), "", WINDOW, LIMIT).unwrap();
+    let (mut right, mut wrong) = (open(), open());
+    #[allow(clippy::disallowed_methods, reason = "the store has the clock of this machine")]
+    let now = SystemTime::now();
+    let seconds = Timestamp::from(now).seconds - stamp(0).seconds;
+    let digest = digest("a", 0, seconds, &[(1, seconds - 1, "it failed", 40)]);
+    let count = |series: Vec<Series>| told(&series)[0].2;
+    assert_eq!(count(right.exchange_now(&entries_of(&digest, now), now).await.unwrap()), 40);
+    for ahead in [now + WINDOW * 2, now - WINDOW * 2] {
+        let error = wrong.exchange_now(&entries_of(&digest, ahead), ahead).await.unwrap_err().to_string();
+        assert!(error.contains("differ by 3"), "{error}");
+    }
+    assert_eq!(count(right.exchange_now(&[], now).await.unwrap()), 40);
 }
 
 #[tokio::test]
 async fn one_that_is_away_is_told_in_time_and_hears_all_when_it_is_back() {
     let mut redis = Redis::start(Options::default()).unwrap();
-    let mut shared = Shared::open(&redis.url(), WINDOW, LIMIT).unwrap();
+    let mut shared = Shared::open(&redis.url(), "", WINDOW, LIMIT).unwrap();
     let entries = entries_of(&digest("a", 0, 5, &[(1, 1, "it failed", 4)]), at(5));
     assert_eq!(told(&shared.exchange(&entries, at(5)).await.unwrap())[0].2, 4);
     redis.kill().unwrap();

@@ -10,13 +10,15 @@ use super::entry::{About, ErrorEntry, Place, Series};
 
 /// Entries of one worker. It tells no more itself.
 const OF_A_WORKER: usize = 1000;
-/// Workers. Those that ended within the window are among them.
+/// Workers, where fewer are watched. Those that ended within the window are among them.
 const WORKERS: usize = 100;
 
 /// The errors within a window.
 #[derive(Debug, Clone)]
 pub struct Memory {
     window: Duration,
+    /// How many workers have their place.
+    most: usize,
     workers: BTreeMap<String, BTreeMap<Place, ErrorEntry>>,
     /// When some had to go before their time, and how many.
     dropped: Vec<(SystemTime, u64)>,
@@ -26,13 +28,31 @@ impl Memory {
     /// None yet.
     #[must_use]
     pub fn new(window: Duration) -> Self {
-        Self { window, workers: BTreeMap::new(), dropped: Vec::new() }
+        Self { window, most: WORKERS, workers: BTreeMap::new(), dropped: Vec::new() }
     }
 
     /// How long the window is.
     #[must_use]
     pub fn window(&self) -> Duration {
         self.window
+    }
+
+    /// So many workers are watched: each has its place, and as many that ended. Were there fewer places, who lost its place
+    /// would tell the same again in each round.
+    pub fn watch(&mut self, workers: usize) {
+        self.most = WORKERS.max(2 * workers);
+    }
+
+    /// So many errors a worker had to forget before this one, which is the first that it told. They are lost unless they were
+    /// told before: then this one was, or the one before it.
+    pub fn forgot(&mut self, count: u64, first: &ErrorEntry, now: SystemTime) {
+        let Place { start, number } = first.place;
+        let before = Place { start, number: number.saturating_sub(1) };
+        let worker = self.workers.get(&first.about.instance);
+        let is_known = worker.is_some_and(|worker| worker.contains_key(&first.place) || worker.contains_key(&before));
+        if count > 0 && !is_known && !is_old(first.at, self.window, now) {
+            self.dropped.push((first.at, count));
+        }
     }
 
     /// Takes in what a digest told.
@@ -72,7 +92,7 @@ impl Memory {
                 gone.extend(worker.pop_first().map(|(_, entry)| entry));
             }
         }
-        while self.workers.len() > WORKERS {
+        while self.workers.len() > self.most {
             let last = |worker: &BTreeMap<Place, ErrorEntry>| worker.values().map(|entry| entry.last_at).max();
             let oldest = self.workers.iter().min_by_key(|(_, worker)| last(worker)).map(|(name, _)| name.clone());
             let Some(worker) = oldest.and_then(|name| self.workers.remove(&name)) else { break };

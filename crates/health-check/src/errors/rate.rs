@@ -1,7 +1,7 @@
 //! Whether there are too many errors. Pure.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use common::health::v1::{Action, FailureKind, State};
 
@@ -14,7 +14,7 @@ pub(crate) const CHECK: &str = "error_rate";
 const ADVICE: &str = "Read which errors they are: below on the status page, or weir health --errors. The log of the \
                                  instance has all that led to each.";
 /// Dead letters are shown and not counted: what a sender wrote is told by checks of its own, by its share.
-const DEAD_LETTER: &str = "dead_letter";
+pub(super) const DEAD_LETTER: &str = "dead_letter";
 
 /// So many errors within the window are a warning, and so many failing; 0: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,13 +34,15 @@ struct TooMany {
     state: State,
     /// Those that are beyond their limit; empty: only all together are.
     instances: Vec<String>,
-    /// What was found, for people.
+    /// What was found, for people. It goes to strangers, so it has no text of an error, which may quote anything.
     found: String,
+    /// When the first of them came.
+    since: Option<SystemTime>,
 }
 
 /// A problem of each stage with too many errors.
 pub(crate) fn problems(series: &[Series], limits: Limits, window: Duration) -> Vec<Problem> {
-    let problem = |TooMany { hop, state, instances, found }: TooMany| Problem {
+    let problem = |TooMany { hop, state, instances, found, since }: TooMany| Problem {
         state,
         action: Action::Ticket,
         hops: vec![hop],
@@ -48,10 +50,19 @@ pub(crate) fn problems(series: &[Series], limits: Limits, window: Duration) -> V
         instances,
         found,
         advice: ADVICE,
-        since: None,
+        since: since.map(Into::into),
         failure: FailureKind::Unspecified,
     };
     too_many(series, limits, window).into_iter().map(problem).collect()
+}
+
+/// How many errors each stage has that count.
+pub(crate) fn counted(series: &[Series]) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for one in series.iter().filter(|one| one.about.kind != DEAD_LETTER) {
+        *counts.entry(one.about.hop.clone()).or_default() += one.count;
+    }
+    counts
 }
 
 /// The stages with too many errors.
@@ -85,11 +96,9 @@ fn of_hop(hop: &str, series: &[&Series], limits: Limits, window: Duration) -> Op
     if let Some((name, count, _)) = endpoints.first() {
         found.push_str(&format!(", {count} of them of endpoint {name}"));
     }
-    if let Some(most) = series.iter().max_by_key(|one| one.count) {
-        found.push_str(&format!("; most often: {}", most.text));
-    }
     let instances = workers.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    Some(TooMany { hop: hop.to_owned(), state, instances, found })
+    let since = series.iter().map(|one| one.first_at).min();
+    Some(TooMany { hop: hop.to_owned(), state, instances, found, since })
 }
 
 fn errors(count: u64) -> String {

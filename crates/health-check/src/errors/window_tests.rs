@@ -158,3 +158,35 @@ fn a_clock_that_differs_is_corrected() {
     // A little ahead: never later than now.
     assert_eq!(window(150), Some(at(100)));
 }
+
+#[test]
+fn each_that_is_watched_has_its_place() {
+    let mut window = Memory::new(Duration::from_secs(WINDOW));
+    window.watch(150);
+    for _ in 0..3 {
+        for n in 0..150 {
+            window.add(entries_of(&digest(&format!("b{n}"), 1, 1), at(0)), at(0));
+        }
+    }
+    assert_eq!((counts(&window, at(0)).len(), window.dropped()), (150, 0));
+}
+
+#[test]
+fn what_a_worker_forgot_before_it_was_asked_is_dropped_once() {
+    let mut window = Memory::new(Duration::from_secs(WINDOW));
+    let mut ask = |numbers: std::ops::RangeInclusive<u64>, forgotten: u64| {
+        let entries: Vec<_> = numbers.flat_map(|number| entries_of(&digest("a", number, 1), at(0))).collect();
+        window.forgot(forgotten, &entries[0], at(0));
+        window.add(entries, at(0));
+        window.dropped()
+    };
+    assert_eq!(ask(1..=5, 0), 0);
+    // It has forgotten what it had told.
+    assert_eq!(ask(4..=9, 3), 0);
+    // And now what it had not; that is found once.
+    assert_eq!(ask(12..=15, 11), 11);
+    assert_eq!(ask(12..=17, 11), 11);
+    assert_eq!(ask(15..=19, 14), 11);
+    window.expire(at(WINDOW));
+    assert_eq!(window.dropped(), 0);
+}

@@ -86,7 +86,8 @@ fn one(finding: &Finding) -> String {
 
 const SILENT: &str = "Look at the platform: whether its subscription or webhook is still there, and what it says of failed \
                       deliveries. If several endpoints are silent, look at what is before the door: DNS, certificate, load \
-                      balancer. Where the sender has ended for good: health_check.volume.ignore.";
+                      balancer. Where the sender has ended for good: health_check.volume.ignore. After a week of silence \
+                      this ends by itself, and that is no recovery.";
 const LOW: &str = "Compare with the sender: a part of its subscription may be gone, or the door refuses a part (see the \
                    dropped deliveries of the endpoint). If this is the new usual, it is learned within the coming weeks.";
 const HIGH: &str =

@@ -33,6 +33,10 @@ fn one_line_for_each_kind_names_the_endpoints() {
 
 /// Four weeks of 60 an hour from `shop`, in which two instances take turns.
 fn four_weeks() -> Model {
+    four_weeks_of("streaming")
+}
+
+fn four_weeks_of(service: &str) -> Model {
     let mut history = History::default();
     let present = NOW as i64 / HOUR;
     for hour in present - 4 * 168..present {
@@ -43,14 +47,12 @@ fn four_weeks() -> Model {
     }
     (0..4).for_each(|week| history.pause("shop", present - week * 168, 0.0));
     let watch = Watch::new(RULES, 9, Vec::new(), history);
-    Model::new(watched(&[("streaming", 1)]), crate::samples::LIMITS).watching(Some(watch))
+    Model::new(watched(&[(service, 1)]), crate::samples::LIMITS).watching(Some(watch))
 }
 
-/// The door at so many seconds after `NOW`; `shop` has sent so many in the present hour.
+/// The door at so many seconds after `NOW`; `shop` has sent so many in the hour of `NOW`, and none in those after it.
 fn door(model: &mut Model, seconds: u64, count: u64, change: impl Fn(&mut Digest)) -> View {
     let mut digest = digest("streaming", "door-0:7", &[("shop", count, count)]);
-    digest.counts[0].hour =
-        Some(Timestamp { seconds: (NOW as i64 + seconds as i64).div_euclid(HOUR) * HOUR, nanos: 0 });
     change(&mut digest);
     tell(model, vec![("streaming", "http://door:1", Ok(digest))], seconds);
     model.view(at(seconds))
@@ -99,4 +101,18 @@ fn what_instances_have_told_is_in_the_history_once() {
     let history = model.volume().unwrap().history();
     let hour = (NOW as i64 - 2096).div_euclid(HOUR);
     assert_eq!([history.so_far("shop", hour), history.so_far(ALL, hour)], [39, 39], "30 of the one that ended, and 9");
+}
+
+#[test]
+fn without_a_door_nothing_is_said_of_it() {
+    // One process has all, and is gone.
+    let mut model = four_weeks_of("weir");
+    for minute in 0..40 {
+        let digest = digest("streaming", "all-0:7", &[("shop", 40, 40)]);
+        tell(&mut model, vec![("weir", "http://all:1", Ok(digest))], minute * 60);
+    }
+    assert_eq!(volume(&model.view(at(2400))).len(), 1);
+    tell(&mut model, Vec::new(), 2520);
+    let view = model.view(at(2520));
+    assert_eq!((volume(&view), view.volume.map(|summary| (summary.ok, summary.not_known))), (vec![], Some((0, 2))));
 }

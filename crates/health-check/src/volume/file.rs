@@ -65,11 +65,12 @@ pub fn decode(bytes: &[u8]) -> Result<History, Error> {
     if history.is_possible() { Ok(history) } else { Err(Error::Impossible) }
 }
 
-/// What is there; nothing where there is no file yet. A file that cannot be read is put aside as `<name>.unreadable`, and
-/// the error says why.
+/// What is there; nothing where there is no file yet. A file that is no history is put aside as `<name>.unreadable`, or
+/// `<name>.unreadable.2` where there is such a file. The error says why.
 ///
 /// # Errors
-/// It is not readable, no history, or one of another format.
+/// It is no history, or one of another format: then it is put aside. Or, as [`Error::Io`], it cannot be read or put aside: it
+/// is still in its place, and may be as good as ever.
 pub fn load(path: &Path) -> Result<History, Error> {
     let read = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(History::default()),
@@ -77,7 +78,10 @@ pub fn load(path: &Path) -> Result<History, Error> {
         Ok(bytes) => decode(&bytes),
     };
     if read.is_err() {
-        fs::rename(path, path.with_added_extension("unreadable"))?;
+        let aside = path.with_added_extension("unreadable");
+        let more = (2..).map(|n| aside.with_added_extension(n.to_string()));
+        let free = std::iter::once(aside.clone()).chain(more).find(|aside| !aside.exists());
+        fs::rename(path, free.unwrap_or(aside))?;
     }
     read
 }

@@ -50,5 +50,10 @@ fn what_cannot_be_read_is_put_aside() {
         let error = load(&path).unwrap_err().to_string();
         assert!(error.contains(says), "{name}: {error}");
         assert!(path.with_added_extension("unreadable").exists() && !path.exists());
+        // Another one takes its place from none.
+        fs::write(&path, "{}").unwrap();
+        load(&path).unwrap_err();
+        assert_eq!(fs::read_to_string(path.with_added_extension("unreadable")).unwrap(), text);
+        assert_eq!(fs::read_to_string(path.with_added_extension("unreadable.2")).unwrap(), "{}");
     }
 }

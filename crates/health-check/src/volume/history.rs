@@ -3,7 +3,6 @@
 //! Counts of an hour only rise, so the highest that was told is kept: telling it again counts nothing twice, and an
 //! instance that has ended takes nothing away.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +20,9 @@ const KEPT: i64 = WEEKS * WEEK + 3;
 
 /// About the year 3000: no hour is later.
 const LATEST: i64 = 1030 * 366 * DAY;
+
+/// So many times as loud is clearly louder: else two that are equally loud would take turns, and neither would be known.
+const CLEARLY: u64 = 2;
 
 /// The name of all endpoints together.
 pub const ALL: &str = "";
@@ -88,6 +90,16 @@ impl Series {
     }
 }
 
+/// An endpoint without a place that has been counted for a week.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ripe {
+    pub(super) endpoint: String,
+    /// In a week.
+    pub(super) weekly: u64,
+    /// In the last hour.
+    pub(super) hourly: u64,
+}
+
 /// What came in, of five weeks.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,31 +118,34 @@ impl History {
             return false;
         }
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        let has_room = [ALL, OTHERS].contains(&endpoint) || self.endpoints().nth(most.saturating_sub(1)).is_none();
-        if !self.series.contains_key(endpoint) && (most == 0 || !has_room) {
+        if let Some(series) = self.series.get_mut(endpoint) {
+            return series.hours.raise(hour, count);
+        }
+        let no_endpoints = [ALL, OTHERS].into_iter().filter(|name| self.series.contains_key(*name)).count();
+        if ![ALL, OTHERS].contains(&endpoint) && self.series.len() - no_endpoints >= most {
             return false;
         }
-        let series = self.series.entry(endpoint.to_owned()).or_default();
-        series.hours.raise(hour, count)
+        self.series.entry(endpoint.to_owned()).or_default().hours.raise(hour, count)
     }
 
-    /// Where all have their place: gives those of the quietest to louder ones. `counts` are those of this hour, which is over.
-    pub fn admit<'a>(&mut self, counts: impl IntoIterator<Item = (&'a str, u64)>, hour: i64) {
-        let mut new: Vec<_> = counts.into_iter().filter(|(name, _)| !self.series.contains_key(*name)).collect();
-        if new.is_empty() {
+    /// Where all have their place: gives those of the quietest to ripe candidates that are clearly louder. Who has had its
+    /// place for less than a week keeps it, since nobody knows yet how loud it is. The hour is over.
+    pub(super) fn admit(&mut self, ripe: Vec<Ripe>, hour: i64) {
+        if ripe.is_empty() {
             return;
         }
-        new.sort_by_key(|(name, count)| (Reverse(*count), *name));
-        // Over a week, so that a loud one that is silent keeps its place.
         let of_a_week = |name: &str| self.series.get(name).map_or(0, |series| series.hours.since(hour - WEEK));
-        let mut kept: Vec<_> = self.endpoints().map(|name| (of_a_week(name), name.to_owned())).collect();
+        let is_known = |name: &&str| self.first(name).is_some_and(|first| first <= hour - WEEK);
+        let mut kept: Vec<_> =
+            self.endpoints().filter(is_known).map(|name| (of_a_week(name), name.to_owned())).collect();
         kept.sort();
-        for ((name, count), (quietest, old)) in new.into_iter().zip(kept) {
-            if count.saturating_mul(WEEK as u64) <= quietest {
+        for (new, (quietest, old)) in ripe.into_iter().zip(kept) {
+            if new.weekly <= quietest.saturating_mul(CLEARLY) {
                 break;
             }
             self.series.remove(&old);
-            self.series.entry(name.to_owned()).or_default().hours.raise(hour, u32::try_from(count).unwrap_or(u32::MAX));
+            let hours = &mut self.series.entry(new.endpoint).or_default().hours;
+            hours.raise(hour, u32::try_from(new.hourly).unwrap_or(u32::MAX));
         }
     }
 
@@ -168,15 +183,29 @@ impl History {
         self.series.retain(|_, series| series.hours.counts.iter().any(|count| *count > 0));
     }
 
+    /// Whether this hour is before all that is known, or so late that nothing of that would be kept.
+    pub(super) fn is_far(&self, hour: i64) -> bool {
+        let ends = self.series.values().map(|series| series.hours.first + series.hours.counts.len() as i64);
+        // The present hour may be one back: the door's clock may be ahead.
+        ends.max().is_some_and(|end| !(end - 2..end + KEPT).contains(&hour))
+    }
+
     /// Whether this hour was watched from beginning to end, with nothing wrong at the door.
     #[must_use]
     pub fn is_watched(&self, hour: i64) -> bool {
         self.watched.at(hour) == Some(1)
     }
 
-    /// How many came in within this hour; none: it was not watched, or the endpoint was not there yet.
+    /// How many came in within this hour; none: it was not watched, the endpoint was not there yet, or some of its deliveries
+    /// may be among the others.
     #[must_use]
     pub fn count(&self, endpoint: &str, hour: i64) -> Option<u32> {
+        self.listed(endpoint, hour).filter(|_| endpoint == ALL || self.so_far(OTHERS, hour) == 0)
+    }
+
+    /// How many came in within this hour under its name: at least so many are of it.
+    #[must_use]
+    pub fn listed(&self, endpoint: &str, hour: i64) -> Option<u32> {
         let hours = &self.series.get(endpoint)?.hours;
         // It may have begun within its first hour.
         (hour > hours.first && self.is_watched(hour)).then(|| hours.at(hour))?

@@ -40,21 +40,25 @@ fn five_weeks_are_kept_and_an_endpoint_with_nothing_in_them_is_forgotten() {
 }
 
 #[test]
-fn the_loudest_have_the_places() {
+fn who_is_clearly_louder_for_a_week_gets_the_place_of_the_quietest() {
     let mut history = History::default();
-    for hour in 0..WEEK {
-        history.raise("loud", hour, if hour < WEEK - 24 { 100 } else { 0 }, 2);
-        history.raise("soft", hour, 1, 2);
-        history.raise("third", hour, 90, 2);
-        history.raise(ALL, hour, 191, 2);
+    for hour in 0..=WEEK {
+        history.raise("loud", hour, if hour < WEEK - 24 { 100 } else { 0 }, 3);
+        history.raise("nightly", hour, if hour % 24 == 0 { 1000 } else { 0 }, 3);
+        history.raise("soft", hour, 1, 3);
+        history.raise("fourth", hour, 90, 3);
+        history.raise(ALL, hour, 191, 3);
     }
-    assert_eq!(history.endpoints().collect::<Vec<_>>(), ["loud", "soft"]);
-    history.admit([("third", 90), ("fourth", 3), ("soft", 1)], WEEK - 1);
-    assert_eq!(
-        history.endpoints().collect::<Vec<_>>(),
-        ["loud", "third"],
-        "loud is silent for a day, and keeps its place"
-    );
+    let names = |history: &History| history.endpoints().map(str::to_owned).collect::<Vec<_>>();
+    let ripe = |endpoint: &str, weekly| Ripe { endpoint: endpoint.to_owned(), weekly, hourly: 7 };
+    assert_eq!(names(&history), ["loud", "nightly", "soft"]);
+    history.admit(vec![ripe("fourth", 300)], WEEK);
+    assert_eq!(names(&history), ["loud", "nightly", "soft"], "not clearly louder");
+    history.admit(vec![ripe("fourth", 90 * 168), ripe("burst", 10_000)], WEEK);
+    assert_eq!(names(&history), ["fourth", "loud", "nightly"], "who is silent at times keeps its place");
+    assert_eq!(history.so_far("fourth", WEEK), 7);
+    history.admit(vec![ripe("fifth", 1_000_000), ripe("sixth", 900_000), ripe("seventh", 800_000)], WEEK + 1);
+    assert_eq!(names(&history), ["fifth", "fourth", "sixth"], "who is new is not compared");
     assert_eq!(history.so_far(ALL, 3), 191);
     assert!(!history.raise("nobody", 3, 5, 0));
     assert!(history.raise(ALL, 3, 500, 0));

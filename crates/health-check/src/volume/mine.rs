@@ -135,7 +135,7 @@ impl Rules {
     /// What a watched hour was.
     #[must_use]
     pub fn judge(&self, history: &History, endpoint: &str, hour: i64) -> Judgement {
-        let Some(count) = history.count(endpoint, hour) else { return Judgement::NotKnown(Why::NotWatched) };
+        let Some(count) = history.listed(endpoint, hour) else { return Judgement::NotKnown(Why::NotWatched) };
         let Some(usual) = self.usual(history, endpoint, hour) else { return Judgement::NotKnown(Why::TooYoung) };
         let high = f64::from(usual.most.max(self.floor)) * self.high;
         if self.high > 0.0 && f64::from(count) > high {

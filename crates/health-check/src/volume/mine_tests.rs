@@ -170,6 +170,22 @@ fn what_is_not_listed_may_be_of_any_endpoint() {
     assert!(RULES.expected(&history, "a", [from + HOUR, 0, from + 2 * HOUR])[0] > 99.0);
 }
 
+/// In hours with more endpoints than an instance lists, an endpoint may be listed with none of its deliveries, or a part.
+#[test]
+fn hours_in_which_not_all_are_listed_are_not_learned() {
+    let mut history = History::default();
+    for hour in 0..=4 * WEEK {
+        history.watch(hour);
+        let is_full = (2 * WEEK..4 * WEEK).contains(&hour);
+        history.raise("a", hour, if is_full { 1 } else { 100 }, 9);
+        history.raise(OTHERS, hour, if is_full { 500 } else { 0 }, 9);
+        history.raise(ALL, hour, 600, 9);
+    }
+    let usual = |endpoint| RULES.usual(&history, endpoint, 4 * WEEK).map(|usual| [usual.least, usual.most]);
+    assert_eq!([usual("a"), usual(ALL)], [Some([100, 100]), Some([600, 600])]);
+    assert_eq!(RULES.judge(&history, "a", 4 * WEEK), Judgement::Ok);
+}
+
 #[test]
 fn a_quiet_hour_proves_nothing() {
     let mut history = days_with_noon_missing();

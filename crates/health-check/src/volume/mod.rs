@@ -6,12 +6,14 @@
 //! ```
 //!
 //! * [`history`]: what came in, by endpoint and hour, of five weeks
+//! * `candidates`: endpoints that have no place in the history
 //! * [`mine`]: what is usual in an hour, and whether a count is
 //! * [`watch`]: takes in what the door tells, and says what is unusual
 //! * `door`: what the door tells, and what is found as problems
 //! * [`file`], `keep`: the history outlives a restart
 //! * [`settings`]: `[health_check.volume]`
 
+mod candidates;
 pub(crate) mod door;
 pub mod file;
 pub mod history;

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use common::health::v1::VolumeSummary;
+
+use super::candidates::Candidates;
 use super::history::{ALL, HOUR, History, OTHERS, WEEK};
 use super::mine::{Judgement, Rules, Usual, Why};
 
@@ -62,6 +65,16 @@ pub struct Summary {
     pub unusual: usize,
 }
 
+impl Summary {
+    /// As gRPC tells it.
+    pub(crate) fn told(self) -> VolumeSummary {
+        let [ok, quiet, not_known, irregular, unusual] =
+            [self.ok, self.quiet, self.not_known, self.irregular, self.unusual]
+                .map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+        VolumeSummary { ok, quiet, not_known, irregular, unusual }
+    }
+}
+
 /// Watches the volume of all endpoints.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -71,8 +84,13 @@ pub struct Watch {
     /// Those of which nothing is said.
     ignore: Vec<String>,
     history: History,
+    candidates: Candidates,
     /// When it last looked.
     looked: Option<i64>,
+    /// Since when the clock has gone on by itself, as far as looks can tell.
+    steady: i64,
+    /// The hour in which the history last forgot what is old.
+    forgot: Option<i64>,
     /// Since when nothing has been wrong, and nobody has looked away.
     clean: i64,
     /// Since when something has been wrong.
@@ -95,7 +113,10 @@ impl Watch {
             most,
             ignore,
             history,
+            candidates: Candidates::default(),
             looked: None,
+            steady: i64::MAX,
+            forgot: None,
             clean: i64::MAX,
             wrong: None,
             seen: HashMap::new(),
@@ -110,6 +131,13 @@ impl Watch {
     #[must_use]
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// Goes on with another history.
+    pub(crate) fn restore(&mut self, history: History) {
+        self.history = history;
+        self.judged = None;
+        self.forgot = None;
     }
 
     /// What is unusual at present, the silent ones first.
@@ -135,10 +163,18 @@ impl Watch {
     pub fn look(&mut self, now: i64, counts: &BTreeMap<(String, i64), u64>, right: bool) {
         let hour = now.div_euclid(HOUR);
         let begins = self.looked.is_none_or(|looked| looked.div_euclid(HOUR) != hour);
-        if begins {
-            self.history.forget(hour);
-        }
         self.note(now, right);
+        // A clock that is wrong for a moment must not cost weeks: until it has been steady for an hour nothing is forgotten, and
+        // nothing is learned of an hour that is far from all that is known.
+        if now.saturating_sub(self.steady) >= HOUR && self.forgot != Some(hour) {
+            self.history.forget(hour);
+            self.forgot = Some(hour);
+        } else if self.forgot != Some(hour) && self.history.is_far(hour) {
+            self.looked = Some(now);
+            self.findings.clear();
+            self.know_nothing();
+            return;
+        }
         let mut all = BTreeMap::new();
         for ((endpoint, of), count) in counts.iter().filter(|((_, of), _)| (hour - 1..=hour).contains(of)) {
             *all.entry(*of).or_default() += count;
@@ -153,7 +189,10 @@ impl Watch {
         if begins {
             let of_it = counts.iter().filter(|((_, of), _)| *of == hour - 1);
             let names = of_it.map(|((endpoint, _), count)| (endpoint.as_str(), *count));
-            self.history.admit(names.filter(|(name, _)| ![ALL, OTHERS].contains(name)), hour - 1);
+            let history = &self.history;
+            let is_new = |(name, _): &(&str, u64)| ![ALL, OTHERS].contains(name) && history.first(name).is_none();
+            let ripe = self.candidates.count(names.filter(is_new), hour - 1, self.most);
+            self.history.admit(ripe, hour - 1);
             let history = &self.history;
             self.seen.retain(|endpoint, _| history.first(endpoint).is_some());
         }
@@ -181,6 +220,11 @@ impl Watch {
     /// Which hours were watched from beginning to end.
     fn note(&mut self, now: i64, right: bool) {
         let looked = self.looked.filter(|looked| (*looked..=looked + GAP).contains(&now));
+        if looked.is_none() {
+            // What was seen by another clock says nothing of how long ago that was.
+            self.steady = now;
+            self.seen.clear();
+        }
         self.wrong = if right { None } else { Some(self.wrong.unwrap_or(now)) };
         if looked.is_none() || self.wrong.is_some_and(|wrong| now - wrong >= WRONG) {
             self.clean = now;
@@ -195,6 +239,7 @@ impl Watch {
         self.findings.clear();
         if self.wrong.is_some() {
             // What is wrong is told by others, and everything else comes of it.
+            self.know_nothing();
             return;
         }
         let hour = now.div_euclid(HOUR);
@@ -211,6 +256,13 @@ impl Watch {
             }
         }
         self.findings = findings;
+    }
+
+    /// Nothing is judged at present; once that is over the last hour is judged again.
+    fn know_nothing(&mut self) {
+        self.judged = None;
+        self.unusual.clear();
+        self.summary = Summary { not_known: self.watched().count(), ..Summary::default() };
     }
 
     fn watched(&self) -> impl Iterator<Item = &str> {

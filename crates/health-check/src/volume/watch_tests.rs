@@ -165,3 +165,48 @@ fn what_a_clock_that_was_ahead_has_written_is_forgotten() {
     door.run(2.0, true, &USUAL);
     assert_eq!((door.watch.history().so_far("shop", 1), door.watch.history().is_watched(9_000_000)), (120, false));
 }
+
+#[test]
+fn a_clock_that_is_wrong_for_a_while_costs_no_week() {
+    for wrong in [-4 * WEEK, -500_000, 6 * WEEK, 500_000] {
+        let mut door = four_weeks();
+        door.watch.history.forget(door.now.div_euclid(HOUR));
+        let (right, known) = (door.now, door.watch.history().clone());
+        // So it was when health-check was started; or the clock was set while it ran.
+        for restarts in [true, false] {
+            let mut door = Door { watch: door.watch.clone(), now: right, counts: BTreeMap::new() };
+            if restarts {
+                door.watch = Watch::new(RULES, 10, Vec::new(), known.clone());
+            }
+            door.now += wrong * HOUR;
+            door.run(0.9, true, &USUAL);
+            assert_eq!(*door.watch.history(), known, "{wrong}");
+            assert_eq!((door.found(), door.watch.summary().ok), (vec![], 0));
+            door.now = right;
+            door.counts.clear();
+            door.run(1.0, true, &USUAL);
+            assert_eq!(door.watch.history().so_far("shop", right.div_euclid(HOUR)), 120, "{wrong}");
+            assert_eq!(door.watch.history().first("shop"), known.first("shop"), "{wrong}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_stays_is_followed() {
+    let mut door = four_weeks();
+    door.now += 6 * WEEK * HOUR;
+    let hour = door.now.div_euclid(HOUR);
+    door.counts.clear();
+    door.run(3.0, true, &USUAL);
+    assert_eq!(door.watch.history().so_far("shop", hour + 1), 120);
+    assert!(door.watch.history().first("shop") >= Some(hour));
+}
+
+#[test]
+fn while_something_is_wrong_nothing_is_called_ok() {
+    let mut door = four_weeks();
+    door.run(0.1, false, &USUAL);
+    assert_eq!(door.watch.summary(), Summary { not_known: 3, ..Summary::default() });
+    door.run(0.1, true, &USUAL);
+    assert_eq!(door.watch.summary().ok, 3, "the last hour was as usual");
+}

@@ -28,12 +28,16 @@ const CHECKS: &str = "service::health";
 /// The hops, as groups and crates are called.
 const HOPS: &[&str] = &["streaming", "processing", "enricher", "loader"];
 
-/// Whether such an event is an error: by its level, or since it warns of one.
+/// Whether such an event is an error: by its level, or since it warns of one. A panic counts once, where it is; who comes upon
+/// it says so without its place. What librdkafka says itself has a facility.
 pub(super) fn is_error(metadata: &Metadata<'_>) -> bool {
-    let has_error = || ["error", "why"].iter().any(|name| metadata.fields().field(name).is_some());
+    let has = |name: &str| metadata.fields().field(name).is_some();
+    let has_error = || has("error") || has("why");
     metadata.is_event()
         && OURS.contains(&crate_of(metadata.target()))
         && metadata.target() != CHECKS
+        && (!has("panic") || has("location"))
+        && !has("facility")
         && (*metadata.level() == Level::ERROR || *metadata.level() == Level::WARN && has_error())
 }
 
@@ -53,20 +57,20 @@ impl<S: Subscriber> Layer<S> for Logged {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut said = Said::default();
         event.record(&mut said);
-        let hop = hop(event.metadata().target(), &said.group).unwrap_or(self.service);
+        let hop = hop(event.metadata().target(), [&said.stage, &said.group]).unwrap_or(self.service);
         let kind = if said.is_panic { ErrorKind::Panic } else { ErrorKind::Logged };
         note(hop, &said.endpoint, kind, &said.text());
     }
 }
 
-/// The hop, where the crate or the consumer group tells it: several hops may be in one process.
-fn hop(target: &str, group: &str) -> Option<&'static str> {
+/// The hop, where the crate, the stage or the consumer group tells it: several hops may be in one process.
+fn hop(target: &str, fields: [&str; 2]) -> Option<&'static str> {
     let by_crate = match crate_of(target) {
         "control" => Some("processing"),
         "health_check" => Some("health-check"),
         name => HOPS.iter().find(|hop| **hop == name).copied(),
     };
-    by_crate.or_else(|| HOPS.iter().find(|hop| group.contains(**hop)).copied())
+    by_crate.or_else(|| fields.iter().find_map(|field| HOPS.iter().find(|hop| field.contains(**hop)).copied()))
 }
 
 fn crate_of(target: &str) -> &str {
@@ -80,6 +84,7 @@ struct Said {
     error: String,
     about: Vec<String>,
     endpoint: String,
+    stage: String,
     group: String,
     is_panic: bool,
 }
@@ -99,9 +104,11 @@ impl Said {
     fn take(&mut self, name: &str, value: String) {
         match name {
             "message" => self.message = value,
-            "panic" => (self.is_panic, self.error) = (true, value),
+            // Its message may quote what it was about, as that of `unwrap` does.
+            "panic" => self.is_panic = true,
             "error" | "why" | "text" | "problem" => self.error = value,
             "endpoint" => self.endpoint = value,
+            "stage" => self.stage = value,
             "group" => self.group = value,
             "step" | "lookup" | "table" | "topic" | "location" => self.about.push(format!("{name}={value}")),
             _ => {}

@@ -36,7 +36,8 @@ pub(super) struct Read<W> {
 type Admitted = (Incoming, Option<String>, Room);
 
 pub(super) struct Intake<S: Stage> {
-    pub(super) lane: &'static str,
+    /// The stage, and its lane.
+    pub(super) of: [&'static str; 2],
     pub(super) stage: Arc<S>,
     pub(super) readers: Arc<Semaphore>,
     pub(super) memory: Memory,
@@ -58,8 +59,9 @@ impl<S: Stage> Intake<S> {
                 }
                 Ok(None) => return,
                 Err(error) => {
+                    let [stage, lane] = self.of;
                     // Health tells of it as long as it lasts, by the consumer's state.
-                    tracing::warn!(lane = self.lane, %error, "the consumer reported an error");
+                    tracing::warn!(stage, lane, %error, "the consumer reported an error");
                     tokio::time::sleep(backoff.pause()).await;
                 }
             }
@@ -161,7 +163,7 @@ async fn read<S: Stage>(stage: Arc<S>, chunks: Vec<JoinHandle<Vec<S::Work>>>) ->
         match chunk.await {
             Ok(mut read) => works.append(&mut read),
             Err(error) => {
-                tracing::error!(%error, "a thread that reads records failed");
+                tracing::error!(panic = %error, "a thread that reads records failed");
                 whole = false;
             }
         }

@@ -7,7 +7,7 @@ use service::Taken;
 use tracing::Span;
 
 use super::{Emitted, Outbox, Tally};
-use crate::ends::{DUPLICATE, Letter, counted};
+use crate::ends::{DUPLICATE, Letter, Reasons, counted};
 use crate::memory::Room;
 use crate::output::{Item, Origin, OutputEvent, RefusedItem, Work};
 
@@ -93,7 +93,7 @@ impl<T> Resent<T> {
                 return Emitted { n, ack, sent: all, with };
             };
             tracing::warn!(
-                parent: &span, %error, reason, "the log refuses an event permanently: it becomes a dead letter"
+                parent: &span, stage = outbox.stage, %error, reason, "the log refuses an event permanently: it becomes a dead letter"
             );
             if let Err(error) = outbox.claims.release(&event.claim(&at)).await {
                 // Not released, it would pass for a duplicate when it is replayed: try all of it again.
@@ -106,7 +106,13 @@ impl<T> Resent<T> {
             refused.extend(outbox.refused(self.payload.as_ref(), given_back));
         }
         let items = events + duplicates + refused.len();
-        let ack = counted(ack, taken, events, duplicates, refused.len());
+        let ack = counted(
+            ack,
+            taken,
+            events,
+            duplicates,
+            Reasons::of(outbox.stage, &origin, refused.iter().map(|one| one.reason)),
+        );
         tally.took(items);
         sent.iter().for_each(|topic| tally.sent(topic));
         (0..duplicates).for_each(|_| tally.dropped(DUPLICATE));

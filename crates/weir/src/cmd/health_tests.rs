@@ -56,6 +56,7 @@ fn pipeline() -> Pipeline {
         ],
         errors_window_seconds: 1800,
         errors_dropped: 0,
+        volume: None,
         name: "shop, Frankfurt".to_owned(),
         summary: "processing: 1 of 2 instances answer. Look at the orchestrator.".to_owned(),
         causes: vec![Cause {
