@@ -110,6 +110,8 @@ pub struct View {
     pub balance: Vec<Count>,
     /// How many endpoints had what kind of last hour; none: nobody watches the volume.
     pub volume: Option<Summary>,
+    /// The endpoints of which nothing comes any more.
+    pub silent: Vec<String>,
 }
 
 impl Model {
@@ -335,6 +337,7 @@ impl Model {
             lately,
             balance,
             volume: self.volume.as_ref().map(Watch::summary),
+            silent: self.volume.iter().flat_map(|watch| door::silent(watch.findings())).collect(),
         }
     }
 
