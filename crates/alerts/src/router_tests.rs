@@ -6,6 +6,10 @@ use crate::policy::{Step, Timing};
 
 use super::*;
 
+#[path = "router_tests/knowledge.rs"]
+mod knowledge;
+#[path = "router_tests/lasting.rs"]
+mod lasting;
 #[path = "router_tests/properties.rs"]
 mod properties;
 
@@ -18,6 +22,7 @@ fn alert(stage: &str, check: &str, class: Class) -> Alert {
         check: check.to_owned(),
         class,
         instances: Vec::new(),
+        subjects: Vec::new(),
         text: "found".to_owned(),
         advice: "do".to_owned(),
         runbook: String::new(),
@@ -63,6 +68,7 @@ impl Rounds {
         let mut said = Vec::new();
         while self.now < until {
             for message in self.router.round(&self.policy, found.to_vec(), self.now) {
+                self.router.sending(&message);
                 self.router.delivered(&message, self.now);
                 let checks =
                     |alerts: &[Alert]| alerts.iter().map(|one| one.check.clone()).collect::<Vec<_>>().join(",");
@@ -116,7 +122,8 @@ fn what_follows_from_the_log_is_not_told_and_is_not_over_meanwhile() {
     // It is back, and so is the lag, which never was over. Another stage's lag has nothing to do with it.
     assert_eq!(rounds.until(31 * MIN, &[lag.clone()]), [""; 0]);
     let said = rounds.until(40 * MIN, &[lag, other]);
-    assert_eq!(said, ["1860s pager +lag -", "1920s pager + -loader_log"]);
+    // What nobody was told of meanwhile is told again once the log is over.
+    assert_eq!(said, ["1860s pager +lag -", "1920s pager + -loader_log", "2160s pager +lag,lag -"]);
 }
 
 #[test]

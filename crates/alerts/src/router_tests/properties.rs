@@ -81,7 +81,9 @@ fn run(policy: &Policy, histories: &[Vec<bool>], restarts: &[bool], fails: &[boo
         assert_eq!(whom.len(), messages.len(), "one message for each receiver of a group");
         for message in messages {
             attempts += 1;
+            router.sending(&message);
             if fails.get(attempts % fails.len().max(1)).copied().unwrap_or_default() {
+                router.not_taken(&message);
                 continue;
             }
             router.delivered(&message, now);
@@ -142,8 +144,8 @@ proptest! {
             rounds.until(rounds.now + 30 * S, &[alert("loader", "lag", class)]);
             let knows = rounds.router.groups.values().flat_map(|told| told.by.iter());
             for (receiver, heard) in knows {
-                for alert in heard.alerts.values() {
-                    let route = rounds.policy.route(alert).unwrap();
+                for said in heard.alerts.values() {
+                    let route = rounds.policy.route(&said.alert).unwrap();
                     prop_assert!(route.steps.iter().any(|step| step.receivers.contains(receiver)));
                 }
             }
