@@ -8,10 +8,13 @@ use crate::render;
 /// Resource and what may be done with it, of every rule.
 fn rights(documents: &[Value]) -> Vec<(String, String)> {
     let rules = of_kind(documents, "Role").chain(of_kind(documents, "ClusterRole"));
-    let rules = rules.flat_map(|role| list(&role["rules"]));
-    let right = |resource: &Value, verb: &Value| (text(resource), text(verb));
-    let of = |rule| list(&rule["resources"]).flat_map(move |it| list(&rule["verbs"]).map(move |verb| right(it, verb)));
-    rules.flat_map(of).collect()
+    let mut rights = Vec::new();
+    for rule in rules.flat_map(|role| list(&role["rules"])) {
+        for resource in list(&rule["resources"]) {
+            rights.extend(list(&rule["verbs"]).map(|verb| (text(resource), text(verb))));
+        }
+    }
+    rights
 }
 
 #[test]
