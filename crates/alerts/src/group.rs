@@ -53,7 +53,7 @@ pub(crate) struct Members<'a> {
     /// Told, repeated and escalated.
     pub(crate) firing: BTreeMap<Fingerprint, &'a Open>,
     /// Those of them that were found in this round.
-    pub(crate) found: BTreeSet<Fingerprint>,
+    pub(crate) present: BTreeSet<Fingerprint>,
     /// Those of them that nobody is at.
     pub(crate) unacknowledged: BTreeSet<Fingerprint>,
     /// Who is at one of the others.
@@ -67,7 +67,7 @@ impl Members<'_> {
     fn is_news(&self, heard: &Heard) -> bool {
         let is_new = |(one, open): (&Fingerprint, &&Open)| {
             let is_known = |said: &Said| said.is_sure && !open.alert.is_worse_than(&said.alert);
-            self.found.contains(one) && !heard.alerts.get(one).is_some_and(is_known)
+            self.present.contains(one) && !heard.alerts.get(one).is_some_and(is_known)
         };
         // Somebody has taken it, or has given it back.
         let is_taken = self.acknowledged_by().is_some() != heard.acknowledged_by.is_some();
@@ -77,7 +77,7 @@ impl Members<'_> {
 
     /// Whether people are told again: of what is so now, and nobody is at.
     fn asks_again(&self) -> bool {
-        !self.found.is_empty() && !self.unacknowledged.is_empty()
+        !self.present.is_empty() && !self.unacknowledged.is_empty()
     }
 
     /// Who is at it; none as long as nobody is at some of it.

@@ -14,8 +14,8 @@ const MINUTE: i64 = 60_000;
 const MINUTES: &[(Class, &str, i64)] = &[
     // A group that waits for a member that was killed makes it fail for 105 s.
     (Class::Page, "_progress", 2),
-    (Class::Page, "consumer", 3),
     // A roll-out takes less.
+    (Class::Page, "consumer", 5),
     (Class::Page, "instances", 5),
     (Class::Page, "ready", 5),
     // The rule has 600 s in its expression.

@@ -54,7 +54,7 @@ impl Router {
             }
             // What came and went before anybody was told is not told.
             if here.contains(fingerprint) {
-                of_group.found.insert(fingerprint.clone());
+                of_group.present.insert(fingerprint.clone());
             } else if !told.is_known(fingerprint) {
                 continue;
             }

@@ -116,11 +116,11 @@ fn what_follows_from_the_log_is_not_told_and_is_not_over_meanwhile() {
     let (lag, age) = (alert("loader", "lag", Class::Page), alert("loader", "age", Class::Page));
     let log = alert("loader", "loader_log", Class::Page);
     let other = alert("enricher", "lag", Class::Page);
-    assert_eq!(rounds.until(MIN, &[lag.clone()]), ["30s pager +lag -"]);
+    assert_eq!(rounds.until(MIN, std::slice::from_ref(&lag)), ["30s pager +lag -"]);
     // The log is away: health-check does not report the lag any more, and the age that it reports is not told.
     assert_eq!(rounds.until(30 * MIN, &[log.clone(), age.clone()]), ["90s pager +loader_log -"]);
     // It is back, and so is the lag, which never was over. Another stage's lag has nothing to do with it.
-    assert_eq!(rounds.until(31 * MIN, &[lag.clone()]), [""; 0]);
+    assert_eq!(rounds.until(31 * MIN, std::slice::from_ref(&lag)), [""; 0]);
     let said = rounds.until(40 * MIN, &[lag, other]);
     // What nobody was told of meanwhile is told again once the log is over.
     assert_eq!(said, ["1860s pager +lag -", "1920s pager + -loader_log", "2160s pager +lag,lag -"]);
@@ -152,9 +152,9 @@ fn nothing_is_over_while_nobody_answers_for_it() {
 fn a_class_rises_at_once_and_falls_after_a_while() {
     let mut rounds = Rounds::of(policy());
     let (ticket, page) = (alert("loader", "lag", Class::Ticket), alert("loader", "lag", Class::Page));
-    assert_eq!(rounds.until(MIN, &[ticket.clone()]), ["30s chat +lag -"]);
+    assert_eq!(rounds.until(MIN, std::slice::from_ref(&ticket)), ["30s chat +lag -"]);
     assert_eq!(rounds.until(6 * MIN, &[page]), ["90s pager +lag -", "330s chat + -lag"]);
-    assert_eq!(rounds.until(8 * MIN, &[ticket.clone()]), [""; 0]);
+    assert_eq!(rounds.until(8 * MIN, std::slice::from_ref(&ticket)), [""; 0]);
     assert_eq!(rounds.until(10 * MIN, &[ticket]), ["480s pager + -lag", "510s chat +lag -"]);
 }
 

@@ -190,10 +190,7 @@ fn two_installations_have_groups_of_their_own() {
 #[test]
 fn an_outage_is_one_page_at_each_stage() {
     for (cause, explained) in [
-        (
-            "processing_log",
-            &["topics", "claims", "load_requests", "held", "registrations", "progress", "retention"][..],
-        ),
+        ("processing_log", &["topics", "claims", "load_requests", "held", "registrations", "progress"][..]),
         ("processing_topics", &["registrations", "progress"]),
         ("processing_claims", &["progress"]),
         ("processing_lake", &["progress"]),
@@ -213,4 +210,8 @@ fn an_outage_is_one_page_at_each_stage() {
         let other = [alert("processing", cause, Class::Ticket), last, alert("loader", "lag", Class::Page)];
         assert_eq!(rounds.until(10 * MIN, &other).len(), 3, "{cause}");
     }
+    // What is soon removed unread does not wait for the log.
+    let away = ["processing_log", "processing_retention"].map(|check| alert("processing", check, Class::Page));
+    let told = Rounds::of(policy()).until(10 * MIN, &away);
+    assert_eq!(told, ["30s pager +processing_log -", "30s pager +processing_retention -"]);
 }

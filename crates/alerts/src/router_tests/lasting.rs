@@ -65,8 +65,8 @@ fn a_ticket_becomes_a_page_after_it_has_been_one_for_long_enough() {
     let (ticket, page) =
         (alert("loader", "loader_upkeep", Class::Ticket), alert("loader", "loader_upkeep", Class::Page));
     let mut rounds = Rounds::of(patient());
-    assert_eq!(rounds.until(20 * MIN, &[ticket.clone()]), ["930s chat +loader_upkeep -"]);
-    assert_eq!(rounds.until(20 * MIN + 50 * S, &[page.clone()]), [""; 0]);
+    assert_eq!(rounds.until(20 * MIN, std::slice::from_ref(&ticket)), ["930s chat +loader_upkeep -"]);
+    assert_eq!(rounds.until(20 * MIN + 50 * S, std::slice::from_ref(&page)), [""; 0]);
     assert_eq!(rounds.until(25 * MIN, &[ticket]), [""; 0]);
     let said = rounds.until(30 * MIN, &[page]);
     assert!(said.contains(&"1590s pager +loader_upkeep -".to_owned()), "{said:?}");

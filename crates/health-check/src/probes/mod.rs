@@ -18,6 +18,7 @@ mod nagios;
 mod net;
 pub mod pattern;
 #[cfg(test)]
+#[path = "peer_tests.rs"]
 mod peer;
 pub mod settings;
 
@@ -102,7 +103,7 @@ impl Asks {
             What::Nagios(plugin) => Self::Nagios(plugin),
             What::Log(log) => {
                 let within = Duration::from_millis(log.within_ms.unwrap_or(probing.within_ms));
-                Self::log(log, within)
+                Self::log(*log, within)
             }
         }
     }

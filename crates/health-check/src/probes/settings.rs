@@ -145,14 +145,14 @@ pub(crate) enum What {
     Http(HttpSettings),
     Grpc(GrpcSettings),
     Nagios(NagiosSettings),
-    Log(LogSettings),
+    Log(Box<LogSettings>),
 }
 
 impl ProbeSettings {
     fn all(&self) -> impl Iterator<Item = What> {
         let [tcp, http] = [self.tcp.clone().map(What::Tcp), self.http.clone().map(What::Http)];
         let [grpc, nagios] = [self.grpc.clone().map(What::Grpc), self.nagios.clone().map(What::Nagios)];
-        let log = self.log.clone().map(What::Log);
+        let log = self.log.clone().map(|log| What::Log(Box::new(log)));
         [tcp, http, grpc, nagios, log].into_iter().flatten()
     }
 
