@@ -19,7 +19,7 @@ pub fn is_topics(stage: &str, check: &str) -> bool {
 #[must_use]
 pub fn follows_log(check: &str) -> bool {
     ends_with(check, &["_progress", "_retention"])
-        || ["consumer", "in_work", "lag", "age", "dead_letters", "volume"].contains(&check)
+        || ["consumer", "in_work", "lag", "age", "dead_letters", "volume", "canary"].contains(&check)
 }
 
 /// Whether a failure of this check has something to be done of its own, whatever it follows from: records that are soon

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::topics::Topic;
 
 use crate::content::OVERHEAD;
-use crate::{Ack, Coordinates, Error, Headers};
+use crate::{Ack, Canary, Coordinates, Error, Headers};
 
 /// A record to be produced.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,13 @@ impl Record {
     /// A message that is encoded already; the caller answers for `headers.type`.
     pub fn encoded(topic: impl Into<Arc<str>>, key: impl Into<Vec<u8>>, payload: Vec<u8>, headers: Headers) -> Self {
         Self { topic: topic.into(), key: key.into(), payload: Some(payload), headers }
+    }
+
+    /// A canary, for a topic named without the prefix. Its value is empty and its headers name no message: whoever decodes
+    /// by `ce_type` passes it over.
+    pub fn canary(topic: &str, key: impl Into<Vec<u8>>, canary: Canary) -> Self {
+        let source = "weir/canary".to_owned();
+        Self::encoded(topic, key, Vec::new(), Headers { source, canaries: vec![canary], ..Headers::default() })
     }
 
     /// The end of a key in a compacted topic.
@@ -144,13 +151,27 @@ pub struct Stored {
 }
 
 impl Incoming {
+    /// The canary that it is: no event, to be counted nowhere.
+    pub fn canary(&self) -> Option<&Canary> {
+        canary(&self.headers, self.payload.as_ref())
+    }
+
     /// The record's message. Refuses a record that says it is another, or that has none.
-    pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
+    pub fn canary<'a>(headers: &'a Headers, payload: Option<&Bytes>) -> Option<&'a Canary> {
+    headers.canaries.first().filter(|_| payload.is_none_or(Bytes::is_empty))
+}
+
+fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
         decode(&self.coordinates, &self.headers, self.payload.as_ref())
     }
 }
 
 impl Stored {
+    /// The canary that it is: no event, to be counted nowhere.
+    pub fn canary(&self) -> Option<&Canary> {
+        canary(&self.headers, self.payload.as_ref())
+    }
+
     /// The record's message. Refuses a record that says it is another, or that has none.
     pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
         decode(&self.coordinates, &self.headers, self.payload.as_ref())

@@ -88,6 +88,15 @@ pub(crate) fn write(page: &mut String, view: &View) {
     for hop in hops {
         age.known(&[("hop", &hop.service)], hop.age_seconds);
     }
+    let mut canary = Family::new(
+        page,
+        "weir_pipeline_hop_canary_seconds",
+        MetricKind::Gauge,
+        "Time that the oldest canary has waited for a stage. Of the door: since the last was sent. Not there where none is sent.",
+    );
+    for hop in hops {
+        canary.known(&[("hop", &hop.service)], hop.canary_seconds);
+    }
     let mut volumes = Family::new(
         page,
         "weir_volume_endpoints",
