@@ -38,11 +38,16 @@ impl Record {
         Self { topic: topic.into(), key: key.into(), payload: Some(payload), headers }
     }
 
-    /// A canary, for a topic named without the prefix. Its value is empty and its headers name no message: whoever decodes
-    /// by `ce_type` passes it over.
-    pub fn canary(topic: &str, key: impl Into<Vec<u8>>, canary: Canary) -> Self {
+    /// A canary. Its value is empty, which is the topic's message with no field set: whoever does not know canaries can
+    /// decode it all the same.
+    pub fn canary<M: prost::Message + prost::Name + Default>(
+        topic: &Topic<M>,
+        key: impl Into<Vec<u8>>,
+        canary: Canary,
+    ) -> Self {
         let source = "weir/canary".to_owned();
-        Self::encoded(topic, key, Vec::new(), Headers { source, canaries: vec![canary], ..Headers::default() })
+        let headers = Headers { id: canary.to_string(), source, canaries: vec![canary], ..Headers::default() };
+        Self::new(topic, key, &M::default(), headers)
     }
 
     /// The end of a key in a compacted topic.

@@ -53,7 +53,7 @@ pub(crate) async fn end(
     match with {
         Some(Passing { canary, key }) if !canary.is_stale(now) => {
             let ack = passes(ack, counts, vec![canary.clone()]);
-            if let Err(error) = producer.send(Record::canary(ACTIVITIES.name(), key, canary), ack).await {
+            if let Err(error) = producer.send(Record::canary(&ACTIVITIES, key, canary), ack).await {
                 tracing::debug!(%error, "sending a canary failed: its record is read again");
             }
         }

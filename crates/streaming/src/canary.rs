@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Canary, Record};
-use common::topics::raw;
+use common::raw::v1::Delivery;
+use common::topics::{Topic, raw};
 use service::clock;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
@@ -17,8 +18,8 @@ use crate::door::Door;
 /// The door gives a sender up as late as this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// The ways of a topic: a key that leads to each of its partitions.
-type Ways = Vec<(String, Vec<String>)>;
+/// By source: a key that leads to each partition of its raw topic.
+type Ways = Vec<(&'static str, Vec<String>)>;
 
 /// Sends some every `every`, until it is dropped.
 pub(crate) async fn run(door: Arc<Door>, bus: Bus, every: Duration) {
@@ -29,11 +30,11 @@ pub(crate) async fn run(door: Arc<Door>, bus: Bus, every: Duration) {
         ticks.tick().await;
         look(&door, &bus, &mut ways).await;
         let mut sending = JoinSet::new();
-        for (topic, keys) in &ways {
+        for (source, keys) in &ways {
             for (partition, key) in keys.iter().enumerate() {
                 let (door, key) = (Arc::clone(&door), key.clone());
-                let canary = Canary::new(topic, partition, clock::now());
-                let topic = topic.clone();
+                let topic = raw(source);
+                let canary = Canary::new(topic.name(), partition, clock::now());
                 sending.spawn(async move {
                     let way = Arc::clone(&canary.way);
                     if let Err(refusal) = send(&door, &topic, key, canary).await {
@@ -51,24 +52,28 @@ pub(crate) async fn run(door: Arc<Door>, bus: Bus, every: Duration) {
 async fn look(door: &Door, bus: &Bus, ways: &mut Ways) {
     let mut found = Ways::new();
     for source in door.endpoints.sources() {
-        let topic = raw(source).name().to_owned();
-        let before = || ways.iter().find(|(known, _)| *known == topic).map(|(_, keys)| keys.clone());
-        let keys = match bus.keys(&topic).await {
+        let topic = raw(source);
+        let before = || ways.iter().find(|(known, _)| *known == source).map(|(_, keys)| keys.clone());
+        let keys = match bus.keys(topic.name()).await {
             Ok(keys) => keys,
             Err(error) => {
-                tracing::debug!(topic, %error, "the partitions of a topic are not known");
+                tracing::debug!(topic = topic.name(), %error, "the partitions of a topic are not known");
                 // One way at least, so that it is told that nothing goes there.
                 before().unwrap_or_else(|| vec![String::new()])
             }
         };
-        found.push((topic, keys));
+        found.push((source, keys));
     }
     *ways = found;
-    let told = ways.iter().flat_map(|(topic, keys)| (0..keys.len()).map(move |n| format!("{topic}/{n}").into()));
+    let now = clock::now();
+    let told = ways.iter().flat_map(|(source, keys)| {
+        let topic = raw(source);
+        (0..keys.len()).map(move |partition| Canary::new(topic.name(), partition, now).way)
+    });
     door.counts.canaries_go(&told.collect::<Vec<_>>());
 }
 
-async fn send(door: &Door, topic: &str, key: String, canary: Canary) -> Result<(), Refusal> {
+async fn send(door: &Door, topic: &Topic<Delivery>, key: String, canary: Canary) -> Result<(), Refusal> {
     if !door.registrations.is_read() {
         return Err(Refusal::RegistrationsUnread);
     }
