@@ -162,11 +162,7 @@ impl Incoming {
     }
 
     /// The record's message. Refuses a record that says it is another, or that has none.
-    pub fn canary<'a>(headers: &'a Headers, payload: Option<&Bytes>) -> Option<&'a Canary> {
-    headers.canaries.first().filter(|_| payload.is_none_or(Bytes::is_empty))
-}
-
-fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
+    pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
         decode(&self.coordinates, &self.headers, self.payload.as_ref())
     }
 }
@@ -181,6 +177,10 @@ impl Stored {
     pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
         decode(&self.coordinates, &self.headers, self.payload.as_ref())
     }
+}
+
+fn canary<'a>(headers: &'a Headers, payload: Option<&Bytes>) -> Option<&'a Canary> {
+    headers.canaries.first().filter(|_| payload.is_none_or(Bytes::is_empty))
 }
 
 fn decode<M: prost::Message + prost::Name + Default>(

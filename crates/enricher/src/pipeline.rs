@@ -144,7 +144,12 @@ struct InEmission {
 }
 
 impl Enriching {
-    fn emission(&self, head: Head, content: Result<Box<EnrichedActivity>, Refused>, n: usize) -> stage::Work<InEmission> {
+    fn emission(
+        &self,
+        head: Head,
+        content: Result<Box<EnrichedActivity>, Refused>,
+        n: usize,
+    ) -> stage::Work<InEmission> {
         let context = &head.context;
         let taken = self.0.counts.take(&context.endpoint, context.received_at.as_ref(), 1, COMES_AGAIN);
         let (item, enriched) = match content {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::SystemTime;
 
-use common::health::v1::{Action, Canary, Digest, State};
+use common::health::v1::{Action, Canary, Digest, Hop, State};
 use prost_types::Timestamp;
 
 use crate::problems::Problem;
@@ -52,15 +52,6 @@ struct Standing {
     instance: Option<String>,
 }
 
-/// What is found of all stages.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Found {
-    /// For each stage how long the oldest canary has waited for it, in seconds; none: none is sent, or it is on no way.
-    pub(crate) waits: Vec<Option<f64>>,
-    /// The first stage that one has not passed in time.
-    pub(crate) problem: Option<Problem>,
-}
-
 impl Canaries {
     /// Takes in what an instance tells.
     pub(crate) fn observe(&mut self, digest: &Digest) {
@@ -88,23 +79,29 @@ impl Canaries {
         }
     }
 
-    /// How canaries stand at these stages, which are in the order of the data's way.
-    pub(crate) fn look(&self, stages: &[Stage<'_>], limits: [f64; 2], now: SystemTime) -> Found {
+    /// Tells of each hop, which is that of the stage at the same place, how long the oldest canary has waited for it: none
+    /// where none is sent, or it is on no way. Gives the first that one has not passed in time; they are in the order of the
+    /// data's way.
+    pub(crate) fn look(
+        &self,
+        stages: &[Stage<'_>],
+        hops: &mut [Hop],
+        limits: [f64; 2],
+        now: SystemTime,
+    ) -> Option<Problem> {
         let ways = ways(stages);
-        let mut found = Found::default();
-        let mut before: Option<&str> = None;
-        for stage in stages {
-            let standing = self.standing(stage, &ways, limits, now);
-            found.waits.push(standing.as_ref().map(|standing| standing.waits));
-            let Some(standing) = standing else { continue };
-            if found.problem.is_none()
+        let (mut problem, mut before): (_, Option<&str>) = (None, None);
+        for (stage, hop) in stages.iter().zip(hops) {
+            let Some(standing) = self.standing(stage, &ways, limits, now) else { continue };
+            hop.canary_seconds = Some(standing.waits);
+            if problem.is_none()
                 && let Some(state) = beyond(standing.waits, limits)
             {
-                found.problem = Some(self.problem(stage, state, standing, before, now));
+                problem = Some(self.problem(stage, state, standing, before, now));
             }
             before = Some(&stage.hop);
         }
-        found
+        problem
     }
 
     fn standing(
@@ -185,10 +182,7 @@ fn of_door<'a>(stage: &Stage<'a>) -> impl Iterator<Item = (&'a Digest, &'a Canar
 }
 
 /// Of each door and way since when none has become durable.
-fn of_doors<'a>(
-    stage: &Stage<'a>,
-    now: SystemTime,
-) -> impl Iterator<Item = (&'a str, f64, Option<&'a str>)> + use<'a> {
+fn of_doors<'a>(stage: &Stage<'a>, now: SystemTime) -> impl Iterator<Item = (&'a str, f64, Option<&'a str>)> + use<'a> {
     of_door(stage).filter_map(move |(digest, canary)| {
         let since = time(canary.sent_at.as_ref()).or_else(|| time(canary.since.as_ref()))?;
         Some((canary.way.as_str(), seconds(since, now), Some(digest.instance.as_str())))

@@ -56,27 +56,14 @@ fn of_canaries(view: &View) -> Vec<(State, &str, &str)> {
 fn the_first_stage_that_one_has_not_passed_is_named() {
     let fine = Some((600, 601));
     type Row = ([Option<(i64, i64)>; 4], u64, Option<(State, &'static str, &'static str)>);
-    let table: [Row; 9] = [
+    let table: [Row; 8] = [
         ([fine, fine, Some((600, 603)), Some((600, 606))], 610, None),
         // On its way.
         ([fine, fine, Some((540, 543)), Some((540, 546))], 610, None),
         (
             [fine, fine, Some((540, 543)), Some((540, 546))],
             695,
-            Some((
-                State::Warning,
-                "streaming",
-                "no canary of raw.github/3 has passed streaming for 95 s",
-            )),
-        ),
-        (
-            [Some((690, 691)), Some((690, 692)), Some((600, 603)), Some((600, 606))],
-            760,
-            Some((
-                State::Warning,
-                "enricher",
-                "the last canary of raw.github/3 passed processing 68 s ago, and none has passed enricher for 157 s",
-            )),
+            Some((State::Warning, "streaming", "no canary of raw.github/3 has passed streaming for 95 s")),
         ),
         (
             [Some((1290, 1291)), Some((1290, 1292)), Some((1290, 1293)), Some((1200, 1206))],
@@ -129,7 +116,7 @@ fn a_stage_that_stands_is_late_from_the_first_one_that_waits() {
     // And when they pass again, all is well at once.
     let sent = Some((240, 241));
     round(&mut model, [sent; 4], 245);
-    assert_eq!(of_canaries(&model.view(at(245))), []);
+    assert!(of_canaries(&model.view(at(245))).is_empty());
 }
 
 #[test]
@@ -145,13 +132,13 @@ fn one_partition_that_stands_is_seen_among_many_that_go() {
                     (way.as_str(), Some((sent, sent + after)))
                 })
                 .collect();
-            (told(hop, &format!("{hop}-0:7"), &canaries), ())
+            Ok(told(hop, &format!("{hop}-0:7"), &canaries))
         };
         let answers = vec![
-            ("streaming", "a", Ok(go("streaming", false, 0).0)),
-            ("processing", "b", Ok(go("processing", true, 1).0)),
-            ("enricher", "c", Ok(go("enricher", true, 2).0)),
-            ("loader", "d", Ok(go("loader", true, 3).0)),
+            ("streaming", "a", go("streaming", false, 0)),
+            ("processing", "b", go("processing", true, 1)),
+            ("enricher", "c", go("enricher", true, 2)),
+            ("loader", "d", go("loader", true, 3)),
         ];
         tell(&mut model, answers, second as u64 + 4);
     }
@@ -176,7 +163,7 @@ fn of_several_instances_the_latest_counts_and_one_that_is_gone_is_remembered() {
         ("processing", "d", stage("work-1:7", Some(300))),
     ];
     tell(&mut model, answers, 305);
-    assert_eq!(of_canaries(&model.view(at(305))), []);
+    assert!(of_canaries(&model.view(at(305))).is_empty());
     // Who passed it is gone, and the other one has passed none yet.
     let answers = vec![
         ("streaming", "a", door("door-0:7", 300)),
@@ -185,7 +172,7 @@ fn of_several_instances_the_latest_counts_and_one_that_is_gone_is_remembered() {
         ("processing", "d", stage("work-3:7", None)),
     ];
     tell(&mut model, answers, 340);
-    assert_eq!(of_canaries(&model.view(at(340))), []);
+    assert!(of_canaries(&model.view(at(340))).is_empty());
     // Of doors each has to send: that of one says nothing of the other.
     let answers = vec![
         ("streaming", "a", door("door-0:7", 360)),
@@ -218,6 +205,6 @@ fn where_none_is_sent_nothing_is_said() {
         5000,
     );
     let view = model.view(at(5000));
-    assert_eq!(of_canaries(&view), []);
+    assert!(of_canaries(&view).is_empty());
     assert!(view.pipeline.hops.iter().all(|hop| hop.canary_seconds.is_none()), "{:?}", view.pipeline.hops);
 }

@@ -295,11 +295,7 @@ impl Model {
             lately.push(self.within(stage, FIVE_MINUTES, now));
             problems.extend(of_it);
         }
-        let canaries = self.canaries.look(&stages, self.limits.canary, now);
-        for (hop, waits) in hops.iter_mut().zip(canaries.waits) {
-            hop.canary_seconds = waits;
-        }
-        problems.extend(canaries.problem);
+        problems.extend(self.canaries.look(&stages, &mut hops, self.limits.canary, now));
         problems.extend(self.volume.iter().flat_map(|watch| door::found(watch.findings())));
         problems.extend(self.stale(&hops, now));
         let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());

@@ -43,12 +43,7 @@ impl Passing {
 
 /// Ends a record of which everything was emitted. A canary goes on, unless it is of another time: a topic that is read again
 /// must not send its canaries again.
-pub(crate) async fn end(
-    emitted: Emitted<Option<Passing>>,
-    producer: &Producer,
-    counts: &HopCounts,
-    now: SystemTime,
-) {
+pub(crate) async fn end(emitted: Emitted<Option<Passing>>, producer: &Producer, counts: &HopCounts, now: SystemTime) {
     let Emitted { ack, with, .. } = emitted;
     match with {
         Some(Passing { canary, key }) if !canary.is_stale(now) => {

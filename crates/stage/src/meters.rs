@@ -4,7 +4,6 @@ use metrics::{describe_counter, describe_gauge, describe_histogram};
 
 /// Says what each metric is. Nothing happens where there is no recorder.
 pub(crate) fn describe() {
-    describe_histogram!("weir_canary_seconds", "From sending a canary at the door to its passing a stage.");
     describe_histogram!("weir_claims_seconds", "Time that the store of claims took for a batch.");
     describe_counter!("weir_dead_letters_total", "Items that became dead letters, by reason.");
     describe_histogram!(

@@ -70,7 +70,8 @@ async fn deliver(up: &Up, number: u64) {
         r#"{{"action":"opened","issue":{{"id":{number},"number":{number},"title":"t","state":"open"}},
             "repository":{{"id":1,"name":"r","full_name":"o/r"}},"sender":{{"id":7,"login":"jo"}}}}"#
     );
-    let delivery = Delivery { endpoint: "hub", secret: "s3cret-s3cret-s3cret", event: "issues", number, body: body.into() };
+    let delivery =
+        Delivery { endpoint: "hub", secret: "s3cret-s3cret-s3cret", event: "issues", number, body: body.into() };
     assert_eq!(up.post(&delivery).await, 200);
 }
 
@@ -123,7 +124,8 @@ async fn canaries_show_that_the_way_is_open_and_leave_nothing_behind() {
     // Nor has what is made of the topics.
     let rebuilt = up.succeeds(&["rebuild", "--into", "rebuilt"]).all();
     let number = |name: &str| {
-        let line = rebuilt.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {rebuilt}"));
+        let line =
+            rebuilt.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {rebuilt}"));
         line[name.len()..].split_whitespace().next().unwrap().parse::<u64>().unwrap()
     };
     let read = ["deliveries read", "refused", "the same", "different"].map(number);
@@ -158,7 +160,8 @@ async fn a_stage_that_stands_is_named() {
     std::fs::remove_file(&log).unwrap();
     std::fs::rename(&aside, &log).unwrap();
     all_pass(&up);
-    wait::until("all is well", LIMIT, || Ok(up.weir(&["health", "--check", "canary"]).succeeded().then_some(()))).unwrap();
+    wait::until("all is well", LIMIT, || Ok(up.weir(&["health", "--check", "canary"]).succeeded().then_some(())))
+        .unwrap();
     assert_eq!(rows(&up), Some(1));
     up.stop();
 }
