@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use weir_tests::child::Signal;
 use weir_tests::github::Delivery;
 use weir_tests::installation::Installation;
+use weir_tests::process::Process;
 use weir_tests::up::Up;
 use weir_tests::wait;
 
@@ -164,4 +166,105 @@ async fn a_stage_that_stands_is_named() {
         .unwrap();
     assert_eq!(rows(&up), Some(1));
     up.stop();
+}
+
+/// Every stage a process, two of processing, on Kafka. After the processes the installation, which is dropped last.
+struct OnKafka {
+    health: Process,
+    processing: [Process; 2],
+    _others: [Process; 3],
+    _installation: Installation,
+}
+
+impl OnKafka {
+    fn start() -> Self {
+        let installation = Installation::on_kafka("canaries")
+            .unwrap()
+            .with("WEIR__STREAMING__CANARY_INTERVAL_MS", "500")
+            .with("WEIR__ENRICHER__FLUSH_INTERVAL_MS", "500")
+            .with("WEIR__LOADER__COMMIT_INTERVAL_MS", "500")
+            .with("WEIR__HEALTH_CHECK__INTERVAL_MS", "500")
+            .with("WEIR__HEALTH_CHECK__LIMITS__CANARY_WARNING_S", "8")
+            .with("WEIR__HEALTH_CHECK__LIMITS__CANARY_FAILING_S", "600");
+        let lake = installation.folder().join("lake").display().to_string();
+        let installation = installation.with("WEIR__LAKE__ROOT", lake);
+        let configured = |service: &str, text: &str| {
+            let path = installation.folder().join(format!("{service}.toml"));
+            std::fs::write(&path, text).unwrap();
+            installation.launch(service).unwrap().arg("--config").arg(path.to_str().unwrap()).start().unwrap()
+        };
+        let endpoint =
+            "[[streaming.endpoints]]\nname = \"hub\"\nsource = \"github\"\ntenant = \"acme\"\nsecrets = [\"s3cret\"]\n";
+        let streaming = configured("streaming", endpoint);
+        let processing = [(); 2].map(|()| installation.launch("processing").unwrap().start().unwrap());
+        let url = format!("http://{}", processing[0].grpc());
+        let enricher =
+            installation.launch("enricher").unwrap().env("WEIR__ENRICHER__PROCESSING_URL", url).start().unwrap();
+        let loader = installation.launch("loader").unwrap().start().unwrap();
+        let entry = |name: &str, processes: &[&Process]| {
+            let at: Vec<_> = processes.iter().map(|process| format!("http://{}", process.grpc())).collect();
+            let expected = at.len();
+            format!("[[health_check.services]]\nname = \"{name}\"\naddresses = {at:?}\nexpected = {expected}\n")
+        };
+        let services = [
+            entry("streaming", &[&streaming]),
+            entry("processing", &[&processing[0], &processing[1]]),
+            entry("enricher", &[&enricher]),
+            entry("loader", &[&loader]),
+        ];
+        let health = configured("health-check", &services.concat());
+        for process in [&health, &streaming, &processing[0], &processing[1], &enricher, &loader] {
+            process.ready(LIMIT * 2).unwrap();
+        }
+        Self { health, processing, _others: [streaming, enricher, loader], _installation: installation }
+    }
+
+    fn status(&self) -> anyhow::Result<Value> {
+        Ok(serde_json::from_str(&self.health.get("/status.json")?.1)?)
+    }
+
+    /// What the check found, and the stage that it names; none: canaries arrive.
+    fn late(&self) -> anyhow::Result<Option<(Value, String)>> {
+        let status = self.status()?;
+        let mut details = status["details"].as_array().into_iter().flatten();
+        let late = details.find(|problem| problem["check"] == "canary");
+        Ok(late.map(|problem| (problem["hops"].clone(), problem["found"].as_str().unwrap_or_default().to_owned())))
+    }
+
+    /// Waits until canaries arrive: of each stage it is known, and none is late.
+    fn all_arrive(&self) {
+        let mut seen = Value::Null;
+        let arrive = wait::until("canaries arrive", LIMIT * 2, || {
+            seen = self.status()?;
+            let hops = seen["hops"].as_array().map_or(&[][..], Vec::as_slice);
+            let known = hops.len() == HOPS.len()
+                && hops.iter().all(|hop| hop["canary_seconds"].as_f64().is_some_and(|seconds| seconds < 5.0));
+            Ok((known && self.late()?.is_none()).then_some(()))
+        });
+        arrive.unwrap_or_else(|error| panic!("{error}: {seen}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_two_instances_that_hangs_is_seen_by_its_partitions() {
+    let running = OnKafka::start();
+    running.all_arrive();
+    // Its session lasts longer than a canary may wait: nobody takes its partitions over.
+    running.processing[1].signal(Signal::Stop).unwrap();
+    let mut seen = None;
+    let named = wait::until("processing is named", LIMIT, || {
+        seen = running.late()?;
+        Ok(seen.clone().filter(|(hops, _)| *hops == serde_json::json!(["processing"])))
+    });
+    let (_, found) = named.unwrap_or_else(|error| panic!("{error}: {seen:?}"));
+    assert!(found.contains("passed streaming") && found.contains("none has passed processing for"), "{found}");
+    // Three of six: those of the other instance go on.
+    assert!(found.contains("likewise 2 more"), "{found}");
+    running.processing[1].signal(Signal::Cont).unwrap();
+    running.all_arrive();
+    let status = running.status().unwrap();
+    for hop in HOPS {
+        let total = crate::pipeline::total(&status, hop);
+        assert_eq!((total.taken_in, total.dead_lettered), (0, 0), "{hop}");
+    }
 }
