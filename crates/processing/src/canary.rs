@@ -55,3 +55,7 @@ pub(crate) async fn end(emitted: Emitted<Option<Passing>>, producer: &Producer, 
         _ => ack.complete(),
     }
 }
+
+#[cfg(test)]
+#[path = "canary_tests.rs"]
+mod tests;
