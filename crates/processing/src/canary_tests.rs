@@ -37,6 +37,7 @@ async fn one_goes_on_under_its_key_and_one_of_another_time_does_not() {
         ("WEIR__BUS__DATA_DIR", folder.path().to_str().unwrap()),
         ("WEIR__BUS__KAFKA__BROKERS", ""),
         ("WEIR__BUS__CREATE_TOPICS", "true"),
+        ("WEIR__SECRETS__KEY_FILE", "not-read-here"),
     ];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings: Settings = service::load(DEFAULTS, None, env).unwrap();
