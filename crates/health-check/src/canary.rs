@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::SystemTime;
 
-use common::health::v1::{Action, Canary, Digest, Hop, State};
+use common::health::v1::{Action, Canary, Digest, FailureKind, Hop, State};
 use prost_types::Timestamp;
 
 use crate::problems::Problem;
@@ -165,6 +165,7 @@ impl Canaries {
             found,
             advice: ADVICE,
             since: None,
+            failure: FailureKind::Unspecified,
         }
     }
 }
