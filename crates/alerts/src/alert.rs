@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use common::few::few;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -13,7 +14,7 @@ use crate::inhibition;
 pub enum Class {
     /// Nothing: for the record.
     Log,
-    /// Something, in working hours.
+    /// Something, in working hours. Weir tells of it at any hour.
     Ticket,
     /// Something, now.
     Page,
@@ -42,6 +43,9 @@ pub struct Alert {
     pub class: Class,
     /// Which instances say so; empty where health-check itself does.
     pub instances: Vec<String>,
+    /// Which of several things it is about: endpoints, or instances that are missing. One more of them is news.
+    #[serde(default)]
+    pub subjects: Vec<String>,
     /// What was found.
     pub text: String,
     /// What to do.
@@ -79,35 +83,46 @@ impl Alert {
         own.filter(|rest| !rest.is_empty()).unwrap_or(&self.check)
     }
 
+    /// Whether it is worse than what somebody was told of it.
+    pub(crate) fn is_worse_than(&self, told: &Alert) -> bool {
+        self.class > told.class || self.subjects.iter().any(|one| !told.subjects.contains(one))
+    }
+
     /// Puts what another instance says of the same thing beside it.
     fn join(&mut self, other: Alert) {
         if other.class > self.class {
-            self.class = other.class;
-            self.advice = other.advice;
+            (self.class, self.advice, self.runbook) = (other.class, other.advice, other.runbook);
         }
-        if self.text != other.text {
-            self.text = format!("{}; {}", self.text, other.text);
-        }
-        for instance in other.instances {
-            if !self.instances.contains(&instance) {
-                self.instances.push(instance);
+        for (list, more) in [(&mut self.instances, other.instances), (&mut self.subjects, other.subjects)] {
+            for one in more {
+                if !list.contains(&one) {
+                    list.push(one);
+                }
             }
         }
         self.since_ms = self.since_ms.min(other.since_ms);
     }
 }
 
-/// One alert for each check of each stage.
+/// One alert for each check of each stage. Of what many instances say it has the first few.
 #[must_use]
 pub fn joined(alerts: Vec<Alert>) -> Vec<Alert> {
-    let mut once: Vec<Alert> = Vec::new();
+    let mut once: Vec<(Alert, Vec<String>)> = Vec::new();
     for alert in alerts {
-        match once.iter_mut().find(|one| one.stage == alert.stage && one.check == alert.check) {
-            Some(one) => one.join(alert),
-            None => once.push(alert),
+        match once.iter_mut().find(|(one, _)| one.stage == alert.stage && one.check == alert.check) {
+            Some((one, texts)) => {
+                if !texts.contains(&alert.text) {
+                    texts.push(alert.text.clone());
+                }
+                one.join(alert);
+            }
+            None => {
+                let texts = vec![alert.text.clone()];
+                once.push((alert, texts));
+            }
         }
     }
-    once
+    once.into_iter().map(|(alert, texts)| Alert { text: few(texts, "; "), ..alert }).collect()
 }
 
 /// Of texts with their lengths, so that no two lists are one; this many bytes of it.
@@ -130,6 +145,7 @@ mod tests {
             check: check.to_owned(),
             class: Class::Ticket,
             instances: vec!["a".to_owned()],
+            subjects: Vec::new(),
             text: "late".to_owned(),
             advice: "wait".to_owned(),
             runbook: String::new(),
@@ -176,5 +192,12 @@ mod tests {
         let lag = &found[0];
         assert_eq!((lag.class, lag.text.as_str(), lag.since_ms), (Class::Page, "late; stands", 3));
         assert_eq!((lag.advice.as_str(), lag.instances.join(",")), ("start it", "a,b".to_owned()));
+    }
+
+    #[test]
+    fn what_many_instances_say_is_no_longer_than_what_few_say() {
+        let says = |n: usize| Alert { text: format!("{n} {}", "x".repeat(1000)), ..alert("loader", "lag") };
+        let found = joined((0..500).map(says).collect());
+        assert!(found[0].text.len() < 3100 && found[0].text.ends_with("and 497 more"), "{}", found[0].text);
     }
 }

@@ -1,26 +1,28 @@
 //! Delivers what the router says, to one receiver at a time each, and remembers what was delivered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::backoff::Backoff;
 use service::{Action, CheckHandle, CheckSpec, Health, Uri, clock};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
+use crate::access::Access;
 use crate::alert::{Alert, Class};
 use crate::message::Message;
 use crate::policy::Policy;
+use crate::receiver::{Receiver, receivers, told};
 use crate::router::Router;
 use crate::settings::AlertsSettings;
 use crate::silences::{self, Silences};
-use crate::sinks::{self, Http, NotDelivered, Sink};
+use crate::sinks::{self, Http, NotDelivered, NotTaken};
 
-/// The first pause after a failure.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The check that says whether everybody can be told.
+const CHECK: &str = "alerts_delivery";
 
 /// What the last round found; none: there was none yet.
 pub type LastRound = Option<Arc<Vec<Alert>>>;
@@ -29,26 +31,19 @@ pub type LastRound = Option<Arc<Vec<Alert>>>;
 pub struct Delivery {
     policy: Policy,
     router: Router,
+    /// As the file has it.
+    saved: Router,
     receivers: BTreeMap<String, Receiver>,
     state_file: PathBuf,
     silences_file: PathBuf,
+    state: Access<Router>,
+    silences: Access<Silences>,
     limit: Duration,
     heartbeat: Option<Heartbeat>,
     check: CheckHandle,
-    sending: JoinSet<Sent>,
-}
-
-/// A receiver, and how it goes with it.
-pub(crate) struct Receiver {
-    sink: Arc<dyn Sink>,
-    /// Where it stands in the settings.
-    setting: String,
-    backoff: Backoff,
-    /// Not before then.
-    wait: Option<Instant>,
-    is_busy: bool,
-    /// What it was not told, and why.
-    failed: Option<(Class, NotDelivered)>,
+    sending: JoinSet<Result<(), NotTaken>>,
+    /// What each of them is.
+    calls: HashMap<Id, Call>,
 }
 
 struct Heartbeat {
@@ -60,9 +55,9 @@ struct Heartbeat {
     failed: Option<String>,
 }
 
-enum Sent {
-    Message(Box<Message>, Result<(), String>),
-    Heartbeat(Result<(), String>),
+enum Call {
+    Message(Box<Message>),
+    Heartbeat,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -71,34 +66,11 @@ impl std::fmt::Debug for Delivery {
     }
 }
 
-/// Every receiver of the settings by its name.
-///
-/// # Errors
-/// The settings of one cannot work.
-pub(crate) fn receivers(settings: &AlertsSettings) -> Result<BTreeMap<String, Receiver>, NotDelivered> {
-    let http = sinks::client(settings);
-    let mut receivers = BTreeMap::new();
-    for (n, receiver) in settings.receivers.iter().enumerate() {
-        let name = receiver.name.clone();
-        let (sink, key) = sinks::open(receiver, settings, &http).map_err(|problem| NotDelivered {
-            receiver: name.clone(),
-            setting: format!("alerts.receivers[{n}]"),
-            problem,
-        })?;
-        let retry = Duration::from_millis(settings.retry_ms);
-        let backoff = Backoff::new(FIRST_PAUSE.min(retry), retry);
-        let setting = format!("alerts.receivers[{n}].{key}");
-        let receiver = Receiver { sink: Arc::from(sink), setting, backoff, wait: None, is_busy: false, failed: None };
-        receivers.insert(name, receiver);
-    }
-    Ok(receivers)
-}
-
 /// Tells one receiver that it can be told.
 ///
 /// # Errors
 /// It is not there, or was not reached in time.
-pub async fn test(settings: &AlertsSettings, name: &str) -> Result<(), NotDelivered> {
+pub async fn test(settings: &AlertsSettings, installation: &str, name: &str) -> Result<(), NotDelivered> {
     let receivers = receivers(settings)?;
     let Some(receiver) = receivers.get(name) else {
         let names = receivers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -113,6 +85,7 @@ pub async fn test(settings: &AlertsSettings, name: &str) -> Result<(), NotDelive
         check: "test".to_owned(),
         class: Class::Log,
         instances: Vec::new(),
+        subjects: Vec::new(),
         text: "this is a test: nothing is wrong".to_owned(),
         advice: "Nothing to do: this receiver can be told.".to_owned(),
         runbook: String::new(),
@@ -120,40 +93,35 @@ pub async fn test(settings: &AlertsSettings, name: &str) -> Result<(), NotDelive
     };
     let mut message = Message {
         id: crate::alert::digest(&[&group, name], 16),
+        installation: installation.to_owned(),
         receiver: name.to_owned(),
         group,
         cause: "test".to_owned(),
         firing: vec![alert],
         resolved: Vec::new(),
+        muted: Vec::new(),
         acknowledged_by: None,
+        after_ms: None,
         at_ms: now_ms,
     };
-    receiver.told(&message, settings.timeout()).await.map_err(|problem| receiver.not_delivered(name, problem))?;
+    let failed = |failed: NotTaken| receiver.not_delivered(name, failed.problem);
+    told(&*receiver.sink, &message, settings.timeout()).await.map_err(failed)?;
     message.resolved = std::mem::take(&mut message.firing);
     message.id = crate::alert::digest(&[&message.id, "over"], 16);
-    receiver.told(&message, settings.timeout()).await.map_err(|problem| receiver.not_delivered(name, problem))
-}
-
-impl Receiver {
-    async fn told(&self, message: &Message, limit: Duration) -> Result<(), String> {
-        told(&*self.sink, message, limit).await
-    }
-
-    fn not_delivered(&self, name: &str, problem: String) -> NotDelivered {
-        NotDelivered { receiver: name.to_owned(), setting: self.setting.clone(), problem }
-    }
-}
-
-async fn told(sink: &dyn Sink, message: &Message, limit: Duration) -> Result<(), String> {
-    timeout(limit, sink.send(message)).await.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
+    told(&*receiver.sink, &message, settings.timeout()).await.map_err(failed)
 }
 
 impl Delivery {
-    /// Ready to tell; none where nobody is to be told.
+    /// Ready to tell; none where nobody is to be told. `installation`: what it is called. `interval`: between two rounds.
     ///
     /// # Errors
     /// The settings of a receiver cannot work.
-    pub async fn open(settings: &AlertsSettings, health: &Health) -> anyhow::Result<Option<Self>> {
+    pub async fn open(
+        settings: &AlertsSettings,
+        installation: &str,
+        interval: Duration,
+        health: &Health,
+    ) -> anyhow::Result<Option<Self>> {
         if !settings.are_on() {
             return Ok(None);
         }
@@ -171,44 +139,57 @@ impl Delivery {
             None => None,
         };
         let check = health.check(CheckSpec {
-            name: "alerts_delivery",
+            name: CHECK,
             action: Action::Page,
             gates_readiness: false,
             unit: "",
             threshold: None,
         });
+        let limit = settings.timeout();
         check.ok("nothing to deliver so far");
-        let mut router = read_state(&settings.state_file).await;
+        // After each round, and what is done with files before.
+        check.every(interval + 2 * limit);
+        let mut router = read_state(&settings.state_file, limit).await;
         router.forget_receivers(|name| receivers.contains_key(name));
         Ok(Some(Self {
-            policy: settings.policy(),
+            saved: router.clone(),
+            policy: Policy { installation: installation.to_owned(), ..settings.policy() },
             router,
             receivers,
             state_file: settings.state_file.clone(),
             silences_file: settings.silences_file.clone(),
-            limit: settings.timeout(),
+            state: Access::within(limit),
+            silences: Access::within(limit),
+            limit,
             heartbeat,
             check,
             sending: JoinSet::new(),
+            calls: HashMap::new(),
         }))
     }
 
     /// Tells, after each round, until the future is dropped or there are no more rounds.
     pub async fn run(mut self, mut rounds: watch::Receiver<LastRound>) {
         loop {
-            tokio::select! {
+            let is_new = tokio::select! {
                 changed = rounds.changed() => {
                     if changed.is_err() {
                         return;
                     }
                     self.read_silences().await;
-                    self.beat();
+                    true
                 }
-                Some(Ok(sent)) = self.sending.join_next() => self.after(sent).await,
-            }
-            let found = rounds.borrow_and_update().clone();
+                Some(done) = self.sending.join_next_with_id() => {
+                    self.after(done);
+                    false
+                }
+            };
+            let found = rounds.borrow().clone();
             if let Some(found) = found {
                 self.dispatch(&found).await;
+            }
+            if is_new {
+                self.beat();
             }
             self.tell_health();
         }
@@ -216,92 +197,104 @@ impl Delivery {
 
     /// Begins to deliver what is due, but nothing to those who are being told, or have failed a moment ago.
     async fn dispatch(&mut self, found: &[Alert]) {
-        let before = self.router.clone();
         let due = self.router.round(&self.policy, found.to_vec(), now_ms());
-        if self.router != before {
-            self.save().await;
-        }
-        for (name, receiver) in &mut self.receivers {
-            // What was not delivered, and is over now, is nobody's loss any more.
-            if !receiver.is_busy && !due.iter().any(|message| message.receiver == *name) {
-                receiver.failed = None;
-            }
-        }
         let now = Instant::now();
-        for message in due {
+        let mut chosen: Vec<Message> = Vec::new();
+        let is_failing = !self.problems().is_empty();
+        for (name, receiver) in &mut self.receivers {
+            receiver.keep(|group| due.iter().any(|message| message.receiver == *name && message.group == group));
+            // No receiver is told of its own failure, and nobody of one that is over: the round may be older than that.
+            let may = |message: &&Message| !is_of_delivery(message) || (is_failing && receiver.failed().is_none());
+            let of_it = due.iter().filter(|message| message.receiver == *name).filter(may);
+            chosen.extend(receiver.next(of_it, now).cloned());
+        }
+        // Written before it is sent: whoever may have been told hears the end, also from the process after this one.
+        chosen.iter().for_each(|message| self.router.sending(message));
+        self.save().await;
+        for message in chosen {
             let Some(receiver) = self.receivers.get_mut(&message.receiver) else { continue };
-            if receiver.is_busy || receiver.wait.is_some_and(|until| now < until) {
-                continue;
-            }
             receiver.is_busy = true;
-            let (sink, limit) = (Arc::clone(&receiver.sink), self.limit);
-            self.sending.spawn(async move {
-                let result = told(&*sink, &message, limit).await;
-                Sent::Message(Box::new(message), result)
-            });
+            let (sink, limit, sent) = (Arc::clone(&receiver.sink), self.limit, message.clone());
+            let task = self.sending.spawn(async move { told(&*sink, &sent, limit).await });
+            self.calls.insert(task.id(), Call::Message(Box::new(message)));
         }
     }
 
-    async fn after(&mut self, sent: Sent) {
-        match sent {
-            Sent::Message(message, result) => self.after_message(&message, result).await,
-            Sent::Heartbeat(result) => {
+    /// A call is over, and be it that its task panicked.
+    fn after(&mut self, done: Result<(Id, Result<(), NotTaken>), JoinError>) {
+        let (id, result) = done.unwrap_or_else(|error| {
+            (error.id(), Err(NotTaken::perhaps("telling it ended in a panic, which the log has".to_owned())))
+        });
+        match self.calls.remove(&id) {
+            Some(Call::Message(message)) => self.after_message(&message, result),
+            Some(Call::Heartbeat) => {
                 if let Some(heartbeat) = &mut self.heartbeat {
                     heartbeat.is_busy = false;
-                    heartbeat.failed = result.err();
+                    heartbeat.failed = result.err().map(|failed| failed.problem);
                 }
             }
+            None => {}
         }
     }
 
-    async fn after_message(&mut self, message: &Message, result: Result<(), String>) {
+    /// What it changes is saved with the round that follows.
+    fn after_message(&mut self, message: &Message, result: Result<(), NotTaken>) {
         let Some(receiver) = self.receivers.get_mut(&message.receiver) else { return };
         receiver.is_busy = false;
         let labels = [("receiver", message.receiver.clone())];
         match result {
             Ok(()) => {
-                receiver.backoff.reset();
-                receiver.wait = None;
-                receiver.failed = None;
+                receiver.took(message, Instant::now());
                 metrics::counter!("weir_alerts_delivered_total", &labels).increment(1);
                 tracing::info!(receiver = message.receiver, group = message.group, title = message.title(), "told");
                 self.router.delivered(message, now_ms());
-                self.save().await;
             }
-            Err(problem) => {
-                let pause = receiver.backoff.pause();
-                receiver.wait = Some(Instant::now() + pause);
+            Err(NotTaken { problem, perhaps }) => {
                 metrics::counter!("weir_alerts_failures_total", &labels).increment(1);
-                let failed = receiver.not_delivered(&message.receiver, problem);
+                let (pause, failed) = receiver.refused(message, problem, Instant::now());
                 tracing::warn!(error = %failed, group = message.group, ?pause, "not delivered: it is tried again");
-                // That something is over wakes nobody.
-                let class = if message.is_over() { Class::Log } else { message.class() };
-                let worst = receiver.failed.as_ref().map_or(Class::Log, |(class, _)| *class).max(class);
-                receiver.failed = Some((worst, failed));
+                if !perhaps {
+                    self.router.not_taken(message);
+                }
             }
         }
     }
 
-    /// Calls whoever watches health-check, after a round.
+    /// Calls whoever watches health-check, after a round. Not while a page is not delivered: then somebody else has to tell.
     fn beat(&mut self) {
         let now = Instant::now();
+        if self.is_page_undelivered() {
+            return;
+        }
         let Some(heartbeat) = self.heartbeat.as_mut().filter(|it| !it.is_busy && now >= it.next) else { return };
         heartbeat.is_busy = true;
         heartbeat.next = now + heartbeat.interval;
         let (http, url, limit) = (heartbeat.http.clone(), heartbeat.url.clone(), self.limit);
-        self.sending.spawn(async move {
+        let task = self.sending.spawn(async move {
             let called = timeout(limit, http.get(&url)).await;
-            Sent::Heartbeat(called.unwrap_or_else(|_| Err(format!("no answer within {limit:?}"))))
+            called.unwrap_or_else(|_| Err(NotTaken::perhaps(format!("no answer within {limit:?}"))))
         });
+        self.calls.insert(task.id(), Call::Heartbeat);
+    }
+
+    /// Whether somebody who was to be woken sleeps.
+    fn is_page_undelivered(&self) -> bool {
+        self.receivers.values().filter_map(Receiver::failed).any(|(class, _)| class == Class::Page)
+    }
+
+    /// What was not delivered, and why, and what else goes wrong.
+    fn problems(&self) -> Vec<String> {
+        let failed = self.receivers.values().filter_map(Receiver::failed);
+        let mut texts: Vec<_> = failed.map(|(_, failed)| failed.to_string()).collect();
+        let heartbeat = self.heartbeat.as_ref().and_then(|heartbeat| heartbeat.failed.as_ref());
+        texts.extend(heartbeat.map(|problem| format!("heartbeat (alerts.heartbeat.url): {problem}")));
+        texts.extend(self.silences.problem.iter().chain(&self.state.problem).cloned());
+        texts
     }
 
     fn tell_health(&self) {
-        let failed: Vec<_> = self.receivers.values().filter_map(|receiver| receiver.failed.as_ref()).collect();
-        let mut texts: Vec<_> = failed.iter().map(|(_, failed)| failed.to_string()).collect();
-        let heartbeat = self.heartbeat.as_ref().and_then(|heartbeat| heartbeat.failed.as_ref());
-        texts.extend(heartbeat.map(|problem| format!("heartbeat (alerts.heartbeat.url): {problem}")));
-        // Who was to be woken sleeps.
-        if failed.iter().any(|(class, _)| *class == Class::Page) {
+        let texts = self.problems();
+        if self.is_page_undelivered() {
             self.check.fail(texts.join("; "));
         } else if texts.is_empty() {
             self.check.ok("everybody who is to be told can be told");
@@ -314,67 +307,64 @@ impl Delivery {
         if self.silences_file.as_os_str().is_empty() {
             return;
         }
-        let read = match tokio::fs::read_to_string(&self.silences_file).await {
-            Ok(text) => silences::read(&text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Silences::default()),
-            Err(error) => Err(error.to_string()),
+        let (file, now_ms) = (self.silences_file.clone(), now_ms());
+        let read = move || match std::fs::read_to_string(&file) {
+            Ok(text) => silences::read(&text, now_ms).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Silences::default()),
+            Err(error) => Err(error),
         };
-        match read {
-            Ok(Silences { silences, acknowledgements }) => {
-                (self.policy.silences, self.policy.acknowledgements) = (silences, acknowledgements);
-            }
-            // What was read before counts.
-            Err(problem) => {
-                let file = self.silences_file.display();
-                tracing::warn!(%file, problem, "cannot read the silences (setting alerts.silences_file)");
-            }
+        // If it cannot be read, what was read before counts.
+        if let Some(Silences { silences, acknowledgements }) = self.silences.run("alerts.silences_file", read).await {
+            (self.policy.silences, self.policy.acknowledgements) = (silences, acknowledgements);
         }
     }
 
-    async fn save(&self) {
-        if self.state_file.as_os_str().is_empty() {
+    async fn save(&mut self) {
+        if self.state_file.as_os_str().is_empty() || self.saved == self.router {
             return;
         }
-        if let Err(error) = write_state(&self.state_file, &self.router).await {
-            let file = self.state_file.display();
-            tracing::warn!(%file, %error, "cannot keep what was told (setting alerts.state_file)");
+        let (file, router) = (self.state_file.clone(), self.router.clone());
+        let write = move || write_state(&file, &router).map(|()| router);
+        if let Some(router) = self.state.run("alerts.state_file", write).await {
+            self.saved = router;
         }
     }
+}
+
+/// Whether it tells that somebody cannot be told.
+fn is_of_delivery(message: &Message) -> bool {
+    !message.firing.is_empty() && message.firing.iter().all(|alert| alert.check == CHECK)
 }
 
 /// What was told before; nothing where it cannot be read.
-async fn read_state(file: &Path) -> Router {
+async fn read_state(file: &Path, limit: Duration) -> Router {
     if file.as_os_str().is_empty() {
         return Router::default();
     }
-    let read = match tokio::fs::read(file).await {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(std::io::Error::other),
+    let file = file.to_owned();
+    let read = move || match std::fs::read(&file) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Router::default()),
         Err(error) => Err(error),
     };
-    read.unwrap_or_else(|error| {
-        if error.kind() != std::io::ErrorKind::NotFound {
-            let file = file.display();
-            tracing::warn!(%file, %error, "cannot read what was told (setting alerts.state_file): it is told again");
-        }
-        Router::default()
-    })
+    // Else all that lasts is told again.
+    Access::within(limit).run("alerts.state_file", read).await.unwrap_or_default()
 }
 
 /// As a whole, or not at all.
-async fn write_state(file: &Path, router: &Router) -> std::io::Result<()> {
+fn write_state(file: &Path, router: &Router) -> io::Result<()> {
     let mut new = file.as_os_str().to_owned();
     new.push(".new");
-    let bytes = serde_json::to_vec(router).map_err(std::io::Error::other)?;
-    tokio::fs::write(&new, bytes).await?;
-    tokio::fs::rename(&new, file).await
+    std::fs::write(&new, serde_json::to_vec(router).map_err(io::Error::other)?)?;
+    std::fs::rename(&new, file)
 }
 
 /// What is open, as the file of the state has it.
 ///
 /// # Errors
 /// The file cannot be read.
-pub async fn state(file: &Path) -> std::io::Result<Router> {
-    serde_json::from_slice(&tokio::fs::read(file).await?).map_err(std::io::Error::other)
+pub async fn state(file: &Path) -> io::Result<Router> {
+    serde_json::from_slice(&tokio::fs::read(file).await?).map_err(io::Error::other)
 }
 
 fn now_ms() -> i64 {

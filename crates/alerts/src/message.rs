@@ -7,39 +7,42 @@ use crate::alert::{Alert, Class, digest};
 /// Alerts of one cause, for one receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The same for each attempt to deliver it.
+    /// The same for each attempt to deliver it, and another for each other message.
     pub id: String,
+    /// Which installation of Weir says so; empty: it has no name.
+    pub installation: String,
     /// For whom it is.
     pub receiver: String,
     /// Which group of alerts it is about: the same from the first message to the last.
     pub group: String,
     /// What they have in common.
     pub cause: String,
-    /// Those that last, the most urgent first; empty: all is over.
+    /// Those that last, the most urgent first.
     pub firing: Vec<Alert>,
-    /// Those that are over. Each was told to this receiver before.
+    /// Those that are over. Each was told to this receiver before, perhaps or surely.
     pub resolved: Vec<Alert>,
+    /// Those that it was told of, that are not over, and of which nobody is to be told now.
+    pub muted: Vec<Alert>,
     /// Who is at those that last; none: nobody is at some of them.
     pub acknowledged_by: Option<String>,
+    /// When this receiver was told of the group before, in milliseconds since 1970; none: never.
+    pub after_ms: Option<i64>,
     /// When it was made, in milliseconds since 1970.
     pub at_ms: i64,
 }
 
 impl Message {
-    /// The id of a message to this receiver, after the one at that time.
-    pub(crate) fn id(
-        group: &str,
-        receiver: &str,
-        before_ms: Option<i64>,
-        firing: &[Alert],
-        resolved: &[Alert],
-    ) -> String {
-        let mut parts = vec![group.to_owned(), receiver.to_owned(), format!("{before_ms:?}")];
-        for (of, alerts) in [("firing", firing), ("resolved", resolved)] {
+    /// With the id that it has in the story that began at this time.
+    pub(crate) fn identified(mut self, created_ms: i64) -> Self {
+        let times = format!("{created_ms} {:?}", self.after_ms);
+        let mut parts = vec![self.group.clone(), self.receiver.clone(), times, format!("{:?}", self.acknowledged_by)];
+        for (of, alerts) in [("firing", &self.firing), ("resolved", &self.resolved)] {
             parts.push(of.to_owned());
-            parts.extend(alerts.iter().map(|alert| format!("{} {}", alert.fingerprint(), alert.class.name())));
+            let one = |alert: &Alert| format!("{} {} {:?}", alert.fingerprint(), alert.class.name(), alert.subjects);
+            parts.extend(alerts.iter().map(one));
         }
-        digest(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 16)
+        self.id = digest(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 16);
+        self
     }
 
     /// The most urgent of what it is about.
@@ -49,16 +52,22 @@ impl Message {
         all.iter().map(|alert| alert.class).max().unwrap_or(Class::Log)
     }
 
-    /// Whether nothing of it lasts.
+    /// What it asks for. That something is over wakes nobody.
+    #[must_use]
+    pub fn urgency(&self) -> Class {
+        if self.firing.is_empty() { Class::Log } else { self.class() }
+    }
+
+    /// Whether nothing of it is open.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.firing.is_empty()
+        self.firing.is_empty() && self.muted.is_empty()
     }
 
     /// In one line, for a subject or a list.
     #[must_use]
     pub fn title(&self) -> String {
-        let shown = if self.is_over() { &self.resolved } else { &self.firing };
+        let shown = if self.firing.is_empty() { &self.resolved } else { &self.firing };
         let stages: Vec<_> = shown.iter().map(|alert| alert.stage.as_str()).collect();
         let mut once: Vec<&str> = Vec::new();
         for stage in stages {
@@ -66,11 +75,14 @@ impl Message {
                 once.push(stage);
             }
         }
-        if let Some(by) = &self.acknowledged_by {
-            return format!("Weir acknowledged by {by}: {} at {}", self.cause, once.join(", "));
-        }
-        let word = if self.is_over() { "resolved" } else { self.class().name() };
-        format!("Weir {word}: {} at {}", self.cause, once.join(", "))
+        let what = match &self.acknowledged_by {
+            Some(by) => format!("acknowledged by {by}"),
+            None if self.is_over() => "resolved".to_owned(),
+            None if self.firing.is_empty() => "partly resolved".to_owned(),
+            None => self.class().name().to_owned(),
+        };
+        let who = if self.installation.is_empty() { String::new() } else { format!(" {}", self.installation) };
+        format!("Weir{who} {what}: {} at {}", self.cause, once.join(", "))
     }
 
     /// For people: a paragraph for each alert.
@@ -91,6 +103,8 @@ impl Message {
         let mut paragraphs: Vec<_> = self.firing.iter().map(paragraph).collect();
         let over = |alert: &Alert| format!("resolved: {}: {}", alert.stage, alert.check);
         paragraphs.extend(self.resolved.iter().map(over));
+        let muted = |alert: &Alert| format!("still open, not told of for now: {}: {}", alert.stage, alert.check);
+        paragraphs.extend(self.muted.iter().map(muted));
         paragraphs.join("\n\n")
     }
 }

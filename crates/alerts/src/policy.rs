@@ -56,6 +56,10 @@ pub struct Policy {
     pub acknowledgements: Vec<Acknowledgement>,
     /// For so long something must be gone to be over.
     pub resolve_after_ms: i64,
+    /// Whether something must last for a time before it is told, which depends on its check.
+    pub must_last: bool,
+    /// What the installation is called; empty: it has no name.
+    pub installation: String,
 }
 
 impl Policy {
@@ -87,9 +91,9 @@ impl Policy {
             || self.maintenance.iter().any(|window| window.about.takes(alert) && window.is_on(now_ms))
     }
 
-    /// Who is at it, and knew of it.
-    pub(crate) fn acknowledged_by(&self, alert: &Alert, opened_ms: i64) -> Option<&str> {
-        let mut of_it = self.acknowledgements.iter().filter(|one| opened_ms <= one.at_ms && one.about.takes(alert));
+    /// Who is at it, and knew of it as urgent as it is since `raised_ms`.
+    pub(crate) fn acknowledged_by(&self, alert: &Alert, raised_ms: i64) -> Option<&str> {
+        let mut of_it = self.acknowledgements.iter().filter(|one| raised_ms <= one.at_ms && one.about.takes(alert));
         of_it.next_back().map(|one| one.by.as_str())
     }
 }

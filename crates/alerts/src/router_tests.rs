@@ -6,6 +6,10 @@ use crate::policy::{Step, Timing};
 
 use super::*;
 
+#[path = "router_tests/knowledge.rs"]
+mod knowledge;
+#[path = "router_tests/lasting.rs"]
+mod lasting;
 #[path = "router_tests/properties.rs"]
 mod properties;
 
@@ -18,6 +22,7 @@ fn alert(stage: &str, check: &str, class: Class) -> Alert {
         check: check.to_owned(),
         class,
         instances: Vec::new(),
+        subjects: Vec::new(),
         text: "found".to_owned(),
         advice: "do".to_owned(),
         runbook: String::new(),
@@ -63,6 +68,7 @@ impl Rounds {
         let mut said = Vec::new();
         while self.now < until {
             for message in self.router.round(&self.policy, found.to_vec(), self.now) {
+                self.router.sending(&message);
                 self.router.delivered(&message, self.now);
                 let checks =
                     |alerts: &[Alert]| alerts.iter().map(|one| one.check.clone()).collect::<Vec<_>>().join(",");
@@ -110,13 +116,14 @@ fn what_follows_from_the_log_is_not_told_and_is_not_over_meanwhile() {
     let (lag, age) = (alert("loader", "lag", Class::Page), alert("loader", "age", Class::Page));
     let log = alert("loader", "loader_log", Class::Page);
     let other = alert("enricher", "lag", Class::Page);
-    assert_eq!(rounds.until(MIN, &[lag.clone()]), ["30s pager +lag -"]);
+    assert_eq!(rounds.until(MIN, std::slice::from_ref(&lag)), ["30s pager +lag -"]);
     // The log is away: health-check does not report the lag any more, and the age that it reports is not told.
     assert_eq!(rounds.until(30 * MIN, &[log.clone(), age.clone()]), ["90s pager +loader_log -"]);
     // It is back, and so is the lag, which never was over. Another stage's lag has nothing to do with it.
-    assert_eq!(rounds.until(31 * MIN, &[lag.clone()]), [""; 0]);
+    assert_eq!(rounds.until(31 * MIN, std::slice::from_ref(&lag)), [""; 0]);
     let said = rounds.until(40 * MIN, &[lag, other]);
-    assert_eq!(said, ["1860s pager +lag -", "1920s pager + -loader_log"]);
+    // What nobody was told of meanwhile is told again once the log is over.
+    assert_eq!(said, ["1860s pager +lag -", "1920s pager + -loader_log", "2160s pager +lag,lag -"]);
 }
 
 #[test]
@@ -145,9 +152,9 @@ fn nothing_is_over_while_nobody_answers_for_it() {
 fn a_class_rises_at_once_and_falls_after_a_while() {
     let mut rounds = Rounds::of(policy());
     let (ticket, page) = (alert("loader", "lag", Class::Ticket), alert("loader", "lag", Class::Page));
-    assert_eq!(rounds.until(MIN, &[ticket.clone()]), ["30s chat +lag -"]);
+    assert_eq!(rounds.until(MIN, std::slice::from_ref(&ticket)), ["30s chat +lag -"]);
     assert_eq!(rounds.until(6 * MIN, &[page]), ["90s pager +lag -", "330s chat + -lag"]);
-    assert_eq!(rounds.until(8 * MIN, &[ticket.clone()]), [""; 0]);
+    assert_eq!(rounds.until(8 * MIN, std::slice::from_ref(&ticket)), [""; 0]);
     assert_eq!(rounds.until(10 * MIN, &[ticket]), ["480s pager + -lag", "510s chat +lag -"]);
 }
 

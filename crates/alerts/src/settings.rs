@@ -31,6 +31,7 @@ pub struct AlertsSettings {
     pub silences_file: PathBuf,
     #[serde(serialize_with = "common::kinds::made_file")]
     pub state_file: PathBuf,
+    pub must_last: bool,
     #[serde(with = "Millis::<0, DAY>")]
     pub group_wait_ms: u64,
     #[serde(with = "Millis::<0, DAY>")]
@@ -51,6 +52,9 @@ pub struct AlertsSettings {
     pub runbooks_url: String,
     pub heartbeat: HeartbeatSettings,
 }
+
+/// So many times may be missed before Alertmanager takes an alert for over.
+pub(crate) const MISSED: u64 = 4;
 
 const WEEKS: u64 = 28 * DAY;
 const YEAR: u64 = 366 * DAY;

@@ -104,6 +104,23 @@ fn what_is_wrong_names_the_setting() {
             "alerts.maintenance[0].utc_offset: \"CET\"",
         ),
         ("allow_networks = [\"localhost\"]", "alerts.allow_networks: \"localhost\" is not a network"),
+        (
+            "receivers = [{ name = \"a\", slack = { url = \"http://a/secret-c\" } }]",
+            "alerts.receivers[0].slack.url: a secret would go over the internet in the clear",
+        ),
+        (
+            "receivers = [{ name = \"a\", pagerduty = { routing_key = \"secret-a\", url = \"http://a\" } }]",
+            "alerts.receivers[0].pagerduty.url: a secret",
+        ),
+        (
+            "receivers = [{ name = \"a\", alertmanager = { url = \"http://a\", user = \"u\", password = \"secret-p\" } }]",
+            "alerts.receivers[0].alertmanager.url: a secret",
+        ),
+        (
+            "receivers = [{ name = \"a\", alertmanager = { url = \"http://a\", user = \"u\" } }]",
+            "alerts.receivers[0].alertmanager.password: a user without a password",
+        ),
+        ("heartbeat = { url = \"http://a/secret-y\" }", "alerts.heartbeat.url: is a secret"),
         ("heartbeat = { url = \"secret-y\" }", "alerts.heartbeat.url: is not a URL"),
         (
             "receivers = [{ name = \"a\", mail = { server = \"h:25\", from = \"a\", to = [], tls = \"never\", user = \"u\", password = \"p\" } }]",
@@ -118,4 +135,19 @@ fn what_is_wrong_names_the_setting() {
         assert!(found.iter().any(|one| one.starts_with(says)), "{text}: {found:?}");
         assert!(!found.iter().any(|one| one.contains("secret-")), "{found:?}");
     }
+}
+
+#[test]
+fn alertmanager_is_told_again_before_it_forgets() {
+    let settings = settings(WHOLE);
+    assert_eq!(settings.validate_interval(119_999), []);
+    let problems = settings.validate_interval(120_000);
+    assert_eq!(problems[0].key, "alerts.resend_ms");
+    // In the clear only within named networks, or where there is no secret.
+    assert_eq!(
+        wrong(
+            "receivers = [{ name = \"a\", alertmanager = { url = \"http://a\" } }]\nroutes = [{ name = \"r\", receivers = [\"a\"] }]"
+        ),
+        [""; 0]
+    );
 }

@@ -56,8 +56,12 @@ pub struct Silences {
 ///
 /// # Errors
 /// It is not as it should be; the message says where.
-pub fn read(text: &str) -> Result<Silences, String> {
-    let written: Written = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+pub fn read(text: &str, now_ms: i64) -> Result<Silences, String> {
+    let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+    let written: Written = toml::from_str(text).map_err(|error| match error.span() {
+        Some(span) => format!("line {}: {}", line(span.start), error.message()),
+        None => error.message().to_owned(),
+    })?;
     let mut silences = Silences::default();
     for (n, one) in written.silences.into_iter().enumerate() {
         let at = |key: &str, text: &str| moment(text).map_err(|problem| format!("silences[{n}].{key}: {problem}"));
@@ -72,6 +76,12 @@ pub fn read(text: &str) -> Result<Silences, String> {
     for (n, one) in written.acknowledgements.into_iter().enumerate() {
         let about = Matcher { stages: one.stages, checks: one.checks, classes: Vec::new() };
         let at_ms = moment(&one.at).map_err(|problem| format!("acknowledgements[{n}].at: {problem}"))?;
+        if at_ms > now_ms {
+            return Err(format!(
+                "acknowledgements[{n}].at: {:?} is in the future; nobody is at what has not begun",
+                one.at
+            ));
+        }
         if about.takes_all() {
             return Err(format!("acknowledgements[{n}]: it is about everything; name stages or checks"));
         }
@@ -95,17 +105,23 @@ mod tests {
     fn a_file_says_who_silenced_what_until_when_and_who_is_at_it() {
         let text = "[[silences]]\nchecks = [\"lag\"]\nuntil = \"1970-01-01T01:00:00+01:00\"\nauthor = \"ana\"\ncomment = \"known\"\n\
                     [[acknowledgements]]\nstages = [\"loader\"]\nat = \"1970-01-01T00:00:01Z\"\nby = \"ben\"\n";
-        let found = read(text).unwrap();
+        let found = read(text, 1000).unwrap();
         assert_eq!((found.silences[0].from_ms, found.silences[0].until_ms), (i64::MIN, 0));
         assert_eq!(found.silences[0].about.checks, ["lag"]);
         assert_eq!((found.acknowledgements[0].at_ms, found.acknowledgements[0].by.as_str()), (1000, "ben"));
-        assert_eq!(read("").unwrap(), Silences::default());
+        assert_eq!(read("", 0).unwrap(), Silences::default());
     }
 
     #[test]
     fn what_is_wrong_says_where() {
         for (text, says) in [
+            ("silences = 1", "line 1: "),
             ("silences = 1", "expected a sequence"),
+            ("\n[[silences]]\nuntil = tomorrow", "line 3: "),
+            (
+                "[[acknowledgements]]\nchecks = [\"lag\"]\nat = \"2026-01-01T00:00:01Z\"\nby = \"a\"",
+                "acknowledgements[0].at: \"2026-01-01T00:00:01Z\" is in the future",
+            ),
             ("[[silences]]\nauthor = \"a\"\ncomment = \"b\"", "missing field `until`"),
             (
                 "[[silences]]\nuntil = \"tomorrow\"\nauthor = \"a\"\ncomment = \"b\"",
@@ -117,7 +133,7 @@ mod tests {
             ),
             ("[[acknowledgements]]\nat = \"2026-01-01T00:00:00Z\"\nby = \"a\"", "it is about everything"),
         ] {
-            let error = read(text).unwrap_err();
+            let error = read(text, 1_767_225_600_000).unwrap_err();
             assert!(error.contains(says), "{error}");
         }
     }

@@ -27,7 +27,29 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// The receiver was not reached, or did not take it; in words that show no secret.
-    async fn send(&self, message: &Message) -> Result<(), String>;
+    async fn send(&self, message: &Message) -> Result<(), NotTaken>;
+}
+
+/// Nobody heard that a receiver took a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotTaken {
+    /// Why.
+    pub problem: String,
+    /// Whether it may have it nevertheless.
+    pub perhaps: bool,
+}
+
+impl NotTaken {
+    /// It may have it.
+    pub(crate) fn perhaps(problem: String) -> Self {
+        Self { problem, perhaps: true }
+    }
+}
+
+impl From<String> for NotTaken {
+    fn from(problem: String) -> Self {
+        Self { problem, perhaps: false }
+    }
 }
 
 /// A message did not get to its receiver.

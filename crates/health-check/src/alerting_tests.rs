@@ -1,5 +1,5 @@
 use alerts::inhibition::{follows_log, is_log, stands_alone};
-use common::health::v1::{FailureKind, State, Work};
+use common::health::v1::{Action, FailureKind, Membership, State, Work};
 
 use super::*;
 use crate::samples::{age, check, queue, stamp, whole};
@@ -52,24 +52,69 @@ fn what_is_not_reported_while_the_log_is_away_is_what_follows_from_it() {
     assert!(away.iter().any(|check| is_log("processing", check)), "{away:?}");
 }
 
-#[test]
-fn a_problem_of_two_stages_is_two_alerts() {
-    let problem = Problem {
-        state: State::Failing,
-        action: common::health::v1::Action::Page,
-        hops: vec!["enricher".to_owned(), "loader".to_owned()],
-        check: "certificates".to_owned(),
+/// A pipeline with these problems.
+fn with(problems: Vec<Problem>) -> View {
+    View { problems, ..whole(|_| ()) }
+}
+
+fn problem(check: &str, state: State, action: Action) -> Problem {
+    Problem {
+        state,
+        action,
+        hops: vec!["loader".to_owned()],
+        check: check.to_owned(),
         instances: vec!["a".to_owned()],
-        found: "expired".to_owned(),
-        advice: "renew it",
+        found: "found".to_owned(),
+        advice: "do",
         since: Some(stamp(0)),
         failure: FailureKind::Unspecified,
-    };
-    let unknown = Problem { state: State::Unknown, since: None, ..problem.clone() };
-    let found = found(&[problem, unknown], "", 7);
+    }
+}
+
+#[test]
+fn a_problem_of_two_stages_is_two_alerts() {
+    let hops = vec!["enricher".to_owned(), "loader".to_owned()];
+    let expired = Problem { hops, ..problem("certificates", State::Failing, Action::Page) };
+    let unknown = Problem { state: State::Unknown, since: None, ..expired.clone() };
+    let found = found(&with(vec![expired, unknown]), "", 7);
     let told: Vec<_> = found.iter().map(|one| (one.stage.as_str(), one.class)).collect();
     let expected =
         [("enricher", Class::Page), ("loader", Class::Page), ("enricher", Class::Ticket), ("loader", Class::Ticket)];
     assert_eq!(told, expected);
     assert_eq!((found[0].since_ms, found[2].since_ms), (crate::samples::NOW as i64 * 1000, 7));
+}
+
+/// As WeirStageLagUnknown, WeirNotReady and WeirWorkStuck have it.
+#[test]
+fn what_is_worth_a_look_asks_for_more_if_it_lasts() {
+    let class = |view: &View| found(view, "", 0)[0].class;
+    let warns = |check: &str, action| with(vec![problem(check, State::Warning, action)]);
+    assert_eq!(class(&warns("ready", Action::Log)), Class::Page);
+    assert_eq!(class(&warns("in_work", Action::Page)), Class::Ticket);
+    assert_eq!(class(&warns("loader_upkeep", Action::Ticket)), Class::Log);
+    // Nobody of the group has a part of the work, or somebody has.
+    for (membership, expected) in [(Membership::Joining, Class::Page), (Membership::Member, Class::Log)] {
+        let mut view = warns("consumer", Action::Page);
+        let digests = view.pipeline.instances.iter_mut().filter_map(|instance| instance.digest.as_mut());
+        for consumer in digests.flat_map(|digest| &mut digest.consumers).filter(|it| it.hop == "loader") {
+            consumer.set_membership(membership);
+        }
+        assert_eq!(class(&view), expected, "{membership:?}");
+    }
+    let mut probe = warns("ready", Action::Log);
+    probe.problems[0].hops = vec![PROBES.to_owned()];
+    assert_eq!(class(&probe), Class::Log);
+}
+
+#[test]
+fn one_more_that_is_missing_or_silent_is_told() {
+    let mut view = with(vec![problem("instances", State::Failing, Action::Page)]);
+    let hop = view.pipeline.hops.iter_mut().find(|hop| hop.service == "loader").unwrap();
+    (hop.expected, hop.instances) = (2, 1);
+    assert_eq!(found(&view, "", 0)[0].subjects, ["missing 1"]);
+    view.pipeline.hops.iter_mut().for_each(|hop| hop.instances = 0);
+    assert_eq!(found(&view, "", 0)[0].subjects, ["missing 1", "missing 2"]);
+    let silent = vec!["shop".to_owned()];
+    let view = View { silent, ..with(vec![problem("volume", State::Failing, Action::Page)]) };
+    assert_eq!(found(&view, "", 0)[0].subjects, ["shop"]);
 }

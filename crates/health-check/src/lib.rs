@@ -248,7 +248,7 @@ impl HealthCheck {
             history.lock().unwrap_or_else(PoisonError::into_inner).record(view, clock::now());
             if are_told {
                 let now_ms = view.pipeline.at.as_ref().map_or(0, to_millis);
-                rounds.send_replace(Some(Arc::new(alerting::found(&view.problems, &runbooks, now_ms))));
+                rounds.send_replace(Some(Arc::new(alerting::found(view, &runbooks, now_ms))));
             }
             if let Some(check) = &check {
                 told(check, view);
@@ -344,7 +344,8 @@ impl Service for HealthCheck {
     }
 
     async fn open(settings: &Settings, host: &Host) -> anyhow::Result<Self> {
-        let alerts = Delivery::open(&settings.alerts, host.health()).await?;
+        let (name, interval) = (&settings.health_check.name, settings.health_check.interval());
+        let alerts = Delivery::open(&settings.alerts, name, interval, host.health()).await?;
         Ok(Self { alerts, runbooks: settings.alerts.runbooks_url.clone(), ..Self::new(settings, host) })
     }
 

@@ -116,6 +116,8 @@ pub struct View {
     pub errors: BTreeMap<String, u64>,
     /// How many endpoints had what kind of last hour; none: nobody watches the volume.
     pub volume: Option<Summary>,
+    /// The endpoints of which nothing comes any more.
+    pub silent: Vec<String>,
 }
 
 impl Model {
@@ -352,6 +354,7 @@ impl Model {
             balance,
             errors: rate::counted(&errors),
             volume: self.volume.as_ref().map(Watch::summary),
+            silent: self.volume.iter().flat_map(|watch| door::silent(watch.findings())).collect(),
         }
     }
 

@@ -31,6 +31,7 @@ impl Settings {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = self.health_check.validate();
         problems.extend(self.alerts.validate());
+        problems.extend(self.alerts.validate_interval(self.health_check.interval_ms));
         if self.health_check.services.is_empty() {
             let fix = "list them in a file: [[health_check.services]] with name, addresses and expected";
             problems.push(Problem::new("health_check.services", "is empty: there is no service to ask", fix));

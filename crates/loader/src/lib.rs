@@ -188,6 +188,7 @@ impl Loader {
             due: Instant::now(),
         };
         let driver = Driver {
+            stage: STAGE,
             shutdown: shutdown.clone(),
             stop: CancellationToken::new(),
             tasks: opened.tasks().clone(),

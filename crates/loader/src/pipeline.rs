@@ -20,7 +20,7 @@ use crate::health::Checks;
 use crate::load::{Loading, Round, Waiting};
 use crate::outlook::Taken;
 use crate::request::Request;
-use crate::table::{Error, Table};
+use crate::table::Table;
 use crate::{LoaderSettings, STAGE};
 
 /// Before a round that failed is tried again, at least.

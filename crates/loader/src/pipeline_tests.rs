@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::Loader;
+use crate::table::Error;
 use crate::unwilling::Unwilling;
 
 /// A loader whose log has no topic for dead letters.

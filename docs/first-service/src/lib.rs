@@ -125,6 +125,7 @@ impl ActivityCounts {
             after.run_until_cancelled(watching).await;
         });
         let driver = Driver {
+            stage: STAGE,
             shutdown,
             stop: CancellationToken::new(),
             tasks: opened.tasks().clone(),

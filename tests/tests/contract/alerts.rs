@@ -123,10 +123,15 @@ impl Comparison {
         for (at, c) in expr.char_indices() {
             depth += i32::from("([{".contains(c)) - i32::from(")]}".contains(c));
             let rest = &expr[at..];
-            let found: [(&str, fn(f64) -> Self); 3] = [("== ", Self::Is), ("> ", Self::Above), ("< ", Self::Below)];
-            if let Some((operator, made)) = found.iter().find(|(operator, _)| depth == 0 && rest.starts_with(operator))
-            {
-                return number(&rest[operator.len()..]).map(made);
+            let made = |operator: &str| rest.strip_prefix(operator).filter(|_| depth == 0).map(number);
+            if let Some(value) = made("== ") {
+                return value.map(Self::Is);
+            }
+            if let Some(value) = made("> ") {
+                return value.map(Self::Above);
+            }
+            if let Some(value) = made("< ") {
+                return value.map(Self::Below);
             }
         }
         None

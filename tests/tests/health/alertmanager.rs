@@ -77,7 +77,7 @@ fn settings(address: &str) -> AlertsSettings {
     let own: toml::Table = toml::from_str(&format!(
         "receivers = [{{ name = \"am\", alertmanager = {{ url = \"http://{address}\" }} }}]\n\
          routes = [{{ name = \"all\", receivers = [\"am\"] }}]\n\
-         allow_networks = [\"127.0.0.0/8\"]\nresolve_after_ms = 0\nresend_ms = 1000\n"
+         allow_networks = [\"127.0.0.0/8\"]\nmust_last = false\nresolve_after_ms = 0\nresend_ms = 1000\n"
     ))
     .unwrap();
     all["alerts"].as_table_mut().unwrap().extend(own);
@@ -88,7 +88,8 @@ fn settings(address: &str) -> AlertsSettings {
 async fn it_knows_what_lasts_and_what_is_over() {
     let alertmanager = Alertmanager::start().unwrap();
     let health = Health::new("test", CancellationToken::new());
-    let delivery = Delivery::open(&settings(&alertmanager.address), &health).await.unwrap().unwrap();
+    let delivery =
+        Delivery::open(&settings(&alertmanager.address), "", Duration::from_secs(5), &health).await.unwrap().unwrap();
     let (rounds, found) = watch::channel(None);
     let mut tasks = JoinSet::new();
     tasks.spawn(delivery.run(found));
@@ -97,6 +98,7 @@ async fn it_knows_what_lasts_and_what_is_over() {
         check: "lag".to_owned(),
         class: Class::Page,
         instances: vec![format!("{stage}-0")],
+        subjects: Vec::new(),
         text: "the lag is 9 records".to_owned(),
         advice: "Add instances.".to_owned(),
         runbook: String::new(),

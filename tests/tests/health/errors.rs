@@ -14,7 +14,7 @@ const LIMIT: Duration = Duration::from_secs(2);
 
 enum Window {
     Memory(Memory),
-    Redis(Shared),
+    Redis(Box<Shared>),
 }
 
 impl Window {
@@ -114,13 +114,13 @@ async fn each_error_counts_once_within_the_window_in_memory() {
 #[tokio::test]
 async fn each_error_counts_once_within_the_window_in_redis() {
     let redis = Redis::start(Options::default()).unwrap();
-    suite(Window::Redis(Shared::open(&redis.url(), "", WINDOW, LIMIT).unwrap())).await;
+    suite(Window::Redis(Box::new(Shared::open(&redis.url(), "", WINDOW, LIMIT).unwrap()))).await;
 }
 
 #[tokio::test]
 async fn several_count_each_error_once_and_one_that_is_new_knows_all() {
     let redis = Redis::start(Options::default()).unwrap();
-    let open = || Window::Redis(Shared::open(&redis.url(), "", WINDOW, LIMIT).unwrap());
+    let open = || Window::Redis(Box::new(Shared::open(&redis.url(), "", WINDOW, LIMIT).unwrap()));
     let (mut one, mut other) = (open(), open());
     let digest = |count| digest("a", 0, 5, &[(1, 1, "it failed", count)]);
     one.exchange(&digest(40), at(5)).await;
@@ -141,7 +141,7 @@ async fn several_count_each_error_once_and_one_that_is_new_knows_all() {
 #[tokio::test]
 async fn installations_on_one_store_are_apart() {
     let redis = Redis::start(Options::default()).unwrap();
-    let open = |name| Window::Redis(Shared::open(&redis.url(), name, WINDOW, LIMIT).unwrap());
+    let open = |name| Window::Redis(Box::new(Shared::open(&redis.url(), name, WINDOW, LIMIT).unwrap()));
     let (mut staging, mut production) = (open("staging"), open("production"));
     staging.exchange(&digest("a", 0, 5, &[(1, 1, "it failed", 40)]), at(5)).await;
     assert_eq!(told(&production.exchange(&digest("a", 0, 5, &[(1, 1, "it failed", 3)]), at(5)).await)[0].2, 3);

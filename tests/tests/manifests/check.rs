@@ -8,6 +8,7 @@ use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde::de::DeserializeOwned;
 use serde_yaml_ng::Value;
 
@@ -93,6 +94,9 @@ pub(crate) fn strict(document: &Value, problems: &mut Vec<String>) {
         ("v1", "ConfigMap") => parse::<v1::ConfigMap>(document),
         ("v1", "LimitRange") => parse::<v1::LimitRange>(document),
         ("v1", "Namespace") => parse::<v1::Namespace>(document),
+        ("v1", "ServiceAccount") => parse::<v1::ServiceAccount>(document),
+        ("rbac.authorization.k8s.io/v1", "Role") => parse::<Role>(document),
+        ("rbac.authorization.k8s.io/v1", "RoleBinding") => parse::<RoleBinding>(document),
         ("networking.k8s.io/v1", "Ingress") => parse::<Ingress>(document),
         ("policy/v1", "PodDisruptionBudget") => parse::<PodDisruptionBudget>(document),
         (version, kind) => schema::problems(version, kind, document),

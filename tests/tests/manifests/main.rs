@@ -19,6 +19,7 @@ mod images;
 mod jobs;
 mod kafka;
 mod page;
+mod pod_logs;
 mod render;
 mod scale;
 mod schema;

@@ -26,7 +26,7 @@ pub(crate) fn with(components: &[&str]) -> Vec<Value> {
     // Kustomize takes no absolute paths, and looks only below the root of a repository for other folders.
     let folder =
         tempfile::Builder::new().prefix("kustomize-").tempdir_in(k8s.parent().unwrap().join("target")).unwrap();
-    let mut text = String::from("resources: [../../k8s/base]\nimages:\n");
+    let mut text = String::from("namespace: weir\nresources: [../../k8s/base]\nimages:\n");
     for service in services() {
         text.push_str(&format!("  - {{name: weir-{service}, newTag: 0.0.0}}\n"));
     }

@@ -10,8 +10,8 @@ use weir_tests::{kafka, usage};
 use crate::door::{Client, LISTEN, Operator, within};
 
 const ENDPOINTS: usize = 100_000;
-/// So many of them have deliveries: more than have series of their own.
-const BUSY: usize = 400;
+/// So many of them have deliveries: more than have series of their own, and more than the digest tells one by one (500).
+const BUSY: usize = 625;
 const OWN: usize = 200;
 const SOON: Duration = Duration::from_secs(60);
 /// What a page may have and take, and what the process may grow by for two looks at its metrics.

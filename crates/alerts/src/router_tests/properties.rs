@@ -46,14 +46,14 @@ fn obvious(history: &[bool], times: Times) -> Vec<(i64, bool)> {
         // Found now, or gone for less than that.
         (0..=n).any(|then| history[then] && (then == n || ((n - then - 1) as i64 * ROUND) < times.resolve))
     };
-    for n in 0..history.len() {
+    for (n, is_found) in history.iter().copied().enumerate() {
         let now = n as i64 * ROUND;
         let begun = (0..=n).rev().take_while(|then| is_open(*then)).last().unwrap_or(n) as i64 * ROUND;
         let last = told.last().copied();
         let knows = last.is_some_and(|(_, is_over)| !is_over);
         let since = last.map_or(i64::MAX, |(at, _)| now - at);
-        let is_new = is_open(n) && history[n] && !knows && now - begun >= times.wait;
-        let is_again = is_open(n) && history[n] && knows && since >= times.repeat;
+        let is_new = is_open(n) && is_found && !knows && now - begun >= times.wait;
+        let is_again = is_open(n) && is_found && knows && since >= times.repeat;
         let is_over = !is_open(n) && knows && since >= times.interval;
         if is_new || is_again || is_over {
             told.push((now, is_over));
@@ -81,7 +81,9 @@ fn run(policy: &Policy, histories: &[Vec<bool>], restarts: &[bool], fails: &[boo
         assert_eq!(whom.len(), messages.len(), "one message for each receiver of a group");
         for message in messages {
             attempts += 1;
+            router.sending(&message);
             if fails.get(attempts % fails.len().max(1)).copied().unwrap_or_default() {
+                router.not_taken(&message);
                 continue;
             }
             router.delivered(&message, now);
@@ -142,8 +144,8 @@ proptest! {
             rounds.until(rounds.now + 30 * S, &[alert("loader", "lag", class)]);
             let knows = rounds.router.groups.values().flat_map(|told| told.by.iter());
             for (receiver, heard) in knows {
-                for alert in heard.alerts.values() {
-                    let route = rounds.policy.route(alert).unwrap();
+                for said in heard.alerts.values() {
+                    let route = rounds.policy.route(&said.alert).unwrap();
                     prop_assert!(route.steps.iter().any(|step| step.receivers.contains(receiver)));
                 }
             }

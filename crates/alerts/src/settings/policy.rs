@@ -6,7 +6,7 @@ use common::kinds::{Problem, Problems};
 use service::Uri;
 use service::outbound::Network;
 
-use super::{AlertsSettings, MaintenanceSettings, ReceiverSettings, RotationSettings, RouteSettings};
+use super::{AlertsSettings, MISSED, MaintenanceSettings, ReceiverSettings, RotationSettings, RouteSettings};
 use crate::calendar::{Days, Maintenance, Rotation, Substitute};
 use crate::matcher::Matcher;
 use crate::policy::{Policy, Route, Step, Timing};
@@ -14,6 +14,7 @@ use crate::silences::moment;
 
 const NAME: &str = "use 1 to 64 of a-z, 0-9, dash and underscore, and give each its own";
 const KNOWN: &str = "name a receiver of [[alerts.receivers]] or a rotation of [[alerts.rotations]]";
+const HALF: &str = "a user without a password, or a password without a user";
 const TIME: &str = "write it as 2026-01-05T09:00:00+01:00";
 
 impl AlertsSettings {
@@ -28,6 +29,7 @@ impl AlertsSettings {
             own_timing: takes_all.map(|receiver| (receiver.name.clone(), own_timing)).collect(),
             maintenance: self.maintenance.iter().filter_map(|window| window.read().ok()).collect(),
             resolve_after_ms: ms(self.resolve_after_ms),
+            must_last: self.must_last,
             ..Policy::default()
         }
     }
@@ -46,6 +48,18 @@ impl AlertsSettings {
         Route { name: route.name.clone(), about: route.about(), steps, timing }
     }
 
+    /// What is wrong if there are so many milliseconds between two rounds.
+    #[must_use]
+    pub fn validate_interval(&self, interval_ms: u64) -> Vec<Problem> {
+        let mut problems = Problems::of("alerts");
+        let is_told_again = self.receivers.iter().any(|receiver| receiver.alertmanager.is_some());
+        let most = self.resend_ms.saturating_mul(MISSED);
+        let problem = format!("Alertmanager forgets after {most} ms what it is told again every {interval_ms} ms");
+        let fix = "make resend_ms more than a quarter of health_check.interval_ms";
+        problems.check(!is_told_again || interval_ms < most, "resend_ms", problem, fix);
+        problems.into_vec()
+    }
+
     /// What is wrong, although every value has the right type and range.
     #[must_use]
     pub fn validate(&self) -> Vec<Problem> {
@@ -62,7 +76,7 @@ impl AlertsSettings {
                 problem,
                 NAME,
             );
-            receiver.validate(n, &mut problems);
+            receiver.validate(n, self.allow_networks.is_empty(), &mut problems);
         }
         for (n, rotation) in self.rotations.iter().enumerate() {
             let problem = format!("{:?} is empty, not a valid name, or there twice", rotation.name);
@@ -129,6 +143,9 @@ impl AlertsSettings {
         );
         if let Some(secret) = &self.heartbeat.url {
             problems.check(url(secret.expose()), "heartbeat.url", "is not a URL", "write https://host/path");
+            let is_safe = !self.allow_networks.is_empty() || !url(secret.expose()) || is_https(secret.expose());
+            let fix = "write https://, or name its network in alerts.allow_networks";
+            problems.check(is_safe, "heartbeat.url", "is a secret, and would go over the internet in the clear", fix);
         }
         problems.into_vec()
     }
@@ -145,7 +162,8 @@ impl ReceiverSettings {
         ways.into_iter().filter(|is| *is).count()
     }
 
-    fn validate(&self, n: usize, problems: &mut Problems) {
+    /// `is_public`: it is on the public internet.
+    fn validate(&self, n: usize, is_public: bool, problems: &mut Problems) {
         let mut check = |ok, key: &str, problem: &str, fix: &str| {
             problems.check(ok, &format!("receivers[{n}].{key}"), problem, fix);
         };
@@ -156,8 +174,17 @@ impl ReceiverSettings {
         let secret_urls = secret_urls.chain(self.slack.iter().map(|it| ("slack.url", it.url.expose())));
         let urls = self.alertmanager.iter().map(|it| ("alertmanager.url", it.url.as_str()));
         let urls = urls.chain(self.pagerduty.iter().filter_map(|it| Some(("pagerduty.url", it.url.as_deref()?))));
+        // An Alertmanager without a password shows no secret.
+        let is_open = self.alertmanager.as_ref().is_some_and(|it| it.password.is_none());
         for (key, text) in secret_urls.chain(urls) {
             check(url(text), key, "is not a URL with http:// or https://", "write https://host/path");
+            let is_safe = is_open || !is_public || !url(text) || is_https(text);
+            let fix = "write https://, or name the network of the receiver in alerts.allow_networks";
+            check(is_safe, key, "a secret would go over the internet in the clear", fix);
+        }
+        if let Some(it) = &self.alertmanager {
+            let is_whole = it.user.is_empty() == it.password.is_none();
+            check(is_whole, "alertmanager.password", HALF, "set both or neither");
         }
         if let Some(secret) = self.webhook.as_ref().and_then(|it| it.secret.as_ref()) {
             let is_key = crate::signature::key(secret.expose()).is_some();
@@ -182,12 +209,7 @@ impl ReceiverSettings {
             }
             check(!mail.to.is_empty(), "mail.to", "is empty", "name who gets the mails");
             let is_whole = mail.user.is_empty() == mail.password.is_none();
-            check(
-                is_whole,
-                "mail.password",
-                "a user without a password, or a password without a user",
-                "set both or neither",
-            );
+            check(is_whole, "mail.password", HALF, "set both or neither");
             let is_safe = mail.password.is_none() || mail.tls != super::MailTls::Never;
             check(is_safe, "mail.tls", "the password would go over the line in the clear", "use starttls or always");
         }
@@ -267,6 +289,10 @@ fn is_name(name: &str) -> bool {
 fn url(text: &str) -> bool {
     let known = |uri: Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     text.parse::<Uri>().is_ok_and(known)
+}
+
+fn is_https(text: &str) -> bool {
+    text.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"))
 }
 
 fn ms(time: u64) -> i64 {

@@ -7,14 +7,11 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue, Uri};
 use serde_json::{Value, json};
 
-use super::Sink;
 use super::http::{Http, url};
+use super::{NotTaken, Sink};
 use crate::alert::Alert;
 use crate::message::Message;
-use crate::settings::AlertmanagerSettings;
-
-/// So many times may be missed before Alertmanager takes an alert for over.
-const MISSED: i64 = 4;
+use crate::settings::{AlertmanagerSettings, MISSED};
 
 pub(crate) struct Alertmanager {
     url: Uri,
@@ -33,13 +30,13 @@ impl Alertmanager {
             value.set_sensitive(true);
             headers.push((AUTHORIZATION, value));
         }
-        let lasts_ms = i64::try_from(resend_ms).unwrap_or(i64::MAX).saturating_mul(MISSED);
+        let lasts_ms = i64::try_from(resend_ms.saturating_mul(MISSED)).unwrap_or(i64::MAX);
         Ok(Self { url, headers, lasts_ms, http })
     }
 
     fn body(&self, message: &Message) -> Value {
         let alert = |alert: &Alert, ends_ms: i64| {
-            json!({
+            let mut one = json!({
                 "labels": {
                     "alertname": format!("Weir/{}", alert.check),
                     "check": alert.check,
@@ -56,9 +53,15 @@ impl Alertmanager {
                 // An end before the beginning is refused.
                 "startsAt": time(alert.since_ms.min(ends_ms)),
                 "endsAt": time(ends_ms),
-            })
+            });
+            if !message.installation.is_empty() {
+                one["labels"]["installation"] = Value::from(message.installation.as_str());
+            }
+            one
         };
-        let lasting = message.firing.iter().map(|one| alert(one, message.at_ms.saturating_add(self.lasts_ms)));
+        // It takes for over what it is not told again.
+        let lasting = message.firing.iter().chain(&message.muted);
+        let lasting = lasting.map(|one| alert(one, message.at_ms.saturating_add(self.lasts_ms)));
         let over = message.resolved.iter().map(|one| alert(one, message.at_ms));
         lasting.chain(over).collect()
     }
@@ -70,7 +73,7 @@ fn time(at_ms: i64) -> String {
 
 #[async_trait]
 impl Sink for Alertmanager {
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Message) -> Result<(), NotTaken> {
         self.http.post(&self.url, &self.headers, self.body(message).to_string().into_bytes()).await
     }
 }

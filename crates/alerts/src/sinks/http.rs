@@ -1,14 +1,14 @@
 //! What those have in common that are told by HTTP.
 
 use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderValue, Request, Uri};
+use http::{HeaderValue, Request, StatusCode, Uri};
 use service::outbound::Reach;
 use service::tls::Dial;
 
+use super::NotTaken;
+
 /// Answers are a line or two.
 const LARGEST_ANSWER: usize = 64 * 1024;
-/// So much of an answer is shown.
-const SHOWN: usize = 200;
 
 /// Sends to where it may. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ impl Http {
     }
 
     /// Calls a URL, and wants nothing but that it is taken.
-    pub(crate) async fn get(&self, url: &Uri) -> Result<(), String> {
+    pub(crate) async fn get(&self, url: &Uri) -> Result<(), NotTaken> {
         let request = Request::get(url).body(bytes::Bytes::new()).map_err(|_| "the URL is not valid".to_owned())?;
         self.ask(request).await
     }
@@ -34,7 +34,7 @@ impl Http {
         url: &Uri,
         headers: &[(HeaderName, HeaderValue)],
         body: Vec<u8>,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotTaken> {
         let mut request = Request::post(url).header(CONTENT_TYPE, "application/json");
         for (name, value) in headers {
             request = request.header(name, value);
@@ -43,16 +43,20 @@ impl Http {
         self.ask(request).await
     }
 
-    async fn ask(&self, request: Request<bytes::Bytes>) -> Result<(), String> {
+    async fn ask(&self, request: Request<bytes::Bytes>) -> Result<(), NotTaken> {
         let answer = self.dial.ask(request, LARGEST_ANSWER, &self.reach).await;
-        // The chain of causes names the host, and no more of the URL.
-        let answer = answer.map_err(|error| format!("{error:#}"))?;
-        if answer.status().is_success() {
+        // The chain of causes names the host, and no more of the URL. Whoever was not connected with has nothing.
+        let answer = answer.map_err(|error| NotTaken {
+            problem: format!("{error:#}"),
+            perhaps: error.downcast_ref::<std::io::Error>().is_none(),
+        })?;
+        let status = answer.status();
+        if status.is_success() {
             return Ok(());
         }
-        let said: String = String::from_utf8_lossy(answer.body()).chars().take(SHOWN).collect();
-        let said = service::escape::word(said.trim());
-        Err(format!("it answered {}{}{said}", answer.status(), if said.is_empty() { "" } else { ": " }))
+        // What it says beside that may repeat the URL, which is a secret. A gateway may have passed the request on.
+        let perhaps = matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT);
+        Err(NotTaken { problem: format!("it answered {status}"), perhaps })
     }
 }
 

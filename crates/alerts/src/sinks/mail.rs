@@ -8,7 +8,7 @@ use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 use service::outbound::{Reach, resolve};
 
-use super::Sink;
+use super::{NotTaken, Sink};
 use crate::message::Message;
 use crate::settings::{AlertsSettings, MailSettings, MailTls};
 
@@ -70,31 +70,42 @@ impl Mail {
 
 #[async_trait]
 impl Sink for Mail {
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Message) -> Result<(), NotTaken> {
         let letter = self.letter(message)?;
         let found = resolve(&self.host, self.port, &self.reach).await.map_err(|error| error.to_string())?;
-        let mut failed = "its name stands for no address".to_owned();
+        let mut failed = NotTaken::from("its name stands for no address".to_owned());
+        // An address that swallows all is not the only one that is tried.
+        let limit = self.limit / u32::try_from(found.len()).unwrap_or(u32::MAX).max(1);
         for at in found {
             // To this address, whatever the name stands for by then; TLS expects the name there.
             let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(at.ip().to_string())
                 .port(self.port)
                 .tls(self.tls()?)
-                .timeout(Some(self.limit));
+                .timeout(Some(limit));
             let transport = match &self.credentials {
                 Some(credentials) => transport.credentials(credentials.clone()),
                 None => transport,
             };
-            match transport.build().send(letter.clone()).await {
+            match transport.build::<Tokio1Executor>().send(letter.clone()).await {
                 Ok(_) => return Ok(()),
                 // Answered: another address of the server says the same.
                 Err(error) if error.status().is_some() => {
-                    return Err(format!("{}:{}: {}", self.host, self.port, cause(&error)));
+                    return Err(format!("{}:{}: {}", self.host, self.port, cause(&error)).into());
                 }
-                Err(error) => failed = format!("{}:{}: {}", self.host, self.port, cause(&error)),
+                Err(error) => {
+                    let perhaps = failed.perhaps || !is_refused(&error);
+                    failed = NotTaken { problem: format!("{}:{}: {}", self.host, self.port, cause(&error)), perhaps };
+                }
             }
         }
         Err(failed)
     }
+}
+
+/// Whether nobody is there who could have taken it.
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_connection = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    of_connection == Some(std::io::ErrorKind::ConnectionRefused) || error.source().is_some_and(is_refused)
 }
 
 /// The whole chain of causes.

@@ -5,8 +5,8 @@ use http::Uri;
 use serde_json::{Value, json};
 use service::Secret;
 
-use super::Sink;
 use super::http::{Http, url};
+use super::{NotTaken, Sink};
 use crate::alert::{Alert, Class};
 use crate::message::Message;
 use crate::settings::PagerDutySettings;
@@ -29,14 +29,20 @@ impl PagerDuty {
     }
 }
 
-fn body(message: &Message, routing_key: &str) -> Value {
+/// What becomes of the incident. One that does not know it yet takes no other event before `trigger`.
+fn actions(message: &Message) -> &'static [&'static str] {
+    match message {
+        _ if message.is_over() => &["resolve"],
+        // A part of it is over: it stays open.
+        _ if message.firing.is_empty() => &[],
+        _ if message.acknowledged_by.is_some() => &["trigger", "acknowledge"],
+        _ => &["trigger"],
+    }
+}
+
+fn body(message: &Message, action: &str, routing_key: &str) -> Value {
     // The incident is the group's, from the first message to the last.
     let key: String = format!("weir/{}", message.group).chars().take(LONGEST_KEY).collect();
-    let action = match message {
-        _ if message.is_over() => "resolve",
-        _ if message.acknowledged_by.is_some() => "acknowledge",
-        _ => "trigger",
-    };
     let mut body = json!({ "routing_key": routing_key, "event_action": action, "dedup_key": key });
     if action == "trigger" {
         let severity = match message.class() {
@@ -66,8 +72,13 @@ fn body(message: &Message, routing_key: &str) -> Value {
 
 #[async_trait]
 impl Sink for PagerDuty {
-    async fn send(&self, message: &Message) -> Result<(), String> {
-        let body = body(message, self.routing_key.expose()).to_string().into_bytes();
-        self.http.post(&self.url, &[], body).await
+    async fn send(&self, message: &Message) -> Result<(), NotTaken> {
+        for (n, action) in actions(message).iter().enumerate() {
+            let body = body(message, action, self.routing_key.expose()).to_string().into_bytes();
+            let sent = self.http.post(&self.url, &[], body).await;
+            // The incident is open if an event before went well.
+            sent.map_err(|failed| NotTaken { perhaps: failed.perhaps || n > 0, ..failed })?;
+        }
+        Ok(())
     }
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use http::Uri;
 use serde_json::json;
 
-use super::Sink;
 use super::http::{Http, url};
+use super::{NotTaken, Sink};
 use crate::alert::Class;
 use crate::message::Message;
 use crate::settings::SlackSettings;
@@ -44,7 +44,7 @@ fn body(message: &Message) -> Vec<u8> {
 
 #[async_trait]
 impl Sink for Slack {
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Message) -> Result<(), NotTaken> {
         self.http.post(&self.url, &[], body(message)).await
     }
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, Uri};
 use serde_json::json;
 
-use super::Sink;
 use super::http::{Http, url};
+use super::{NotTaken, Sink};
 use crate::alert::Alert;
 use crate::message::Message;
 use crate::settings::WebhookSettings;
@@ -50,12 +50,14 @@ fn body(message: &Message) -> Vec<u8> {
         "type": event,
         "timestamp": common::time::from_millis(message.at_ms).to_string(),
         "data": {
+            "installation": message.installation,
             "group": message.group,
             "cause": message.cause,
             "class": message.class().name(),
             "title": message.title(),
             "firing": list(&message.firing),
             "resolved": list(&message.resolved),
+            "muted": list(&message.muted),
             "acknowledged_by": message.acknowledged_by,
         },
     });
@@ -64,14 +66,14 @@ fn body(message: &Message) -> Vec<u8> {
 
 #[async_trait]
 impl Sink for Webhook {
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Message) -> Result<(), NotTaken> {
         let body = body(message);
         let id = format!("msg_{}", message.id);
         let seconds = message.at_ms.div_euclid(1000);
         let mut headers = vec![("webhook-id", id.clone()), ("webhook-timestamp", seconds.to_string())];
         if let Some(key) = &self.key {
-            headers
-                .push(("webhook-signature", signature::sign(key, &id, seconds, &body).ok_or("it cannot be signed")?));
+            let signed = signature::sign(key, &id, seconds, &body).ok_or_else(|| "it cannot be signed".to_owned())?;
+            headers.push(("webhook-signature", signed));
         }
         let headers = headers
             .into_iter()

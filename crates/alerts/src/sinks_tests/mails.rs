@@ -67,7 +67,7 @@ async fn a_mail_has_its_subject_its_text_and_its_thread() {
 #[tokio::test]
 async fn without_tls_nothing_is_sent_where_tls_is_wanted() {
     let (port, mut serving) = server(&[("QUIT", "221 bye")]).await;
-    let error = mail(port, ", user = \"weir\", password = \"s3cret\"").send(&firing()).await.unwrap_err();
+    let error = mail(port, ", user = \"weir\", password = \"s3cret\"").send(&firing()).await.unwrap_err().problem;
     assert!(error.starts_with(&format!("127.0.0.1:{port}: ")) && !error.contains("s3cret"), "{error}");
     let said = serving.join_next().await.unwrap().unwrap();
     assert!(!said.iter().any(|line| line.starts_with("AUTH") || line.starts_with("MAIL")), "{said:?}");
@@ -76,9 +76,9 @@ async fn without_tls_nothing_is_sent_where_tls_is_wanted() {
 #[tokio::test]
 async fn who_does_not_take_a_mail_says_why() {
     let (port, _serving) = server(&[("RCPT", "550 no such user")]).await;
-    let error = mail(port, ", tls = \"never\"").send(&firing()).await.unwrap_err();
+    let error = mail(port, ", tls = \"never\"").send(&firing()).await.unwrap_err().problem;
     assert!(error.starts_with(&format!("127.0.0.1:{port}: ")) && error.contains("no such user"), "{error}");
     // Nobody is there.
-    let error = mail(1, ", tls = \"never\"").send(&firing()).await.unwrap_err();
-    assert!(error.contains("onnection refused"), "{error}");
+    let NotTaken { problem, perhaps } = mail(1, ", tls = \"never\"").send(&firing()).await.unwrap_err();
+    assert!(problem.contains("onnection refused") && !perhaps, "{problem}");
 }

@@ -25,7 +25,7 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     asked: Mutex<mpsc::UnboundedReceiver<Asked>>,
     connections: Arc<AtomicUsize>,
-    _serving: JoinSet<()>,
+    serving: Mutex<JoinSet<()>>,
 }
 
 impl Peer {
@@ -70,12 +70,17 @@ impl Peer {
                 let _ = tell.send(Asked { line: lines[0].clone(), headers, body });
             }
         });
-        Self { address, asked: Mutex::new(asked), connections, _serving: serving }
+        Self { address, asked: Mutex::new(asked), connections, serving: Mutex::new(serving) }
     }
 
     /// The next request.
     pub(crate) async fn asked(&self) -> Asked {
         self.asked.lock().await.recv().await.unwrap()
+    }
+
+    /// Until it does not listen any more.
+    pub(crate) async fn ended(&self) {
+        self.serving.lock().await.join_next().await.unwrap().unwrap();
     }
 
     pub(crate) fn connections(&self) -> usize {

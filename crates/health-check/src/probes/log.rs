@@ -1,18 +1,16 @@
-//! The log of a program: lines that have to come, and lines that must not.
+//! The log of a program in files, which are followed.
 //!
 //! A line has the time at which it was read. What was in a file before the first look has none, and is not looked at.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use common::health::v1::State;
-
 use super::Found;
-use super::pattern::Pattern;
+use super::lines::Lines;
 use super::settings::LogSettings;
 
 /// Of all files together no more is in memory at once.
@@ -29,12 +27,8 @@ type Id = (u64, u64);
 #[derive(Debug)]
 pub(super) struct Log {
     settings: LogSettings,
-    within: Duration,
-    /// When the first look was.
-    since: Option<Instant>,
     files: HashMap<Id, Tail>,
-    must: Seen,
-    must_not: Seen,
+    lines: Lines,
 }
 
 /// A file as far as it was read.
@@ -46,74 +40,22 @@ struct Tail {
     line: Vec<u8>,
 }
 
-/// The lines of recent looks that have a pattern.
-#[derive(Debug, Default)]
-struct Seen {
-    /// How many each look has found.
-    looks: VecDeque<(Instant, u64)>,
-    last: String,
-}
-
-impl Seen {
-    fn add(&mut self, line: &[u8], now: Instant) {
-        match self.looks.back_mut() {
-            Some((at, lines)) if *at == now => *lines += 1,
-            _ => self.looks.push_back((now, 1)),
-        }
-        self.last = String::from_utf8_lossy(line).chars().take(200).collect();
-    }
-
-    /// How many there were within this time.
-    fn count(&mut self, within: Duration, now: Instant) -> u64 {
-        self.looks.retain(|(at, _)| now.saturating_duration_since(*at) < within);
-        self.looks.iter().map(|(_, lines)| lines).sum()
-    }
-}
-
 impl Log {
     pub(super) fn new(settings: LogSettings, within: Duration) -> Self {
-        let (must, must_not) = (Seen::default(), Seen::default());
-        Self { settings, within, since: None, files: HashMap::new(), must, must_not }
+        let lines = Lines::new(&settings, within);
+        Self { settings, files: HashMap::new(), lines }
     }
 
     /// Reads what has come since the last look, for `takes` if it is much: the next look goes on. Blocks as long as the files do.
     pub(super) fn look(&mut self, now: Instant, takes: Duration) -> Found {
-        let is_first = self.since.is_none();
-        let since = *self.since.get_or_insert(now);
+        let is_first = self.lines.begin(now);
         let behind = match self.read(now, is_first, takes) {
             Ok(behind) => behind,
             Err(error) => return Found::failing(error),
         };
-        let LogSettings { must, must_not, .. } = &self.settings;
-        let within = self.within;
-        let (wanted, unwanted) = (self.must.count(within, now), self.must_not.count(within, now));
-        let text = |pattern: &Option<Pattern>| pattern.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default();
-        if unwanted > 0 {
-            let (pattern, last) = (text(must_not), &self.must_not.last);
-            return Found::failing(format!("{pattern:?} is in {unwanted} lines of the last {within:?}, last: {last}"));
-        }
-        if behind > 0 {
-            let message = format!("{behind} bytes are not read after {takes:?}: give the probe a larger timeout_ms");
-            return Found { state: State::Unknown, message, value: None };
-        }
-        if must.is_some() && wanted == 0 {
-            let pattern = text(must);
-            let watched = now.saturating_duration_since(since);
-            if watched < within {
-                // What it may be about is known: the log is read, and has no such line.
-                let watched = Duration::from_secs(watched.as_secs());
-                let message = format!(
-                    "{pattern:?} not seen yet since health-check began to watch, {watched:?} ago; fails after {within:?}"
-                );
-                return Found { state: State::Warning, message, value: None };
-            }
-            return Found::failing(format!("{pattern:?} is in no line of the last {within:?}"));
-        }
-        Found::ok(if must.is_some() {
-            format!("as it must be: {}", self.must.last)
-        } else {
-            "as it must be".to_owned()
-        })
+        let missing = (behind > 0)
+            .then(|| format!("{behind} bytes are not read after {takes:?}: give the probe a larger timeout_ms"));
+        self.lines.found(missing, now)
     }
 
     /// How many bytes are left for the next look.
@@ -158,17 +100,10 @@ impl Log {
 
     /// Reads so many bytes of each file, and lets go of those that are gone and read to their end.
     fn read_once(&mut self, now: Instant, share: u64, there: &HashSet<Id>) -> Result<u64, String> {
-        let LogSettings { must, must_not, folder, .. } = &self.settings;
+        let is_folder = self.settings.folder.is_some();
         let (mut behind, mut wrong) = (0, None);
         self.files.retain(|id, tail| {
-            let mut line = |line: &[u8]| {
-                let line = if folder.is_some() { without_prefix(line) } else { line };
-                for (pattern, seen) in [(must, &mut self.must), (must_not, &mut self.must_not)] {
-                    if pattern.as_ref().is_some_and(|pattern| pattern.is_in(line)) {
-                        seen.add(line, now);
-                    }
-                }
-            };
+            let mut line = |line: &[u8]| self.lines.add(if is_folder { without_prefix(line) } else { line }, now);
             match tail.read(share, &mut line) {
                 Ok(left) => {
                     behind += left;

@@ -1,9 +1,11 @@
 use std::fs;
 use std::io::Write as _;
 
+use common::health::v1::State;
 use proptest::prelude::*;
 
 use super::*;
+use crate::probes::pattern::Pattern;
 
 const WITHIN: Duration = Duration::from_secs(60);
 /// Longer than any of these reads takes.
@@ -25,7 +27,7 @@ impl Tried {
             folder: is_folder.then(|| folder.path().to_owned()),
             must: must.map(pattern),
             must_not: must_not.map(pattern),
-            within_ms: None,
+            ..LogSettings::default()
         };
         let mut tried = Self { folder, log: Log::new(settings, WITHIN), now: Instant::now() };
         tried.write("a.log", b"");

@@ -2,16 +2,24 @@
 //!
 //! * [`settings`]: what can be set
 //! * `net`: a TCP server, an HTTP server, a service with `grpc.health.v1`
-//! * `log`: the log of a program, which is followed
+//! * `lines`: the lines of a log, which `log` reads from files, `kubernetes` from the API of a cluster, and `loki` from Loki
+//! * `api`: requests to both
 //! * `nagios`: a plugin, which is run and read
 //! * [`pattern`]: what has to be in an answer
 //!
 //! They are a stage of their own: the checks of a digest that is told beside those of the services.
 
+mod api;
+mod kubernetes;
+mod lines;
 mod log;
+mod loki;
 mod nagios;
 mod net;
 pub mod pattern;
+#[cfg(test)]
+#[path = "peer_tests.rs"]
+mod peer;
 pub mod settings;
 
 use std::sync::{Arc, Mutex, TryLockError};
@@ -20,13 +28,17 @@ use std::time::{Duration, Instant};
 use common::health::v1::{Digest, State};
 use futures_util::future::join_all;
 use service::tls::Dial;
-use service::{CheckHandle, CheckSpec, Health, Host};
+use service::{CheckHandle, CheckSpec, Health, Host, clock};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::settings::HealthCheckSettings;
 use crate::stage::PROBES;
+use kubernetes::Kubernetes;
 use log::Log;
-use settings::{GrpcSettings, HttpSettings, NagiosSettings, ProbeSettings, ProbingSettings, TcpSettings, What};
+use loki::Loki;
+use settings::{
+    GrpcSettings, HttpSettings, LogSettings, NagiosSettings, ProbeSettings, ProbingSettings, TcpSettings, What,
+};
 
 /// Where the instance is, among addresses.
 pub(crate) const HERE: &str = "probes of health-check";
@@ -78,6 +90,8 @@ enum Asks {
     Grpc(GrpcSettings),
     Nagios(NagiosSettings),
     Log(Arc<Mutex<Log>>),
+    Kubernetes(Box<Kubernetes>),
+    Loki(Box<Loki>),
 }
 
 impl Asks {
@@ -89,8 +103,16 @@ impl Asks {
             What::Nagios(plugin) => Self::Nagios(plugin),
             What::Log(log) => {
                 let within = Duration::from_millis(log.within_ms.unwrap_or(probing.within_ms));
-                Self::Log(Arc::new(Mutex::new(Log::new(log, within))))
+                Self::log(*log, within)
             }
+        }
+    }
+
+    fn log(log: LogSettings, within: Duration) -> Self {
+        match (&log.kubernetes, &log.loki) {
+            (Some(pods), _) => Self::Kubernetes(Box::new(Kubernetes::new(pods, &log, within))),
+            (None, Some(loki)) => Self::Loki(Box::new(Loki::new(loki, &log, within))),
+            (None, None) => Self::Log(Arc::new(Mutex::new(Log::new(log, within)))),
         }
     }
 
@@ -137,13 +159,13 @@ impl Probes {
     }
 
     /// Asks until the future is dropped.
-    pub(crate) async fn run(self) {
-        join_all(self.list.iter().map(|probe| probe.keep(&self.dial))).await;
+    pub(crate) async fn run(mut self) {
+        join_all(self.list.iter_mut().map(|probe| probe.keep(&self.dial))).await;
     }
 }
 
 impl Probe {
-    async fn keep(&self, dial: &Dial) {
+    async fn keep(&mut self, dial: &Dial) {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.check.every(self.period());
@@ -159,15 +181,17 @@ impl Probe {
     }
 
     /// Asks once. No answer in time is an answer too: what is watched may hang, and so may what watches.
-    async fn look(&self, dial: &Dial) {
+    async fn look(&mut self, dial: &Dial) {
         let begun = Instant::now();
         let asking = async {
-            match &self.asks {
+            match &mut self.asks {
                 Asks::Tcp(tcp) => net::tcp(tcp).await.into(),
                 Asks::Http(http) => net::http(http).await.into(),
                 Asks::Grpc(grpc) => net::grpc(grpc, dial, self.limit).await.into(),
                 Asks::Nagios(plugin) => nagios::run(plugin).await,
                 Asks::Log(log) => follow(log, self.limit / 2).await,
+                Asks::Kubernetes(pods) => pods.look(begun, self.limit / 2).await,
+                Asks::Loki(loki) => loki.look(clock::now()).await,
             }
         };
         let no_answer = |_| Found::failing(format!("no answer within {:?}", self.limit));

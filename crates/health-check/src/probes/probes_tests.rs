@@ -39,13 +39,13 @@ async fn no_answer_in_time_is_a_failure_and_an_answer_says_how_long_it_took() {
          [[health_check.probes]]\nname = \"sleeps\"\nnagios = {{ command = [\"sleep\", \"600\"] }}\n"
     ));
     let host = host(&settings);
-    let probes = Probes::open(&settings.health_check, &host).unwrap();
+    let mut probes = Probes::open(&settings.health_check, &host).unwrap();
     let periods: Vec<_> = probes.list.iter().map(|probe| probe.period().as_secs()).collect();
     assert_eq!(periods, [30, 60, 30, 30], "one that may take longer than its interval is old later");
     let told = Probes::told(&probes.health());
     assert_eq!((told.service.as_str(), told.checks.len()), (PROBES, 4));
     assert!(told.checks.iter().all(|check| check.state() == State::Unknown));
-    for probe in &probes.list {
+    for probe in &mut probes.list {
         probe.look(&probes.dial).await;
     }
     let told = Probes::told(&probes.health());

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "what a setting means stands in settings.default.toml, once")]
 
+mod logs;
+
 use std::path::PathBuf;
 
 use common::health::v1::Action;
@@ -9,6 +11,8 @@ use common::kinds::Problems;
 use common::units::{Count, DAY, Millis};
 use serde::{Deserialize, Serialize};
 use service::Uri;
+
+pub use logs::{LogSettings, LokiSettings, PodLogSettings};
 
 use super::pattern::Pattern;
 use crate::problems::OWN;
@@ -134,27 +138,6 @@ pub struct NagiosSettings {
     pub command: Vec<String>,
 }
 
-/// `log`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogSettings {
-    /// The file.
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::made_file")]
-    pub file: Option<PathBuf>,
-    /// Or all files `*.log` of a folder, as the runtime of containers writes them.
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "common::kinds::made_file")]
-    pub folder: Option<PathBuf>,
-    /// What has to be in a line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub must: Option<Pattern>,
-    /// What must be in none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub must_not: Option<Pattern>,
-    /// How recent a line is that counts.
-    #[serde(with = "Millis::<1000, DAY>", default, skip_serializing_if = "Option::is_none")]
-    pub within_ms: Option<u64>,
-}
-
 /// What a probe asks.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
@@ -162,14 +145,14 @@ pub(crate) enum What {
     Http(HttpSettings),
     Grpc(GrpcSettings),
     Nagios(NagiosSettings),
-    Log(LogSettings),
+    Log(Box<LogSettings>),
 }
 
 impl ProbeSettings {
     fn all(&self) -> impl Iterator<Item = What> {
         let [tcp, http] = [self.tcp.clone().map(What::Tcp), self.http.clone().map(What::Http)];
         let [grpc, nagios] = [self.grpc.clone().map(What::Grpc), self.nagios.clone().map(What::Nagios)];
-        let log = self.log.clone().map(What::Log);
+        let log = self.log.clone().map(|log| What::Log(Box::new(log)));
         [tcp, http, grpc, nagios, log].into_iter().flatten()
     }
 
@@ -210,16 +193,14 @@ pub(crate) fn validate(probes: &[ProbeSettings], services: &[&str], problems: &m
         let fix = "set one of tcp, http, grpc, nagios and log; for more, write more probes";
         check(asked == 1, "name", format!("{name:?} asks {asked} things"), fix);
         let http = probe.http.iter().map(|http| ("http.url", &http.url));
-        for (key, url) in http.chain(probe.grpc.iter().map(|grpc| ("grpc.url", &grpc.url))) {
+        let grpc = probe.grpc.iter().map(|grpc| ("grpc.url", &grpc.url));
+        for (key, url) in http.chain(grpc).chain(probe.log.iter().flat_map(LogSettings::urls)) {
             let known = |uri: Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
             let is_url = url.parse::<Uri>().is_ok_and(known);
             check(is_url, key, "is not a URL with http:// or https://".to_owned(), "write http://host:port/path");
         }
         if let Some(log) = &probe.log {
-            let is_one = log.file.is_some() != log.folder.is_some();
-            check(is_one, "log", "needs a file or a folder, and not both".to_owned(), "set log.file or log.folder");
-            let has_some = log.must.is_some() || log.must_not.is_some();
-            check(has_some, "log", "looks for nothing".to_owned(), "set log.must, log.must_not or both");
+            log.validate(&mut check);
         }
         let has_program =
             probe.nagios.as_ref().is_none_or(|plugin| plugin.command.first().is_some_and(|p| !p.is_empty()));

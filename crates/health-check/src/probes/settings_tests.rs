@@ -48,13 +48,57 @@ fn what_cannot_be_is_named() {
         ("name = \"a\"\nhttp = { url = \"http://a\", mst = \"a\" }\n", "mst", "must"),
         ("name = \"a\"\nnagios = { command = [] }\n", "probes[0].nagios.command", "is empty"),
         ("name = \"a\"\nlog = { file = \"a\" }\n", "probes[0].log", "looks for nothing"),
-        ("name = \"a\"\nlog = { must = \"a\" }\n", "probes[0].log", "needs a file or a folder"),
-        ("name = \"a\"\nlog = { file = \"a\", folder = \"b\", must = \"a\" }\n", "probes[0].log", "not both"),
+        ("name = \"a\"\nlog = { must = \"a\" }\n", "probes[0].log", "needs one source of lines"),
+        ("name = \"a\"\nlog = { file = \"a\", folder = \"b\", must = \"a\" }\n", "probes[0].log", "and not more"),
         ("name = \"a\"\naction = \"pager\"\ntcp = { address = \"a:1\" }\n", "action", "page"),
     ] {
         let error = load(probe).unwrap_err().to_string();
         assert!(error.contains(key) && error.contains(says), "{probe}: {error}");
     }
+}
+
+#[test]
+fn a_log_may_be_behind_an_api() {
+    let pods = "kubernetes = { namespace = \"shop\", selector = \"app=shop\", container = \"web\" }";
+    let probes = load(&format!("name = \"a\"\nlog = {{ {pods}, must_not = \"ERROR\" }}\n")).unwrap();
+    let log = probes[0].log.as_ref().unwrap();
+    assert_eq!(log.kubernetes.as_ref().unwrap().container.as_deref(), Some("web"));
+    let loki = "loki = { url = \"http://loki:3100\", selector = '{app=\"shop\"}', user = \"u\", password = \"hush\" }";
+    let probes = load(&format!("name = \"a\"\nlog = {{ {loki}, must = \"done\" }}\n")).unwrap();
+    let shown = format!("{:?} {}", probes[0], serde_json::to_string(&probes[0]).unwrap());
+    assert!(shown.contains("app=") && !shown.contains("hush"), "{shown}");
+    for (source, key, says) in [
+        ("kubernetes = { namespace = \"\", selector = \"a=b\" }", "log.kubernetes.namespace", "not the name"),
+        ("kubernetes = { namespace = \"../x\", selector = \"a=b\" }", "log.kubernetes.namespace", "not the name"),
+        ("kubernetes = { namespace = \"a\", selector = \" \" }", "log.kubernetes.selector", "all pods"),
+        ("kubernetes = { namespace = \"a\" }", "log.kubernetes.selector", "it is not set"),
+        ("kubernetes = { namespace = \"a\", selector = \"a\", url = \"k8s:1\" }", "log.kubernetes.url", "not a URL"),
+        ("kubernetes = { namespace = \"a\", selector = \"a\" }, file = \"b\"", "probes[0].log", "and not more"),
+        ("loki = { url = \"loki\", selector = '{a=\"b\"}' }", "log.loki.url", "not a URL"),
+        ("loki = { url = \"http://a\", selector = 'a=\"b\"' }", "log.loki.selector", "no selector"),
+        ("loki = { url = \"http://a\", selector = '{}' }", "log.loki.selector", "no selector"),
+        ("loki = { url = \"http://a\", selector = '{a=\"b\"} |= \"c\"' }", "log.loki.selector", "no selector"),
+        ("loki = { url = \"http://a\", selector = '{a=\"b\"}', tenant = \"a\\nb\" }", "log.loki.tenant", "header"),
+        ("loki = { url = \"http://a\", selector = '{a=\"b\"}', user = \"u\" }", "log.loki.user", "needs a password"),
+        ("loki = { url = \"http://a\", selector = '{a=\"b\"}', limit = 0 }", "limit", "1"),
+        (
+            "loki = { url = \"http://a\", selector = '{a=\"b\"}', user = \"u\", password = \"p\", token_file = \"t\" }",
+            "log.loki.token_file",
+            "beside a user",
+        ),
+    ] {
+        let error = load(&format!("name = \"a\"\nlog = {{ {source}, must = \"a\" }}\n")).unwrap_err().to_string();
+        assert!(error.contains(key) && error.contains(says), "{source}: {error}");
+    }
+}
+
+#[test]
+fn what_docs_health_md_shows_is_taken() {
+    let page = include_str!("../../../../docs/health.md");
+    let shown = page.split("```toml\n[[health_check.probes]]\n").nth(1).and_then(|rest| rest.split("```").next());
+    let probes = load(shown.unwrap()).unwrap();
+    let sources: Vec<_> = probes.iter().filter_map(|probe| probe.log.as_ref()).collect();
+    assert!(sources.iter().any(|log| log.kubernetes.is_some()) && sources.iter().any(|log| log.loki.is_some()));
 }
 
 /// Of the checks that docs/health.md lists: who asks for one by its name must not get a probe.

@@ -74,6 +74,12 @@ pub(crate) fn found(findings: &[Finding]) -> Vec<Problem> {
     problems
 }
 
+/// The endpoints of which nothing comes any more.
+pub(crate) fn silent(findings: &[Finding]) -> impl Iterator<Item = String> {
+    let silent = findings.iter().filter(|finding| matches!(finding.kind, FindingKind::Silent { .. }));
+    silent.map(|finding| finding.endpoint.clone())
+}
+
 fn one(finding: &Finding) -> String {
     let name = if finding.endpoint == ALL { "all endpoints together" } else { &finding.endpoint };
     match finding.kind {

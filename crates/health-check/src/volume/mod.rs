@@ -11,7 +11,7 @@
 //! * [`watch`]: takes in what the door tells, and says what is unusual
 //! * `door`: what the door tells, and what is found as problems
 //! * [`file`], `keep`: the history outlives a restart
-//! * [`settings`]: `[health_check.volume]`
+//! * [`settings`]: the section `[health_check.volume]`
 
 mod candidates;
 pub(crate) mod door;

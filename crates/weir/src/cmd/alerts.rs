@@ -38,7 +38,8 @@ enum Command {
 
 impl AlertsCommand {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let settings = self.config.load()?.alerts;
+        let all = self.config.load()?;
+        let (settings, installation) = (all.alerts, all.health_check.name);
         match self.command {
             Command::List => {
                 let open = match settings.state_file.as_os_str().is_empty() {
@@ -52,7 +53,7 @@ impl AlertsCommand {
                 out::say(list(&settings, open.as_ref(), i64::try_from(since.as_millis())?).trim_end());
             }
             Command::Test { receiver } => {
-                alerts::delivery::test(&settings, &receiver).await?;
+                alerts::delivery::test(&settings, &installation, &receiver).await?;
                 out::say(&format!("{receiver} took the test"));
             }
         }
