@@ -17,6 +17,9 @@ use anyhow::{Context, anyhow, bail};
 use crate::environment::find_program;
 use crate::wait;
 
+/// A process that got a signal acts on it as soon as each of its threads has had a turn.
+const SOON: Duration = Duration::from_secs(10);
+
 /// The signals that tests send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
@@ -26,7 +29,7 @@ pub enum Signal {
     Int,
     /// Ends the process without asking it.
     Kill,
-    /// Pauses it.
+    /// Pauses it: nothing of it runs any more once the signal is sent.
     Stop,
     /// Lets it go on.
     Cont,
@@ -113,6 +116,11 @@ impl Child {
             .with_context(|| format!("send {} to {}", signal.name(), self.name))?;
         if !sent.success() {
             bail!("{} did not get {}: {sent}", self.name, signal.name());
+        }
+        if signal == Signal::Stop {
+            // So far the signal was only left with it: on a busy machine its threads run on for a while, and answer.
+            let stands = || Ok(stands_still(self.pid)?.then_some(()));
+            wait::until(&format!("{} stands still", self.name), SOON, stands)?;
         }
         Ok(())
     }
@@ -209,6 +217,20 @@ pub fn last_lines(path: &Path, count: usize) -> String {
         }
         Err(error) => format!("({}: {error})", path.display()),
     }
+}
+
+/// Whether each thread of a process is stopped, as far as the system tells that.
+fn stands_still(pid: u32) -> anyhow::Result<bool> {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return Ok(true) };
+    for thread in threads {
+        // One that ended meanwhile does not run either.
+        let Ok(stat) = std::fs::read_to_string(thread?.path().join("stat")) else { continue };
+        let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        if !matches!(state, Some('T' | 't' | 'Z' | 'X')) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 type Job = Box<dyn FnOnce() + Send>;

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, PipeWriter, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use bus::{Headers, Record};
+use bus::{Headers, Record, TopicSpec};
 use weir_tests::child::{self, Child, Signal};
 use weir_tests::environment::find_program;
 use weir_tests::installation::{Installation, UP};
@@ -146,9 +146,8 @@ fn at_a_terminal_the_addresses_stay_while_events_scroll_by() {
     assert_eq!(count("enriched"), count("rows in the lake") + count("not loaded yet"), "no row is missing: {counts}");
 }
 
-/// Opening the log takes a quarter of a second with its libraries optimised, and a whole one without. Up to half a second more
-/// is that of processing, which reads what it has sent for its claims: how much of that is done before the start is ready varies.
-const OPENED: Duration = Duration::from_millis(1200);
+/// A quarter of a second with the libraries of the log optimised, a whole one without.
+const OPENED: Duration = Duration::from_millis(700);
 const RECORDS: usize = 45_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -157,13 +156,16 @@ async fn a_start_with_many_megabytes_takes_little_of_the_processor() {
     let data = installation.folder().join("data").display().to_string();
     let installation = installation.with("WEIR__BUS__DATA_DIR", data);
     let bus = installation.bus().unwrap();
-    assert_eq!(bus.prepare_topics(&weir::topics::needed()).await.unwrap(), []);
+    let mut topics = weir::topics::needed();
+    // No service reads this one, neither as its work nor for its claims: what is measured is opening the log.
+    let other = TopicSpec { name: "other".into(), ..topics[0].clone() };
+    topics.push(other.clone());
+    assert_eq!(bus.prepare_topics(&topics).await.unwrap(), []);
     let producer = bus.producer().unwrap();
     let mut receipts = Vec::new();
     for number in 0..RECORDS {
         let headers = Headers { id: number.to_string(), ..Headers::default() };
-        // No stage consumes this topic.
-        let record = Record::encoded("events.github.push", number.to_string(), vec![7; 1000], headers);
+        let record = Record::encoded(other.name.as_str(), number.to_string(), vec![7; 1000], headers);
         let receipt = loop {
             match producer.try_send(record.clone()) {
                 Err(bus::Error::Full) => tokio::time::sleep(Duration::from_millis(1)).await,
