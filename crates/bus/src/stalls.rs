@@ -56,6 +56,11 @@ impl Stalls {
         longest.map(|(_, waiting)| (waiting.lag.clone(), now.saturating_duration_since(waiting.since)))
     }
 
+    /// Each partition with work, and since when it has got on with none of it, as they were last shown.
+    pub fn all(&self) -> impl Iterator<Item = (&Lag, Instant)> {
+        self.waiting.values().map(|waiting| (&waiting.lag, waiting.since))
+    }
+
     /// Since when a record has waited that is not done, where it was the first of its partition when that was last shown.
     pub fn since(&self, topic: &Arc<str>, partition: i32, offset: i64) -> Option<Instant> {
         let waiting = self.waiting.get(&(topic.clone(), partition));

@@ -34,8 +34,8 @@ pub(crate) struct Checks {
     partitions: Partitions,
     retention: Retention,
     upkeep: CheckHandle,
-    /// How each kind of upkeep ended last: what one has done says nothing of another.
-    upkept: Arc<Mutex<BTreeMap<&'static str, Result<String, String>>>>,
+    /// How each kind of upkeep ended last, and each table whose checkpoint failed: what one has done says nothing of another.
+    upkept: Arc<Mutex<BTreeMap<String, Result<String, String>>>>,
 }
 
 impl Checks {
@@ -76,6 +76,8 @@ impl Checks {
         let outlook = self.outlook();
         let failed: Vec<&String> = outlook.tables.values().filter_map(|table| table.error.as_ref()).collect();
         let lost = "no data is lost";
+        // An instance that can load other tables has its work: a roll-out must not wait for one that cannot be loaded.
+        self.store.gates_readiness(outlook.lake.is_some() || failed.is_empty() || failed.len() == outlook.tables.len());
         match (&outlook.lake, failed.is_empty()) {
             (Some(error), _) => {
                 self.store.fail(format!("{error}; nothing is loaded until the lake answers, and {lost}"))
@@ -99,10 +101,37 @@ impl Checks {
         }
     }
 
-    /// How a run ended: `compaction`, `vacuum`, `checkpoint`.
+    /// How a run ended: `compaction`, `vacuum`.
     pub(crate) fn upkeep(&self, what: &'static str, outcome: Result<String, String>) {
+        self.tell_upkeep(|upkept| _ = upkept.insert(what.to_owned(), outcome));
+    }
+
+    /// How writing a checkpoint ended.
+    pub(crate) fn checkpoint(&self, table: &str, outcome: Result<(), String>) {
+        self.tell_upkeep(|upkept| {
+            if let Err(error) = outcome {
+                upkept.insert(
+                    checkpoint_of(table),
+                    Err(format!("writing a checkpoint of table {table} failed: {error}")),
+                );
+            } else {
+                upkept.remove(&checkpoint_of(table));
+                upkept.insert("checkpoint".to_owned(), Ok("wrote a checkpoint".to_owned()));
+            }
+        });
+    }
+
+    /// The table is loaded by another instance by now, which writes its checkpoints too.
+    pub(crate) fn gone(&self, table: &str) {
+        let is_told = |upkept: &BTreeMap<String, _>| upkept.contains_key(&checkpoint_of(table));
+        if is_told(&self.upkept.lock().unwrap_or_else(PoisonError::into_inner)) {
+            self.tell_upkeep(|upkept| _ = upkept.remove(&checkpoint_of(table)));
+        }
+    }
+
+    fn tell_upkeep(&self, change: impl FnOnce(&mut BTreeMap<String, Result<String, String>>)) {
         let mut upkept = self.upkept.lock().unwrap_or_else(PoisonError::into_inner);
-        upkept.insert(what, outcome);
+        change(&mut upkept);
         let problems: Vec<&String> = upkept.values().filter_map(|outcome| outcome.as_ref().err()).collect();
         if problems.is_empty() {
             self.upkeep.ok(few(upkept.values().flatten(), "; "));
@@ -216,6 +245,10 @@ impl Checks {
         let all = async { tokio::join!(self.retention.watch(bus, &consumers), look) };
         let _ = until.run_until_cancelled(all).await;
     }
+}
+
+fn checkpoint_of(table: &str) -> String {
+    format!("checkpoint of {table}")
 }
 
 /// What is left of a life of the log, and what somebody can do.

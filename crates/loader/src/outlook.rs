@@ -84,11 +84,21 @@ impl Outlook {
     }
 }
 
+/// A partition with requests on the log that were not taken in, although they could be.
+#[derive(Debug)]
+struct PassedOver {
+    /// Since when it has had them.
+    began: Instant,
+    /// When the loader was first seen between its turns since then, and when again.
+    at: [Option<Instant>; 2],
+}
+
 /// What is found of it from time to time.
 #[derive(Debug, Default)]
 pub(crate) struct Verdicts {
     /// Since when requests on the log were not taken in.
     untaken: Stalls,
+    passed_over: HashMap<Place, PassedOver>,
     /// The oldest request of each table that could be loaded, and how many there were. While another instance has its partition
     /// the time stands still. It is the same time when the record comes again.
     waiting: BTreeMap<String, (Ready, usize)>,
@@ -179,7 +189,8 @@ impl Verdicts {
         Some((lasts, format!("{ready} requests wait for table {name}, and none was loaded for {seconds} s{why}")))
     }
 
-    /// For how long requests were not taken in. Which tables they are for is not known: to load into any is to get on.
+    /// For how long requests were not taken in. While a turn lasts none are: then it counts that anything was loaded. Once the
+    /// loader was seen twice between its turns, what stands on the log stands for reasons of its own.
     fn of_log(
         &mut self,
         outlook: &Outlook,
@@ -187,12 +198,30 @@ impl Verdicts {
         untaken: Vec<Lag>,
         now: Instant,
     ) -> Option<(Duration, String)> {
-        let waiting: i64 = untaken.iter().filter_map(|lag| lag.records).sum();
-        let (_, lasts) = self.untaken.longest(untaken, standing.is_in(), now)?;
+        self.untaken.longest(untaken, standing.is_in(), now)?;
         let loaded = outlook.tables.values().filter_map(|table| table.loaded).max();
-        let lasts = loaded.map_or(lasts, |loaded| lasts.min(now.saturating_duration_since(loaded)));
-        let seconds = lasts.as_secs();
-        Some((lasts, format!("{waiting} requests on the log wait, and nothing was loaded for {seconds} s")))
+        let mut before = std::mem::take(&mut self.passed_over);
+        let mut longest: Option<(Duration, i64, &Lag)> = None;
+        for (lag, began) in self.untaken.all() {
+            let place = (Arc::clone(&lag.topic), lag.partition);
+            let known = before.remove(&place).filter(|passed| passed.began == began);
+            let mut passed = known.unwrap_or(PassedOver { began, at: [None; 2] });
+            if outlook.turn.is_none()
+                && let Some(free) = passed.at.iter_mut().find(|at| at.is_none())
+            {
+                *free = Some(now);
+            }
+            let since = loaded.map_or(began, |loaded| passed.at[1].unwrap_or(loaded).min(loaded).max(began));
+            self.passed_over.insert(place, passed);
+            let (lasts, records) = (now.saturating_duration_since(since), lag.records.unwrap_or_default());
+            if longest.as_ref().is_none_or(|(most, ..)| *most < lasts) {
+                longest = Some((lasts, records, lag));
+            }
+        }
+        let (lasts, records, lag) = longest?;
+        let (topic, partition, seconds) = (&lag.topic, lag.partition, lasts.as_secs());
+        let text = format!("{records} requests of {topic}/{partition} wait, and none was taken in for {seconds} s");
+        Some((lasts, text))
     }
 }
 

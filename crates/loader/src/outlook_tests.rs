@@ -133,7 +133,7 @@ fn requests_that_nobody_takes_in_are_work() {
     assert_eq!(told(&idle, member(), log(2, 47), 20).1, 0);
     assert_eq!(told(&idle, member(), log(2, 47), 139).1, 119);
     assert_eq!(told(&idle, member(), log(2, None), 139).0, State::Warning);
-    let stalled = "stalled: 47 requests on the log wait, and nothing was loaded for 120 s";
+    let stalled = "stalled: 47 requests of loads/0 wait, and none was taken in for 120 s";
     assert_eq!(told(&idle, member(), log(2, 47), 140), (State::Failing, 120, stalled.to_owned()));
     // They were taken in, and not loaded for that.
     let ready = |loaded| waits(47, since(2, at(141)), loaded);
@@ -186,6 +186,27 @@ fn a_table_that_is_loaded_does_not_hide_another_that_is_not() {
         let stalled =
             "stalled: 2 requests wait for table t, and none was loaded for 120 s; it failed last: the bucket is full";
         assert!(seconds < 120 || told.2 == stalled, "{}", told.2);
+    }
+}
+
+/// The table of the one is loaded again and again; of the other nothing comes from the log, and nothing says so.
+#[test]
+fn a_partition_that_is_never_taken_in_is_not_hidden_by_another_that_is() {
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut verdicts = Verdicts::default();
+    for seconds in 0..=130_u64 {
+        // A turn lasts for eight of ten seconds.
+        let turn = (seconds % 10 < 8).then(|| ("t".to_owned(), at(seconds - seconds % 10)));
+        let outlook = Outlook { turn, ..waits(0, None, Some(at(seconds - seconds % 10))) };
+        let stands = Lag { topic: "loads".into(), partition: 3, position: 7, records: Some(2) };
+        let goes = log(seconds as i64, 1);
+        let told = verdicts.of(&outlook, &member(), [goes, vec![stands]].concat(), AFTER, at(seconds));
+        // From the second look between two turns on.
+        let expected = if seconds < 129 { State::Ok } else { State::Failing };
+        assert_eq!(told.0, expected, "after {seconds} s: {told:?}");
+        let stalled = "stalled: 2 requests of loads/3 wait, and none was taken in for 120 s";
+        assert!(seconds != 129 || told.2 == stalled, "{}", told.2);
     }
 }
 
@@ -270,7 +291,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    /// It never says that it stands while something is loaded, and always does when nothing was although it could be. What is
+    /// It never says that it stands while something is loaded and all is taken in, and always does when nothing was although it could be. What is
     /// noted of a request is when it was taken in: here that is when it came.
     #[test]
     fn it_is_stalled_when_nothing_was_loaded_for_long(events in prop::collection::vec(event(), 1..200)) {
@@ -281,6 +302,8 @@ proptest! {
         // What is on the log: whether each is to be held, since when it is there, and whether it is done.
         let (mut requests, mut taken) = (Vec::<(bool, u64, bool)>::new(), 0);
         let (mut loaded, mut runs) = (0, None);
+        // The first that was not taken in, since when it is that, and when it could have been.
+        let mut passed_over: Option<(usize, u64, Vec<u64>)> = None;
         for (second, event) in (0_u64..).zip(events) {
             let now = start + Duration::from_secs(second);
             match event {
@@ -307,14 +330,24 @@ proptest! {
             let lags = outlook.untaken(log(position as i64, (requests.len() - position) as i64), |_| Some(1));
             let (state, lasts, text) = verdicts.of(&outlook, &member(), lags, Duration::from_secs(LIMIT), now);
 
+            let first = taken.max(position);
+            passed_over = passed_over.filter(|(of, ..)| *of == first && first < requests.len());
+            if first < requests.len() {
+                let (.., could) = passed_over.get_or_insert((first, second, Vec::new()));
+                could.extend(runs.is_none().then_some(second));
+            }
+            let passed_over = passed_over.as_ref().map_or(0, |(_, began, could)| {
+                second - loaded.min(could.get(1).copied().unwrap_or(loaded)).max(*began)
+            });
             let since = |since: u64| second - since.max(loaded);
             let waits = ready.first().map_or(0, |(_, (_, arrived, _))| since(*arrived));
             let runs = runs.map_or(0, |since: u64| second - since);
-            if second - loaded < LIMIT && runs < LIMIT {
+            if second - loaded < LIMIT && runs < LIMIT && passed_over < LIMIT {
                 prop_assert_eq!(state, State::Ok, "{} was loaded at {}: {}", second, loaded, text);
             }
-            if waits.max(runs) >= LIMIT {
-                prop_assert_eq!(state, State::Failing, "{}: {} of {} s", second, text, waits.max(runs));
+            let longest = waits.max(runs).max(passed_over);
+            if longest >= LIMIT {
+                prop_assert_eq!(state, State::Failing, "{}: {} of {} s", second, text, longest);
             }
             prop_assert_eq!(state == State::Failing, lasts.as_secs() >= LIMIT);
             // What is held is never work.

@@ -136,6 +136,7 @@ impl Pipeline {
                 version = tracing::field::Empty,
             )
         });
+        table.partitions.insert((Arc::clone(&place.0), place.1));
         table.queue.push(Waiting {
             taken: self.counts.take("", None, request.rows(), COMES_AGAIN),
             accepted: self.settings.accept.contains(&request.id),
@@ -153,7 +154,8 @@ impl Pipeline {
     /// What is no request becomes a dead letter. Nothing is lost without a word: the request behind it begins at an
     /// offset that the table has not come to, and is held.
     async fn refuse(&self, record: Incoming, reason: &'static str, message: String) {
-        tracing::error!(at = %record.coordinates, reason, message, "a record on topic loads is not a valid load request");
+        // What it says quotes the record, and the dead letter is counted as an error by itself.
+        tracing::warn!(at = %record.coordinates, reason, because = message, "a record on topic loads is not a valid load request");
         let taken = self.counts.take("", None, 1, COMES_AGAIN);
         let refused = RefusedRecord { record, origin: Origin::default(), reason, message, taken };
         refused.send(STAGE, &self.producer).await;
@@ -171,6 +173,9 @@ impl Pipeline {
                 let turn = state.assignment_of(&waiting.place.0, waiting.place.1);
                 turn.is_some_and(|turn| turn.epoch == waiting.place.2)
             });
+            if !loading.partitions.iter().any(|(topic, partition)| state.assignment_of(topic, *partition).is_some()) {
+                self.checks.gone(name);
+            }
             if loading.queue.is_empty() {
                 continue;
             }
@@ -192,11 +197,9 @@ impl Pipeline {
                 Ok(round @ Round { version: Some(version), .. }) => {
                     told(name, version, &round, &self.counts, started);
                     match loading.checkpoint(log).await {
-                        Ok(true) => self.checks.upkeep("checkpoint", Ok("wrote a checkpoint".to_owned())),
+                        Ok(true) => self.checks.checkpoint(name, Ok(())),
                         Ok(false) => {}
-                        Err(error) => {
-                            self.checks.upkeep("checkpoint", Err(format!("writing a checkpoint failed: {error}")));
-                        }
+                        Err(error) => self.checks.checkpoint(name, Err(error.to_string())),
                     }
                 }
                 Err(error) => {

@@ -65,12 +65,21 @@ fn what_is_done_for_one_table_does_not_hide_what_fails_for_another() {
     checks.tried("a", Some(&error));
     checks.tried("b", None);
     checks.lake(Ok(()));
+    let gates = || {
+        let checks = health.digest().checks;
+        checks.into_iter().find(|check| check.name == "loader_lake").unwrap().gates_readiness
+    };
+    assert!(!gates(), "it loads table b");
     let told = store();
     assert!(told.0 == State::Failing && told.1.contains("table a cannot be written: for a test"), "{told:?}");
     checks.lake(Err("the lake does not answer".to_owned()));
     assert!(store().1.starts_with("the lake does not answer; nothing is loaded"), "{:?}", store());
+    assert!(gates());
     checks.lake(Ok(()));
-    assert_eq!(store().0, State::Failing);
+    assert_eq!((store().0, gates()), (State::Failing, false));
+    checks.tried("b", Some(&error));
+    assert!(gates(), "it loads none");
+    checks.tried("b", None);
     checks.tried("a", None);
     assert_eq!(store().0, State::Ok);
     checks.tried("a", Some(&error));
@@ -83,6 +92,19 @@ fn what_is_done_for_one_table_does_not_hide_what_fails_for_another() {
     assert_eq!(upkeep(), (State::Failing, "compaction failed".to_owned()));
     checks.upkeep("compaction", Ok("compaction merged nothing".to_owned()));
     assert_eq!(upkeep(), (State::Ok, "compaction merged nothing; vacuum deleted nothing".to_owned()));
+    checks.checkpoint("a", Err("for a test".to_owned()));
+    checks.checkpoint("b", Ok(()));
+    let failed = (State::Failing, "writing a checkpoint of table a failed: for a test".to_owned());
+    assert_eq!(upkeep(), failed);
+    checks.checkpoint("a", Ok(()));
+    let all = "wrote a checkpoint; compaction merged nothing; vacuum deleted nothing";
+    assert_eq!(upkeep(), (State::Ok, all.to_owned()));
+    // Another instance has it by now.
+    checks.checkpoint("a", Err("for a test".to_owned()));
+    checks.gone("b");
+    assert_eq!(upkeep(), failed);
+    checks.gone("a");
+    assert_eq!(upkeep(), (State::Ok, all.to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -65,7 +65,10 @@ impl LogChecks {
                     self.topics.because(FailureKind::Missing);
                     self.topics.fail(TopicProblem::text(&missing));
                 }
-                if wrong.is_empty() {
+                if wrong.is_empty() && !missing.is_empty() {
+                    // Nobody has seen those of the missing ones.
+                    self.settings.stays();
+                } else if wrong.is_empty() {
                     self.settings.ok("the settings of the topics are as they should be");
                 } else if wrong.iter().any(|problem| problem.blocks) {
                     self.settings.fail(TopicProblem::text(&wrong));

@@ -23,7 +23,7 @@ fn a_topic_that_is_missing_is_no_wrong_setting_of_another() {
         (Ok(vec![]), (State::Ok, "all topics exist", none), (State::Ok, "")),
         (Ok(vec![short.clone()]), (State::Ok, "all topics exist", none), (State::Warning, "loads: 1 day")),
         (Ok(vec![short.clone(), one]), (State::Ok, "", none), (State::Failing, "loads: 1 day; loads: 1 replica")),
-        (Ok(vec![gone.clone()]), (State::Failing, "topic loads is missing", missing), (State::Ok, "")),
+        (Ok(vec![gone.clone()]), (State::Failing, "topic loads is missing", missing), (State::Failing, "1 replica")),
         (Ok(vec![gone, short]), (State::Failing, "topic loads is missing", missing), (State::Warning, "loads: 1 day")),
         (Err(Error::Full), (State::Failing, "", none), (State::Warning, "loads: 1 day")),
     ];

@@ -105,7 +105,10 @@ impl Checks {
             self.topics.because(FailureKind::Missing);
             self.topics.fail(TopicProblem::text(&missing));
         }
-        if wrong.is_empty() {
+        if wrong.is_empty() && !missing.is_empty() {
+            // Nobody has seen those of the missing ones.
+            self.topic_settings.stays();
+        } else if wrong.is_empty() {
             self.topic_settings.ok("the settings of the topics are as they should be");
         } else if wrong.iter().any(|problem| problem.blocks) {
             self.topic_settings.fail(TopicProblem::text(&wrong));
@@ -167,13 +170,16 @@ impl Checks {
     pub(crate) async fn prepare_topics(&self, bus: &Bus) {
         let topics = crate::description().needed();
         let mut prepared = false;
-        self.topics.every(LOOK);
+        for check in [&self.topics, &self.topic_settings] {
+            check.every(LOOK);
+        }
         loop {
             let looked = if prepared { bus.check_topics(&topics).await } else { bus.prepare_topics(&topics).await };
             let again = match looked {
                 // That the log does not answer is told by another check.
                 Err(_) if prepared => {
                     self.topics.stays();
+                    self.topic_settings.stays();
                     LOOK_AGAIN
                 }
                 Err(error) => {

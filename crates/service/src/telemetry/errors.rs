@@ -103,7 +103,8 @@ impl Said {
 
     fn take(&mut self, name: &str, value: String) {
         match name {
-            "message" => self.message = value,
+            // The text of the event comes first. A field of this name may quote anything.
+            "message" if self.message.is_empty() => self.message = value,
             // Its message may quote what it was about, as that of `unwrap` does.
             "panic" => self.is_panic = true,
             "error" | "why" | "text" | "problem" => self.error = value,
