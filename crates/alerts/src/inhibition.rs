@@ -49,7 +49,7 @@ pub fn is_topics(stage: &str, check: &str) -> bool {
 /// Whether nothing is known of the check of a stage while its log is away: everything waits then.
 #[must_use]
 pub fn follows_log(check: &str) -> bool {
-    let waiting = ["_progress", "_retention", "consumer", "in_work", "lag", "age", "dead_letters", "volume"];
+    let waiting = ["_progress", "_retention", "consumer", "in_work", "lag", "age", "dead_letters", "volume", "canary"];
     is_one_of(check, &waiting)
 }
 

@@ -172,6 +172,11 @@ impl Bus {
         .await
     }
 
+    /// For each partition of a topic, a key whose records go there. The name is without the prefix.
+    pub async fn keys(&self, topic: &str) -> Result<Vec<String>, Error> {
+        Ok(crate::embedded::partitioner::keys(self.extents(topic).await?.len()))
+    }
+
     /// The epochs of the partitions of a topic, the first one first. The name is without the prefix.
     pub async fn epochs(&self, topic: &str) -> Result<Vec<Vec<Epoch>>, Error> {
         if let Backend::Embedded(embedded) = &self.backend {

@@ -2,7 +2,7 @@
 
 use prost_types::Timestamp;
 
-use crate::Coordinates;
+use crate::{Canary, Coordinates};
 
 pub(crate) const CONTENT_TYPE: &str = "application/protobuf";
 
@@ -31,6 +31,8 @@ pub struct Headers {
     /// `weir-instead-of`: the records that this one stands for, where a replay sends all of one again. What they claimed
     /// and nobody knows to have come out is claimed by this one.
     pub instead_of: Vec<Coordinates>,
+    /// `weir-canary`: a record without a value is this canary and no event; any other carries them further.
+    pub canaries: Vec<Canary>,
 }
 
 impl Headers {
@@ -62,6 +64,10 @@ impl Headers {
             let places: Vec<_> = self.instead_of.iter().map(Coordinates::to_string).collect();
             written.push(("weir-instead-of", places.join(",")));
         }
+        if !self.canaries.is_empty() {
+            let canaries: Vec<_> = self.canaries.iter().map(Canary::to_string).collect();
+            written.push(("weir-canary", canaries.join(",")));
+        }
         written
     }
 
@@ -85,6 +91,7 @@ impl Headers {
                 "weir-instead-of" => {
                     read.instead_of = value.split(',').map(str::parse).collect::<Result<_, _>>().unwrap_or_default();
                 }
+                "weir-canary" => read.canaries = Canary::list(value),
                 _ => {}
             }
         }

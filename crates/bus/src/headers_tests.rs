@@ -19,6 +19,7 @@ fn writes_the_cloudevents_binding() {
         attempts: 2,
         items: vec![3, 617],
         instead_of: ["log.1/raw.meta/0/7", "log.1/raw.meta/0/9"].iter().map(|at| at.parse().unwrap()).collect(),
+        canaries: vec!["raw.meta/0@1700000000500".parse().unwrap()],
     };
     let written = headers.written();
     let written: Vec<_> = written.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -36,6 +37,7 @@ fn writes_the_cloudevents_binding() {
             ("weir-attempts", "2"),
             ("weir-items", "3,617"),
             ("weir-instead-of", "log.1/raw.meta/0/7,log.1/raw.meta/0/9"),
+            ("weir-canary", "raw.meta/0@1700000000500"),
         ]
     );
 }
@@ -77,6 +79,7 @@ proptest! {
             time: time.map(|(seconds, nanos)| Timestamp { seconds, nanos }),
             from: from.map(at),
             instead_of: places.into_iter().map(at).collect(),
+            canaries: Vec::new(),
         };
         prop_assert_eq!(again(&headers), headers);
     }

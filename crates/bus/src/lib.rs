@@ -7,6 +7,7 @@
 //!   records; [`Spans`]: parts of a topic, from its end too
 //! * [`Claims`]: which event came out of which record, so that duplicates are told from repetitions
 //! * [`dead_letters`]: what a stage refuses
+//! * [`Canary`]: what goes the way of events to show that it is open
 //!
 //! ```text
 //! Producer ── limits ── Kafka client ──▶ log ──▶ poll thread ── limits ──▶ Consumer ──▶ the stage ──▶ Producer
@@ -19,6 +20,7 @@
 mod ack;
 mod backend;
 mod bus;
+mod canary;
 pub mod claims;
 mod clock;
 mod consumer;
@@ -58,6 +60,7 @@ mod tracker;
 
 pub use ack::{Ack, AckOutcome};
 pub use bus::Bus;
+pub use canary::Canary;
 pub use claims::{Claim, Claims, ClaimsState, Reach, Verdict};
 pub use clock::Clock;
 pub use consumer::{Consumer, ConsumerState, Lag, Stopped};

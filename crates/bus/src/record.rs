@@ -6,7 +6,7 @@ use bytes::Bytes;
 use common::topics::Topic;
 
 use crate::content::OVERHEAD;
-use crate::{Ack, Coordinates, Error, Headers};
+use crate::{Ack, Canary, Coordinates, Error, Headers};
 
 /// A record to be produced.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,18 @@ impl Record {
     /// A message that is encoded already; the caller answers for `headers.type`.
     pub fn encoded(topic: impl Into<Arc<str>>, key: impl Into<Vec<u8>>, payload: Vec<u8>, headers: Headers) -> Self {
         Self { topic: topic.into(), key: key.into(), payload: Some(payload), headers }
+    }
+
+    /// A canary. Its value is empty, which is the topic's message with no field set: whoever does not know canaries can
+    /// decode it all the same.
+    pub fn canary<M: prost::Message + prost::Name + Default>(
+        topic: &Topic<M>,
+        key: impl Into<Vec<u8>>,
+        canary: Canary,
+    ) -> Self {
+        let source = "weir/canary".to_owned();
+        let headers = Headers { id: canary.to_string(), source, canaries: vec![canary], ..Headers::default() };
+        Self::new(topic, key, &M::default(), headers)
     }
 
     /// The end of a key in a compacted topic.
@@ -144,6 +156,11 @@ pub struct Stored {
 }
 
 impl Incoming {
+    /// The canary that it is: no event, to be counted nowhere.
+    pub fn canary(&self) -> Option<&Canary> {
+        canary(&self.headers, self.payload.as_ref())
+    }
+
     /// The record's message. Refuses a record that says it is another, or that has none.
     pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
         decode(&self.coordinates, &self.headers, self.payload.as_ref())
@@ -151,10 +168,19 @@ impl Incoming {
 }
 
 impl Stored {
+    /// The canary that it is: no event, to be counted nowhere.
+    pub fn canary(&self) -> Option<&Canary> {
+        canary(&self.headers, self.payload.as_ref())
+    }
+
     /// The record's message. Refuses a record that says it is another, or that has none.
     pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Result<M, Error> {
         decode(&self.coordinates, &self.headers, self.payload.as_ref())
     }
+}
+
+fn canary<'a>(headers: &'a Headers, payload: Option<&Bytes>) -> Option<&'a Canary> {
+    headers.canaries.first().filter(|_| payload.is_none_or(Bytes::is_empty))
 }
 
 fn decode<M: prost::Message + prost::Name + Default>(

@@ -24,6 +24,20 @@ fn a_message_says_what_it_is() {
 }
 
 #[test]
+fn a_canary_is_no_message_and_what_carries_canaries_is_one() {
+    let canary: Canary = "raw.meta/3@17".parse().unwrap();
+    let sent = Record::canary(&REGISTRATIONS, "a", canary.clone());
+    assert_eq!((sent.headers.id.as_str(), sent.payload.as_deref()), ("raw.meta/3@17", Some(&[][..])));
+    // Whoever does not know canaries can decode it.
+    assert_eq!(stored(sent.clone()).decode::<Registration>().unwrap(), Registration::default());
+    assert_eq!(stored(sent).canary(), Some(&canary));
+    let message = Registration { id: "a".to_owned(), ..Registration::default() };
+    let carries = Headers { canaries: vec![canary], ..Headers::default() };
+    assert_eq!(stored(Record::new(&REGISTRATIONS, "a", &message, carries)).canary(), None);
+    assert_eq!(stored(Record::tombstone(&REGISTRATIONS, "a")).canary(), None);
+}
+
+#[test]
 fn what_is_another_message_is_refused() {
     let other =
         Record::encoded("registrations", "a", vec![], Headers { r#type: "x.Y".to_owned(), ..Headers::default() });

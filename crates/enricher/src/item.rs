@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bus::{Ack, Assignment, Coordinates};
+use bus::{Ack, Assignment, Canary, Coordinates};
 use stage::Partition;
 
 use crate::files::rows::Row;
@@ -23,6 +23,8 @@ pub(crate) enum Outcome {
     Row(Box<Row>),
     /// It has none.
     Without,
+    /// It is a canary, which goes with the request of its range.
+    Canary(Canary),
     /// It waits for a required step: it is to come again when what stands before it is done.
     Waits,
 }

@@ -21,7 +21,7 @@ use crate::files::rows::Row;
 use crate::item::{Item, Outcome, RecordPosition, place};
 use crate::shared::Shared;
 use crate::steps::Verdict;
-use crate::work::{self, Content, Head, Work, claimed};
+use crate::work::{self, Content, Head, Refused, Work, claimed};
 
 /// What is kept from batch to batch.
 #[derive(Debug)]
@@ -96,9 +96,18 @@ impl Stage for Enriching {
         for Work { head, content } in works {
             if state.waits(&head, &content) {
                 items.push(Some(head.item(Outcome::Waits)));
-            } else {
-                emissions.push(self.emission(head, content, items.len()));
-                items.push(None);
+                continue;
+            }
+            match content {
+                Content::Canary(canary) => items.push(Some(head.canary(canary, &self.0.counts))),
+                Content::Activity(enriched, _) => {
+                    emissions.push(self.emission(head, Ok(enriched), items.len()));
+                    items.push(None);
+                }
+                Content::Refused(refused) => {
+                    emissions.push(self.emission(head, Err(refused), items.len()));
+                    items.push(None);
+                }
             }
         }
         let emitted = self.0.outbox.emit(emissions, |emitted| {
@@ -135,17 +144,22 @@ struct InEmission {
 }
 
 impl Enriching {
-    fn emission(&self, head: Head, content: Content, n: usize) -> stage::Work<InEmission> {
+    fn emission(
+        &self,
+        head: Head,
+        content: Result<Box<EnrichedActivity>, Refused>,
+        n: usize,
+    ) -> stage::Work<InEmission> {
         let context = &head.context;
         let taken = self.0.counts.take(&context.endpoint, context.received_at.as_ref(), 1, COMES_AGAIN);
         let (item, enriched) = match content {
-            Content::Activity(enriched, _) => {
+            Ok(enriched) => {
                 let record = head.record(&enriched);
                 let id = claimed(&record.headers.id);
                 let event = OutputEvent { id, index: 0, claims: Some(ACTIVITY), records: vec![record.into()] };
                 (stage::Item::Event(event), Some(enriched))
             }
-            Content::Refused(work::Refused { reason, message }) => {
+            Err(Refused { reason, message }) => {
                 let payload = head.payload.clone().unwrap_or_default();
                 let refused = RefusedItem { index: 0, reason, message, payload, content_type: PROTOBUF };
                 (stage::Item::Refused(refused), None)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Ack, ConsumerState, Error, Headers, Record};
+use bus::{Ack, Canary, ConsumerState, Error, Headers, Record};
 use common::backoff::Backoff;
 use common::load::v1::{File, LoadRequest};
 use common::topics::{ACTIVITIES, LOADS};
@@ -39,6 +39,8 @@ pub(crate) struct Content {
     pub(crate) files: BTreeMap<String, DayFile>,
     /// Of the records that are held until the range is requested.
     pub(crate) held: Vec<Ack>,
+    /// The canaries among them, the latest of each way.
+    pub(crate) canaries: Vec<Canary>,
 }
 
 /// How the upload of a range ended.
@@ -79,7 +81,7 @@ impl Uploads {
         consumer: &ConsumerState,
         shared: &Shared,
     ) -> anyhow::Result<Option<Vec<Ack>>> {
-        let Content { log, files, held } = content;
+        let Content { log, files, held, canaries } = content;
         let finished = tokio::task::spawn_blocking(move || {
             files.into_iter().map(|(day, file)| Ok((day, file.finish()?))).collect::<anyhow::Result<Vec<_>>>()
         });
@@ -126,7 +128,7 @@ impl Uploads {
         };
         tracing::Span::current().record("request", &request.id);
         // From here on the request may be on the log, whatever the answer: its files are not ours any more.
-        Ok(over.run_until_cancelled(send(&request, shared)).await.map(|()| held))
+        Ok(over.run_until_cancelled(send(&request, &canaries, shared)).await.map(|()| held))
     }
 
     /// Puts a file into the store, as often as it takes.
@@ -176,7 +178,7 @@ impl Uploads {
 }
 
 /// Sends a request, as often as it takes. Written twice it does no harm: its range is loaded once.
-async fn send(request: &LoadRequest, shared: &Shared) {
+async fn send(request: &LoadRequest, canaries: &[Canary], shared: &Shared) {
     let traceparent = trace::current_traceparent();
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
@@ -185,6 +187,7 @@ async fn send(request: &LoadRequest, shared: &Shared) {
             source: "weir/enricher".to_owned(),
             time: request.created_at,
             traceparent: traceparent.clone(),
+            canaries: canaries.to_vec(),
             ..Headers::default()
         };
         let record = Record::new(&LOADS, request.table.clone(), request, headers);

@@ -2,13 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bus::{Ack, Assignment, Coordinates, Headers, Incoming, Record};
+use bus::{Ack, Assignment, Canary, Coordinates, Headers, Incoming, Record};
 use bytes::Bytes;
 use common::activity::v1::{Activity, EnrichedActivity};
 use common::event::v1::Context;
 use common::identity::Id;
 use common::topics::ACTIVITIES_ENRICHED;
-use service::trace;
+use service::{HopCounts, trace};
 use tracing::Span;
 
 use crate::item::{Item, Outcome, RecordPosition};
@@ -59,6 +59,8 @@ pub(crate) enum Content {
     Activity(Box<EnrichedActivity>, Verdict),
     /// It goes to the dead letters.
     Refused(Refused),
+    /// It is no activity: it goes on with the range that covers it.
+    Canary(Canary),
 }
 
 /// Why a record is refused.
@@ -70,6 +72,7 @@ pub(crate) struct Refused {
 
 /// Reads a record and finds what can be told from it alone.
 pub(crate) fn begin(record: Incoming, steps: &Steps) -> Work {
+    let canary = record.canary().cloned();
     let read = read(&record);
     let Incoming { coordinates: at, key, payload, headers, produced_at_ms, assignment, ack, .. } = record;
     let incoming = headers.traceparent.as_deref();
@@ -77,9 +80,10 @@ pub(crate) fn begin(record: Incoming, steps: &Steps) -> Work {
     let span = trace::continue_from(incoming, make);
     let traceparent = span.in_scope(|| trace::onward(incoming));
     let context = read.as_ref().ok().and_then(|activity| activity.context.clone()).unwrap_or_default();
-    let content = match read.and_then(|activity| span.in_scope(|| derived(activity, steps))) {
-        Ok(enriched) => Content::Activity(Box::new(enriched), Verdict::Goes),
-        Err(refused) => Content::Refused(refused),
+    let content = match (canary, read.and_then(|activity| span.in_scope(|| derived(activity, steps)))) {
+        (Some(canary), _) => Content::Canary(canary),
+        (None, Ok(enriched)) => Content::Activity(Box::new(enriched), Verdict::Goes),
+        (None, Err(refused)) => Content::Refused(refused),
     };
     let attempts = headers.attempts.saturating_add(1);
     let key = key.map(|key| key.to_vec()).unwrap_or_default();
@@ -127,6 +131,15 @@ impl Head {
     pub(crate) fn item(self, outcome: Outcome) -> Item {
         let Self { at, assignment, bytes, produced_at_ms, ack, .. } = self;
         Item { place: RecordPosition { at, assignment, bytes, produced_at_ms }, ack, outcome }
+    }
+
+    /// What the writer needs of a canary. One of another time goes no further.
+    pub(crate) fn canary(mut self, canary: Canary, counts: &HopCounts) -> Item {
+        if canary.is_stale(service::clock::now()) {
+            return self.item(Outcome::Without);
+        }
+        self.ack = stage::passes(self.ack, counts, vec![canary.clone()]);
+        self.item(Outcome::Canary(canary))
     }
 
     /// The record for the topic of enriched activities.

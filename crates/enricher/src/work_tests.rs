@@ -50,6 +50,27 @@ async fn a_record_becomes_an_enriched_one() {
 }
 
 #[tokio::test]
+async fn a_canary_goes_with_its_range_and_one_of_another_time_does_not() {
+    let counts = service::Counts::default().hop(crate::STAGE);
+    for (ago, goes) in [(0, true), (7200, false)] {
+        let sent = service::clock::now() - std::time::Duration::from_secs(ago);
+        let record = bus::Record::canary(&common::topics::ACTIVITIES, "key", Canary::new("raw.meta", 3, sent));
+        let (ack, outcome) = Ack::testing();
+        let headers = record.headers.clone();
+        let record = Incoming { ack, headers, ..incoming(crate::ACTIVITY, record.payload.clone()) };
+        let Work { head, content: Content::Canary(canary) } = begin(record, &steps()) else { panic!("no canary") };
+        let Item { place, ack, outcome: found } = head.canary(canary.clone(), &counts);
+        assert_eq!(place.at.offset, 5, "its range covers it");
+        match found {
+            Outcome::Canary(found) => assert!(goes && found == canary),
+            other => assert!(!goes && matches!(other, Outcome::Without), "{other:?}"),
+        }
+        ack.complete();
+        assert_eq!(outcome.await.unwrap(), AckOutcome::Completed);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_activity_is_refused_with_the_reason() {
     let steps = steps();
     let without_id = Activity { id: String::new(), ..activity() };

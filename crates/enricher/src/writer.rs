@@ -126,15 +126,16 @@ impl Writer {
                 }
                 Taken::Same => {}
             }
-            let row = match outcome {
+            let (row, canary) = match outcome {
                 Outcome::Waits => {
                     partition.wait(ack);
                     continue;
                 }
-                Outcome::Row(row) => Some(*row),
-                Outcome::Without => None,
+                Outcome::Row(row) => (Some(*row), None),
+                Outcome::Canary(canary) => (None, Some(canary)),
+                Outcome::Without => (None, None),
             };
-            if !partition.take(at.offset, bytes, ack) {
+            if !partition.take(at.offset, bytes, ack, canary) {
                 continue;
             }
             if let Some(row) = row {

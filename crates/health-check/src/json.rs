@@ -82,6 +82,8 @@ pub struct HopJson {
     pub lag: Option<i64>,
     pub age_seconds: Option<f64>,
     pub oldest_seconds: Option<f64>,
+    /// Null: no canary is sent.
+    pub canary_seconds: Option<f64>,
 }
 
 /// An [`Instance`].
@@ -187,6 +189,7 @@ impl From<Hop> for HopJson {
             lag: (!hop.lag_unknown).then_some(hop.lag),
             age_seconds: hop.age_seconds,
             oldest_seconds: hop.oldest_seconds,
+            canary_seconds: hop.canary_seconds,
         }
     }
 }

@@ -16,6 +16,7 @@
 //! * [`problems`]: what is not as it should be, from which value on, in words
 //! * `advice`: what to do about each
 //! * `runbooks`: which page tells more of a check
+//! * `canary`: whether canaries arrive, and where they stopped
 //! * [`cause`]: what lies behind several problems
 //! * [`history`]: the last hour and the last day
 //! * `alerting`: what a round found, as alerts are told of it
@@ -24,6 +25,7 @@
 
 mod advice;
 mod alerting;
+mod canary;
 pub mod cause;
 pub mod check;
 mod collector;

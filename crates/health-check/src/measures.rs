@@ -4,6 +4,7 @@
 use common::health::v1::State;
 use service::{Family, MetricKind};
 
+use crate::canary::CHECK;
 use crate::pipeline::View;
 use crate::volume::Summary;
 
@@ -87,6 +88,25 @@ pub(crate) fn write(page: &mut String, view: &View) {
     );
     for hop in hops {
         age.known(&[("hop", &hop.service)], hop.age_seconds);
+    }
+    let mut canary = Family::new(
+        page,
+        "weir_pipeline_hop_canary_seconds",
+        MetricKind::Gauge,
+        "Time that the oldest canary has waited for a stage. Of the door: since the last was sent. Not there where none is sent.",
+    );
+    for hop in hops {
+        canary.known(&[("hop", &hop.service)], hop.canary_seconds);
+    }
+    let mut canary = Family::new(
+        page,
+        "weir_pipeline_hop_canary_state",
+        MetricKind::Gauge,
+        "Whether canaries pass a stage: 0 ok, 1 warning, 2 failing. Of several only the first is not ok. Not there where none is sent.",
+    );
+    for hop in hops.iter().filter(|hop| hop.canary_seconds.is_some()) {
+        let late = view.problems.iter().find(|problem| problem.check == CHECK && problem.hops.contains(&hop.service));
+        canary.sample(&[("hop", &hop.service)], number(late.map_or(State::Ok, |problem| problem.state)));
     }
     let mut volumes = Family::new(
         page,

@@ -7,6 +7,7 @@ use common::few::few;
 use common::health::v1::{Check, Hop, Pipeline, Problem, State, VolumeSummary};
 use service::digest_json::state_name;
 
+use crate::canary;
 use crate::check::{OLDER, is_older, plain, word};
 use crate::errors;
 use crate::problems::{OWN, ROUND_CHECK};
@@ -101,6 +102,12 @@ fn not_known(pipeline: &Pipeline, hop: &Hop, check: &str) -> Option<String> {
     // Errors are counted whatever else fails.
     if matches!(check, "ready" | errors::rate::CHECK) {
         return None;
+    }
+    if check == canary::CHECK {
+        return pipeline.hops.iter().all(|hop| hop.canary_seconds.is_none()).then(|| {
+            "no canary is sent: streaming.canary_interval_ms is 0ms, no endpoint is open, or health-check is an older version"
+                .to_owned()
+        });
     }
     // Only the door has a volume.
     if check == "volume" && service != DOOR {

@@ -33,7 +33,7 @@ fn a_stage_a_check_and_one_of_its_own_are_found_by_name() {
         ("lag", 1, "WARNING lag: processing: the lag is 200 records"),
         ("processing/lag", 1, "WARNING processing/lag: processing: the lag is 200 records"),
         ("loader/lag", 0, "OK loader/lag: as it should be"),
-        ("procesing", 3, "no stage and no check is called \"procesing\": there are age, consumer, dead_letters, and "),
+        ("procesing", 3, "no stage and no check is called \"procesing\": there are age, canary, consumer, and "),
         ("procesing/lag", 3, "no stage and no check is called \"procesing/lag\": did you mean lag?"),
         ("claims", 3, "did you mean processing_claims?"),
     ];

@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use common::health::v1::{Action, Count, Digest, FailureKind, Hop, Instance, Pipeline, State};
 
 use crate::advice;
+use crate::canary::Canaries;
 use crate::cause::{self, Cause};
 use crate::errors::entry::{Series, entries_of};
 use crate::errors::group::groups;
@@ -92,6 +93,8 @@ pub struct Model {
     error_limits: Limits,
     /// Whether as much comes in as usual.
     volume: Option<Watch>,
+    /// Which canaries passed which stage.
+    canaries: Canaries,
 }
 
 /// The pipeline at one moment, and what the page shows beyond the proto.
@@ -141,6 +144,7 @@ impl Model {
             shared: None,
             error_limits,
             volume: None,
+            canaries: Canaries::default(),
         }
     }
 
@@ -197,6 +201,7 @@ impl Model {
             self.errors.forgot(digest.errors_forgotten, first, now);
         }
         self.errors.add(errors, now);
+        self.canaries.observe(&digest);
         let id = RunId::of(&digest);
         let back = self.ended.iter().position(|run| run.id == id).and_then(|at| self.ended.remove(at));
         let place = &mut self.places[at];
@@ -292,6 +297,7 @@ impl Model {
             lately.push(self.within(stage, FIVE_MINUTES, now));
             problems.extend(of_it);
         }
+        problems.extend(self.canaries.look(&stages, &mut hops, self.limits.canary, now));
         problems.extend(self.volume.iter().flat_map(|watch| door::found(watch.findings())));
         problems.extend(self.stale(&hops, now));
         let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());

@@ -11,7 +11,7 @@ use service::digest_json::{action_name, state_name};
 
 use crate::advice::{AGE, DEAD_LETTERS, IN_WORK, INSTANCES, LAG, PROBE, READY, advice};
 use crate::stage::{PROBES, Stage, hops_of, is_about, is_idle};
-use crate::urgency::Urgency;
+use crate::urgency::{Urgency, beyond};
 
 /// From which value on something is not as it should be; 0: never.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Thresholds {
     pub lag: [f64; 2],
     /// Seconds from the door: warning, failing.
     pub age: [f64; 2],
+    /// Seconds that a canary waits for a stage: warning, failing.
+    pub canary: [f64; 2],
     /// Part of what was taken in within five minutes.
     pub dead_letters: f64,
     /// Fewer within five minutes prove nothing.
@@ -225,11 +227,6 @@ fn of_check(check: &Check, hop: &str, instance: &str) -> Problem {
     }
 }
 
-fn beyond(value: f64, [warning, failing]: [f64; 2]) -> Option<State> {
-    let over = |limit: f64| limit > 0.0 && value >= limit;
-    if over(failing) { Some(State::Failing) } else { over(warning).then_some(State::Warning) }
-}
-
 /// The same thing said by several instances, or about several stages, is said once; the worst first.
 pub(crate) fn arrange(problems: &mut Vec<Problem>) {
     let mut once: Vec<Problem> = Vec::new();
@@ -262,8 +259,19 @@ pub(crate) fn arrange(problems: &mut Vec<Problem>) {
 }
 
 /// The checks that are health-check's own, of every stage.
-pub(crate) const OWN: [&str; 10] =
-    ["instances", "ready", "consumer", "in_work", "lag", "age", "dead_letters", "error_rate", "volume", ROUND_CHECK];
+pub(crate) const OWN: [&str; 11] = [
+    "instances",
+    "ready",
+    "consumer",
+    "in_work",
+    "lag",
+    "age",
+    "dead_letters",
+    "error_rate",
+    "volume",
+    "canary",
+    ROUND_CHECK,
+];
 
 /// Of health-check itself: that it asks.
 pub(crate) const ROUND_CHECK: &str = "round";

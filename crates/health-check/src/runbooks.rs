@@ -27,6 +27,7 @@ const RUNBOOKS: &[(&str, &str)] = &[
     ("consumer", "WeirStageLagUnknown"),
     ("lag", "WeirStageBehind"),
     ("age", "WeirStageBehind"),
+    ("canary", "WeirCanaryLate"),
     ("volume", "WeirStageBehind"),
     ("in_work", "WeirStageStalled"),
     ("ready", "WeirNotReady"),

@@ -10,8 +10,13 @@ use crate::problems::Thresholds;
 
 /// 2026-03-01 12:34:56 UTC
 pub(crate) const NOW: u64 = 1_772_368_496;
-pub(crate) const LIMITS: Thresholds =
-    Thresholds { lag: [100.0, 1000.0], age: [60.0, 600.0], dead_letters: 0.05, dead_letters_min: 20 };
+pub(crate) const LIMITS: Thresholds = Thresholds {
+    lag: [100.0, 1000.0],
+    age: [60.0, 600.0],
+    canary: [60.0, 600.0],
+    dead_letters: 0.05,
+    dead_letters_min: 20,
+};
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + seconds)

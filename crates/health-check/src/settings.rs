@@ -78,6 +78,10 @@ pub struct LimitSettings {
     pub age_warning_s: f64,
     #[serde(with = "Seconds::<0, MAX>")]
     pub age_failing_s: f64,
+    #[serde(with = "Seconds::<0, MAX>")]
+    pub canary_warning_s: f64,
+    #[serde(with = "Seconds::<0, MAX>")]
+    pub canary_failing_s: f64,
     #[serde(with = "Share::<0, 1000>")]
     pub dead_letters_warning: f64,
     #[serde(with = "Count::<0, MAX>")]
@@ -112,6 +116,7 @@ impl HealthCheckSettings {
         Thresholds {
             lag: [limits.lag_warning as f64, limits.lag_failing as f64],
             age: [limits.age_warning_s, limits.age_failing_s],
+            canary: [limits.canary_warning_s, limits.canary_failing_s],
             dead_letters: limits.dead_letters_warning,
             dead_letters_min: limits.dead_letters_min,
         }
@@ -127,6 +132,7 @@ impl HealthCheckSettings {
         for (key, warning, failing) in [
             ("lag", limits.lag_warning as f64, limits.lag_failing as f64),
             ("age", limits.age_warning_s, limits.age_failing_s),
+            ("canary", limits.canary_warning_s, limits.canary_failing_s),
         ] {
             let ok = warning >= 0.0 && failing >= 0.0 && (failing == 0.0 || warning <= failing);
             let problem = format!("{key}: warning is {warning}, failing is {failing}");

@@ -95,6 +95,12 @@ pub(crate) fn headline(worst: Urgency, count: usize) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
+/// What a value is that has these limits: warning, failing. 0: none.
+pub(crate) fn beyond(value: f64, [warning, failing]: [f64; 2]) -> Option<State> {
+    let over = |limit: f64| limit > 0.0 && value >= limit;
+    if over(failing) { Some(State::Failing) } else { over(warning).then_some(State::Warning) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -146,7 +146,7 @@ impl Pipeline {
             since: Instant::now(),
             place,
             offset: record.coordinates.offset,
-            ack: record.ack,
+            ack: stage::passes(record.ack, &self.counts, record.headers.canaries),
             span,
         });
     }

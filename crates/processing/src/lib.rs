@@ -10,6 +10,7 @@
 //!
 //! * [`settings`]: what can be set
 //! * [`parse`], [`storm`]: what a raw record becomes, when to stop
+//! * `canary`: what goes on and is no event
 //! * `delivery`, [`weight`]: what a raw record holds, and what it takes in memory
 //! * [`pipeline`]: consume, parse, claim, produce
 //! * `raw`: the same reading, for what the control plane replays
@@ -17,6 +18,7 @@
 //! [`Processing::new`] opens what is local and never waits; [`Processing::run`] waits for the log, the claims' store
 //! and the database as long as it takes, and health says so.
 
+mod canary;
 mod delivery;
 mod health;
 pub mod parse;

@@ -17,9 +17,10 @@ use bus::{Bus, ConsumerState, Incoming};
 use bytes::Bytes;
 use control::registrations::upkeep::View;
 use service::{HopCounts, trace};
-use stage::{COMES_AGAIN, Outbox, Refusals, Room, Stage, Weight, Work, pace};
+use stage::{COMES_AGAIN, Emitted, Outbox, Refusals, Room, Stage, Weight, Work, pace};
 use tokio_util::sync::CancellationToken;
 
+use crate::canary::{self, Passing};
 use crate::health::Checks;
 use crate::parse::{self, Input};
 use crate::storm::{Storm, Weather};
@@ -51,7 +52,7 @@ impl Shared {
     }
 
     /// Takes a batch into the window; whether the stage has stopped.
-    fn storms(&self, batch: &[Work<()>]) -> bool {
+    fn storms(&self, batch: &[Work<Option<Passing>>]) -> bool {
         if self.outbox.stop.is_cancelled() {
             return true;
         }
@@ -59,7 +60,7 @@ impl Shared {
         let weather = {
             let mut storm = self.storm.lock().unwrap_or_else(PoisonError::into_inner);
             // What an operator replays may well be refused again: that is no storm.
-            for work in batch.iter().filter(|work| work.attempts == 1) {
+            for work in batch.iter().filter(|work| work.attempts == 1 && work.with.is_none()) {
                 storm.record(&work.origin.endpoint, work.refused(), work.items.len(), now);
             }
             storm.weather(now)
@@ -122,14 +123,17 @@ pub(crate) struct Lane {
 }
 
 impl Stage for Lane {
-    type Work = Work<()>;
+    type Work = Work<Option<Passing>>;
     type State = ();
 
     fn weigh(&self, record: &Incoming) -> Weight {
         weight::of(record.payload.as_ref(), self.shared.limit)
     }
 
-    fn read(&self, record: Incoming, too_much: Option<String>, room: Room) -> Work<()> {
+    fn read(&self, record: Incoming, too_much: Option<String>, room: Room) -> Self::Work {
+        if let Some(canary) = Passing::of(&record) {
+            return canary.work(record, &self.shared.counts, room);
+        }
         let Incoming { coordinates: at, payload, headers, culprit, ack, .. } = record;
         let incoming = headers.traceparent.as_deref();
         let span = trace::continue_from(
@@ -150,16 +154,24 @@ impl Stage for Lane {
         let parse::ParsedRecord { origin, items } = outcome;
         let (n, received_at) = (items.len() as u64, origin.received_at.as_ref());
         let taken = self.shared.counts.take(&origin.endpoint, received_at, n, COMES_AGAIN);
-        Work { at, ack, origin, items, taken, span, traceparent, attempts, instead_of, payload, room, with: () }
+        Work { at, ack, origin, items, taken, span, traceparent, attempts, instead_of, payload, room, with: None }
     }
 
-    async fn emit(&self, works: Vec<Work<()>>, (): &mut ()) -> ControlFlow<()> {
+    async fn emit(&self, works: Vec<Self::Work>, (): &mut ()) -> ControlFlow<()> {
         let (shared, started) = (&self.shared, Instant::now());
         if shared.storms(&works) {
             return ControlFlow::Continue(());
         }
-        if shared.outbox.emit(works, |emitted| emitted.ack.complete()).await.is_none() {
+        let mut canaries = Vec::new();
+        let end = |emitted: Emitted<Option<Passing>>| match emitted.with {
+            Some(_) => canaries.push(emitted),
+            None => emitted.ack.complete(),
+        };
+        if shared.outbox.emit(works, end).await.is_none() {
             return ControlFlow::Break(());
+        }
+        for emitted in canaries {
+            canary::end(emitted, &shared.outbox.producer, &shared.counts, service::clock::now()).await;
         }
         if self.share < 1.0 {
             self.rest(started.elapsed()).await;

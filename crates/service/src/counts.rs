@@ -4,6 +4,7 @@
 //! in which the door had the delivery, in UTC, whenever the hop came to it: so the hours of two hops can be compared.
 
 mod ages;
+mod canaries;
 mod series;
 mod work;
 
@@ -17,6 +18,7 @@ use prost_types::Timestamp;
 
 use crate::clock;
 use ages::Ages;
+use canaries::Canaries;
 use series::Series;
 use work::Work;
 
@@ -144,6 +146,7 @@ struct Hop {
     name: &'static str,
     cells: RwLock<Cells>,
     ages: Mutex<Ages>,
+    canaries: Mutex<Canaries>,
     total: Cell,
     work: Work,
     /// How long something may be in work.
@@ -204,8 +207,8 @@ struct Place {
 
 impl HopCounts {
     fn new(name: &'static str, series: Arc<Series>) -> Self {
-        let (cells, ages, total, work, limit) = Default::default();
-        Self { hop: Arc::new(Hop { name, cells, ages, total, work, limit, series }) }
+        let (cells, ages, canaries, total, work, limit) = Default::default();
+        Self { hop: Arc::new(Hop { name, cells, ages, canaries, total, work, limit, series }) }
     }
 
     /// Counts `n` more. `endpoint` must be one that there is (strangers make up names without end), or empty where the
@@ -295,6 +298,7 @@ impl HopCounts {
         }
         drop(cells);
         digest.works.push(self.work());
+        self.fill_canaries(digest);
         let quantiles = self.hop.ages.lock().unwrap_or_else(PoisonError::into_inner).quantiles([0.5, 0.99]);
         if let Some([p50_seconds, p99_seconds]) = quantiles {
             digest.ages.push(Age { hop: self.hop.name.to_owned(), p50_seconds, p99_seconds });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use common::health::v1::{
-    Action, Age, Check, Consumer, Count, Digest, FailureKind, Membership, Queue, RecentErrors, State, Work,
+    Action, Age, Canary, Check, Consumer, Count, Digest, FailureKind, Membership, Queue, RecentErrors, State, Work,
 };
 use serde::Serialize;
 
@@ -25,6 +25,8 @@ pub struct DigestJson {
     pub works: Vec<WorkJson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ErrorsJson>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub canaries: Vec<CanaryJson>,
 }
 
 /// A [`Check`].
@@ -105,6 +107,17 @@ pub struct AgeJson {
     pub p99_seconds: f64,
 }
 
+/// A [`Canary`].
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the proto describes the fields")]
+pub struct CanaryJson {
+    pub hop: String,
+    pub way: String,
+    pub since: Option<String>,
+    pub sent_at: Option<String>,
+    pub passed_at: Option<String>,
+}
+
 /// [`RecentErrors`].
 #[derive(Debug, Serialize)]
 #[allow(missing_docs, reason = "the proto describes the fields")]
@@ -135,6 +148,7 @@ impl From<Digest> for DigestJson {
             consumers: digest.consumers.into_iter().map(ConsumerJson::from).collect(),
             works: digest.works.into_iter().map(WorkJson::from).collect(),
             errors: digest.errors.into_iter().map(ErrorsJson::from).collect(),
+            canaries: digest.canaries.into_iter().map(CanaryJson::from).collect(),
         }
     }
 }
@@ -189,6 +203,14 @@ impl From<Work> for WorkJson {
     fn from(work: Work) -> WorkJson {
         let Work { hop, in_work, oldest_seconds, limit_seconds } = work;
         WorkJson { hop, in_work, oldest_seconds, limit_seconds }
+    }
+}
+
+impl From<Canary> for CanaryJson {
+    fn from(canary: Canary) -> CanaryJson {
+        let Canary { hop, way, since, sent_at, passed_at } = canary;
+        let [since, sent_at, passed_at] = [since, sent_at, passed_at].map(|at| at.map(|at| at.to_string()));
+        CanaryJson { hop, way, since, sent_at, passed_at }
     }
 }
 

@@ -57,7 +57,7 @@ pub(crate) fn render(health: &Health) -> String {
 
 /// Says what the metrics of this crate are.
 pub(crate) fn describe() {
-    use metrics::{describe_counter, describe_gauge};
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_gauge!(
         "weir_certificate_expires_seconds",
         "When a certificate of this process expires, in seconds since 1970, by the setting that names its file."
@@ -77,6 +77,7 @@ pub(crate) fn describe() {
     describe_counter!("weir_tls_handshakes_failed_total", "TLS handshakes that failed, by reason.");
     describe_counter!("weir_tls_reload_failures_total", "Times that a changed certificate could not be read.");
     // Of all stages: each counts its own.
+    describe_histogram!("weir_canary_seconds", "From sending a canary at the door to its passing a stage.");
     describe_counter!("weir_dropped_total", "Records that a stage took in and did not write, by reason.");
     describe_counter!("weir_records_in_total", "Records that a stage took in.");
     describe_counter!("weir_records_out_total", "Records that a stage wrote.");

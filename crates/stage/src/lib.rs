@@ -1,6 +1,7 @@
 //! Runs the stages that consume: what they have in common, so that each is only what it does with records.
 #![doc = include_str!("../README.md")]
 
+mod canary;
 mod claims;
 mod driver;
 mod ends;
@@ -16,6 +17,7 @@ mod rebuild;
 mod refused;
 mod retention;
 
+pub use canary::passes;
 pub use claims::{ClaimChecks, StageClaims};
 pub use driver::{Driver, Lane, Part, Partition, Stage};
 pub use log::LogChecks;

@@ -276,6 +276,16 @@ impl Endpoints {
         problems
     }
 
+    /// The sources that have an open endpoint, each once, by name.
+    pub(crate) fn sources(&self) -> BTreeSet<&'static str> {
+        let registered = self.read();
+        let open = registered.values().filter_map(|slot| match slot {
+            Slot::Open(endpoint) => Some(endpoint.source.name()),
+            Slot::Unusable(_) => None,
+        });
+        self.fixed.values().map(|endpoint| endpoint.source.name()).chain(open).collect()
+    }
+
     /// How many stand in the settings and in the registrations.
     pub(crate) fn count(&self) -> (usize, usize) {
         (self.fixed.len(), self.read().len())

@@ -17,6 +17,7 @@
 //! * `limit`: how many deliveries per second, and what becomes of the rest
 //! * `storms`: which endpoints are held back, because what they deliver cannot be read
 //! * `pending`: waits for an acknowledgement, and counts it however late it comes
+//! * `canary`: sends canaries the way of deliveries
 //! * `arrivals`: whether those who connect come to a request
 //! * `checks`, `meters`: what health and metrics say
 //! * [`Settings`]: what can be set
@@ -24,6 +25,7 @@
 mod answer;
 mod arrivals;
 mod body;
+mod canary;
 mod catch_up;
 mod checks;
 mod door;
@@ -240,6 +242,9 @@ impl Background {
         tasks.spawn(async move { checks.run(&looking.0, &looking.1).await });
         let following = (Arc::clone(door), bus.clone());
         tasks.spawn(async move { following.0.storms.follow(&following.1).await });
+        if let Some(every) = door.settings.canary_interval() {
+            tasks.spawn(canary::run(Arc::clone(door), bus.clone(), every));
+        }
         let door = Arc::clone(door);
         tasks.spawn(async move {
             let limit = door.catch_up.limit();

@@ -68,6 +68,8 @@ pub struct StreamingSettings {
     pub catch_up_pause_ms: u64,
     #[serde(with = "Millis::<100, MAX>")]
     pub check_interval_ms: u64,
+    #[serde(with = "Millis::<0, 3_600_000>")]
+    pub canary_interval_ms: u64,
     #[serde(with = "Millis::<0, MAX>")]
     pub stop_delay_ms: u64,
     pub endpoints: Vec<EndpointSettings>,
@@ -144,6 +146,11 @@ impl StreamingSettings {
             max_headers: self.max_headers,
             drain,
         }
+    }
+
+    /// Between two rounds of canaries; none: there are none.
+    pub(crate) fn canary_interval(&self) -> Option<Duration> {
+        (self.canary_interval_ms > 0).then(|| Duration::from_millis(self.canary_interval_ms))
     }
 
     pub(crate) fn body_timeout(&self) -> Duration {

@@ -19,10 +19,11 @@ const RUNBOOKS: &str = "docs/runbooks";
 const HEADINGS: [&str; 6] =
     ["What it means", "What happens to the data", "First look", "Causes", "Do not", "It is over when"];
 /// What health-check finds itself is no check of a service: the alerts about the same thing.
-const OWN: [(&str, &str); 7] = [
+const OWN: [(&str, &str); 8] = [
     ("instances", "WeirInstancesMissing"),
     ("lag", "WeirStageBehind"),
     ("age", "WeirStageBehind"),
+    ("canary", "WeirCanaryLate"),
     ("consumer", "WeirStageLagUnknown"),
     ("in_work", "WeirWorkStuck"),
     // It makes the door failing although no check of a service fails.

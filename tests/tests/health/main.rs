@@ -8,6 +8,7 @@
 )]
 
 mod alertmanager;
+mod canary;
 mod errors;
 mod outage;
 mod pipeline;

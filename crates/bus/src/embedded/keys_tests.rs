@@ -14,6 +14,7 @@ fn headers() -> impl Strategy<Value = Headers> {
         attempts: 3,
         items: vec![0, 7],
         instead_of: vec!["log.1/raw.meta/3/5".parse().unwrap()],
+        canaries: vec!["raw.meta/3@17".parse().unwrap()],
     })
 }
 

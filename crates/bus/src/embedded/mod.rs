@@ -46,7 +46,7 @@ mod marks;
 mod member;
 pub(crate) mod operate;
 mod owner;
-mod partitioner;
+pub(crate) mod partitioner;
 pub(crate) mod producer;
 pub(crate) mod reader;
 mod repair;

@@ -6,6 +6,25 @@ pub(super) fn partition(key: &[u8], partitions: usize, random: impl FnOnce() -> 
     number % partitions.max(1)
 }
 
+/// Keys that are tried for one that leads to a partition: far more than any topic has partitions.
+const TRIED: usize = 100_000;
+
+/// For each partition of a topic that has so many, a key that leads to it.
+pub(crate) fn keys(partitions: usize) -> Vec<String> {
+    let mut keys = vec![None; partitions];
+    let mut left = partitions;
+    for key in (0..TRIED).map(|n| format!("weir-{n}")) {
+        if left == 0 {
+            break;
+        }
+        if let Some(slot @ None) = keys.get_mut(partition(key.as_bytes(), partitions, || 0)) {
+            *slot = Some(key);
+            left -= 1;
+        }
+    }
+    keys.into_iter().flatten().collect()
+}
+
 /// Austin Appleby's MurmurHash2 with the seed that Kafka gives it.
 fn murmur2(data: &[u8]) -> u32 {
     const MIX: u32 = 0x5bd1_e995;
@@ -45,6 +64,14 @@ mod tests {
             ("abc", 479_470_107),
         ] {
             assert_eq!(murmur2(key.as_bytes()), i32::cast_unsigned(expected), "{key}");
+        }
+    }
+
+    #[test]
+    fn each_partition_has_a_key_that_leads_to_it() {
+        for partitions in [0, 1, 2, 6, 12, 100] {
+            let led: Vec<_> = keys(partitions).iter().map(|key| partition(key.as_bytes(), partitions, || 0)).collect();
+            assert_eq!(led, (0..partitions).collect::<Vec<_>>());
         }
     }
 

@@ -105,6 +105,9 @@ impl Raw {
 
     /// A record that a replay sent itself is none of them: what it is made of is looked at where it stands.
     fn means(&self, stored: &Stored) -> bool {
+        if stored.canary().is_some() {
+            return false;
+        }
         let delivery = stored.payload.clone().and_then(|payload| Delivery::decode(payload).ok()).unwrap_or_default();
         stored.headers.attempts == 0 && self.filter.fits(&delivery, stored.produced_at_ms)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::{Ack, Assignment};
+use bus::{Ack, Assignment, Canary};
 use tokio_util::sync::CancellationToken;
 
 use super::FileLimits;
@@ -28,6 +28,8 @@ pub(super) struct Partition {
     /// The files of the range under way, by day.
     pub(super) files: BTreeMap<String, DayFile>,
     held: Vec<Ack>,
+    /// Of the range under way, the latest of each way.
+    canaries: Vec<Canary>,
     bytes: usize,
     since: Option<Instant>,
     /// Of ranges that are sealed, out ones too.
@@ -54,6 +56,7 @@ impl Partition {
             log,
             files: BTreeMap::new(),
             held: Vec::new(),
+            canaries: Vec::new(),
             bytes: 0,
             since: None,
             sealed: Sums::default(),
@@ -73,12 +76,15 @@ impl Partition {
     }
 
     /// Takes in a record of the turn. False: the turn is over.
-    pub(super) fn take(&mut self, offset: i64, bytes: usize, held: Ack) -> bool {
+    pub(super) fn take(&mut self, offset: i64, bytes: usize, held: Ack, canary: Option<Canary>) -> bool {
         if self.given_up {
             return false;
         }
         self.ranges.take(offset);
         self.held.push(held);
+        if let Some(canary) = canary {
+            Canary::keep_latest(&mut self.canaries, canary);
+        }
         self.bytes += bytes;
         self.since.get_or_insert_with(Instant::now);
         true
@@ -112,9 +118,10 @@ impl Partition {
         }
         let files = std::mem::take(&mut self.files);
         let held = std::mem::take(&mut self.held);
+        let canaries = std::mem::take(&mut self.canaries);
         let sums = Sums { records: held.len(), memory: files.values().map(DayFile::memory).sum() };
         (self.bytes, self.since) = (0, None);
-        if self.ranges.seal((Content { log: Arc::clone(&self.log), files, held }, sums)).is_ok() {
+        if self.ranges.seal((Content { log: Arc::clone(&self.log), files, held, canaries }, sums)).is_ok() {
             self.sealed.records += sums.records;
             self.sealed.memory += sums.memory;
         }

@@ -33,13 +33,14 @@ const OF_LOG: &[&str] = &[
     "_retention",
     "lag",
     "in_work",
+    "canary",
     "age",
     "_saturation",
     "error_rate",
     "ready",
 ];
 /// The stage takes in, and nothing comes out.
-const OF_WORK: &[&str] = &["_progress", "_retention", "lag", "in_work", "age", "error_rate", "ready"];
+const OF_WORK: &[&str] = &["_progress", "_retention", "lag", "in_work", "canary", "age", "error_rate", "ready"];
 
 const NONE: Kind = Kind { ends: &[], failures: &[], says: None, warns: false, follows: &[] };
 
@@ -69,6 +70,7 @@ pub(super) const KINDS: &[Kind] = &[
             "_retention",
             "lag",
             "in_work",
+            "canary",
             "age",
             "error_rate",
             "ready",
@@ -85,7 +87,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         ends: &["_lake"],
         says: Some(["The object store of the lake does not answer", "wait"]),
-        follows: &["_upkeep", "_progress", "_retention", "lag", "in_work", "age", "error_rate", "ready"],
+        follows: &["_upkeep", "_progress", "_retention", "lag", "in_work", "canary", "age", "error_rate", "ready"],
         ..NONE
     },
     // Deliveries are still processed.
@@ -98,7 +100,17 @@ pub(super) const KINDS: &[Kind] = &[
     Kind {
         ends: &["instances"],
         says: Some(["Instances are missing", "are short of them"]),
-        follows: &["_progress", "consumer", "_retention", "lag", "in_work", "age", "_saturation", "error_rate"],
+        follows: &[
+            "_progress",
+            "consumer",
+            "_retention",
+            "lag",
+            "in_work",
+            "canary",
+            "age",
+            "_saturation",
+            "error_rate",
+        ],
         ..NONE
     },
     Kind {
@@ -111,6 +123,7 @@ pub(super) const KINDS: &[Kind] = &[
             "_retention",
             "lag",
             "in_work",
+            "canary",
             "age",
             "error_rate",
         ],
@@ -119,8 +132,8 @@ pub(super) const KINDS: &[Kind] = &[
     // The others go on.
     Kind { ends: &["_endpoint_dead_letters"], follows: &["_storms", "dead_letters", "error_rate"], ..NONE },
     Kind { ends: &["_step_", "_held", "_partitions", "_load_requests"], follows: OF_WORK, ..NONE },
-    Kind { ends: &["_progress"], follows: &["consumer", "_retention", "lag", "in_work", "age"], ..NONE },
-    Kind { ends: &["lag"], warns: true, follows: &["_retention", "age"], ..NONE },
+    Kind { ends: &["_progress"], follows: &["consumer", "_retention", "lag", "in_work", "canary", "age"], ..NONE },
+    Kind { ends: &["lag"], warns: true, follows: &["_retention", "canary", "age"], ..NONE },
 ];
 
 impl Kind {

@@ -13,8 +13,13 @@ const NOW: u64 = 1_772_368_496;
 const STEP: u64 = 30;
 const ROUNDS: u64 = 260;
 const STAGES: [&str; 4] = ["streaming", "processing", "enricher", "loader"];
-const LIMITS: Thresholds =
-    Thresholds { lag: [100_000.0, 1_000_000.0], age: [300.0, 1800.0], dead_letters: 0.05, dead_letters_min: 20 };
+const LIMITS: Thresholds = Thresholds {
+    lag: [100_000.0, 1_000_000.0],
+    age: [300.0, 1800.0],
+    canary: [180.0, 300.0],
+    dead_letters: 0.05,
+    dead_letters_min: 20,
+};
 
 /// How the last rounds are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,6 +36,9 @@ pub struct Tail {
     /// Keep printing new records, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
+    /// Also print canaries, which are no events
+    #[arg(long)]
+    canaries: bool,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
@@ -92,14 +95,14 @@ impl Tail {
         Ok((topic.clone(), reading.with_context(|| format!("cannot read {topic}"))?))
     }
 
-    /// Prints what is to be printed, and says how much it was.
+    /// Prints what is to be printed, and says how much there was.
     async fn print(&self, reader: &mut Reading, decoder: &Decoder) -> anyhow::Result<usize> {
         let mut printed = 0;
         let mut limit = if self.from.is_some() { self.count } else { None };
         if self.from.is_none() {
-            let last = last(reader, self.count.unwrap_or(DEFAULT_COUNT)).await?;
+            let (last, canaries) = self.last(reader).await?;
+            printed += last.len() + canaries;
             for record in last {
-                printed += 1;
                 if !self.show(&record, decoder) {
                     return Ok(printed);
                 }
@@ -107,6 +110,9 @@ impl Tail {
         } else {
             while limit != Some(0) {
                 let Some(record) = reader.next_until_end().await? else { break };
+                if !self.means(&record) {
+                    continue;
+                }
                 printed += 1;
                 if !self.show(&record, decoder) {
                     return Ok(printed);
@@ -116,6 +122,9 @@ impl Tail {
         }
         while self.follow && limit != Some(0) {
             let record = reader.next().await?;
+            if !self.means(&record) {
+                continue;
+            }
             printed += 1;
             if !self.show(&record, decoder) {
                 return Ok(printed);
@@ -123,6 +132,22 @@ impl Tail {
             limit = limit.map(|limit| limit - 1);
         }
         Ok(printed)
+    }
+
+    /// The last ones, and how many canaries stand among them: then there are fewer than were asked for, and that is told.
+    async fn last(&self, reader: &mut Reading) -> anyhow::Result<(Vec<Stored>, usize)> {
+        let mut last = last(reader, self.count.unwrap_or(DEFAULT_COUNT)).await?;
+        let all = last.len();
+        last.retain(|record| self.means(record));
+        let canaries = all - last.len();
+        if canaries > 0 {
+            out::complain(&format!("{canaries} of the last {all} records are canaries: --canaries shows them"));
+        }
+        Ok((last, canaries))
+    }
+
+    fn means(&self, record: &Stored) -> bool {
+        self.canaries || record.canary().is_none()
     }
 
     /// Prints one; `false` where nobody reads any more.

@@ -67,6 +67,7 @@ fn without_counts(digest: &Digest) -> Digest {
         ages: digest.ages.clone(),
         consumers: digest.consumers.clone(),
         works: digest.works.clone(),
+        canaries: digest.canaries.clone(),
         // They are in the log, and have no limit here.
         errors: Vec::new(),
         errors_forgotten: 0,

@@ -74,6 +74,9 @@ async fn open(bus: &Bus, start: Start) -> Option<bus::Reader> {
 
 fn take(record: &Stored, prefix: &str, counts: &Counts, samples: &mut Samples) {
     let topic = record.coordinates.topic.strip_prefix(prefix).unwrap_or(&record.coordinates.topic);
+    if record.canary().is_some() {
+        return;
+    }
     let payload = record.payload.as_deref().unwrap_or_default();
     if topic == LOADS.name() {
         counts.files_written(LoadRequest::decode(payload).map_or(0, |request| request.files.len()));

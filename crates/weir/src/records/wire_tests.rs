@@ -12,6 +12,7 @@ fn a_record_comes_as_it_went() {
         attempts: 1,
         items: vec![2],
         instead_of: vec!["log/topic/3/5".parse().unwrap()],
+        canaries: vec!["raw.meta/3@17".parse().unwrap()],
     };
     let coordinates = "some-log/weir.events.x/5/1234567890123".parse().unwrap();
     for (key, payload) in

@@ -138,11 +138,12 @@ impl Make<'_> {
         Ok(Tools { registrations: Arc::new(registrations), steps: Arc::new(steps), seen, memory })
     }
 
-    /// Whether a record is meant. What a replay sent is none: what it is made of is there as well.
+    /// Whether a record is meant. What a replay sent is none: what it is made of is there as well. Canaries are none.
     fn means(&self, stored: &Stored, made: &mut Made) -> bool {
         let delivery = stored.payload.clone().and_then(|payload| Delivery::decode(payload).ok()).unwrap_or_default();
         let at = delivery.received_at.as_ref().map_or(stored.produced_at_ms, to_millis);
-        let is_meant = stored.headers.attempts == 0 && self.from.is_none_or(|from| at >= from) && at < self.until;
+        let is_one = stored.headers.attempts == 0 && stored.canary().is_none();
+        let is_meant = is_one && self.from.is_none_or(|from| at >= from) && at < self.until;
         if is_meant {
             made.deliveries += 1;
             made.first = Some(made.first.map_or(at, |first| first.min(at)));

@@ -71,6 +71,9 @@ impl<'a> Counting<'a> {
 
     /// Whether an activity was accepted in the time, and its id.
     fn meant(&self, activity: &Activity, stored: &Stored) -> Option<Followed> {
+        if stored.canary().is_some() {
+            return None;
+        }
         let at = received_at(activity).map_or(stored.produced_at_ms, to_millis);
         let meant = (self.time.0..self.time.1).contains(&at);
         meant.then(|| Followed { id: activity.id.clone(), at: stored.coordinates.clone() })
