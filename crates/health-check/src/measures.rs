@@ -8,14 +8,17 @@ use crate::canary::CHECK;
 use crate::pipeline::View;
 use crate::volume::Summary;
 
-/// Writes it onto the page.
-pub(crate) fn write(page: &mut String, view: &View) {
-    let number = |state| match state {
+fn number(state: State) -> f64 {
+    match state {
         State::Ok => 0.0,
         State::Warning => 1.0,
         State::Failing => 2.0,
         State::Unknown | State::Unspecified => 3.0,
-    };
+    }
+}
+
+/// Writes it onto the page.
+pub(crate) fn write(page: &mut String, view: &View) {
     Family::new(
         page,
         "weir_pipeline_state",
@@ -89,6 +92,24 @@ pub(crate) fn write(page: &mut String, view: &View) {
     for hop in hops {
         age.known(&[("hop", &hop.service)], hop.age_seconds);
     }
+    of_canaries(page, view);
+    let mut volumes = Family::new(
+        page,
+        "weir_volume_endpoints",
+        MetricKind::Gauge,
+        "Endpoints by the volume of their last hour: ok, quiet, irregular, not_known or unusual.",
+    );
+    if let Some(Summary { ok, quiet, not_known, irregular, unusual }) = view.volume {
+        let counts =
+            [("ok", ok), ("quiet", quiet), ("irregular", irregular), ("not_known", not_known), ("unusual", unusual)];
+        for (volume, count) in counts {
+            volumes.sample(&[("volume", volume)], count as f64);
+        }
+    }
+}
+
+fn of_canaries(page: &mut String, view: &View) {
+    let hops = &view.pipeline.hops;
     let mut canary = Family::new(
         page,
         "weir_pipeline_hop_canary_seconds",
@@ -107,19 +128,6 @@ pub(crate) fn write(page: &mut String, view: &View) {
     for hop in hops.iter().filter(|hop| hop.canary_seconds.is_some()) {
         let late = view.problems.iter().find(|problem| problem.check == CHECK && problem.hops.contains(&hop.service));
         canary.sample(&[("hop", &hop.service)], number(late.map_or(State::Ok, |problem| problem.state)));
-    }
-    let mut volumes = Family::new(
-        page,
-        "weir_volume_endpoints",
-        MetricKind::Gauge,
-        "Endpoints by the volume of their last hour: ok, quiet, irregular, not_known or unusual.",
-    );
-    if let Some(Summary { ok, quiet, not_known, irregular, unusual }) = view.volume {
-        let counts =
-            [("ok", ok), ("quiet", quiet), ("irregular", irregular), ("not_known", not_known), ("unusual", unusual)];
-        for (volume, count) in counts {
-            volumes.sample(&[("volume", volume)], count as f64);
-        }
     }
 }
 

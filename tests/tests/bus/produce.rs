@@ -89,6 +89,7 @@ pub(crate) async fn headers_come_back_as_they_were(log: &Log) {
         attempts: 2,
         items: vec![4, 7],
         instead_of: vec![first.clone(), first],
+        canaries: vec!["raw.meta/3@17".parse().unwrap(), "raw.github/0@18".parse().unwrap()],
     };
     let producer = bus.producer().unwrap();
     let receipt = producer.try_send(Record::encoded(TOPIC, "k", vec![1, 0, 255], headers.clone())).unwrap();
