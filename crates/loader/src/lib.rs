@@ -185,6 +185,7 @@ impl Loader {
             consumer: state,
             tables: BTreeMap::new(),
             taken: Taken::new(),
+            partitions: BTreeMap::new(),
             due: Instant::now(),
         };
         let driver = Driver {

@@ -61,8 +61,6 @@ pub(crate) struct Loading {
     /// Whether small files may be merged before they go in. After an operator accepted a request, what follows it may be
     /// in the table already: to add a file under its own path once more changes nothing, to add its rows in another does.
     merges: bool,
-    /// Where its requests came from.
-    pub(crate) partitions: BTreeSet<(Arc<str>, i32)>,
     /// The version at which a checkpoint was last tried.
     pub(crate) checkpoint_tried: Option<u64>,
 }
@@ -83,16 +81,7 @@ pub(crate) struct Round {
 impl Loading {
     pub(crate) fn of(table: Table, bus: &Bus, merges: bool) -> Self {
         let (queue, begins, beyond) = (Vec::new(), BTreeMap::new(), Beyond::new());
-        Self {
-            table,
-            queue,
-            begins,
-            ends: Ends::of(bus),
-            beyond,
-            merges,
-            partitions: BTreeSet::new(),
-            checkpoint_tried: None,
-        }
+        Self { table, queue, begins, ends: Ends::of(bus), beyond, merges, checkpoint_tried: None }
     }
 
     /// Commits what can be committed, and acknowledges it.

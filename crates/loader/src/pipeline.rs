@@ -42,6 +42,8 @@ pub(crate) struct Pipeline {
     pub(crate) consumer: ConsumerState,
     pub(crate) tables: BTreeMap<String, Loading>,
     pub(crate) taken: Taken,
+    /// Where the requests of each table came from.
+    pub(crate) partitions: BTreeMap<String, BTreeSet<(Arc<str>, i32)>>,
     /// When the next commit may be.
     pub(crate) due: Instant,
     /// What was found of the log at the start.
@@ -136,7 +138,7 @@ impl Pipeline {
                 version = tracing::field::Empty,
             )
         });
-        table.partitions.insert((Arc::clone(&place.0), place.1));
+        self.partitions.entry(request.table.clone()).or_default().insert((Arc::clone(&place.0), place.1));
         table.queue.push(Waiting {
             taken: self.counts.take("", None, request.rows(), COMES_AGAIN),
             accepted: self.settings.accept.contains(&request.id),
@@ -173,7 +175,8 @@ impl Pipeline {
                 let turn = state.assignment_of(&waiting.place.0, waiting.place.1);
                 turn.is_some_and(|turn| turn.epoch == waiting.place.2)
             });
-            if !loading.partitions.iter().any(|(topic, partition)| state.assignment_of(topic, *partition).is_some()) {
+            let is_here = |(topic, partition): &(Arc<str>, i32)| state.assignment_of(topic, *partition).is_some();
+            if !self.partitions.get(name).is_some_and(|partitions| partitions.iter().any(is_here)) {
                 self.checks.gone(name);
             }
             if loading.queue.is_empty() {

@@ -29,6 +29,7 @@ fn pipeline(folder: &std::path::Path, health: &Health, counts: HopCounts) -> Pip
         consumer: bus.consumer("loader", &[LOADS.name().to_owned()]).unwrap().state(),
         tables: BTreeMap::new(),
         taken: Taken::new(),
+        partitions: BTreeMap::new(),
         due: Instant::now(),
         found: Found::default(),
     }
