@@ -72,8 +72,7 @@ fn right(resource: &str, verb: &str) -> (String, String) {
 }
 
 fn only_health_check_may(documents: &[Value]) {
-    let bindings: Vec<_> =
-        ["RoleBinding", "ClusterRoleBinding"].iter().flat_map(|it| of_kind(documents, it)).collect();
+    let bindings: Vec<_> = ["RoleBinding", "ClusterRoleBinding"].iter().flat_map(|it| of_kind(documents, it)).collect();
     let [binding] = bindings[..] else { panic!("{bindings:?}") };
     let subjects: Vec<_> =
         list(&binding["subjects"]).map(|one| (text(&one["name"]), text(&one["namespace"]))).collect();

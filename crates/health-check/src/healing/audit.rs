@@ -117,7 +117,9 @@ impl Audit {
 
     /// What somebody has to look at, in words.
     pub(crate) fn problems(&self) -> Vec<String> {
-        self.with(|kept| kept.open.iter().map(|((remedy, target), problem)| format!("{remedy} {target}: {problem}")).collect())
+        self.with(|kept| {
+            kept.open.iter().map(|((remedy, target), problem)| format!("{remedy} {target}: {problem}")).collect()
+        })
     }
 
     /// What receivers of alerts are told: of what was done for the record, of what cannot be done in working hours.
@@ -145,7 +147,8 @@ impl Audit {
 }
 
 const DONE: &str = "Nothing to do now. Find out in the log of the stage why it was needed.";
-const OPEN: &str = "Look at the stage: what helps has to be done by a person. docs/healing.md says what healing may do.";
+const OPEN: &str =
+    "Look at the stage: what helps has to be done by a person. docs/healing.md says what healing may do.";
 
 fn alert(class: Class, stage: &str, text: String, advice: &str) -> Alert {
     Alert {

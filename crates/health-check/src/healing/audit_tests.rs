@@ -15,7 +15,8 @@ fn people_hear_of_what_was_done_for_an_hour_and_each_is_news() {
     let alerts = audit.alerts(62_000);
     let told: Vec<_> = alerts.iter().map(|one| (one.class, one.text.as_str(), one.subjects[0].as_str())).collect();
     let done = "restart loader: done at 1970-01-01T00:00:00Z, because of loader_progress: stands";
-    let dry = "restart loader: dry run: would have been done at 1970-01-01T00:01:00Z, because of loader_progress: stands";
+    let dry =
+        "restart loader: dry run: would have been done at 1970-01-01T00:01:00Z, because of loader_progress: stands";
     assert_eq!(told, [(Class::Log, dry, "1970-01-01T00:01:00Z"), (Class::Log, done, "1970-01-01T00:00:00Z")]);
     assert!(alerts.iter().all(|one| (one.stage.as_str(), one.check.as_str()) == ("loader", "healing")));
     assert_eq!(audit.alerts(TOLD_MS).len(), 1);

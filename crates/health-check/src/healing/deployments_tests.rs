@@ -118,7 +118,8 @@ async fn what_a_person_did_is_seen_too() {
         object["spec"]["template"]["metadata"]["annotations"] = at;
     });
     assert_eq!(server.remedy().look("loader").await.unwrap().applied_ms, millis(&[NOW]));
-    server.change(|object| object["spec"]["template"]["metadata"]["annotations"] = json!({ RESTARTED_AT: "yesterday" }));
+    server
+        .change(|object| object["spec"]["template"]["metadata"]["annotations"] = json!({ RESTARTED_AT: "yesterday" }));
     let error = server.remedy().look("loader").await.unwrap_err();
     assert_eq!(error, "its annotation kubectl.kubernetes.io/restartedAt is no time: \"yesterday\"");
 }
@@ -161,7 +162,11 @@ async fn what_is_refused_is_told_and_what_is_not_known_is_not_taken_for_refused(
     let seen = remedy.look("loader").await.unwrap();
     let forbidden = status(403, "deployments.apps \"loader\" is forbidden: cannot patch");
     for (code, body, came) in [
-        (403, forbidden, NotApplied::Refused("403 Forbidden: deployments.apps \"loader\" is forbidden: cannot patch".to_owned())),
+        (
+            403,
+            forbidden,
+            NotApplied::Refused("403 Forbidden: deployments.apps \"loader\" is forbidden: cannot patch".to_owned()),
+        ),
         (422, String::new(), NotApplied::Refused("422 Unprocessable Entity".to_owned())),
         (429, String::new(), NotApplied::Refused("429 Too Many Requests".to_owned())),
         (409, String::new(), NotApplied::Overtaken),
@@ -185,7 +190,11 @@ async fn what_is_refused_is_told_and_what_is_not_known_is_not_taken_for_refused(
 
 #[tokio::test]
 async fn an_answer_that_is_no_deployment_is_told() {
-    for (body, says) in [("{}", "no Deployment"), ("<html>", "no Deployment"), (r#"{"metadata":{},"spec":{"template":{}}}"#, "resourceVersion")] {
+    for (body, says) in [
+        ("{}", "no Deployment"),
+        ("<html>", "no Deployment"),
+        (r#"{"metadata":{},"spec":{"template":{}}}"#, "resourceVersion"),
+    ] {
         let peer = Peer::new(move |_| answer(200, body)).await;
         let (namespace, url) = (Some("shop".to_owned()), Some(peer.url()));
         let remedy = Deployments::new(&KubernetesSettings { namespace, url, ..KubernetesSettings::default() });

@@ -47,7 +47,8 @@ impl Tried {
     fn new(remedy: Scripted, dry_run: bool, needs: Needs) -> Self {
         let (remedy, audit) = (Arc::new(remedy), Audit::default());
         let cases = vec![Case::new(remedy.clone(), "loader", needs, 0)];
-        let healer = Healer { roll: || 0.0, ..Healer::new(cases, PACING, dry_run, audit.clone(), Duration::from_secs(5)) };
+        let healer =
+            Healer { roll: || 0.0, ..Healer::new(cases, PACING, dry_run, audit.clone(), Duration::from_secs(5)) };
         Self { remedy, healer, audit }
     }
 

@@ -64,7 +64,10 @@ impl Healing {
             tracing::warn!("health_check.healing does nothing in a process with all services");
             return None;
         }
-        metrics::describe_counter!("weir_healing_attempts_total", "attempts to heal without a person, by what came of them");
+        metrics::describe_counter!(
+            "weir_healing_attempts_total",
+            "attempts to heal without a person, by what came of them"
+        );
         let check = host.health().check(CheckSpec {
             name: "health_check_healing",
             action: Action::Ticket,

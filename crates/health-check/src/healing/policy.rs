@@ -71,7 +71,8 @@ impl Pacing {
         }
         // Nobody knows what was done just before the start.
         let begins = attempts.started_ms.saturating_add(self.pause_ms);
-        let again = attempts.applied_ms.last().map_or(i64::MIN, |last| last.saturating_add(self.pause(attempts, *last)));
+        let again =
+            attempts.applied_ms.last().map_or(i64::MIN, |last| last.saturating_add(self.pause(attempts, *last)));
         let in_vain = attempts.in_vain_ms.map_or(i64::MIN, |at| at.saturating_add(self.pause_ms));
         let jitter_ms = (self.jitter_ms as f64 * attempts.roll.clamp(0.0, 1.0)) as i64;
         let until_ms = lasts.max(begins).max(again).max(in_vain).saturating_add(jitter_ms);

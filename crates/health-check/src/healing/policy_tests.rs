@@ -67,8 +67,12 @@ enum Came {
 
 fn round() -> impl Strategy<Value = Round> {
     let came = prop_oneof![4 => Just(Came::Done), 1 => Just(Came::InVain)];
-    (1..40_i64, prop::bool::weighted(0.9), came, 0.0..=1.0_f64)
-        .prop_map(|(later, needed, came, roll)| Round { later, needed, came, roll })
+    (1..40_i64, prop::bool::weighted(0.9), came, 0.0..=1.0_f64).prop_map(|(later, needed, came, roll)| Round {
+        later,
+        needed,
+        came,
+        roll,
+    })
 }
 
 fn pacing() -> impl Strategy<Value = Pacing> {
@@ -85,9 +89,8 @@ fn obvious(pacing: &Pacing, story: &Story, started: i64, roll: f64, now: i64) ->
     let Some(since) = story.iter().rev().take_while(|(_, needed, _)| *needed).last().map(|(at, ..)| *at) else {
         return Next::NotNeeded;
     };
-    let all = |came: Came| -> Vec<i64> {
-        story.iter().filter(|(.., was)| *was == Some(came)).map(|(at, ..)| *at).collect()
-    };
+    let all =
+        |came: Came| -> Vec<i64> { story.iter().filter(|(.., was)| *was == Some(came)).map(|(at, ..)| *at).collect() };
     let (done, in_vain) = (all(Came::Done), all(Came::InVain));
     let within = |end: i64| done.iter().filter(|at| **at > end - pacing.window_ms && **at <= end).count();
     if now >= since + pacing.after_ms && within(now) >= pacing.most {

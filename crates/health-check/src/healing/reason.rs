@@ -27,7 +27,9 @@ pub(crate) fn stalled(view: &View, stage: &str) -> Option<String> {
         return None;
     }
     let is_other = |problem: &Problem| {
-        !FOLLOWS.iter().any(|end| if end.starts_with('_') { problem.check.ends_with(end) } else { problem.check == *end })
+        !FOLLOWS
+            .iter()
+            .any(|end| if end.starts_with('_') { problem.check.ends_with(end) } else { problem.check == *end })
             && !OF_HEALTH_CHECK.iter().any(|begins| problem.check.starts_with(begins))
     };
     if of_it().any(|(_, problem)| is_other(problem)) {

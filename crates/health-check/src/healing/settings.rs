@@ -70,7 +70,9 @@ impl HealingSettings {
         };
         for (n, stage) in self.stages.iter().enumerate() {
             let problem = format!("{stage:?} is not a stage that can be restarted");
-            let fix = format!("name stages that consume, as \"loader\": never \"streaming\", \"health-check\" or \"{PROBES}\"");
+            let fix = format!(
+                "name stages that consume, as \"loader\": never \"streaming\", \"health-check\" or \"{PROBES}\""
+            );
             problems.check(fits(stage), "healing.stages", problem, &fix);
             let is_new = !self.stages[..n].contains(stage);
             problems.check(is_new, "healing.stages", format!("{stage:?} is there twice"), "name each stage once");
@@ -80,8 +82,14 @@ impl HealingSettings {
         problems.check(is_short, "healing.jitter_ms", problem, "use at most pause_ms");
         // The pauses before the last of them, each twice the one before.
         let needed = (1..self.most).fold(1, |pauses: u64, _| pauses * 2).saturating_mul(self.pause_ms);
-        let problem = format!("is too short: with these pauses `most` are never applied within it, which takes {needed} ms");
-        problems.check(self.window_ms >= needed, "healing.window_ms", problem, "raise window_ms, or lower pause_ms or most");
+        let problem =
+            format!("is too short: with these pauses `most` are never applied within it, which takes {needed} ms");
+        problems.check(
+            self.window_ms >= needed,
+            "healing.window_ms",
+            problem,
+            "raise window_ms, or lower pause_ms or most",
+        );
         let KubernetesSettings { namespace, url, .. } = &self.kubernetes;
         let is_label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let is_name = |name: &String| (1..=63).contains(&name.len()) && name.chars().all(is_label);
@@ -90,7 +98,12 @@ impl HealingSettings {
         problems.check(ok, "healing.kubernetes.namespace", "is not the name of a namespace", fix);
         let known = |uri: Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
         let ok = url.as_ref().is_none_or(|url| url.parse::<Uri>().is_ok_and(known));
-        problems.check(ok, "healing.kubernetes.url", "is not a URL with http:// or https://", "write https://host:port");
+        problems.check(
+            ok,
+            "healing.kubernetes.url",
+            "is not a URL with http:// or https://",
+            "write https://host:port",
+        );
     }
 
     /// What is wrong where health-check asks the services of these names, each a process of its own.

@@ -34,7 +34,11 @@ pub(super) fn section(attempts: &[Attempt], now: Timestamp) -> String {
             escape(reason),
         );
     }
-    put!(out, "</tbody></table></div>\n<p class=fine>{}</p></section>\n", links::of_page("healing.md", "what this means"));
+    put!(
+        out,
+        "</tbody></table></div>\n<p class=fine>{}</p></section>\n",
+        links::of_page("healing.md", "what this means")
+    );
     out
 }
 
