@@ -1,7 +1,6 @@
 //! After each round: what is needed, whether it may be done by now, and doing it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -33,15 +32,13 @@ pub(super) struct Healer {
     pacing: Pacing,
     dry_run: bool,
     audit: Audit,
-    /// For each request.
-    limit: Duration,
     /// From 0 to 1, by chance.
     roll: fn() -> f64,
 }
 
 impl Healer {
-    pub(super) fn new(cases: Vec<Case>, pacing: Pacing, dry_run: bool, audit: Audit, limit: Duration) -> Self {
-        Self { cases, pacing, dry_run, audit, limit, roll: fastrand::f64 }
+    pub(super) fn new(cases: Vec<Case>, pacing: Pacing, dry_run: bool, audit: Audit) -> Self {
+        Self { cases, pacing, dry_run, audit, roll: fastrand::f64 }
     }
 
     /// What a round found.
@@ -73,8 +70,9 @@ impl Healer {
             Next::Exhausted { until_ms } => return self.exhausted(case, &reason, until_ms),
             Next::Apply => {}
         }
-        let seen = timeout(self.limit, case.remedy.look(target)).await;
-        let seen = match seen.unwrap_or_else(|_| Err(format!("no answer within {:?}", self.limit))) {
+        let limit = case.remedy.limit();
+        let seen = timeout(limit, case.remedy.look(target)).await;
+        let seen = match seen.unwrap_or_else(|_| Err(format!("no answer within {limit:?}"))) {
             Ok(seen) => seen,
             Err(problem) => return self.tried(case, reason, Err(NotApplied::Refused(problem)), now_ms),
         };
@@ -98,8 +96,9 @@ impl Healer {
         let from = now_ms.saturating_sub(self.pacing.window_ms);
         let applied_ms = case.attempts.applied_ms.iter().copied().filter(|at| *at > from).collect();
         let seen = Seen { applied_ms, ..seen };
-        let applied = timeout(self.limit, case.remedy.apply(&case.target, &seen, now_ms)).await;
-        applied.unwrap_or_else(|_| Err(NotApplied::Unsure(format!("no answer within {:?}", self.limit))))
+        let limit = case.remedy.limit();
+        let applied = timeout(limit, case.remedy.apply(&case.target, &seen, now_ms)).await;
+        applied.unwrap_or_else(|_| Err(NotApplied::Unsure(format!("no answer within {limit:?}"))))
     }
 
     /// Keeps what came of an attempt. What may have been done counts as done.

@@ -47,8 +47,7 @@ impl Tried {
     fn new(remedy: Scripted, dry_run: bool, needs: Needs) -> Self {
         let (remedy, audit) = (Arc::new(remedy), Audit::default());
         let cases = vec![Case::new(remedy.clone(), "loader", needs, 0)];
-        let healer =
-            Healer { roll: || 0.0, ..Healer::new(cases, PACING, dry_run, audit.clone(), Duration::from_secs(5)) };
+        let healer = Healer { roll: || 0.0, ..Healer::new(cases, PACING, dry_run, audit.clone()) };
         Self { remedy, healer, audit }
     }
 
@@ -156,6 +155,6 @@ async fn what_may_have_been_done_counts_as_done() {
     let mut tried = Tried::new(Scripted { hangs: true, ..Scripted::default() }, false, ill);
     let came = tried.rounds((0..5000).step_by(100)).await;
     assert_eq!(came, [(300, Came::Unsure), (600, Came::Unsure), (1200, Came::Unsure)]);
-    assert_eq!(tried.audit.attempts()[0].problem, "no answer within 5s");
+    assert_eq!(tried.audit.attempts()[0].problem, "no answer within 10s");
     assert_eq!(tried.applied().len(), 3);
 }

@@ -1,8 +1,12 @@
 //! What can be done without a person. Each remedy is another way of doing something; when it may, it is not asked.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+
+/// For one request to whoever can heal.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// One way to heal. It is asked what it knows of a target, and then perhaps to heal it.
 ///
@@ -11,6 +15,11 @@ use futures_util::future::BoxFuture;
 pub(crate) trait Remedy: Send + Sync {
     /// As settings, metrics and people call it.
     fn name(&self) -> &'static str;
+
+    /// How long a look may take, and applying it.
+    fn limit(&self) -> Duration {
+        LIMIT
+    }
 
     /// What is known of a target, or why it is not known.
     fn look<'a>(&'a self, target: &'a str) -> BoxFuture<'a, Result<Seen, String>>;
