@@ -175,7 +175,7 @@ async fn what_was_in_flight_comes_again_and_is_told_by_one_consumer() {
             let mut consumer = bus.consumer("g", &[TOPIC.to_owned()])?.ends_with(host.shutdown().clone());
             let state = consumer.state();
             host.counts().watch_consumer(move || state.told("loader"));
-            while let Some(batch) = consumer.next().await? {
+            while let Some(Some(batch)) = host.shutdown().run_until_cancelled(consumer.next()).await.transpose()? {
                 for record in batch.records {
                     let number = record.payload.as_ref().map_or(0, |payload| payload[0]);
                     seen.lock().unwrap().push((time, number));
