@@ -292,7 +292,8 @@ impl Model {
             lately.push(self.within(stage, FIVE_MINUTES, now));
             problems.extend(of_it);
         }
-        problems.extend(self.volume.iter().flat_map(|watch| door::found(watch.findings())));
+        let told = self.volume_told(now);
+        problems.extend(door::found(&told));
         problems.extend(self.stale(&hops, now));
         let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());
         problems.extend(rate::problems(&errors, self.error_limits, self.errors.window()));
@@ -348,7 +349,7 @@ impl Model {
             balance,
             errors: rate::counted(&errors),
             volume: self.volume.as_ref().map(Watch::summary),
-            silent: self.volume.iter().flat_map(|watch| door::silent(watch.findings())).collect(),
+            silent: door::silent(&told),
         }
     }
 
