@@ -75,8 +75,8 @@ use crate::pipeline::{Model, View, Watched};
 use crate::probes::Probes;
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
 use crate::sharing::Sharing;
-use crate::volume::{Asked, Watch};
 use crate::volume::keep::Keeper;
+use crate::volume::{Asked, Watch};
 
 /// What it does.
 pub const ABOUT: &str = "Asks every service for its health, and says whether the whole pipeline is healthy";

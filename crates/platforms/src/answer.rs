@@ -176,6 +176,16 @@ pub enum CallFailure {
 }
 
 impl CallFailure {
+    /// Whether what was asked for may have been done all the same.
+    #[must_use]
+    pub fn is_unsure(&self) -> bool {
+        match self {
+            Self::Late { .. } | Self::Unreachable { .. } | Self::Unreadable { .. } => true,
+            Self::TokenRefused { .. } | Self::RateLimited { .. } | Self::NotFound { .. } | Self::Moved { .. } => false,
+            Self::Refused { status, .. } => *status >= 500,
+        }
+    }
+
     /// Whether other calls with the token would fail as well.
     pub(crate) fn is_of_all_calls(&self) -> bool {
         match self {
@@ -197,7 +207,9 @@ impl fmt::Display for CallFailure {
             Self::Late { limit_ms } => write!(f, "no answer within {} s", *limit_ms as f64 / 1000.0),
             Self::Unreachable { problem } => write!(f, "not reachable: {problem}"),
             Self::TokenRefused { status, said } => write!(f, "the token was refused with {status}{}", colon(said)),
-            Self::RateLimited { again_after_s: Some(seconds) } => write!(f, "the rate limit is reached for {seconds} s"),
+            Self::RateLimited { again_after_s: Some(seconds) } => {
+                write!(f, "the rate limit is reached for {seconds} s")
+            }
             Self::RateLimited { again_after_s: None } => f.write_str("the rate limit is reached"),
             Self::NotFound { said } => write!(f, "not there, or the token may not see it{}", colon(said)),
             Self::Moved { status } => write!(f, "it has moved ({status}), and redirects are not followed"),
@@ -268,9 +280,9 @@ impl fmt::Display for PlatformAnswer {
                 write!(f, "the subscription of {count} of {asked} pages is gone: {}", few(pages, ", "))
             }
             Self::FieldsMissing { page, fields } => {
-                let whose = page.as_ref().map_or("the app's subscription".to_owned(), |page| {
-                    format!("the subscription of page {page}")
-                });
+                let whose = page
+                    .as_ref()
+                    .map_or("the app's subscription".to_owned(), |page| format!("the subscription of page {page}"));
                 write!(f, "{whose} lacks {}", few(fields, ", "))
             }
             Self::AppUnsubscribed { object } => write!(f, "the app has no subscription to {object}"),

@@ -12,8 +12,18 @@ fn each_answer_has_a_state_a_sentence_and_what_to_do() {
     let pages = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>();
     let said = "Bad credentials".to_owned();
     for (answer, state, sentence, advice) in [
-        (PlatformAnswer::Active { platform: meta, last: None }, Present, "Meta has the subscription active", "The platform has it active"),
-        (PlatformAnswer::Active { platform: github, last: None }, Present, "GitHub's hook is active", "The platform has it active"),
+        (
+            PlatformAnswer::Active { platform: meta, last: None },
+            Present,
+            "Meta has the subscription active",
+            "The platform has it active",
+        ),
+        (
+            PlatformAnswer::Active { platform: github, last: None },
+            Present,
+            "GitHub's hook is active",
+            "The platform has it active",
+        ),
         (
             PlatformAnswer::Active { platform: github, last: last(Some(200), "OK") },
             Present,
@@ -50,8 +60,18 @@ fn each_answer_has_a_state_a_sentence_and_what_to_do() {
             "the app's subscription lacks feed, mention",
             "Subscribe the app again",
         ),
-        (PlatformAnswer::AppUnsubscribed { object: object.clone() }, Absent, "the app has no subscription to page", "Subscribe the app"),
-        (PlatformAnswer::AppInactive { object }, Inactive, "the app's subscription to page is inactive", "Subscribe the app again"),
+        (
+            PlatformAnswer::AppUnsubscribed { object: object.clone() },
+            Absent,
+            "the app has no subscription to page",
+            "Subscribe the app",
+        ),
+        (
+            PlatformAnswer::AppInactive { object },
+            Inactive,
+            "the app's subscription to page is inactive",
+            "Subscribe the app again",
+        ),
         (
             PlatformAnswer::OtherUrl { platform: meta, url: "https://old.example.org/x".to_owned() },
             Absent,
@@ -93,16 +113,17 @@ fn each_answer_has_a_state_a_sentence_and_what_to_do() {
 #[test]
 fn each_failure_has_a_sentence() {
     let said = || "why".to_owned();
-    for (failure, sentence) in [
-        (CallFailure::Late { limit_ms: 1500 }, "no answer within 1.5 s"),
-        (CallFailure::Unreachable { problem: said() }, "not reachable: why"),
-        (CallFailure::RateLimited { again_after_s: Some(60) }, "the rate limit is reached for 60 s"),
-        (CallFailure::RateLimited { again_after_s: None }, "the rate limit is reached"),
-        (CallFailure::NotFound { said: String::new() }, "not there, or the token may not see it"),
-        (CallFailure::Moved { status: 301 }, "it has moved (301), and redirects are not followed"),
-        (CallFailure::Refused { status: 502, said: said() }, "the answer was 502: why"),
-        (CallFailure::Unreadable { problem: said() }, "the answer cannot be read: why"),
+    for (failure, is_unsure, sentence) in [
+        (CallFailure::Late { limit_ms: 1500 }, true, "no answer within 1.5 s"),
+        (CallFailure::Unreachable { problem: said() }, true, "not reachable: why"),
+        (CallFailure::RateLimited { again_after_s: Some(60) }, false, "the rate limit is reached for 60 s"),
+        (CallFailure::RateLimited { again_after_s: None }, false, "the rate limit is reached"),
+        (CallFailure::NotFound { said: String::new() }, false, "not there, or the token may not see it"),
+        (CallFailure::Moved { status: 301 }, false, "it has moved (301), and redirects are not followed"),
+        (CallFailure::Refused { status: 502, said: said() }, true, "the answer was 502: why"),
+        (CallFailure::Refused { status: 422, said: said() }, false, "the answer was 422: why"),
+        (CallFailure::Unreadable { problem: said() }, true, "the answer cannot be read: why"),
     ] {
-        assert_eq!(failure.to_string(), sentence);
+        assert_eq!((failure.to_string().as_str(), failure.is_unsure()), (sentence, is_unsure));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use httpdate::parse_http_date;
 use serde::de::DeserializeOwned;
@@ -98,7 +98,8 @@ impl Api {
         let late = |_| CallFailure::Late { limit_ms: u64::try_from(self.limit.as_millis()).unwrap_or(u64::MAX) };
         let answer = timeout(self.limit, asking).await.map_err(late)?;
         // The chain of causes names the host, and no more of the URL.
-        let answer = answer.map_err(|error| CallFailure::Unreachable { problem: told(&format!("{error:#}"), token) })?;
+        let answer =
+            answer.map_err(|error| CallFailure::Unreachable { problem: told(&format!("{error:#}"), token) })?;
         if answer.status().is_success() { Ok(answer) } else { Err(self.failure(&answer, token)) }
     }
 
@@ -118,7 +119,11 @@ impl Api {
         let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim()))
             .map_err(|_| "the token cannot stand in a header")?;
         bearer.set_sensitive(true);
-        let mut request = Request::builder().method(method).uri(url.as_str()).header(AUTHORIZATION, bearer);
+        let mut request = Request::builder().method(method.clone()).uri(url.as_str()).header(AUTHORIZATION, bearer);
+        if method == Method::POST {
+            // Nothing is sent of an empty body, and some servers refuse that.
+            request = request.header(CONTENT_LENGTH, 0);
+        }
         for (name, value) in self.headers {
             request = request.header(*name, *value);
         }
@@ -182,8 +187,8 @@ pub(crate) fn told(text: &str, token: &Secret) -> String {
     let token = token.expose().trim();
     // The token of a Meta app is its id and its secret, with a bar between.
     let parts = token.split('|').filter(|part| part.len() >= SHORTEST_PART);
-    let mut text = text.replace(token, HIDDEN);
-    for part in parts {
+    let mut text = text.to_owned();
+    for part in [token].into_iter().filter(|token| !token.is_empty()).chain(parts) {
         text = text.replace(part, HIDDEN);
     }
     let text: String = text.trim().chars().take(SHOWN).collect();

@@ -82,7 +82,8 @@ async fn only_public_addresses_are_asked() {
 async fn what_a_platform_says_never_has_the_token_in_it() {
     // As Meta does with one that is not well formed; the other is cut where it is shown.
     let long = "x".repeat(SHOWN - 5);
-    for said in [format!("Malformed access token {TOKEN}"), format!("{long}{TOKEN}"), "secret abcdefghijkl".to_owned()] {
+    for said in [format!("Malformed access token {TOKEN}"), format!("{long}{TOKEN}"), "secret abcdefghijkl".to_owned()]
+    {
         let peer = Peer::always(400, &[], said).await;
         let failed = failure(&peer).await;
         let (shown, kept) = (failed.to_string(), serde_json::to_string(&failed).unwrap());
@@ -97,7 +98,9 @@ async fn what_a_platform_says_never_has_the_token_in_it() {
 #[test]
 fn when_to_come_again_is_told_by_the_platforms_clock() {
     let headers = |list: &[(&'static str, &'static str)]| {
-        list.iter().map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), HeaderValue::from_static(value))).collect()
+        list.iter()
+            .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), HeaderValue::from_static(value)))
+            .collect()
     };
     let date = ("date", "Tue, 14 Nov 2023 22:13:20 GMT");
     for (list, expected) in [

@@ -26,7 +26,10 @@ async fn each_platform_has_its_own_remedy() {
     let none = platforms.redeliver("app", &order).await.unwrap_err();
     assert_eq!(none.to_string(), "\"app\" is at Meta, which sends again by itself for 36 hours");
     let none = platforms.subscribe("ci", true).await.unwrap_err();
-    assert_eq!(none.to_string(), "\"ci\" is at GitHub, which has no subscriptions of pages: change the hook on its page");
+    assert_eq!(
+        none.to_string(),
+        "\"ci\" is at GitHub, which has no subscriptions of pages: change the hook on its page"
+    );
 }
 
 #[tokio::test]
@@ -46,7 +49,8 @@ async fn results_are_told_as_json_for_the_audit() {
     let done = platforms.redeliver("ci", &RedeliveryOrder::since(std::time::UNIX_EPOCH)).await.unwrap();
     let told = r#"{"dry_run":false,"listed":0,"all_listed":true,"attempts":[],"left":0,"stopped":null}"#;
     assert_eq!(serde_json::to_string(&done).unwrap(), told);
-    let answer = PlatformAnswer::Unknown { platform: Platform::GitHub, why: CallFailure::RateLimited { again_after_s: None } };
+    let answer =
+        PlatformAnswer::Unknown { platform: Platform::GitHub, why: CallFailure::RateLimited { again_after_s: None } };
     let told = r#"{"unknown":{"platform":"github","why":{"rate_limited":{"again_after_s":null}}}}"#;
     assert_eq!(serde_json::to_string(&answer).unwrap(), told);
 }

@@ -45,7 +45,8 @@ struct Cursors {
 }
 
 impl<T> Listed<T> {
-    fn next(self) -> Option<String> {
+    /// Where the next part begins.
+    fn end(self) -> Option<String> {
         let paging = self.paging.filter(|paging| paging.next.is_some())?;
         paging.cursors?.after
     }
@@ -136,7 +137,8 @@ impl Meta {
                     Err(why) => unknown = unknown.or(Some(why)),
                     Ok(None) => gone.push(page.id.clone()),
                     Ok(Some(has)) => {
-                        let fields: Vec<_> = page.fields.iter().filter(|field| !has.contains(*field)).cloned().collect();
+                        let fields: Vec<_> =
+                            page.fields.iter().filter(|field| !has.contains(*field)).cloned().collect();
                         if !fields.is_empty() && lacking.is_none() {
                             lacking = Some(PlatformAnswer::FieldsMissing { page: Some(page.id.clone()), fields });
                         }
@@ -187,7 +189,7 @@ impl Meta {
                 let app = apps.data.swap_remove(at);
                 return Ok(Some(app.subscribed_fields.into_iter().map(Field::name).collect()));
             }
-            after = apps.next();
+            after = apps.end();
             if after.is_none() {
                 return Ok(None);
             }

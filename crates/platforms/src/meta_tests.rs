@@ -90,7 +90,10 @@ async fn what_is_not_known_says_why() {
     let expired = unknown(CallFailure::TokenRefused { status: 400, said });
     assert_eq!(check(APP, [(400, EXPIRED), (200, PAGE)]).await, expired);
     let limited = r#"{"error":{"message":"(#32) Page request limit reached","type":"OAuthException","code":32}}"#;
-    assert_eq!(check(APP, [(400, limited), (200, PAGE)]).await, unknown(CallFailure::RateLimited { again_after_s: None }));
+    assert_eq!(
+        check(APP, [(400, limited), (200, PAGE)]).await,
+        unknown(CallFailure::RateLimited { again_after_s: None })
+    );
     let away = r#"{"error":{"message":"Unsupported get request.","type":"GraphMethodException","code":100,"error_subcode":33}}"#;
     let said = "Unsupported get request. (code 100)".to_owned();
     assert_eq!(check(APP, [(400, away), (200, PAGE)]).await, unknown(CallFailure::NotFound { said }));
@@ -104,7 +107,8 @@ async fn what_is_not_known_says_why() {
 
 #[tokio::test]
 async fn a_list_of_apps_is_read_to_its_end_and_no_further() {
-    let first = r#"{"data":[{"id":"5"}],"paging":{"cursors":{"after":"c/1"},"next":"https://elsewhere.example.org/?after=x"}}"#;
+    let first =
+        r#"{"data":[{"id":"5"}],"paging":{"cursors":{"after":"c/1"},"next":"https://elsewhere.example.org/?after=x"}}"#;
     let peer = Peer::new(move |line| match line {
         "GET /v26.0/1/subscribed_apps" => answer(200, first),
         "GET /v26.0/1/subscribed_apps?after=c%2F1" => answer(200, PAGE),
@@ -121,7 +125,11 @@ async fn a_list_of_apps_is_read_to_its_end_and_no_further() {
 }
 
 /// The pages have these apps; Meta answers a subscription so.
-async fn subscribe(pages: [&'static str; 2], done: (u16, &'static str), dry_run: bool) -> (Resubscription, Vec<String>) {
+async fn subscribe(
+    pages: [&'static str; 2],
+    done: (u16, &'static str),
+    dry_run: bool,
+) -> (Resubscription, Vec<String>) {
     let peer = Peer::new(move |line| match line {
         "GET /v26.0/1/subscribed_apps" => answer(200, pages[0]),
         "GET /v26.0/2/subscribed_apps" => answer(200, pages[1]),

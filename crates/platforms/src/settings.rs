@@ -184,7 +184,7 @@ impl GitHubSettings {
     /// Where its hooks are, as parts of a path.
     pub(crate) fn hooks(&self) -> Vec<&str> {
         let repository = self.repository.iter().flat_map(|both| ["repos"].into_iter().chain(both.split('/')));
-        let organization = self.organization.iter().flat_map(|name| ["orgs", name]);
+        let organization = self.organization.iter().flat_map(|name| ["orgs", name.as_str()]);
         repository.chain(organization).chain(["hooks"]).collect()
     }
 }

@@ -31,7 +31,8 @@ fn both_examples_of_the_defaults_are_right() {
     let until = examples.iter().position(|line| !line.starts_with('#')).unwrap();
     let lines = examples[..until].iter().map(|line| line.trim_start_matches('#'));
     // The files are not there.
-    let text: String = lines.map(|line| line.replace("{ file = ", "").replace("-token\" }", "-token\"") + "\n").collect();
+    let text: String =
+        lines.map(|line| line.replace("{ file = ", "").replace("-token\" }", "-token\"") + "\n").collect();
     let own: toml::Table = text.parse().unwrap();
     let settings = settings(&toml::to_string(&own["platforms"]).unwrap());
     assert_eq!(settings.validate(), []);
@@ -45,15 +46,25 @@ fn both_examples_of_the_defaults_are_right() {
 fn what_is_wrong_is_named_by_its_setting() {
     let page = "pages = [{ id = \"1\", token = \"t\", fields = [\"feed\"] }]";
     let meta = |table: &str| format!("endpoints = [{{ name = \"a\", meta = {{ {table} }} }}]");
-    let github = |table: &str| format!("endpoints = [{{ name = \"a\", github = {{ hook = 1, token = \"t\", {table} }} }}]");
+    let github =
+        |table: &str| format!("endpoints = [{{ name = \"a\", github = {{ hook = 1, token = \"t\", {table} }} }}]");
     for (own, key) in [
         ("endpoints = [{ name = \"a\" }]".to_owned(), "endpoints[0].name"),
         (meta(&format!("app_id = \"my-app\", {page}")), "endpoints[0].meta.app_id"),
         (meta("app_id = \"1\""), "endpoints[0].meta.app_token"),
         (meta(&format!("app_id = \"1\", object = \"Page\", {page}")), "endpoints[0].meta.object"),
-        (meta("app_id = \"1\", pages = [{ id = \"me\", token = \"t\", fields = [\"feed\"] }]"), "endpoints[0].meta.pages[0].id"),
-        (meta("app_id = \"1\", pages = [{ id = \"1\", token = \"t\", fields = [] }]"), "endpoints[0].meta.pages[0].fields"),
-        (meta("app_id = \"1\", pages = [{ id = \"1\", token = \"t\", fields = [\"a,b\"] }]"), "endpoints[0].meta.pages[0].fields"),
+        (
+            meta("app_id = \"1\", pages = [{ id = \"me\", token = \"t\", fields = [\"feed\"] }]"),
+            "endpoints[0].meta.pages[0].id",
+        ),
+        (
+            meta("app_id = \"1\", pages = [{ id = \"1\", token = \"t\", fields = [] }]"),
+            "endpoints[0].meta.pages[0].fields",
+        ),
+        (
+            meta("app_id = \"1\", pages = [{ id = \"1\", token = \"t\", fields = [\"a,b\"] }]"),
+            "endpoints[0].meta.pages[0].fields",
+        ),
         (github("repository = \"octo\""), "endpoints[0].github.repository"),
         (github("repository = \"octo/..\""), "endpoints[0].github.repository"),
         (github("repository = \"a/b\", organization = \"c\""), "endpoints[0].github.repository"),
@@ -65,7 +76,10 @@ fn what_is_wrong_is_named_by_its_setting() {
         let found = wrong(&own);
         assert!(found.iter().any(|(known, _)| *known == format!("platforms.{key}")), "{own}: {found:?}");
     }
-    let twice = format!("endpoints = [{{ name = \"a\", {0} }}, {{ name = \"a\", callback_url = \"x\", {0} }}]", "github = { hook = 1, token = \"t\", organization = \"o\" }");
+    let twice = format!(
+        "endpoints = [{{ name = \"a\", {0} }}, {{ name = \"a\", callback_url = \"x\", {0} }}]",
+        "github = { hook = 1, token = \"t\", organization = \"o\" }"
+    );
     let found = wrong(&twice);
     assert_eq!(
         found,

@@ -171,7 +171,10 @@ fn silence_pages_once_the_platform_has_answered_and_says_what_it_said() {
         let [(found, advises)] = pages(&view)[..] else { panic!("{:?}", view.problems) };
         let expected = found.split_once("; ").unwrap().1;
         assert_eq!(expected, format!("{said})"));
-        assert!(found.starts_with("nothing comes any more: shop (at least ") && advises.starts_with(advice), "{advises}");
+        assert!(
+            found.starts_with("nothing comes any more: shop (at least ") && advises.starts_with(advice),
+            "{advises}"
+        );
         assert_eq!(view.silent, ["shop"]);
     }
 }

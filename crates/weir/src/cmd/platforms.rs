@@ -119,7 +119,10 @@ impl Check {
     async fn run(self, platforms: &Platforms) -> anyhow::Result<ExitCode> {
         let all = || platforms.endpoints().map(str::to_owned).collect();
         let endpoints: Vec<String> = if self.endpoints.is_empty() { all() } else { self.endpoints };
-        anyhow::ensure!(!endpoints.is_empty(), "platforms.endpoints is empty: name the endpoints there, with their tokens");
+        anyhow::ensure!(
+            !endpoints.is_empty(),
+            "platforms.endpoints is empty: name the endpoints there, with their tokens"
+        );
         let mut states = Vec::new();
         for endpoint in endpoints {
             let answer = platforms.check(&endpoint).await;
@@ -127,7 +130,8 @@ impl Check {
             let text = if self.json {
                 let state = answer.state();
                 let found = answer.to_string();
-                serde_json::json!({ "endpoint": endpoint, "state": state, "found": found, "answer": answer }).to_string()
+                serde_json::json!({ "endpoint": endpoint, "state": state, "found": found, "answer": answer })
+                    .to_string()
             } else {
                 checked(&endpoint, &answer)
             };
@@ -135,7 +139,8 @@ impl Check {
                 break;
             }
         }
-        let is_wrong = |state: &SubscriptionState| matches!(state, SubscriptionState::Absent | SubscriptionState::Inactive);
+        let is_wrong =
+            |state: &SubscriptionState| matches!(state, SubscriptionState::Absent | SubscriptionState::Inactive);
         Ok(if states.iter().any(is_wrong) {
             ExitCode::from(service::EXIT_FAILED)
         } else if states.contains(&SubscriptionState::Unknown) {
@@ -149,7 +154,8 @@ impl Check {
 impl Redeliver {
     async fn run(self, platforms: &Platforms) -> anyhow::Result<ExitCode> {
         let since = clock::now().checked_sub(self.since).context("--since is before all time")?;
-        let order = RedeliveryOrder { most: self.most as usize, dry_run: self.dry_run, ..RedeliveryOrder::since(since) };
+        let order =
+            RedeliveryOrder { most: self.most as usize, dry_run: self.dry_run, ..RedeliveryOrder::since(since) };
         let done = platforms.redeliver(&self.endpoint, &order).await?;
         out::say(&if self.json { serde_json::to_string(&done)? } else { redelivered(&done) });
         let is_failed = |outcome: &RedeliveryOutcome| matches!(outcome, RedeliveryOutcome::Failed(_));

@@ -6,7 +6,8 @@ use crate::cmd::Cli;
 
 #[test]
 fn arguments_are_what_the_pages_say() {
-    let parse = |arguments: &str| Cli::try_parse_from(arguments.split(' ')).map(drop).map_err(|error| error.to_string());
+    let parse =
+        |arguments: &str| Cli::try_parse_from(arguments.split(' ')).map(drop).map_err(|error| error.to_string());
     for right in [
         "weir platforms check",
         "weir platforms check a b --json --config weir.toml",
