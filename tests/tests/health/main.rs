@@ -8,7 +8,10 @@
 )]
 
 mod alertmanager;
+mod asked;
 mod errors;
+mod fired;
+mod monitored;
 mod outage;
 mod pipeline;
 

@@ -93,8 +93,8 @@ pub(crate) struct Monitored {
     pub(crate) enricher: Process,
     pub(crate) loader: Process,
     pub(crate) peer: Peer,
-    /// Where another door is scraped, if there is one.
-    pub(crate) spare: String,
+    /// Where another door and another loader are scraped, if they are there.
+    pub(crate) spares: [String; 2],
     sent: u64,
     /// Each alert that has fired by now.
     pub(crate) fired: RefCell<BTreeSet<String>>,
@@ -126,6 +126,8 @@ impl Monitored {
             ("ENRICHER__REFERENCE__CHECK_INTERVAL_MS", "500"),
             ("LOADER__HEALTH_INTERVAL_MS", "500"),
             ("LOADER__COMMIT_INTERVAL_MS", "500"),
+            ("HEALTH_CHECK__LIMITS__LAG_WARNING", "20"),
+            ("HEALTH_CHECK__LIMITS__LAG_FAILING", "40"),
             ("HEALTH_CHECK__INTERVAL_MS", "500"),
             ("HEALTH_CHECK__TIMEOUT_MS", "1000"),
         ]
@@ -152,20 +154,22 @@ impl Monitored {
         let enricher =
             enricher.env("WEIR__ENRICHER__PROCESSING_URL", format!("http://{}", processing.grpc())).start().unwrap();
         let loader = installation.launch("loader").unwrap().start().unwrap();
-        let mut health = watching(peer.port);
-        for (name, process) in
-            [("streaming", &streaming), ("processing", &processing), ("enricher", &enricher), ("loader", &loader)]
-        {
+        let entry = |name: &str, process: &Process| {
             let at = process.grpc();
-            health += &format!(
-                "[[health_check.services]]\nname = \"{name}\"\naddresses = [\"http://{at}\"]\nexpected = 1\n"
-            );
-        }
-        let health = configured("health-check", &health).start().unwrap();
-        let spare = format!("127.0.0.1:{}", ports::free().unwrap());
+            format!("[[health_check.services]]\nname = \"{name}\"\naddresses = [\"http://{at}\"]\nexpected = 1\n")
+        };
+        let health = [
+            watching(peer.port),
+            entry("streaming", &streaming),
+            entry("processing", &processing),
+            entry("enricher", &enricher),
+            entry("loader", &loader),
+        ];
+        let health = configured("health-check", &health.concat()).start().unwrap();
+        let spares = [(), ()].map(|()| format!("127.0.0.1:{}", ports::free().unwrap()));
         let mut targets: Vec<&str> =
             [&health, &streaming, &processing, &enricher, &loader].map(Process::admin).to_vec();
-        targets.push(&spare);
+        targets.extend(spares.iter().map(String::as_str));
         let prometheus = Prometheus::start(&prometheus::Options {
             targets,
             labels: vec![("namespace", "weir")],
@@ -181,7 +185,7 @@ impl Monitored {
             enricher,
             loader,
             peer,
-            spare,
+            spares,
             sent: 0,
             fired: RefCell::default(),
             redis,
