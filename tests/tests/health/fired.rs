@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
 use serde_json::Value;
 use service::seal::SealingKey;
-use weir_tests::certificates::Authority;
+use weir_tests::certificates::{Authority, Certificate};
 use weir_tests::process::Process;
 use weir_tests::{connect, github, wait};
 
@@ -70,17 +70,18 @@ async fn each_alert_fires_of_a_real_fault_and_is_over_with_it() {
     let mut accounted = elsewhere.clone();
     accounted.extend(weir.fired.borrow().iter().filter(|name| pages.contains(*name)).cloned());
     assert_eq!(accounted, pages, "each fires here, or is told to do so elsewhere");
+    assert_eq!(weir.late.into_inner(), [""; 0]);
 }
 
-/// Another door on the same log, with another sealing key and a certificate that ends at once.
-async fn other_door(weir: &Monitored) -> Process {
+/// Another door on the same log, with another sealing key and a certificate that has ended.
+async fn other_door(weir: &Monitored) -> (Process, Certificate) {
     let grpc = connect::grpc(&format!("http://{}", weir.processing.grpc())).await.unwrap();
     let registration = github::registration("sealed", "github", "acme", "a secret that is long enough");
     RegistrationServiceClient::new(grpc).register(registration).await.unwrap();
     let key = weir.installation.folder().join("other-key");
     SealingKey::create_file(key.clone()).unwrap();
     let authority = Authority::new("door").unwrap();
-    let certificate = authority.issue_for(Duration::from_secs(10), "door", &["IP:127.0.0.1"]).unwrap();
+    let certificate = authority.issue_for(Duration::ZERO, "door", &["IP:127.0.0.1"]).unwrap();
     let at = |path: &Path| path.display().to_string();
     let door = weir.installation.launch("streaming").unwrap();
     let door = door
@@ -91,7 +92,7 @@ async fn other_door(weir: &Monitored) -> Process {
         .start()
         .unwrap();
     wait::until("it answers", LIMIT, || Ok(door.get("/livez").is_ok().then_some(()))).unwrap();
-    door
+    (door, certificate)
 }
 
 async fn what_services_need_is_away(weir: &mut Monitored) {
@@ -118,8 +119,17 @@ async fn what_services_need_is_away(weir: &mut Monitored) {
     let rows = std::fs::read(&reference).unwrap();
     std::fs::remove_file(&reference).unwrap();
     weir.enricher.restart().unwrap();
+    // It opens its steps after its claims.
+    let fails = "check=\"enricher_step_teams\",action=\"page\"} 2";
+    wait::until("the step fails", LIMIT, || {
+        let page = weir.enricher.get("/metrics").map_or_else(|_| String::new(), |(_, page)| page);
+        Ok(page.contains(fails).then_some(()))
+    })
+    .unwrap();
     weir.peer.close();
     weir.redis.kill().unwrap();
+    // It needs its claims for this.
+    assert_eq!(weir.deliver().await, 200);
     weir.postgres.kill().unwrap();
     let alerts = [
         "WeirCertificateExpired",
