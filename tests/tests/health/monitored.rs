@@ -20,7 +20,7 @@ use weir_tests::prometheus::{self, Prometheus};
 use weir_tests::redis::{self, Redis};
 use weir_tests::{ports, wait};
 
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// So many times faster than the rules say.
 const FASTER: u64 = 20;
 /// Between two looks of Prometheus. The shortest window of the rules has some of them then.
@@ -130,6 +130,13 @@ impl Monitored {
             ("LOADER__COMMIT_INTERVAL_MS", "500"),
             ("HEALTH_CHECK__LIMITS__LAG_WARNING", "20"),
             ("HEALTH_CHECK__LIMITS__LAG_FAILING", "40"),
+            // What goes wrong while all of them start would be told for half an hour.
+            ("HEALTH_CHECK__ERRORS__WORKER_WARNING", "0"),
+            ("HEALTH_CHECK__ERRORS__WORKER_FAILING", "0"),
+            ("HEALTH_CHECK__ERRORS__STAGE_WARNING", "0"),
+            ("HEALTH_CHECK__ERRORS__STAGE_FAILING", "0"),
+            ("HEALTH_CHECK__ERRORS__ENDPOINT_WARNING", "0"),
+            ("HEALTH_CHECK__ERRORS__ENDPOINT_FAILING", "0"),
             ("HEALTH_CHECK__INTERVAL_MS", "500"),
             ("HEALTH_CHECK__TIMEOUT_MS", "1000"),
         ]
@@ -199,7 +206,8 @@ impl Monitored {
         for process in [&monitored.health, &monitored.streaming] {
             process.ready(LIMIT).unwrap();
         }
-        wait::until("all is well", LIMIT, || Ok((monitored.status()?["state"] == "ok").then_some(()))).unwrap();
+        wait::until("all is well", LIMIT, || Ok((monitored.status()?["state"] == "ok").then_some(())))
+            .unwrap_or_else(|error| panic!("{error}: {}", monitored.status().unwrap_or_default()["problems"]));
         monitored
     }
 
