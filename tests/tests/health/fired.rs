@@ -2,7 +2,7 @@
 //! when the fault is. And what dashboards and alerts ask for is there.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use common::registration::v1::registration_service_client::RegistrationServiceClient;
@@ -23,23 +23,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("WeirRetentionNearlyUsed", "the backlog is looked at once a minute"),
     ("WeirRegistrationsUnread", "a topic that cannot be read is told by the log's check, which explains it"),
     ("WeirLoadRequestsRefused", "the log has to refuse one topic and take all others"),
+    ("WeirLoadHeld", "tests/loader/held.rs holds real requests; here the enricher writes what was lost anew"),
     ("WeirCheckFailing", "no check is without an alert of its own"),
     ("WeirStageLagUnknown", "a group has to have no member for as long as five minutes, and no broker may be away"),
     ("WeirNotReady", "nothing is not ready without a check that says so"),
 ];
-
-fn files(folder: &Path) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|ending| ending == "parquet") {
-            found.insert(path);
-        }
-    }
-    found
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_alert_fires_of_a_real_fault_and_is_over_with_it() {
@@ -103,18 +91,7 @@ async fn what_services_need_is_away(weir: &mut Monitored) {
     let loader = weir.installation.launch("loader").unwrap().env("WEIR__ADMIN__LISTEN", &weir.spares[1]);
     let loader =
         loader.env("WEIR__BUS__TOPIC_PREFIX", "none.").env("WEIR__BUS__CREATE_TOPICS", "false").start().unwrap();
-    // A file of a load request is lost before the loader has come to it.
     weir.loader.kill().unwrap();
-    let before = files(&lake);
-    assert_eq!(weir.deliver().await, 200);
-    let lost = wait::until("a file", LIMIT, || Ok(files(&lake).difference(&before).next().cloned())).unwrap();
-    let waits = "sum(weir_enricher_held_records)";
-    wait::until("its load request is on the log", LIMIT, || {
-        let held = weir.prometheus.query(waits)?;
-        Ok(held.first().is_some_and(|held| held["value"][1] == "0").then_some(()))
-    })
-    .unwrap();
-    std::fs::rename(&lost, &aside).unwrap();
     let reference = Monitored::reference(&weir.installation);
     let rows = std::fs::read(&reference).unwrap();
     std::fs::remove_file(&reference).unwrap();
@@ -150,10 +127,7 @@ async fn what_services_need_is_away(weir: &mut Monitored) {
     weir.peer.open();
     weir.redis.restart().unwrap();
     weir.postgres.restart().unwrap();
-    weir.fire(&["WeirLoadHeld"]);
     weir.resolved(&alerts);
-    std::fs::rename(&aside, &lost).unwrap();
-    weir.resolved(&["WeirLoadHeld"]);
 
     std::fs::rename(&lake, &aside).unwrap();
     std::fs::write(&lake, "no folder").unwrap();
