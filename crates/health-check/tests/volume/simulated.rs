@@ -72,13 +72,23 @@ const SENDERS: [Sender; 13] = [
     sender("mill-billing", BILLING, 90.0, fault("twice as many", [3, 8], 24, |_, all, _| all * 2.0, MORE)),
     Sender {
         kind: "events.facebook",
-        ..sender("tern-meta", META, 120.0, fault("no Facebook, only Instagram", [4, 9], 12, |_, all, it| all - it, LESS))
+        ..sender(
+            "tern-meta",
+            META,
+            120.0,
+            fault("no Facebook, only Instagram", [4, 9], 12, |_, all, it| all - it, LESS),
+        )
     },
     Sender {
         kind: "events.github.workflow_",
         ..sender("tern-github", GITHUB, 100.0, fault("no runs, no jobs", [1, 8], 48, |_, all, it| all - it, LESS))
     },
-    sender("dock-github", GITHUB, 80.0, fault("a tenth less each day", [0, 0], 6 * 24, |step, all, _| all * fade(step), LESS)),
+    sender(
+        "dock-github",
+        GITHUB,
+        80.0,
+        fault("a tenth less each day", [0, 0], 6 * 24, |step, all, _| all * fade(step), LESS),
+    ),
     // Closed at night, each night: that is no fault.
     Sender { closes: true, ..sender("office-billing", BILLING, 120.0, None) },
     sender("other-meta", META, 60.0, None),
@@ -147,9 +157,10 @@ fn table(alarms: &Alarms) -> (String, usize) {
     let (mut count, mut missed) = (0, 0);
     for (endpoint, noon, fault) in faults.chain([(ALL, all, &OF_ALL)]) {
         let within = steps(fault).start..steps(fault).end + JUDGED;
-        let first = alarms.begun.iter().find(|(of, kind, step)| {
-            of == endpoint && fault.finds.contains(kind) && within.contains(step)
-        });
+        let first = alarms
+            .begun
+            .iter()
+            .find(|(of, kind, step)| of == endpoint && fault.finds.contains(kind) && within.contains(step));
         let found = first.map_or_else(
             || "**missed**".to_owned(),
             |(_, kind, step)| format!("{kind}, {:.1} h", (step - within.start + 1) as f64 / STEPS as f64),
@@ -168,7 +179,8 @@ fn table(alarms: &Alarms) -> (String, usize) {
         (if *step < BEFORE * WEEK { &mut before } else { &mut during })[place] += 1;
     }
     let said = |[low, high, silent]: [usize; 3]| format!("{low} low, {high} high, {silent} silent");
-    let closed = alarms.begun.iter().filter(|(of, ..)| SENDERS.iter().any(|sender| sender.closes && sender.endpoint == of));
+    let closed =
+        alarms.begun.iter().filter(|(of, ..)| SENDERS.iter().any(|sender| sender.closes && sender.endpoint == of));
     let _ = write!(
         text,
         "\nMissed: {missed} of {count}. False alarms in this week: {}. In the two weeks before it: {}. Of the endpoint that is closed \
