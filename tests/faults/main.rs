@@ -124,10 +124,14 @@ impl Arguments {
         }
     }
 
+    /// The quick cases, as `make test` runs them.
+    fn is_quick(&self) -> bool {
+        !self.all && self.names.is_empty() && self.rounds.is_none()
+    }
+
     /// Who asks for more than the quick cases has the machine for it.
     fn recovered_within(&self) -> Duration {
-        let quick = !self.all && self.names.is_empty() && self.rounds.is_none();
-        if quick { report::RECOVERED_AMONG_OTHERS } else { report::RECOVERED_WITHIN }
+        if self.is_quick() { report::RECOVERED_AMONG_OTHERS } else { report::RECOVERED_WITHIN }
     }
 
     fn wants(&self, case: &Case) -> bool {
@@ -198,6 +202,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         }
     }
     anyhow::ensure!(!lines.is_empty(), "nothing was run: give --rounds at least 1");
+    if arguments.is_quick() {
+        quiet::run(&around, quiet::SHORT, &arguments.logs_of("quiet")).await?;
+    }
     report::summary(&lines, began.elapsed());
     if let Some(table) = table {
         table.renew(&report::markdown(&lines, began.elapsed()))?;

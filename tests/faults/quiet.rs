@@ -15,6 +15,8 @@ use crate::tail::Moment;
 use crate::traffic::Plan;
 
 const WELL_WITHIN: Duration = Duration::from_secs(120);
+/// Minutes of it beside the quick cases: without a roll-out.
+pub(crate) const SHORT: f64 = 0.25;
 /// Of a load: what the generator sends in this time, and what the services then have to do.
 const STRETCH: Duration = Duration::from_secs(20);
 /// Numbers of one sender, which no other one has.

@@ -96,7 +96,9 @@ pub(crate) fn open(told: &[Told]) -> BTreeSet<String> {
     let mut open = BTreeSet::new();
     for Told { class, firing, resolved, .. } in told {
         open.extend(firing.iter().map(|alert| format!("{class} {alert}")));
-        resolved.iter().for_each(|alert| drop(open.remove(&format!("{class} {alert}"))));
+        for alert in resolved {
+            open.remove(&format!("{class} {alert}"));
+        }
     }
     open
 }

@@ -172,22 +172,19 @@ fn table(alarms: &Alarms) -> (String, usize) {
         let own = SENDERS.iter().filter(|sender| sender.endpoint == of).filter_map(|sender| sender.fault.as_ref());
         own.chain([&OF_ALL]).any(|fault| (steps(fault).start..steps(fault).end + JUDGED).contains(&step))
     };
-    let false_alarms = alarms.begun.iter().filter(|(of, _, step)| !is_caused(of, *step));
-    let [mut before, mut during] = [[0; 3]; 2];
-    for (_, kind, step) in false_alarms {
+    let (mut before, mut during, mut closed) = ([0; 3], [0; 3], 0);
+    for (of, kind, step) in alarms.begun.iter().filter(|(of, _, step)| !is_caused(of, *step)) {
         let place = ["low", "high", "silent"].iter().position(|one| one == kind).unwrap_or_default();
         (if *step < BEFORE * WEEK { &mut before } else { &mut during })[place] += 1;
+        closed += usize::from(SENDERS.iter().any(|sender| sender.closes && sender.endpoint == of));
     }
     let said = |[low, high, silent]: [usize; 3]| format!("{low} low, {high} high, {silent} silent");
-    let closed =
-        alarms.begun.iter().filter(|(of, ..)| SENDERS.iter().any(|sender| sender.closes && sender.endpoint == of));
     let _ = write!(
         text,
-        "\nMissed: {missed} of {count}. False alarms in this week: {}. In the two weeks before it: {}. Of the endpoint that is closed \
-         at night: {}.\n",
+        "\nMissed: {missed} of {count}. False alarms in this week: {}. In the two weeks before it: {}. Of the endpoint that is \
+         closed at night: {closed}.\n",
         said(during),
         said(before),
-        closed.count()
     );
     (text, before[2] + during[2])
 }
