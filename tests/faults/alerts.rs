@@ -47,10 +47,29 @@ struct Outcome {
     problems: Vec<String>,
 }
 
+fn case(
+    name: &'static str,
+    what: &'static str,
+    lasting: Lasting,
+    tells: &'static [(&'static str, &'static str)],
+    does: &'static str,
+) -> Case {
+    Case { name, what, lasting, options: Options { look_ups: true, ..Options::default() }, tells, does }
+}
+
+/// With a small disk.
+fn on_disk(case: Case) -> Case {
+    Case { options: Options { lake_mebibytes: Some(64), ..case.options.clone() }, ..case }
+}
+
+/// All of them, those of brokers and services first.
 fn cases() -> Vec<Case> {
-    let options = || Options { look_ups: true, ..Options::default() };
-    let on_disk = || Options { lake_mebibytes: Some(64), ..options() };
-    let case = |name, what, lasting, tells, does| Case { name, what, lasting, options: options(), tells, does };
+    let mut cases = of_brokers_and_services();
+    cases.extend(of_their_surroundings());
+    cases
+}
+
+fn of_brokers_and_services() -> Vec<Case> {
     vec![
         case(
             "told-no-brokers",
@@ -92,26 +111,25 @@ fn cases() -> Vec<Case> {
             &[],
             "Nothing: it is over.",
         ),
-        Case {
-            options: on_disk(),
-            ..case(
-                "told-read-only",
-                "the disk of the lake cannot be written",
-                Lasting::ReadOnly,
-                &[("page", "enricher_lake")],
-                "Make it writable: what was not written waits on the log.",
-            )
-        },
-        Case {
-            options: on_disk(),
-            ..case(
-                "told-full",
-                "the disk of the lake is full",
-                Lasting::Full,
-                &[("page", "enricher_lake")],
-                "Make room: what was not written waits on the log.",
-            )
-        },
+    ]
+}
+
+fn of_their_surroundings() -> Vec<Case> {
+    vec![
+        on_disk(case(
+            "told-read-only",
+            "the disk of the lake cannot be written",
+            Lasting::ReadOnly,
+            &[("page", "enricher_lake")],
+            "Make it writable: what was not written waits on the log.",
+        )),
+        on_disk(case(
+            "told-full",
+            "the disk of the lake is full",
+            Lasting::Full,
+            &[("page", "enricher_lake")],
+            "Make room: what was not written waits on the log.",
+        )),
         case(
             "told-no-database",
             "PostgreSQL cannot be reached",
@@ -134,7 +152,7 @@ fn cases() -> Vec<Case> {
             "Replace the files: a restart is not needed.",
         ),
         Case {
-            options: Options { processing: crate::storms::OF_ALL, ..options() },
+            options: Options { processing: crate::storms::OF_ALL, look_ups: true, ..Options::default() },
             ..case(
                 "told-storm",
                 "most deliveries cannot be read",

@@ -34,7 +34,7 @@ impl System {
             );
         }
         if let Some(shown) = shown {
-            let _ = writeln!(file, "[grpc.client]\nca_file = {:?}", shown.root());
+            let _ = writeln!(file, "[grpc.client]\nca_file = \"{}\"", shown.root().display());
         }
         file.push_str(settings);
         let path = self.folder().join("health-check.toml");
