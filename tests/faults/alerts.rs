@@ -141,7 +141,7 @@ fn of_their_surroundings() -> Vec<Case> {
             "told-no-claims",
             "Redis, which has the claims, is gone",
             Lasting::NoClaims,
-            &[("page", "processing_claims")],
+            &[("page", "processing_claims"), ("page", "enricher_claims")],
             "Bring it back: processing waits, the door goes on.",
         ),
         case(
