@@ -248,6 +248,16 @@ impl OnKafka {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_two_instances_that_hangs_is_seen_by_its_partitions() {
     let running = OnKafka::start();
+    // Whoever joined last may have nothing yet.
+    let have = || -> anyhow::Result<Vec<usize>> {
+        let of = |process: &Process| -> anyhow::Result<usize> {
+            let digest: Value = serde_json::from_str(&process.get("/health")?.1)?;
+            let queues = digest["queues"].as_array().into_iter().flatten();
+            Ok(queues.filter(|queue| queue["topic"].as_str().is_some_and(|topic| topic.ends_with("raw.github"))).count())
+        };
+        running.processing.iter().map(of).collect()
+    };
+    wait::until("each has half", LIMIT, || Ok((have()? == [3, 3]).then_some(()))).unwrap();
     running.all_arrive();
     // Its session lasts longer than a canary may wait: nobody takes its partitions over.
     running.processing[1].signal(Signal::Stop).unwrap();
