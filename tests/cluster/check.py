@@ -18,6 +18,7 @@ import time
 
 import broken
 import definitions
+import healing
 from control_plane import ControlPlane, Failed, wait_until
 from overlay import Overlay
 
@@ -87,6 +88,7 @@ def check(cluster: ControlPlane, names: list[str], old: str | None) -> bool:
     overlays = [Overlay(cluster, now, name) for name in names]
     checks = [(one, "server-side", one.server_side) for one in overlays]
     checks += [(one, "client-side", lambda one=one: one.client_side(before, promoted)) for one in overlays]
+    checks += [(one, "healing", lambda one=one: healing.check(one)) for one in overlays if one.name == "local"]
     good = True
     for overlay, side, run in checks:
         began = time.monotonic()

@@ -20,6 +20,9 @@ const MINUTES: &[(Class, &str, i64)] = &[
     (Class::Page, "ready", 5),
     // The rule has 600 s in its expression.
     (Class::Ticket, "in_work", 10),
+    // What was done without a person has lasted before.
+    (Class::Ticket, "healing", 0),
+    (Class::Log, "healing", 0),
 ];
 
 /// For how long an alert must last before it is told in this class. A less urgent class never takes less.

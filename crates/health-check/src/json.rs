@@ -1,10 +1,12 @@
 //! The pipeline as JSON: the names of the proto, enums in lower case, times as RFC 3339.
 
 use common::health::v1::{self, Action, ErrorGroup, Hop, Instance, Pipeline, Problem, VolumeSummary};
+use common::time::from_millis;
 use serde::Serialize;
 use service::digest_json::{CountJson, DigestJson, action_name, state_name};
 
 use crate::cause::Cause;
+use crate::healing::audit::{Attempt, Audit};
 use crate::pipeline::View;
 use crate::urgency::Urgency;
 
@@ -15,6 +17,21 @@ pub struct ViewJson {
     #[serde(flatten)]
     pub pipeline: PipelineJson,
     pub balance: Vec<CountJson>,
+    /// What was done without a person, the latest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub healing: Vec<HealingJson>,
+}
+
+/// An attempt to heal something.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "docs/healing.md describes the fields")]
+pub struct HealingJson {
+    pub at: String,
+    pub remedy: &'static str,
+    pub target: String,
+    pub reason: String,
+    pub outcome: &'static str,
+    pub problem: String,
 }
 
 /// A [`Pipeline`].
@@ -134,7 +151,22 @@ fn asks_for(action: Action) -> &'static str {
 
 impl From<View> for ViewJson {
     fn from(view: View) -> Self {
-        Self { pipeline: view.pipeline.into(), balance: view.balance.into_iter().map(CountJson::from).collect() }
+        let balance = view.balance.into_iter().map(CountJson::from).collect();
+        Self { pipeline: view.pipeline.into(), balance, healing: Vec::new() }
+    }
+}
+
+impl ViewJson {
+    /// With what was done without a person.
+    pub(crate) fn with_healing(self, audit: &Audit) -> Self {
+        Self { healing: audit.attempts().into_iter().map(HealingJson::from).collect(), ..self }
+    }
+}
+
+impl From<Attempt> for HealingJson {
+    fn from(attempt: Attempt) -> Self {
+        let Attempt { at_ms, remedy, target, reason, came, problem } = attempt;
+        Self { at: from_millis(at_ms).to_string(), remedy, target, reason, outcome: came.name(), problem }
     }
 }
 

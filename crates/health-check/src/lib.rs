@@ -20,6 +20,7 @@
 //! * [`cause`]: what lies behind several problems
 //! * [`history`]: the last hour and the last day
 //! * `alerting`: what a round found, as alerts are told of it
+//! * `healing`: what is done without a person, where that is allowed
 //! * [`volume`]: whether as much comes in as usual, from thresholds mined from recorded weeks
 //! * [`page`], [`json`], [`check`]: the result for people, programs, and Nagios
 
@@ -31,6 +32,7 @@ pub mod check;
 mod collector;
 pub mod errors;
 pub mod flow;
+pub mod healing;
 pub mod history;
 pub mod json;
 mod measures;
@@ -67,6 +69,8 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::collector::{Collector, Known, LOCAL, Source};
+use crate::healing::Healing;
+use crate::healing::audit::Audit;
 use crate::history::History;
 use crate::named::Named;
 use crate::pipeline::{Model, View, Watched};
@@ -108,6 +112,10 @@ pub struct HealthCheck {
     runbooks: String,
     sharing: Option<Sharing>,
     keeper: Option<Keeper>,
+    healing: Option<Healing>,
+    audit: Audit,
+    /// Tells that a round is over.
+    rounds: watch::Sender<()>,
     shutdown: CancellationToken,
     refresh_ms: u64,
     max_message_bytes: usize,
@@ -176,6 +184,8 @@ impl HealthCheck {
         let max_message_bytes = host.settings().grpc.max_message_bytes;
         let history = Past::new(Mutex::new(History::new(settings.interval())));
         let (alerts, runbooks) = (None, String::new());
+        let (audit, rounds) = (Audit::default(), watch::Sender::default());
+        let healing = Healing::open(&settings.healing, known.clone(), host, audit.clone(), rounds.subscribe());
         Self {
             collector,
             known,
@@ -186,6 +196,9 @@ impl HealthCheck {
             runbooks,
             sharing,
             keeper,
+            healing,
+            audit,
+            rounds,
             shutdown: host.shutdown().clone(),
             refresh_ms,
             max_message_bytes,
@@ -194,7 +207,8 @@ impl HealthCheck {
 
     /// What is to be mounted on the admin server: the status page at `/`, `/status.json`, `/check`.
     fn status_pages(&self) -> Router {
-        let page = page::Page::new(self.refresh_ms);
+        let page = page::Page::new(self.refresh_ms).with_audit(self.audit.clone());
+        let audit = self.audit.clone();
         let history = Arc::clone(&self.history);
         let (html, json, check) = (self.known.clone(), self.known.clone(), self.known.clone());
         Router::new()
@@ -211,7 +225,7 @@ impl HealthCheck {
             .route(
                 "/status.json",
                 get(async move || {
-                    let view = json::ViewJson::from(View::clone(&json.view()));
+                    let view = json::ViewJson::from(View::clone(&json.view())).with_healing(&audit);
                     (content_type("application/json"), serde_json::to_string(&view).unwrap_or_default())
                 }),
             )
@@ -241,6 +255,7 @@ impl HealthCheck {
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
         let Self { collector, known, history, check, probes, alerts, runbooks, sharing, keeper, shutdown, .. } = self;
+        let (healing, audit, ended) = (self.healing, self.audit, self.rounds);
         let (rounds, found) = watch::channel(None);
         let are_told = alerts.is_some();
         let after = |view: &View| {
@@ -248,8 +263,11 @@ impl HealthCheck {
             history.lock().unwrap_or_else(PoisonError::into_inner).record(view, clock::now());
             if are_told {
                 let now_ms = view.pipeline.at.as_ref().map_or(0, to_millis);
-                rounds.send_replace(Some(Arc::new(alerting::found(view, &runbooks, now_ms))));
+                let mut found = alerting::found(view, &runbooks, now_ms);
+                found.extend(audit.alerts(now_ms));
+                rounds.send_replace(Some(Arc::new(found)));
             }
+            ended.send_replace(());
             if let Some(check) = &check {
                 told(check, view);
             }
@@ -269,7 +287,12 @@ impl HealthCheck {
                 sharing.run().await;
             }
         };
-        let all = async { tokio::join!(collector.run(after), probing, telling, sharing) };
+        let healing = async {
+            if let Some(healing) = healing {
+                healing.run().await;
+            }
+        };
+        let all = async { tokio::join!(collector.run(after), probing, telling, sharing, healing) };
         let keeping = async {
             if let Some(keeper) = keeper {
                 let restore = |history| known.restore_volumes(history);

@@ -4,6 +4,7 @@
 mod balance;
 mod causes;
 mod errors;
+mod healing;
 mod links;
 mod parts;
 mod put;
@@ -20,6 +21,7 @@ use service::digest_json::state_name;
 use sha2::{Digest as _, Sha256};
 
 use crate::check::titled;
+use crate::healing::audit::Audit;
 use crate::history::History;
 use crate::pipeline::View;
 use crate::urgency::Urgency;
@@ -33,6 +35,7 @@ pub struct Page {
     script: String,
     policy: HeaderValue,
     refresh_ms: u64,
+    audit: Audit,
 }
 
 impl Page {
@@ -49,7 +52,13 @@ impl Page {
         );
         // Made of ASCII; were it not, nothing would be allowed.
         let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"));
-        Self { script, policy, refresh_ms }
+        Self { script, policy, refresh_ms, audit: Audit::default() }
+    }
+
+    /// With what was done without a person.
+    #[must_use]
+    pub(crate) fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
     }
 
     /// The `Content-Security-Policy` it needs: its own style and script, and nothing else.
@@ -92,7 +101,7 @@ impl Page {
              <p id=said role=status></p>\n<main id=live>\n\
              <header class={name}><p class=mark aria-hidden=true>{}</p><div><h1>{headline}</h1>{sentence}\
              {}{}</div></header>\n\
-             {}{}{}{}{}{}{}</main>\n\
+             {}{}{}{}{}{}{}{}</main>\n\
              <footer><p>At {} · <a href=/status.json>status.json</a> · <a href=/check>check</a> · \
              <a href=/health>health</a> · <a href=/metrics>metrics</a> · <a href=/checks>checks of this process</a> · {}\
              </p></footer>\n<script>{}</script>\n</body></html>\n",
@@ -103,6 +112,7 @@ impl Page {
                 .map_or_else(String::new, |text| format!("<p>{text}</p>")),
             parts::strip(&view.pipeline.hops),
             causes::causes(view, now),
+            healing::section(&self.audit.attempts(), now),
             parts::flow(view, history, at),
             errors::section(&view.pipeline, now),
             trends::day(history, view, at),

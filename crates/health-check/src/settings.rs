@@ -10,6 +10,7 @@ use common::units::{Count, MAX, Millis, Seconds, Share};
 use serde::{Deserialize, Serialize};
 
 use crate::errors::settings::ErrorSettings;
+use crate::healing::settings::HealingSettings;
 use crate::pipeline::Watched;
 use crate::probes::settings::{ProbeSettings, ProbingSettings, validate};
 use crate::problems::Thresholds;
@@ -30,6 +31,10 @@ service::settings! {
 impl Settings {
     fn problems(&self) -> Vec<Problem> {
         let mut problems = self.health_check.validate();
+        let services: Vec<_> = self.health_check.services.iter().map(|service| service.name.as_str()).collect();
+        let mut stages = Problems::of("health_check");
+        self.health_check.healing.validate_stages(&services, &mut stages);
+        problems.extend(stages.into_vec());
         problems.extend(self.alerts.validate());
         problems.extend(self.alerts.validate_interval(self.health_check.interval_ms));
         if self.health_check.services.is_empty() {
@@ -52,6 +57,7 @@ pub struct HealthCheckSettings {
     pub timeout_ms: u64,
     pub limits: LimitSettings,
     pub errors: ErrorSettings,
+    pub healing: HealingSettings,
     pub volume: VolumeSettings,
     pub probes: Vec<ProbeSettings>,
     pub probing: ProbingSettings,
@@ -157,6 +163,7 @@ impl HealthCheckSettings {
         let services: Vec<_> = self.services.iter().map(|service| service.name.as_str()).collect();
         validate(&self.probes, &services, &mut problems);
         self.errors.validate(&mut problems);
+        self.healing.validate(&mut problems);
         self.volume.validate(&mut problems);
         problems.into_vec()
     }

@@ -5,6 +5,7 @@
 
 mod ages;
 mod canaries;
+mod consumers;
 mod series;
 mod work;
 
@@ -15,10 +16,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use common::health::v1::{self, Age, Consumer, Count, Digest, Queue};
 use prost_types::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use ages::Ages;
 use canaries::Canaries;
+use consumers::Consumers;
 use series::Series;
 use work::Work;
 
@@ -43,18 +46,17 @@ pub enum What {
     Dropped(&'static str),
 }
 
-type Look = Box<dyn Fn() -> (Consumer, Vec<Queue>) + Send + Sync>;
-
 /// The counts of all hops of one process. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Counts {
     inner: Arc<Inner>,
+    gone: CancellationToken,
 }
 
 #[derive(Default)]
 struct Inner {
     hops: RwLock<BTreeMap<&'static str, HopCounts>>,
-    consumers: RwLock<Vec<Look>>,
+    consumers: Consumers,
     series: Arc<Series>,
 }
 
@@ -74,7 +76,12 @@ impl Counts {
 
     /// A consumer here, with its partitions: `look` is asked for each digest, and must not wait.
     pub fn watch_consumer(&self, look: impl Fn() -> (Consumer, Vec<Queue>) + Send + Sync + 'static) {
-        write(&self.inner.consumers).push(Box::new(look));
+        self.inner.consumers.watch(self.gone.clone(), Box::new(look));
+    }
+
+    /// The same counts for a service that may end before its process: with `gone` its consumers are told no more.
+    pub(crate) fn until(&self, gone: CancellationToken) -> Self {
+        Self { inner: Arc::clone(&self.inner), gone }
     }
 
     /// The endpoint is one of the settings: it is among those that have series of their own in the metrics, and its series
@@ -120,7 +127,7 @@ impl Counts {
 
     /// The consumers here with their partitions, as they are now.
     pub(crate) fn consumers(&self) -> Vec<(Consumer, Vec<Queue>)> {
-        read(&self.inner.consumers).iter().map(|look| look()).collect()
+        self.inner.consumers.told()
     }
 
     pub(crate) fn fill(&self, digest: &mut Digest) {

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use crate::clock::{self, SetBack};
+use crate::restarts::Restarts;
 use crate::tls::expiry::Certificates;
 use crate::tls::{Dial, ServerTls};
 use crate::{Counts, Health, HostSettings, admin, bind, grpc, layers, metrics_page};
@@ -38,6 +39,8 @@ pub struct Addresses {
 #[derive(Clone, Debug)]
 pub struct Host {
     inner: Arc<Inner>,
+    shutdown: CancellationToken,
+    counts: Counts,
 }
 
 #[derive(Debug)]
@@ -54,6 +57,7 @@ struct Inner {
     by_clock: AtomicBool,
     /// Its services, where it holds all of them.
     held: OnceLock<Vec<&'static str>>,
+    restarts: Restarts,
     /// What is answered by gRPC, from when it is until the end: services hold their host, which must not hold them longer.
     answers: Mutex<Option<Routes>>,
     set_back: CancellationToken,
@@ -69,6 +73,8 @@ impl Host {
         let health = Health::new(name, shutdown.clone());
         health.counts().limit_series(settings.telemetry.endpoint_series);
         Host {
+            shutdown: shutdown.clone(),
+            counts: health.counts().clone(),
             inner: Arc::new(Inner {
                 settings: settings.clone(),
                 health,
@@ -79,6 +85,7 @@ impl Host {
                 certificates: Certificates::default(),
                 by_clock: AtomicBool::new(false),
                 held: OnceLock::new(),
+                restarts: Restarts::default(),
                 answers: Mutex::default(),
                 set_back: CancellationToken::new(),
             }),
@@ -100,7 +107,7 @@ impl Host {
     /// What goes through the hops of this process; told with the digest.
     #[must_use]
     pub fn counts(&self) -> &Counts {
-        self.inner.health.counts()
+        &self.counts
     }
 
     /// How it connects to others by gRPC, with what `[grpc.client]` says.
@@ -169,7 +176,21 @@ impl Host {
     /// Cancelled when intake has to stop.
     #[must_use]
     pub fn shutdown(&self) -> &CancellationToken {
-        &self.inner.shutdown
+        &self.shutdown
+    }
+
+    /// The host as one of its services sees it that may end before the others. Its [`shutdown`](Self::shutdown) ends that
+    /// service alone, and comes with that of the process. With `gone` the consumers of the service are told no more.
+    #[must_use]
+    pub fn part(&self, gone: CancellationToken) -> Host {
+        let counts = self.counts.until(gone);
+        Host { inner: Arc::clone(&self.inner), shutdown: self.shutdown.child_token(), counts }
+    }
+
+    /// Which services of this process can be restarted, and how.
+    #[must_use]
+    pub fn restarts(&self) -> &Restarts {
+        &self.inner.restarts
     }
 
     /// The tasks that are waited for at shutdown.

@@ -12,6 +12,7 @@
 //! * `layers`: what a request goes through, one stack for each kind of server and client
 //! * [`outbound`]: where connections may go
 //! * [`seal`]: secrets that are stored
+//! * [`restarts`]: one service of several in a process ends and runs again
 //! * [`signals`]: the signals that ask a process to end
 //! * [`tls`]: TLS, for what listens and for what connects
 //! * [`trace`]: trace context in and out of headers
@@ -37,6 +38,7 @@ mod layers;
 mod lifecycle;
 mod metrics_page;
 pub mod outbound;
+pub mod restarts;
 pub mod seal;
 pub mod settings;
 pub mod signals;

@@ -41,6 +41,12 @@ fn a_check_must_last_as_long_as_its_rule_says() {
 }
 
 #[test]
+fn what_was_done_without_a_person_has_lasted_before() {
+    let said = Rounds::of(patient()).until(MIN, &[alert("loader", "healing", Class::Ticket)]);
+    assert_eq!(said, ["30s chat +healing -"]);
+}
+
+#[test]
 fn what_is_gone_for_a_moment_begins_anew_until_it_is_told() {
     let lag = [alert("loader", "lag", Class::Page)];
     let mut rounds = Rounds::of(patient());

@@ -8,7 +8,6 @@ mod pods;
 mod tail;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Found;
@@ -17,10 +16,6 @@ use super::lines::Lines;
 use super::settings::{LogSettings, PodLogSettings};
 use pods::{Container, Id};
 use tail::Tail;
-
-/// Where every cluster has its API, and a pod what it needs to ask it.
-const HERE: &str = "https://kubernetes.default.svc";
-const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /// More pods are not followed: each is asked for by itself.
 const MOST_PODS: &str = "100";
@@ -42,13 +37,9 @@ pub(super) struct Kubernetes {
 
 impl Kubernetes {
     pub(super) fn new(settings: &PodLogSettings, log: &LogSettings, within: Duration) -> Self {
-        let PodLogSettings { url, token_file, ca_file, .. } = settings.clone();
-        let is_here = url.is_none();
-        let account =
-            |file: Option<PathBuf>, name: &str| file.or_else(|| is_here.then(|| PathBuf::from(ACCOUNT).join(name)));
-        let url = url.unwrap_or_else(|| HERE.to_owned());
-        let api = Api::new("health_check.probes.log.kubernetes", url, account(ca_file, "ca.crt"));
-        let api = api.with_token(account(token_file, "token"));
+        let PodLogSettings { url, token_file, ca_file, .. } = settings;
+        let section = "health_check.probes.log.kubernetes";
+        let api = Api::of_cluster(section, url.as_deref(), token_file.as_deref(), ca_file.as_deref());
         let lines = Lines::new(log, within);
         Self { api, settings: settings.clone(), within, lines, tails: None, missed: None }
     }

@@ -9,7 +9,7 @@
 //!
 //! They are a stage of their own: the checks of a digest that is told beside those of the services.
 
-mod api;
+pub(crate) mod api;
 mod kubernetes;
 mod lines;
 mod log;
@@ -19,7 +19,7 @@ mod net;
 pub mod pattern;
 #[cfg(test)]
 #[path = "peer_tests.rs"]
-mod peer;
+pub(crate) mod peer;
 pub mod settings;
 
 use std::sync::{Arc, Mutex, TryLockError};

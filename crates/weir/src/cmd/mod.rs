@@ -36,6 +36,7 @@ pub mod trace;
 pub mod up;
 mod up_log;
 mod up_place;
+mod up_restart;
 mod up_simulation;
 mod up_watch;
 pub mod wait;

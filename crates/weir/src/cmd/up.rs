@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use super::up_place::{self, Log};
+use super::up_restart;
 use super::up_simulation::{self, Simulation};
 use super::up_watch;
-use crate::catalogue::{SERVICES, descriptions};
+use crate::catalogue::{Opened, SERVICES, descriptions};
 use crate::live::limits::Limits;
 use crate::live::screen::Screen;
 use crate::out;
@@ -123,27 +124,39 @@ async fn run(settings: Settings, host: Host, simulate: bool, log_file: Option<Pa
     let screen = Arc::new(Screen::new());
     let opening = up_place::tell_opening(&settings, screen.clone());
     let mut opened = Vec::new();
+    let shared = Arc::new(settings.clone());
     // Against the data's way: at the first start processing makes the key that the door reads.
-    for service in SERVICES.iter().rev() {
-        opened.push(((service.description)().name, (service.open)(&settings, &host).await?));
+    for entry in SERVICES.iter().rev() {
+        let opens = up_restart::opens(entry, &shared);
+        let open = up_restart::open(&opens, &host).await?;
+        opened.push(((entry.description)(), opens, open));
     }
     let bus = Bus::open(&settings.bus)?;
-    let mut routes = opened.iter().fold(Routes::default(), |routes, (_, service)| service.add_to(routes));
+    let services = || opened.iter().map(|(_, _, open)| open.service());
+    let mut routes = services().fold(Routes::default(), |routes, service| service.add_to(routes));
     if settings.bus.kafka.brokers.is_empty() {
         // Nobody else can reach the log.
         routes = routes.add_service(records::service::Service::server(bus.clone(), &host));
         routes = routes.add_service(records::groups::Service::server(bus.clone(), &host));
     }
-    let pages = opened.iter().find_map(|(_, service)| service.pages());
+    let pages = services().find_map(Opened::pages);
     let addresses = host.serve_with(routes, pages).await?;
     let grpc = settings.grpc_url(&addresses.grpc.to_string());
-    let door = opened.iter().find_map(|(_, service)| service.door()).context("no service has a door")?;
+    let door = services().find_map(Opened::door).context("no service has a door")?;
     drop(opening);
     screen.say(&banner(door, &addresses, &settings, log_file.as_deref()));
 
     let mut services = JoinSet::new();
-    for (name, service) in opened {
-        services.spawn(async move { service.run().await.context(name) });
+    let drain = Duration::from_millis(settings.shutdown.deadline_ms);
+    for (description, opens, open) in opened {
+        let (name, host) = (description.name, host.clone());
+        let asked = if up_restart::can_be_restarted(&description) {
+            host.restarts().offer(name)
+        } else {
+            // Nobody asks.
+            mpsc::channel(1).1
+        };
+        services.spawn(async move { up_restart::run(name, opens, host, open, asked, drain).await.context(name) });
     }
 
     // Ends after the services, so that what they still write while they drain is counted.
