@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use common::health::v1::health_service_client::HealthServiceClient;
 use common::health::v1::{Digest, GetDigestRequest};
 use futures_util::future::join_all;
+use platforms::PlatformAnswer;
 use service::tls::Dial;
 use service::{CallLimits, Channel, Health, Uri, clock};
 use tokio::net::lookup_host;
@@ -75,6 +76,16 @@ impl Known {
     /// Goes on with what was read of the last weeks.
     pub(crate) fn restore_volumes(&self, history: History) {
         self.with(|model| model.restore_volumes(history));
+    }
+
+    /// Of which silent endpoints the platform is to be asked now.
+    pub(crate) fn platforms_to_ask(&self) -> Vec<String> {
+        self.with(|model| model.platforms_to_ask(clock::now()))
+    }
+
+    /// What the platform says of one of them.
+    pub(crate) fn platform_answered(&self, endpoint: &str, answer: PlatformAnswer) {
+        self.with(|model| model.platform_answered(endpoint, answer, clock::now()));
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Model) -> T) -> T {

@@ -10,6 +10,7 @@
 //! * [`pipeline`]: from digests over time to how the pipeline is; [`flow`]: totals over restarts, and rates
 //! * [`errors`]: the errors of all workers within a window
 //! * [`probes`]: programs that know nothing of Weir, and are asked all the same
+//! * `asking`: the platforms of silent endpoints, whether their subscriptions are still there
 //! * `sharing`: with other health-checks, what is known of errors
 //! * `stage`: what of a digest is about which stage
 //! * `measures`: what Prometheus reads of the stages
@@ -26,6 +27,7 @@
 
 mod advice;
 mod alerting;
+mod asking;
 mod canary;
 pub mod cause;
 pub mod check;
@@ -62,12 +64,14 @@ use common::catalogue::{Answer, Description, Need, Runs, Scales};
 use common::health::v1::pipeline_service_server::{PipelineService, PipelineServiceServer, SERVICE_NAME};
 use common::health::v1::{GetPipelineRequest, GetPipelineResponse, State};
 use common::time::to_millis;
+use platforms::Platforms;
 use service::{Action, CheckHandle, CheckSpec, Host, Service, clock};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
+use crate::asking::Asking;
 use crate::collector::{Collector, Known, LOCAL, Source};
 use crate::healing::Healing;
 use crate::healing::audit::Audit;
@@ -77,8 +81,8 @@ use crate::pipeline::{Model, View, Watched};
 use crate::probes::Probes;
 pub use crate::settings::{DEFAULTS, HEALTH_CHECK_DEFAULTS, HealthCheckSettings, Settings};
 use crate::sharing::Sharing;
-use crate::volume::Watch;
 use crate::volume::keep::Keeper;
+use crate::volume::{Asked, Watch};
 
 /// What it does.
 pub const ABOUT: &str = "Asks every service for its health, and says whether the whole pipeline is healthy";
@@ -108,6 +112,7 @@ pub struct HealthCheck {
     history: Past,
     check: Option<CheckHandle>,
     probes: Option<Probes>,
+    asking: Option<Asking>,
     alerts: Option<Delivery>,
     runbooks: String,
     sharing: Option<Sharing>,
@@ -131,7 +136,6 @@ impl HealthCheck {
     /// For the services of the settings, which are asked by gRPC; where all are in this process, for that. Waits for nobody.
     #[must_use]
     pub fn new(settings: &Settings, host: &Host) -> Self {
-        let settings = &settings.health_check;
         if host.held().is_some() {
             let health = host.health().clone();
             let watched = vec![Watched { service: LOCAL.to_owned(), expected: 1 }];
@@ -144,26 +148,31 @@ impl HealthCheck {
             unit: "",
             threshold: None,
         });
-        Self::with(settings, host, settings.watched(), Source::Remote(settings.services.clone()), Some(check))
+        let (watched, services) = (settings.health_check.watched(), settings.health_check.services.clone());
+        Self::with(settings, host, watched, Source::Remote(services), Some(check))
     }
 
     fn with(
-        settings: &HealthCheckSettings,
+        settings: &Settings,
         host: &Host,
         mut watched: Vec<Watched>,
         source: Source,
         check: Option<CheckHandle>,
     ) -> Self {
         collector::describe();
+        let platforms = Platforms::new(&settings.platforms);
+        let settings = &settings.health_check;
         let probes = Probes::open(settings, host);
         if let Some(probes) = &probes {
             host.health().show(probes.health());
         }
         watched.extend(probes.iter().map(|_| Watched { service: stage::PROBES.to_owned(), expected: 1 }));
         let (watch, keeper) = watching(settings, host);
+        let watch = watch.map(|watch| watch.asking(asked(&platforms)));
         let model = Model::new(watched, settings.limits()).stale_after(settings.stale_after()).called(&settings.name);
         let model = model.with_errors(settings.errors.window(), settings.errors.limits()).watching(watch);
         let known = Known::new(if let Some(held) = host.held() { model.in_order(held) } else { model });
+        let asking = Asking::new(platforms, known.clone());
         let shown = known.clone();
         host.health().measure(move |page| measures::write(page, &shown.view()));
         let own = probes.as_ref().map(Probes::health);
@@ -192,6 +201,7 @@ impl HealthCheck {
             history,
             check,
             probes,
+            asking,
             alerts,
             runbooks,
             sharing,
@@ -254,8 +264,8 @@ impl HealthCheck {
     /// # Errors
     /// None so far.
     pub async fn run(self) -> anyhow::Result<()> {
-        let Self { collector, known, history, check, probes, alerts, runbooks, sharing, keeper, shutdown, .. } = self;
-        let (healing, audit, ended) = (self.healing, self.audit, self.rounds);
+        let Self { collector, known, history, check, probes, asking, alerts, runbooks, sharing, keeper, .. } = self;
+        let (healing, audit, ended, shutdown) = (self.healing, self.audit, self.rounds, self.shutdown);
         let (rounds, found) = watch::channel(None);
         let are_told = alerts.is_some();
         let after = |view: &View| {
@@ -272,27 +282,12 @@ impl HealthCheck {
                 told(check, view);
             }
         };
-        let probing = async {
-            if let Some(probes) = probes {
-                probes.run().await;
-            }
-        };
-        let telling = async {
-            if let Some(alerts) = alerts {
-                alerts.run(found).await;
-            }
-        };
-        let sharing = async {
-            if let Some(sharing) = sharing {
-                sharing.run().await;
-            }
-        };
-        let healing = async {
-            if let Some(healing) = healing {
-                healing.run().await;
-            }
-        };
-        let all = async { tokio::join!(collector.run(after), probing, telling, sharing, healing) };
+        let watching = perhaps(probes.map(Probes::run));
+        let asking = perhaps(asking.map(Asking::run));
+        let telling = perhaps(alerts.map(|alerts| alerts.run(found)));
+        let sharing = perhaps(sharing.map(Sharing::run));
+        let healing = perhaps(healing.map(Healing::run));
+        let all = async { tokio::join!(collector.run(after), watching, asking, telling, sharing, healing) };
         let keeping = async {
             if let Some(keeper) = keeper {
                 let restore = |history| known.restore_volumes(history);
@@ -302,6 +297,19 @@ impl HealthCheck {
         let _ = tokio::join!(shutdown.run_until_cancelled(Box::pin(all)), keeping);
         Ok(())
     }
+}
+
+/// What is not configured does nothing.
+async fn perhaps(task: Option<impl Future<Output = ()>>) {
+    if let Some(task) = task {
+        task.await;
+    }
+}
+
+/// Whose platform can be asked once it is silent.
+fn asked(platforms: &Platforms) -> Asked {
+    let limit = i64::try_from(platforms.limit().as_millis().div_ceil(1000)).unwrap_or(600);
+    Asked::new(platforms.endpoints().map(str::to_owned), limit)
 }
 
 /// What watches the volume, and what keeps its history.

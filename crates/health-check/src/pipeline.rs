@@ -298,7 +298,7 @@ impl Model {
             problems.extend(of_it);
         }
         problems.extend(self.canaries.look(&stages, &mut hops, self.limits.canary, now));
-        problems.extend(self.volume.iter().flat_map(|watch| door::found(watch.findings())));
+        problems.extend(door::found(&self.volume_told(now)));
         problems.extend(self.stale(&hops, now));
         let errors = joined(self.errors.series(now), self.shared.as_deref().unwrap_or_default());
         problems.extend(rate::problems(&errors, self.error_limits, self.errors.window()));
@@ -354,7 +354,7 @@ impl Model {
             balance,
             errors: rate::counted(&errors),
             volume: self.volume.as_ref().map(Watch::summary),
-            silent: self.volume.iter().flat_map(|watch| door::silent(watch.findings())).collect(),
+            silent: door::silent(&told),
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use alerts::AlertsSettings;
 use common::kinds::{Problem, Problems};
 use common::units::{Count, MAX, Millis, Seconds, Share};
+use platforms::PlatformsSettings;
 use serde::{Deserialize, Serialize};
 
 use crate::errors::settings::ErrorSettings;
@@ -21,11 +22,11 @@ use crate::volume::settings::VolumeSettings;
 pub const HEALTH_CHECK_DEFAULTS: &str = include_str!("../settings.default.toml");
 
 /// The defaults of all settings of the service.
-pub const DEFAULTS: &[&str] = &[service::DEFAULTS, alerts::DEFAULTS, HEALTH_CHECK_DEFAULTS];
+pub const DEFAULTS: &[&str] = &[service::DEFAULTS, alerts::DEFAULTS, platforms::DEFAULTS, HEALTH_CHECK_DEFAULTS];
 
 service::settings! {
     /// Everything a process of its own reads.
-    pub struct Settings { health_check: HealthCheckSettings, alerts: AlertsSettings }
+    pub struct Settings { health_check: HealthCheckSettings, alerts: AlertsSettings, platforms: PlatformsSettings }
 }
 
 impl Settings {
@@ -36,6 +37,7 @@ impl Settings {
         self.health_check.healing.validate_stages(&services, &mut stages);
         problems.extend(stages.into_vec());
         problems.extend(self.alerts.validate());
+        problems.extend(self.platforms.validate());
         problems.extend(self.alerts.validate_interval(self.health_check.interval_ms));
         if self.health_check.services.is_empty() {
             let fix = "list them in a file: [[health_check.services]] with name, addresses and expected";

@@ -77,6 +77,20 @@ const OTHERS: &[&str] = &[
     "lake.s3_access_key_id",
     "lake.s3_region",
     "loader.accept",
+    "platforms.allow_networks",
+    "platforms.endpoints[0].meta.app_id",
+    "platforms.endpoints[0].meta.app_token",
+    "platforms.endpoints[0].meta.object",
+    "platforms.endpoints[0].meta.pages[0].fields",
+    "platforms.endpoints[0].meta.pages[0].id",
+    "platforms.endpoints[0].meta.pages[0].token",
+    "platforms.endpoints[0].name",
+    "platforms.endpoints[1].github.organization",
+    "platforms.endpoints[1].github.token",
+    "platforms.endpoints[1].name",
+    "platforms.endpoints[2].github.repository",
+    "platforms.endpoints[2].github.token",
+    "platforms.endpoints[2].name",
     "processing.sources",
     "simulation.mix",
     "streaming.endpoints[0].name",
@@ -202,6 +216,18 @@ to = "24:00"
 utc_offset = "+00:00"
 stages = ["a"]
 checks = ["a"]
+[platforms]
+allow_networks = ["10.0.0.0/8"]
+[[platforms.endpoints]]
+name = "a"
+callback_url = "https://a:1"
+meta = { app_id = "1", app_token = "a", pages = [{ id = "1", token = "a", fields = ["feed"] }] }
+[[platforms.endpoints]]
+name = "b"
+github = { organization = "a", hook = 1, token = "a" }
+[[platforms.endpoints]]
+name = "c"
+github = { repository = "a/b", hook = 1, token = "a" }
 [health_check.volume]
 ignore = ["a"]
 file = "volume.json"

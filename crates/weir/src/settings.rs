@@ -22,6 +22,7 @@ pub const DEFAULTS: &[&str] = &[
     enricher::ENRICHER_DEFAULTS,
     loader::LOADER_DEFAULTS,
     alerts::DEFAULTS,
+    platforms::DEFAULTS,
     health_check::HEALTH_CHECK_DEFAULTS,
     include_str!("../settings.default.toml"),
 ];
@@ -38,6 +39,7 @@ service::settings! {
         loader: loader::LoaderSettings,
         health_check: health_check::HealthCheckSettings,
         alerts: alerts::AlertsSettings,
+        platforms: platforms::PlatformsSettings,
         simulation: SimulationSettings,
     }
 }
@@ -153,7 +155,7 @@ services! {
     processing::Settings { bus, processing, registrations }
     enricher::Settings { bus, lake, enricher }
     loader::Settings { bus, lake, loader }
-    health_check::Settings { health_check, alerts }
+    health_check::Settings { health_check, alerts, platforms }
 }
 
 impl SimulationSettings {

@@ -27,12 +27,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("loader", &["stage", "bus", "service", "lake", "common"]),
     // Asks nobody and consumes nothing: it is told.
     ("alerts", &["service", "common"]),
-    ("health-check", &["alerts", "bus", "service", "common"]),
+    // Answers when it is asked: no loop, no policy.
+    ("platforms", &["service", "common"]),
+    ("health-check", &["alerts", "platforms", "bus", "service", "common"]),
     ("simulate", &["service", "common"]),
     // The example, which is a service like any other.
     ("first-service", A_SERVICE_MAY_USE),
     // And every service.
-    ("weir", &["alerts", "simulate", "control", "lake", "bus", "service", "sources", "common"]),
+    ("weir", &["alerts", "platforms", "simulate", "control", "lake", "bus", "service", "sources", "common"]),
 ];
 
 /// What a service may use that is not among them; whoever needs more says so there.

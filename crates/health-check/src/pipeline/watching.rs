@@ -1,5 +1,10 @@
 //! Looks at the volume of the door, after each round. Pure.
 
+use std::time::SystemTime;
+
+use platforms::PlatformAnswer;
+use prost_types::Timestamp;
+
 use super::Model;
 use crate::volume::{History, Watch, door};
 
@@ -21,6 +26,25 @@ impl Model {
         if let Some(watch) = &mut self.volume {
             watch.restore(history);
         }
+    }
+
+    /// Of which silent endpoints the platform is to be asked now.
+    pub(crate) fn platforms_to_ask(&mut self, now: SystemTime) -> Vec<String> {
+        let now = Timestamp::from(now).seconds;
+        self.volume.as_mut().map(|watch| watch.asked.to_ask(now)).unwrap_or_default()
+    }
+
+    /// What the platform says of one of them.
+    pub(crate) fn platform_answered(&mut self, endpoint: &str, answer: PlatformAnswer, now: SystemTime) {
+        if let Some(watch) = &mut self.volume {
+            watch.asked.answered(endpoint, answer, Timestamp::from(now).seconds);
+        }
+    }
+
+    /// What is told of the volume at this moment.
+    pub(super) fn volume_told(&self, now: SystemTime) -> Vec<door::Told<'_>> {
+        let now = Timestamp::from(now).seconds;
+        self.volume.iter().flat_map(|watch| door::told(watch.findings(), &watch.asked, now)).collect()
     }
 
     pub(super) fn look_at_the_volume(&mut self, now: i64) {

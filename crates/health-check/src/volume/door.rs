@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use alerts::inhibition::{follows_topics, is_log};
 use common::few::few;
 use common::health::v1::{Action, FailureKind, State};
+use platforms::PlatformAnswer;
 use prost_types::Timestamp;
 
+use super::asked::{Asked, Heard};
 use super::history::{ALL, HOUR};
 use super::watch::{Finding, FindingKind};
 use crate::flow::Totals;
@@ -44,21 +46,34 @@ pub(crate) fn is_right(stage: &Stage<'_>) -> bool {
     !stage.live.is_empty() && stage.live.len() >= stage.expected as usize && !is_failing
 }
 
+/// What is told of: with what the platform says, where one was to be asked.
+pub(crate) type Told<'a> = (&'a Finding, Option<Heard>);
+
+/// What is told at a moment: silence only once the platform was asked, or does not answer.
+pub(crate) fn told<'a>(findings: &'a [Finding], asked: &Asked, now: i64) -> Vec<Told<'a>> {
+    let told = findings.iter().map(|finding| {
+        let is_asked = matches!(finding.kind, FindingKind::Silent { .. }) && finding.endpoint != ALL;
+        (finding, is_asked.then(|| asked.of(&finding.endpoint, now)))
+    });
+    told.filter(|(_, heard)| *heard != Some(Heard::Waiting)).collect()
+}
+
 /// One line for those that are silent, one for those that are low, one for those that are high.
-pub(crate) fn found(findings: &[Finding]) -> Vec<Problem> {
+pub(crate) fn found(told: &[Told<'_>]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (begins, state, action, advice) in [
         ("nothing comes any more: ", State::Failing, Action::Page, SILENT),
         ("less than usual in the last hour: ", State::Failing, Action::Ticket, LOW),
         ("more than usual in the last hour: ", State::Warning, Action::Ticket, HIGH),
     ] {
-        let is_it = |finding: &&Finding| match finding.kind {
+        let is_it = |(finding, _): &&Told<'_>| match finding.kind {
             FindingKind::Silent { .. } => action == Action::Page,
             FindingKind::Low { .. } => action == Action::Ticket && state == State::Failing,
             FindingKind::High { .. } => state == State::Warning,
         };
-        let of_it: Vec<&Finding> = findings.iter().filter(is_it).collect();
-        let Some(since) = of_it.iter().map(|finding| finding.since).min() else { continue };
+        let of_it: Vec<&Told<'_>> = told.iter().filter(is_it).collect();
+        let Some(since) = of_it.iter().map(|(finding, _)| finding.since).min() else { continue };
+        let advice = if action == Action::Page { advice_on(&of_it) } else { advice };
         problems.push(Problem {
             state,
             action,
@@ -75,25 +90,50 @@ pub(crate) fn found(findings: &[Finding]) -> Vec<Problem> {
 }
 
 /// The endpoints of which nothing comes any more.
-pub(crate) fn silent(findings: &[Finding]) -> impl Iterator<Item = String> {
-    let silent = findings.iter().filter(|finding| matches!(finding.kind, FindingKind::Silent { .. }));
-    silent.map(|finding| finding.endpoint.clone())
+pub(crate) fn silent(told: &[Told<'_>]) -> Vec<String> {
+    let silent = told.iter().filter(|(finding, _)| matches!(finding.kind, FindingKind::Silent { .. }));
+    silent.map(|(finding, _)| finding.endpoint.clone()).collect()
 }
 
-fn one(finding: &Finding) -> String {
+fn one((finding, heard): &Told<'_>) -> String {
     let name = if finding.endpoint == ALL { "all endpoints together" } else { &finding.endpoint };
     match finding.kind {
-        FindingKind::Silent { expected } => format!("{name} (at least {expected:.0} deliveries were usual meanwhile)"),
+        FindingKind::Silent { expected } => {
+            let said = heard.as_ref().map_or(String::new(), |heard| format!("; {}", says(heard)));
+            format!("{name} (at least {expected:.0} deliveries were usual meanwhile{said})")
+        }
         FindingKind::Low { count, usual } | FindingKind::High { count, usual } => {
             format!("{name} {count} (usually {}, {} to {})", usual.middle, usual.least, usual.most)
         }
     }
 }
 
+fn says(heard: &Heard) -> String {
+    match heard {
+        Heard::Waiting => "its platform is being asked".to_owned(),
+        Heard::Answer(answer @ PlatformAnswer::Active { .. }) => format!("{answer}, and nothing comes"),
+        Heard::Answer(answer) => answer.to_string(),
+        Heard::Nothing { limit } => format!("its platform was asked, and nothing was heard within {limit} s"),
+    }
+}
+
+/// What to do about those that are silent: what the platforms' answers ask for, if that is one thing.
+fn advice_on(silent: &[&Told<'_>]) -> &'static str {
+    let mut all = silent.iter().map(|(_, heard)| match heard {
+        Some(Heard::Answer(answer)) => answer.advice(),
+        _ => None,
+    });
+    let first = all.next().flatten();
+    match first {
+        Some(advice) if all.all(|other| other == first) => advice,
+        _ => SILENT,
+    }
+}
+
 const SILENT: &str = "Look at the platform: whether its subscription or webhook is still there, and what it says of failed \
-                      deliveries. If several endpoints are silent, look at what is before the door: DNS, certificate, load \
-                      balancer. Where the sender has ended for good: health_check.volume.ignore. After a week of silence \
-                      this ends by itself, and that is no recovery.";
+                      deliveries (weir platforms check asks it). If several endpoints are silent, look at what is before the \
+                      door: DNS, certificate, load balancer. Where the sender has ended for good: \
+                      health_check.volume.ignore. After a week of silence this ends by itself, and that is no recovery.";
 const LOW: &str = "Compare with the sender: a part of its subscription may be gone, or the door refuses a part (see the \
                    dropped deliveries of the endpoint). If this is the new usual, it is learned within the coming weeks.";
 const HIGH: &str =
@@ -101,4 +141,4 @@ const HIGH: &str =
 
 #[cfg(test)]
 #[path = "door_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -1,4 +1,5 @@
 use common::health::v1::Digest;
+use platforms::{CallFailure, LastResponse, Platform};
 
 use super::*;
 use crate::pipeline::{Model, View};
@@ -11,15 +12,16 @@ const RULES: Rules = Rules { weeks: 2, samples: 2, quantile: 0.25, low: 0.4, hig
 fn one_line_for_each_kind_names_the_endpoints() {
     let usual = crate::volume::Usual { least: 80, middle: 100, most: 120, basis: crate::volume::mine::Basis::Week };
     let finding = |endpoint: &str, kind| Finding { endpoint: endpoint.to_owned(), kind, since: NOW as i64 };
-    let found = found(&[
+    let findings = [
         finding("", FindingKind::Silent { expected: 412.4 }),
         finding("shop", FindingKind::Silent { expected: 31.0 }),
         finding("news", FindingKind::Low { count: 7, usual }),
         finding("blog", FindingKind::High { count: 700, usual }),
-    ]);
+    ];
+    let found = found(&super::told(&findings, &Asked::default(), NOW as i64));
     let lines: Vec<_> = found.iter().map(|problem| (problem.state, problem.action, problem.found.as_str())).collect();
     let silent = "nothing comes any more: all endpoints together (at least 412 deliveries were usual meanwhile), shop (at least \
-                  31 deliveries were usual meanwhile)";
+                  31 deliveries were usual meanwhile; the platform was not asked: platforms.endpoints has no credentials for it)";
     assert_eq!(
         lines,
         [
@@ -71,7 +73,9 @@ fn a_silent_endpoint_is_a_problem_of_the_door() {
     let view = minutes(&mut model, 0..25).unwrap();
     assert_eq!(volume(&view), [""; 0]);
     let view = minutes(&mut model, 25..40).unwrap();
-    assert_eq!(volume(&view), ["nothing comes any more: shop (at least 39 deliveries were usual meanwhile)"]);
+    let silent = "nothing comes any more: shop (at least 39 deliveries were usual meanwhile; the platform was not asked: \
+                  platforms.endpoints has no credentials for it)";
+    assert_eq!(volume(&view), [silent]);
     assert_eq!(view.pipeline.hops[0].state(), State::Failing);
     let view = door(&mut model, 2460, 41, |_| ());
     assert_eq!(volume(&view), [""; 0], "one has come");
@@ -115,4 +119,94 @@ fn without_a_door_nothing_is_said_of_it() {
     tell(&mut model, Vec::new(), 2520);
     let view = model.view(at(2520));
     assert_eq!((volume(&view), view.volume.map(|summary| (summary.ok, summary.not_known))), (vec![], Some((0, 2))));
+}
+
+/// `shop` has become silent, and its platform can be asked, which takes at most 10 s.
+pub(crate) fn silent_shop() -> (Model, u64) {
+    let mut model = four_weeks();
+    let watch = model.volume().unwrap().clone().asking(Asked::new(["shop".to_owned()], 10));
+    model = model.watching(Some(watch));
+    let mut minutes = (0..60).map(|minute| minute * 60);
+    let since = minutes.find(|&seconds| {
+        door(&mut model, seconds, 40, |_| ());
+        !model.volume().unwrap().findings().is_empty()
+    });
+    (model, since.unwrap())
+}
+
+fn pages(view: &View) -> Vec<(&str, &str)> {
+    let of_it = view.problems.iter().filter(|problem| problem.check == "volume" && problem.action == Action::Page);
+    of_it.map(|problem| (problem.found.as_str(), problem.advice)).collect()
+}
+
+#[test]
+fn silence_pages_once_the_platform_has_answered_and_says_what_it_said() {
+    let gone = PlatformAnswer::PagesUnsubscribed { pages: vec!["7".to_owned()], asked: 1 };
+    let last = Some(LastResponse { code: Some(502), message: String::new() });
+    let why = CallFailure::TokenRefused { status: 401, said: "Bad credentials".to_owned() };
+    for (answer, said, advice) in [
+        (gone, "the page's subscription is gone: page 7", "Subscribe again: weir platforms subscribe ENDPOINT."),
+        (
+            PlatformAnswer::HookInactive { last },
+            "GitHub's hook is inactive, its last response was 502",
+            "Set the webhook active",
+        ),
+        (
+            PlatformAnswer::Active { platform: Platform::Meta, last: None },
+            "Meta has the subscription active, and nothing comes",
+            "The platform has it active and nobody sends: look at the sender.",
+        ),
+        (
+            PlatformAnswer::Unknown { platform: Platform::GitHub, why },
+            "GitHub was asked, without result: the token was refused with 401: Bad credentials",
+            "Look at the platform",
+        ),
+    ] {
+        let (mut model, since) = silent_shop();
+        let view = model.view(at(since));
+        assert_eq!((pages(&view), view.silent.len()), (vec![], 0), "its platform is asked first");
+        assert_eq!(model.platforms_to_ask(at(since)), ["shop"]);
+        model.platform_answered("shop", answer, at(since + 2));
+        let view = model.view(at(since + 2));
+        let [(found, advises)] = pages(&view)[..] else { panic!("{:?}", view.problems) };
+        let expected = found.split_once("; ").unwrap().1;
+        assert_eq!(expected, format!("{said})"));
+        assert!(
+            found.starts_with("nothing comes any more: shop (at least ") && advises.starts_with(advice),
+            "{advises}"
+        );
+        assert_eq!(view.silent, ["shop"]);
+    }
+}
+
+#[test]
+fn silence_pages_also_where_the_platform_does_not_answer_in_time() {
+    let (mut model, since) = silent_shop();
+    assert_eq!(model.platforms_to_ask(at(since)), ["shop"]);
+    assert_eq!(pages(&model.view(at(since + 10))), []);
+    let view = model.view(at(since + 20));
+    let [(found, advice)] = pages(&view)[..] else { panic!("{:?}", view.problems) };
+    assert!(found.ends_with("; its platform was asked, and nothing was heard within 10 s)"), "{found}");
+    assert!(advice.starts_with("Look at the platform"));
+    // And where nobody asks at all.
+    let (model, since) = silent_shop();
+    assert_eq!(pages(&model.view(at(since + 20))).len(), 1);
+}
+
+#[test]
+fn several_that_are_silent_have_one_advice_only_if_it_is_the_same() {
+    let finding = |endpoint: &str| {
+        let kind = FindingKind::Silent { expected: 40.0 };
+        Finding { endpoint: endpoint.to_owned(), kind, since: NOW as i64 }
+    };
+    let findings = [finding("a"), finding("b")];
+    let advice = |answers: [PlatformAnswer; 2]| {
+        let heard = answers.map(|answer| Some(Heard::Answer(answer)));
+        let told: Vec<_> = findings.iter().zip(heard).collect();
+        found(&told)[0].advice
+    };
+    let active = PlatformAnswer::Active { platform: Platform::Meta, last: None };
+    assert_eq!(Some(advice([PlatformAnswer::HookGone, PlatformAnswer::HookGone])), PlatformAnswer::HookGone.advice());
+    assert_eq!(advice([PlatformAnswer::HookGone, active]), SILENT);
+    assert_eq!(advice([PlatformAnswer::NotAsked, PlatformAnswer::NotAsked]), SILENT);
 }

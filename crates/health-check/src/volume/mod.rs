@@ -9,10 +9,12 @@
 //! * `candidates`: endpoints that have no place in the history
 //! * [`mine`]: what is usual in an hour, and whether a count is
 //! * [`watch`]: takes in what the door tells, and says what is unusual
+//! * `asked`: what the platforms say of endpoints that are silent
 //! * `door`: what the door tells, and what is found as problems
 //! * [`file`], `keep`: the history outlives a restart
 //! * [`settings`]: the section `[health_check.volume]`
 
+mod asked;
 mod candidates;
 pub(crate) mod door;
 pub mod file;
@@ -22,6 +24,7 @@ pub mod mine;
 pub mod settings;
 pub mod watch;
 
+pub use asked::Asked;
 pub use history::History;
 pub use mine::{Judgement, Rules, Usual};
 pub use watch::{Finding, FindingKind, Summary, Watch};

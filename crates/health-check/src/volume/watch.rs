@@ -1,9 +1,10 @@
 //! Takes in what the door tells, again and again, and says what is unusual. Pure: no clock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use common::health::v1::VolumeSummary;
 
+use super::asked::Asked;
 use super::candidates::Candidates;
 use super::history::{ALL, HOUR, History, OTHERS, WEEK};
 use super::mine::{Judgement, Rules, Usual, Why};
@@ -102,6 +103,8 @@ pub struct Watch {
     unusual: Vec<Finding>,
     findings: Vec<Finding>,
     summary: Summary,
+    /// What the platforms say of those that are silent.
+    pub(crate) asked: Asked,
 }
 
 impl Watch {
@@ -124,7 +127,14 @@ impl Watch {
             unusual: Vec::new(),
             findings: Vec::new(),
             summary: Summary::default(),
+            asked: Asked::default(),
         }
+    }
+
+    /// With platforms that can be asked for silent endpoints.
+    #[must_use]
+    pub fn asking(self, asked: Asked) -> Self {
+        Self { asked, ..self }
     }
 
     /// What is known of the past.
@@ -198,6 +208,9 @@ impl Watch {
         }
         self.looked = Some(now);
         self.judge(now);
+        let is_silent = |finding: &&Finding| matches!(finding.kind, FindingKind::Silent { .. });
+        let silent = self.findings.iter().filter(is_silent).map(|finding| finding.endpoint.as_str());
+        self.asked.are_silent(&silent.collect::<BTreeSet<_>>(), now);
     }
 
     fn take(&mut self, endpoint: &str, hour: i64, count: u64, now: i64) {

@@ -22,6 +22,7 @@ pub mod health;
 pub mod job;
 pub mod lake;
 pub mod manifests;
+pub mod platforms;
 mod printed;
 pub mod rebuild;
 pub mod register;
@@ -80,6 +81,7 @@ enum Command {
     Job(job::Job),
     Health(health::Health),
     Alerts(alerts::AlertsCommand),
+    Platforms(platforms::PlatformsCommand),
     Topics(topics::Topics),
     Acls(acls::Acls),
     Manifests(manifests::Manifests),
@@ -116,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Job(job) => run(|shutdown| job.run(shutdown)),
         Command::Health(health) => run(|_| health.run()),
         Command::Alerts(alerts) => run(|_| alerts.run()),
+        Command::Platforms(platforms) => run(|shutdown| platforms.run(shutdown)),
         Command::Topics(topics) => run(|_| topics.run()),
         Command::Acls(acls) => run(|_| acls.run()),
         Command::Manifests(manifests) => run(|_| manifests.run()),
