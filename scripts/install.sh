@@ -147,9 +147,9 @@ make_java() {
 
 # Only its programs, of Debian's package: installed, it would start a server on port 9090, which is Weir's for gRPC.
 make_prometheus() {
-    if have promtool; then
+    if have promtool && have prometheus; then
         mkdir -p "$1/usr/bin"
-        ln -s "$(command -v promtool)" "$1/usr/bin/promtool"
+        ln -s "$(command -v promtool)" "$(command -v prometheus)" "$1/usr/bin/"
         return
     fi
     (cd "$1" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb)

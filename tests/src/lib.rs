@@ -23,6 +23,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 pub mod processes;
+pub mod prometheus;
 pub mod promtool;
 pub mod proxy;
 pub mod python;

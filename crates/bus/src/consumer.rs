@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::health::v1;
+use prost_types::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::Backend;
@@ -38,6 +39,8 @@ pub struct Lag {
     pub position: i64,
     /// Records on the log that are not yet done; none: the log has not said for a while where the partition ends.
     pub records: Option<i64>,
+    /// When the oldest of them came onto the log, in milliseconds since 1970; none: none waits, or it has not been fetched.
+    pub oldest_at_ms: Option<i64>,
 }
 
 /// A partition that stands still.
@@ -123,6 +126,12 @@ impl Drop for Consumer {
     }
 }
 
+/// Of milliseconds since 1970.
+fn timestamp(ms: i64) -> Timestamp {
+    let nanos = i32::try_from(ms.rem_euclid(1000)).unwrap_or_default() * 1_000_000;
+    Timestamp { seconds: ms.div_euclid(1000), nanos }
+}
+
 impl ConsumerState {
     /// The group's name, with prefix.
     pub fn group(&self) -> Arc<str> {
@@ -137,6 +146,7 @@ impl ConsumerState {
             partition: *partition,
             position: part.tracker.position(),
             records: part.known_lag(now),
+            oldest_at_ms: part.oldest_at_ms(),
         });
         lag.collect()
     }
@@ -186,6 +196,7 @@ impl ConsumerState {
             partition: lag.partition,
             lag: lag.records.unwrap_or_default(),
             lag_unknown: lag.records.is_none(),
+            oldest_at: lag.oldest_at_ms.map(timestamp),
             stopped: stopped.iter().any(|stopped| stopped.partition == lag.partition && stopped.topic == lag.topic),
             hop: hop.to_owned(),
         };

@@ -108,6 +108,7 @@ impl Settle for Out {
             match outcome {
                 AckOutcome::Completed => {
                     part.tracker.complete(self.epoch, self.offset);
+                    part.forget_done();
                 }
                 // It was not begun. To go back to it would take from what is on its way before it the time that is left.
                 AckOutcome::Failed if why.is_none() && self.intake.ends() => {
@@ -213,8 +214,7 @@ impl Intake {
         if part.failed || part.retry_at.is_some() || at.offset < part.next {
             return false;
         }
-        part.next = at.offset + 1;
-        part.reached = part.reached.max(part.next);
+        part.taken(at.offset, content.produced_at_ms);
         state.overflow.push_back(Queued { epoch: part.tracker.epoch(), at, content });
         self.admit(state);
         true
@@ -341,7 +341,7 @@ impl State {
         let position = part.tracker.position();
         part.attempts = if position == part.attempted { part.attempts.saturating_add(1) } else { 1 };
         part.attempted = position;
-        part.next = position;
+        part.goes_back();
         let factor = 1u32 << part.attempts.saturating_sub(1).min(20);
         let wait = u64::from(settings.retry_backoff_ms.saturating_mul(factor).min(settings.retry_backoff_max_ms));
         let wait = Duration::from_millis(wait);

@@ -250,3 +250,41 @@ fn of_an_end_that_nobody_has_told_for_long_nothing_is_known() {
     let known = |seconds| part.known_lag(told + Duration::from_secs(seconds));
     assert_eq!((known(0), known(14), known(15)), (Some(1), Some(1), None));
 }
+
+#[test]
+fn since_when_the_oldest_waits_is_known_until_it_is_done() {
+    let intake = intake(10, 1_000_000);
+    begin(&intake, 0, 4);
+    let take = |offset, produced_at_ms| {
+        let content = Content { produced_at_ms, ..content(10) };
+        assert!(intake.take(&mut intake.lock(), at(0, offset), content));
+    };
+    let oldest = || intake.lock().parts[&place(0)].oldest_at_ms();
+    assert_eq!(oldest(), None, "nothing was fetched");
+    for (offset, at) in [(4, 1000), (6, 2000), (7, 3000)] {
+        take(offset, at);
+        assert_eq!(oldest(), Some(1000), "before it is handed out too");
+    }
+    let mut out = hand_out(&intake);
+    out.remove(1).ack.complete();
+    assert_eq!(oldest(), Some(1000), "what is done behind it changes nothing");
+    out.remove(0).ack.complete();
+    assert_eq!(oldest(), Some(3000));
+
+    // Its partition goes back to it, and waits.
+    out.remove(0).ack.fail(&Error::Full);
+    assert!(intake.lock().go_back(&place(0), &intake.settings).is_some());
+    assert_eq!(oldest(), Some(3000), "while it is not there again");
+    intake.lock().parts.get_mut(&place(0)).unwrap().retry_at = None;
+    for (offset, at) in [(7, 3000), (8, 4000), (9, 0)] {
+        take(offset, at);
+    }
+    let mut done = vec![];
+    for record in hand_out(&intake) {
+        record.ack.complete();
+        done.push(oldest());
+    }
+    assert_eq!(done, [Some(4000), None, None], "a record without a time, and none");
+    begin(&intake, 0, 10);
+    assert_eq!(oldest(), None, "of another assignment");
+}

@@ -1,7 +1,7 @@
 use super::*;
 
 fn lag(partition: i32, position: i64, records: i64) -> Lag {
-    Lag { topic: "raw.meta".into(), partition, position, records: Some(records) }
+    Lag { topic: "raw.meta".into(), partition, position, records: Some(records), oldest_at_ms: None }
 }
 
 /// Partition and seconds.

@@ -22,7 +22,7 @@ fn joins() -> Standing {
 
 /// Partition 0 of the topic, of which nothing before this offset is left to do.
 fn log(position: i64, records: impl Into<Option<i64>>) -> Vec<Lag> {
-    vec![Lag { topic: "loads".into(), partition: 0, position, records: records.into() }]
+    vec![Lag { topic: "loads".into(), partition: 0, position, records: records.into(), oldest_at_ms: None }]
 }
 
 /// A request at this offset, which could be loaded since then.
@@ -108,7 +108,7 @@ fn beside_a_request_that_is_held_only_what_was_not_taken_in_is_work() {
     for (lags, turn, expected) in table {
         assert_eq!(untaken(&outlook, lags.clone(), turn), [expected], "{lags:?} {turn:?}");
     }
-    let other = vec![Lag { topic: "loads".into(), partition: 1, position: 5, records: Some(3) }];
+    let other = vec![Lag { topic: "loads".into(), partition: 1, position: 5, records: Some(3), oldest_at_ms: None }];
     assert_eq!(untaken(&outlook, other, Some(7)), [(5, Some(3))], "of another partition nothing");
 
     let mut verdicts = Verdicts::default();

@@ -73,6 +73,8 @@ pub struct QueueJson {
     /// Null: not known.
     pub lag: Option<i64>,
     pub stopped: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest_at: Option<String>,
 }
 
 /// A [`Consumer`].
@@ -186,8 +188,9 @@ impl From<Count> for CountJson {
 
 impl From<Queue> for QueueJson {
     fn from(queue: Queue) -> QueueJson {
-        let Queue { hop, group, topic, partition, lag, stopped, lag_unknown } = queue;
-        QueueJson { hop, group, topic, partition, lag: (!lag_unknown).then_some(lag), stopped }
+        let Queue { hop, group, topic, partition, lag, stopped, lag_unknown, oldest_at } = queue;
+        let oldest_at = oldest_at.map(|at| at.to_string());
+        QueueJson { hop, group, topic, partition, lag: (!lag_unknown).then_some(lag), stopped, oldest_at }
     }
 }
 

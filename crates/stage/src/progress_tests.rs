@@ -10,7 +10,7 @@ fn standing(membership: Membership, seconds: u64, partitions: usize) -> Standing
 }
 
 fn lag(partition: i32, records: Option<i64>) -> Lag {
-    Lag { topic: "raw.meta".into(), partition, position: 7, records }
+    Lag { topic: "raw.meta".into(), partition, position: 7, records, oldest_at_ms: None }
 }
 
 fn lane(membership: Membership, seconds: u64, lags: &[Option<i64>]) -> Lane {

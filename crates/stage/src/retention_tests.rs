@@ -31,7 +31,7 @@ async fn log(folder: &std::path::Path, records: u32) -> Bus {
 }
 
 fn lag(position: i64, records: i64) -> Lag {
-    Lag { topic: "x.loads".into(), partition: 0, position, records: Some(records) }
+    Lag { topic: "x.loads".into(), partition: 0, position, records: Some(records), oldest_at_ms: None }
 }
 
 #[tokio::test]

@@ -8,8 +8,11 @@
 )]
 
 mod alertmanager;
+mod asked;
 mod canary;
 mod errors;
+mod fired;
+mod monitored;
 mod outage;
 mod pipeline;
 

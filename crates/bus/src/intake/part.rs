@@ -1,5 +1,6 @@
 //! A partition that this member has.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::TopicPartition;
@@ -37,6 +38,8 @@ pub(crate) struct Part {
     pub(crate) retry_at: Option<Instant>,
     /// The furthest that `next` has come.
     pub(super) reached: i64,
+    /// Offset, and when it came onto the log, of what was taken in from the first that is not done.
+    times: VecDeque<(i64, i64)>,
     /// Where the partition ends, as the log was asked, and when that was.
     pub(crate) end: i64,
     pub(crate) end_at: Instant,
@@ -61,6 +64,7 @@ impl Part {
             attempted: position,
             retry_at: None,
             reached: position,
+            times: VecDeque::new(),
             end,
             end_at: Instant::now(),
             seen: position,
@@ -68,6 +72,37 @@ impl Part {
             given: position,
             ahead: Ahead::Full,
         }
+    }
+
+    /// A record was taken in, which came onto the log at this time.
+    pub(super) fn taken(&mut self, offset: i64, produced_at_ms: i64) {
+        self.next = offset + 1;
+        self.reached = self.reached.max(self.next);
+        // The one that the partition went back to comes again.
+        if self.times.back().is_none_or(|(last, _)| *last < offset) {
+            self.times.push_back((offset, produced_at_ms));
+        }
+    }
+
+    /// Forgets when what is done came onto the log.
+    pub(super) fn forget_done(&mut self) {
+        let position = self.tracker.position();
+        while self.times.front().is_some_and(|(offset, _)| *offset < position) {
+            self.times.pop_front();
+        }
+    }
+
+    /// What was taken in comes again, from the first that is not done.
+    pub(super) fn goes_back(&mut self) {
+        self.next = self.tracker.position();
+        // Of it alone it stays known for how long it waits.
+        self.times.truncate(1);
+    }
+
+    /// When the oldest record that is not done came onto the log, in milliseconds since 1970. None: none waits, or it has not
+    /// been fetched yet, or the log does not say.
+    pub(crate) fn oldest_at_ms(&self) -> Option<i64> {
+        self.times.front().map(|(_, produced_at_ms)| *produced_at_ms).filter(|at| *at > 0)
     }
 
     /// Records on the log that are not done; none: the log has not said for a while where the partition ends.

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
-use common::health::v1::{Count, Membership};
+use common::health::v1::{Count, Membership, Queue};
 
 use crate::digest_json::{action_name, membership_name};
 use crate::health::State;
-use crate::{Counts, Health};
+use crate::{Counts, Health, clock};
 
 /// What kind of metric it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,9 +176,36 @@ fn consumers(page: &mut String, counts: &Counts) {
     );
     for queue in all.iter().flat_map(|(_, queues)| queues) {
         let partition = queue.partition.to_string();
-        let labels = [("group", &*queue.group), ("topic", &*queue.topic), ("partition", &*partition)];
-        partitions.known(&labels, (!queue.lag_unknown).then_some(queue.lag as f64));
+        partitions.known(
+            &[("group", &queue.group), ("topic", &queue.topic), ("partition", &partition)],
+            (!queue.lag_unknown).then_some(queue.lag as f64),
+        );
     }
+    let mut seconds = Family::new(
+        page,
+        "weir_consumer_lag_seconds",
+        MetricKind::Gauge,
+        "Age of the oldest record of a partition that its group has not finished; 0: none waits. Not there where that is not known.",
+    );
+    let now = clock::now();
+    for (consumer, queue) in all.iter().flat_map(|(consumer, queues)| queues.iter().map(move |queue| (consumer, queue)))
+    {
+        let partition = queue.partition.to_string();
+        seconds.known(
+            &[("stage", &consumer.hop), ("group", &queue.group), ("topic", &queue.topic), ("partition", &partition)],
+            waits_for(queue, now),
+        );
+    }
+}
+
+/// For how long the oldest record of a partition has been waiting, where that is known.
+fn waits_for(queue: &Queue, now: SystemTime) -> Option<f64> {
+    let Some(oldest_at) = queue.oldest_at else {
+        return (!queue.lag_unknown && queue.lag == 0).then_some(0.0);
+    };
+    // The clock of who wrote it may be ahead.
+    let age = now.duration_since(SystemTime::try_from(oldest_at).ok()?).unwrap_or_default();
+    Some(age.as_secs_f64())
 }
 
 /// What is in work, and for how long the oldest of it has been.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use common::health::v1::{Consumer, Queue};
 use tokio_util::sync::CancellationToken;
 
@@ -141,4 +143,38 @@ fn the_checks_of_another_are_on_the_page_and_not_in_the_digest() {
     health.show(probes);
     assert_eq!(lines(&page(&health), "weir_check_state"), ["{service=\"probes\",check=\"shop\",action=\"page\"} 2"]);
     assert!(health.is_ready() && health.digest().checks.is_empty());
+}
+
+#[test]
+fn for_how_long_the_oldest_waits_is_told_where_it_is_known() {
+    let now = clock::now();
+    let at = |seconds| Some((now - Duration::from_secs(seconds)).into());
+    let queue = |lag: Option<i64>, oldest_at| Queue {
+        lag: lag.unwrap_or_default(),
+        lag_unknown: lag.is_none(),
+        oldest_at,
+        ..Queue::default()
+    };
+    for (what, queue, seconds) in [
+        ("it waits", queue(Some(3), at(90)), Some(90.0)),
+        ("it waits, and the log does not say where it ends", queue(None, at(90)), Some(90.0)),
+        ("nothing waits", queue(Some(0), None), Some(0.0)),
+        ("what waits is not fetched", queue(Some(3), None), None),
+        ("nobody knows", queue(None, None), None),
+        ("of a clock that is ahead", queue(Some(1), Some((now + Duration::from_secs(5)).into())), Some(0.0)),
+    ] {
+        assert_eq!(waits_for(&queue, now), seconds, "{what}");
+    }
+
+    let health = Health::new("test", CancellationToken::new());
+    let consumer = Consumer { hop: "loader".to_owned(), membership: Membership::Member.into(), ..Consumer::default() };
+    let queues = [(1, queue(Some(0), None)), (2, queue(Some(3), None))].map(|(partition, queue)| Queue {
+        partition,
+        group: "g".to_owned(),
+        topic: "loads".to_owned(),
+        ..queue
+    });
+    health.counts().watch_consumer(move || (consumer.clone(), queues.to_vec()));
+    let expected = ["{stage=\"loader\",group=\"g\",topic=\"loads\",partition=\"1\"} 0"];
+    assert_eq!(lines(&page(&health), "weir_consumer_lag_seconds"), expected);
 }
