@@ -89,6 +89,17 @@ faults: test-deps kafka-jars ## Cause each fault once, and check that nothing is
 	cargo test --workspace --test faults -- $(if $(ROUNDS),--rounds $(ROUNDS) --seed $(or $(SEED),1),$(if $(FAULTS),,--all)) \
 		$(if $(TABLE),--markdown $(abspath $(TABLE))) $(FAULTS)
 
+# TABLE=docs/alerts.md renews the table there; FAULTS has more arguments, as "told-full".
+.PHONY: alert-faults
+alert-faults: test-deps kafka-jars ## Cause faults that last, and note who is told of them, and when: 2 hours
+	cargo build --workspace --bins --test faults
+	cargo test --workspace --test faults -- --alerts $(if $(TABLE),--markdown $(abspath $(TABLE))) $(FAULTS)
+
+.PHONY: quiet-hour
+quiet-hour: test-deps kafka-jars ## Send load that changes for an hour, or MINUTES: nobody may be told of anything
+	cargo build --workspace --bins --test faults
+	cargo test --workspace --test faults -- --quiet $(or $(MINUTES),60) $(FAULTS)
+
 # Builds the programs of another commit, and runs them beside those that are here: make two-versions OLD=v0.1.0
 .PHONY: two-versions
 two-versions: test-deps kafka-jars ## Run two versions of every service side by side, roll out and back: 3 minutes after two builds

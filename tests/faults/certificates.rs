@@ -1,7 +1,7 @@
 //! The certificate of a service ends, and its files are replaced as they are in a pod.
 
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
@@ -13,13 +13,36 @@ use crate::report::RECOVERED_WITHIN;
 use crate::run::Run;
 use crate::tail::Moment;
 
-const OF: &str = "processing-1";
+pub(crate) const OF: &str = "processing-1";
 const CHECK: &str = "certificates";
-const NAMES: [&str; 1] = ["DNS:localhost"];
+const NAMES: [&str; 2] = ["DNS:localhost", "IP:127.0.0.1"];
 /// Files are looked at every half minute.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 /// The service is started anew with it, and tells that it ends soon.
 const LEFT: Duration = Duration::from_secs(75);
+/// Health-check is started before it ends, too.
+pub(crate) const SOON: Duration = Duration::from_secs(120);
+
+/// A certificate that a service shows.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    authority: Authority,
+    folder: PathBuf,
+    /// When it has expired.
+    pub(crate) ends: Instant,
+}
+
+impl Shown {
+    /// Who signed it.
+    pub(crate) fn root(&self) -> &Path {
+        &self.authority.root
+    }
+
+    /// Another one comes into its place, without a restart.
+    pub(crate) fn replace(&self) -> anyhow::Result<()> {
+        mount(&self.folder, 2, &self.authority.issue_for_days(30, "localhost", &NAMES)?)
+    }
+}
 
 pub(crate) fn case() -> Case {
     let about = "the gRPC certificate of a service expires and is replaced without a restart";
@@ -43,12 +66,12 @@ fn mount(folder: &Path, number: u32, certificate: &Certificate) -> anyhow::Resul
     Ok(())
 }
 
-/// Its check warns before and fails after, nobody new can call it meanwhile and who is connected can, deliveries and
-/// stages go on; and the new certificate is shown without a restart.
-pub(crate) async fn act(run: &mut Run<'_>) -> anyhow::Result<()> {
+/// The service shows a certificate that ends so soon.
+pub(crate) async fn show(run: &Run<'_>, left: Duration) -> anyhow::Result<Shown> {
     let authority = Authority::new("weir faults")?;
     let folder = run.system.folder().join("certificate");
-    mount(&folder, 1, &authority.issue_for(LEFT, "localhost", &NAMES)?)?;
+    let ends = Instant::now() + left;
+    mount(&folder, 1, &authority.issue_for(left, "localhost", &NAMES)?)?;
     let file = |name: &str| folder.join(name).display().to_string();
     let (certificate, key) = (file("tls.crt"), file("tls.key"));
     let with_tls = move |process: &mut weir_tests::process::Process| {
@@ -58,9 +81,16 @@ pub(crate) async fn act(run: &mut Run<'_>) -> anyhow::Result<()> {
         process.ready(Duration::from_secs(60))
     };
     run.system.on(OF, with_tls).await?;
+    Ok(Shown { authority, folder, ends })
+}
+
+/// Its check warns before and fails after, nobody new can call it meanwhile and who is connected can, deliveries and
+/// stages go on; and the new certificate is shown without a restart.
+pub(crate) async fn act(run: &mut Run<'_>) -> anyhow::Result<()> {
+    let shown = show(run, LEFT).await?;
     let url = run.system.grpc(OF).await?.replace("http://127.0.0.1", "https://localhost");
     let dial =
-        Dial::new("test", &ClientTlsSettings { ca_file: authority.root.clone(), ..ClientTlsSettings::default() });
+        Dial::new("test", &ClientTlsSettings { ca_file: shown.root().to_owned(), ..ClientTlsSettings::default() });
     let mut connected =
         weir::register::connect_with(&dial, &url).await.context("cannot connect before the certificate expires")?;
 
@@ -70,7 +100,7 @@ pub(crate) async fn act(run: &mut Run<'_>) -> anyhow::Result<()> {
     weir::register::list(&mut connected, "endpoint/", "").await.context("the existing connection failed")?;
     run.traffic.acknowledges(100, TOLD_WITHIN).await?;
 
-    mount(&folder, 2, &authority.issue_for_days(30, "localhost", &NAMES)?)?;
+    shown.replace()?;
     let replaced = Moment::now();
     while let Err(error) = weir::register::connect_with(&dial, &url).await {
         ensure!(replaced.at.elapsed() < RECOVERED_WITHIN, "cannot connect with the new certificate: {error}");

@@ -5,11 +5,14 @@
 //! cargo test --workspace --test faults -- --all               # each case once: `make faults`
 //! cargo test --workspace --test faults -- brokers-away        # cases by name
 //! cargo test --workspace --test faults -- --rounds 50 --seed 7
+//! cargo test --workspace --test faults -- --alerts            # who is told: `make alert-faults`
+//! cargo test --workspace --test faults -- --quiet 60          # that nobody is: `make quiet-hour`
 //! ```
 
 #![allow(clippy::print_stdout, reason = "the report is what this program is for")]
 
 mod account;
+mod alerts;
 mod cases;
 mod certificates;
 mod check;
@@ -17,12 +20,16 @@ mod clock;
 mod control;
 mod failover;
 mod fault;
+mod health;
 mod installation;
+mod lasting;
 mod ledger;
 mod load;
 mod memory;
 mod observe;
 mod put_back;
+mod quiet;
+mod receiver;
 mod replaced;
 mod report;
 mod retention;
@@ -62,6 +69,12 @@ struct Arguments {
     /// Run this many rounds of random faults instead of cases
     #[arg(long)]
     rounds: Option<u32>,
+    /// Cause faults that last for minutes instead, and say who is told: about two and a half hours for all
+    #[arg(long, conflicts_with = "rounds")]
+    alerts: bool,
+    /// Send load that changes for this many minutes instead, with nothing wrong: nobody may be told
+    #[arg(long, conflicts_with_all = ["rounds", "alerts"])]
+    quiet: Option<f64>,
     /// Skip this many rounds: repeats a later stretch, with the same seed
     #[arg(long, requires = "rounds", default_value_t = 0)]
     skip: u32,
@@ -111,10 +124,14 @@ impl Arguments {
         }
     }
 
+    /// The quick cases, as `make test` runs them.
+    fn is_quick(&self) -> bool {
+        !self.all && self.names.is_empty() && self.rounds.is_none()
+    }
+
     /// Who asks for more than the quick cases has the machine for it.
     fn recovered_within(&self) -> Duration {
-        let quick = !self.all && self.names.is_empty() && self.rounds.is_none();
-        if quick { report::RECOVERED_AMONG_OTHERS } else { report::RECOVERED_WITHIN }
+        if self.is_quick() { report::RECOVERED_AMONG_OTHERS } else { report::RECOVERED_WITHIN }
     }
 
     fn wants(&self, case: &Case) -> bool {
@@ -143,8 +160,8 @@ fn main() -> ExitCode {
         }
     };
     match runtime.block_on(run(&arguments)) {
-        Ok(lines) if lines.iter().all(Line::passed) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             println!("\nerror: {error:#}");
             ExitCode::FAILURE
@@ -152,12 +169,25 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
+/// Whether all was as it must be.
+async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let began = Instant::now();
-    let name = if arguments.rounds.is_some() { "rounds" } else { "cases" };
+    let name = match arguments.rounds {
+        Some(_) => "rounds",
+        None if arguments.alerts => "told",
+        None => "cases",
+    };
     let table = arguments.markdown.as_deref().map(|page| Table::find(page, name)).transpose()?;
     let around = Surroundings::start(arguments.log.clone()).await?;
     println!("three brokers, redis and postgresql started in {:.1} s", began.elapsed().as_secs_f64());
+    if let Some(minutes) = arguments.quiet {
+        return quiet::run(&around, minutes, &arguments.logs_of("quiet")).await.map(|()| true);
+    }
+    if arguments.alerts {
+        let (text, passed) = alerts::run(&around, arguments).await?;
+        table.map_or(Ok(()), |table| table.renew(&text))?;
+        return Ok(passed);
+    }
     let mut lines = Vec::new();
     if let Some(rounds) = arguments.rounds {
         rounds::run(&around, rounds, arguments, &mut lines).await?;
@@ -172,11 +202,14 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
         }
     }
     anyhow::ensure!(!lines.is_empty(), "nothing was run: give --rounds at least 1");
+    if arguments.is_quick() {
+        quiet::run(&around, quiet::SHORT, &arguments.logs_of("quiet")).await?;
+    }
     report::summary(&lines, began.elapsed());
     if let Some(table) = table {
         table.renew(&report::markdown(&lines, began.elapsed()))?;
     }
-    Ok(lines)
+    Ok(lines.iter().all(Line::passed))
 }
 
 /// One case. A case that cannot be run has failed, and the others go on.

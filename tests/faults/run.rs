@@ -75,7 +75,7 @@ pub(crate) struct Report {
 }
 
 pub(crate) fn plan(seed: u64) -> Plan {
-    Plan { rate: 50.0, seed, redeliver: 0.05, twice: false, broken: 0.02, mix: None, numbers: 0 }
+    Plan { rate: 50.0, seed, redeliver: 0.05, twice: false, mixed: 0.4, broken: 0.02, mix: None, numbers: 0 }
 }
 
 impl<'a> Run<'a> {

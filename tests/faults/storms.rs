@@ -64,16 +64,28 @@ fn held_back(digest: &serde_json::Value) -> u64 {
 
 /// Processing stops with its input untouched, while the doors go on; it goes on when it is started as one that takes it.
 pub(crate) async fn of_all(run: &mut Run<'_>) -> anyhow::Result<()> {
+    all_stop(run).await?;
+    all_go_on(run).await?;
+    run.ended(Moment::now());
+    Ok(())
+}
+
+/// Processing stops.
+pub(crate) async fn all_stop(run: &mut Run<'_>) -> anyhow::Result<()> {
     let noise = run.besides(noise())?;
     for name in PROCESSING {
         run.system.until_check(name, "processing_dead_letter_storm", |state| state == "failing", WITHIN).await?;
     }
     run.traffic.acknowledges(200, WITHIN).await?;
     run.besides.push(noise.stop().await?.0);
+    Ok(())
+}
+
+/// It takes what it stopped before.
+pub(crate) async fn all_go_on(run: &Run<'_>) -> anyhow::Result<()> {
     for name in PROCESSING {
         // What an operator does who has looked at the dead letters, and wants them as such.
         run.system.on(name, |process| process.restart_with("WEIR__PROCESSING__STORM__RATIO", "1")).await?;
     }
-    run.ended(Moment::now());
     Ok(())
 }

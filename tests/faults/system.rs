@@ -1,17 +1,19 @@
 //! Weir as it runs in production: services as processes, two of those that must go on when one is gone.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use bus::Bus;
 use simulate::Endpoints;
-use weir_tests::clock;
 use weir_tests::cluster::BROKERS;
 use weir_tests::disk::Disk;
 use weir_tests::installation::{DOOR, Installation};
-use weir_tests::process::Process;
+use weir_tests::process::{Launch, Process};
 use weir_tests::processes::Processes;
+use weir_tests::proxy::Proxy;
+use weir_tests::{clock, ports};
 
 use crate::store::{Store, Table};
 use crate::surroundings::Surroundings;
@@ -40,6 +42,8 @@ pub(crate) struct Options {
     pub(crate) log: Option<&'static str>,
     /// Further settings of processing.
     pub(crate) processing: &'static [(&'static str, &'static str)],
+    /// The enricher asks processing, through a proxy.
+    pub(crate) look_ups: bool,
 }
 
 impl Default for Options {
@@ -55,6 +59,7 @@ impl Default for Options {
             clocks: false,
             log: None,
             processing: &[],
+            look_ups: false,
         }
     }
 }
@@ -82,6 +87,7 @@ pub(crate) struct System {
     pub(crate) disk: Option<Disk>,
     pub(crate) store: Option<Store>,
     installation: Installation,
+    to_look_ups: Option<Proxy>,
 }
 
 impl System {
@@ -124,9 +130,14 @@ impl System {
             disk,
             store,
             installation,
+            to_look_ups: None,
         };
         let (enrichers, loaders) = (system.options.enrichers, system.options.loaders);
         for (service, count) in [("streaming", 2), ("processing", 2), ("enricher", enrichers), ("loader", loaders)] {
+            if service == "enricher" && system.options.look_ups {
+                let asked: SocketAddr = system.on("processing-0", |process| Ok(process.grpc().parse()?)).await?;
+                system.to_look_ups = Some(Proxy::start(ports::free()?, asked.port()).await?);
+            }
             for number in 0..count {
                 let name = format!("{service}-{number}");
                 let process = system.launch(&name)?;
@@ -141,6 +152,19 @@ impl System {
         let mut client = weir::register::connect(&grpc).await?;
         weir::register::reconcile(&mut client, endpoints.registrations(PAGES)).await?;
         Ok(system)
+    }
+
+    /// What is between the enricher and processing.
+    pub(crate) fn to_look_ups(&self) -> anyhow::Result<&Proxy> {
+        self.to_look_ups.as_ref().context("the enricher asks nobody")
+    }
+
+    /// Starts a service that is no part of the pipeline, and has it among the others.
+    pub(crate) fn add(&mut self, name: &str, change: impl FnOnce(Launch) -> Launch) -> anyhow::Result<()> {
+        let service = name.rsplit_once('-').map_or(name, |(service, _)| service);
+        let launch = change(self.installation.launch(service)?);
+        self.processes.add(name, launch.start()?);
+        Ok(())
     }
 
     /// Starts one more process of a service.
@@ -161,6 +185,9 @@ impl System {
         }
         if let Some(store) = self.store.as_ref().filter(|_| ["enricher", "loader"].contains(&service)) {
             launch = store.tell(launch);
+        }
+        if let Some(proxy) = self.to_look_ups.as_ref().filter(|_| service == "enricher") {
+            launch = launch.env("WEIR__ENRICHER__PROCESSING_URL", format!("http://127.0.0.1:{}", proxy.port()));
         }
         if service == "processing" {
             launch = self.options.processing.iter().fold(launch, |launch, (name, value)| launch.env(name, *value));

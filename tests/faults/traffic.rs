@@ -25,6 +25,8 @@ pub(crate) struct Plan {
     pub(crate) redeliver: f64,
     /// Each delivery goes to all doors at once.
     pub(crate) twice: bool,
+    /// Share of the deliveries of Meta that bring many pages at once.
+    pub(crate) mixed: f64,
     /// Share of the deliveries that are broken.
     pub(crate) broken: f64,
     /// Nothing but this, where it is said: shares of the platforms.
@@ -85,6 +87,7 @@ impl Traffic {
         // Every partition gets something every second.
         config.skew = 0.4;
         config.redeliver = plan.redeliver;
+        config.mixed = plan.mixed;
         config.broken = plan.broken;
         config.mix = plan.mix.unwrap_or_default();
         let generator = || Generator::new(config.clone()).context("the generator");

@@ -29,6 +29,16 @@ impl Disk {
         self.0.path()
     }
 
+    /// Whether it can be written. False: a file on it is being written, and it stays as it is.
+    ///
+    /// # Errors
+    /// There is no program to ask.
+    pub fn set_read_only(&self, read_only: bool) -> anyhow::Result<bool> {
+        let how = if read_only { "remount,ro" } else { "remount,rw" };
+        let mount = Command::new("mount").args(["-o", how]).arg(self.path()).output().context("run mount")?;
+        Ok(mount.status.success())
+    }
+
     /// Fills it to the last block; without the file there is room again.
     ///
     /// # Errors

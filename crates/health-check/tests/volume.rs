@@ -12,6 +12,8 @@ mod backtest;
 mod made;
 #[path = "volume/real.rs"]
 mod real;
+#[path = "volume/simulated.rs"]
+mod simulated;
 #[path = "volume/table.rs"]
 mod table;
 
@@ -52,6 +54,14 @@ fn weeks_with_the_noise_of_a_real_series() {
     assert!(report.false_pages <= 3, "{} false pages", report.false_pages);
     assert!(report.false_tickets() <= 88, "{} false tickets", report.false_tickets());
     report.must_find("no delivery from a moment on", 0.99);
+}
+
+/// The page has what comes of it.
+#[test]
+fn a_week_of_the_simulator_with_ten_faults() {
+    let (table, false_pages) = simulated::week();
+    table::renew_or_compare("simulated", &table);
+    assert_eq!(false_pages, 0);
 }
 
 #[test]

@@ -8,11 +8,11 @@ use health_check::volume::{FindingKind, History, Rules, Watch};
 /// Seconds between two looks. Health-check looks each minute.
 const STEP: i64 = 300;
 /// Of an hour.
-const STEPS: usize = 12;
-const DAY: usize = 24 * STEPS;
-const WEEK: usize = 7 * DAY;
+pub(crate) const STEPS: usize = 12;
+pub(crate) const DAY: usize = 24 * STEPS;
+pub(crate) const WEEK: usize = 7 * DAY;
 /// A Monday in January, in seconds since 1970.
-const START: i64 = 1_767_571_200;
+pub(crate) const START: i64 = 1_767_571_200;
 /// Faults begin in the seventh week, some times in each recording.
 const FAULTS_FROM: usize = 6 * WEEK;
 const MOMENTS: usize = 2;
@@ -59,7 +59,7 @@ pub(crate) enum Class {
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
     active: BTreeSet<(String, &'static str)>,
-    begun: Vec<(String, &'static str, usize)>,
+    pub(crate) begun: Vec<(String, &'static str, usize)>,
 }
 
 impl Alarms {

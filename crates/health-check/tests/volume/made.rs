@@ -38,7 +38,7 @@ pub(crate) fn weeks(weeks: usize, seed: u64) -> Recording {
     Recording { series: series.collect() }
 }
 
-fn endpoint(weeks: usize, noon: f64, random: &mut fastrand::Rng) -> Vec<u32> {
+pub(crate) fn endpoint(weeks: usize, noon: f64, random: &mut fastrand::Rng) -> Vec<u32> {
     let mut counts = Vec::with_capacity(weeks * 7 * 24 * 12);
     // What moves a sender: news, campaigns. It lasts for hours, and is a fifth of the usual, one time in three.
     let mut mood = 0.0;

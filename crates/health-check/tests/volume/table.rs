@@ -1,5 +1,6 @@
 //! The tables in docs/volume.md.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
@@ -47,10 +48,27 @@ pub(crate) fn renew(name: &str, table: &str) {
     // One test after another, so that none writes over what another has written.
     static PAGE: Mutex<()> = Mutex::new(());
     let _held = PAGE.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(page);
+    let path = path(&page);
     let page = fs::read_to_string(&path).unwrap();
+    let (before, _, after) = parts(&page, name);
+    fs::write(&path, format!("{before}{table}{after}")).unwrap();
+}
+
+/// Writes it; without `TABLE`, docs/volume.md has to have it.
+pub(crate) fn renew_or_compare(name: &str, table: &str) {
+    renew(name, table);
+    let page = fs::read_to_string(path("docs/volume.md".as_ref())).unwrap();
+    assert!(is_renewed() || parts(&page, name).1 == table, "docs/volume.md has another table than this:\n{table}");
+}
+
+fn path(page: &OsStr) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(page)
+}
+
+/// What stands on a page before a table, the table, and what stands after it.
+fn parts<'a>(page: &'a str, name: &str) -> (&'a str, &'a str, &'a str) {
     let [begin, end] = [format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->")];
-    let (before, rest) = page.split_once(&begin).unwrap();
-    let (_, after) = rest.split_once(&end).unwrap();
-    fs::write(&path, format!("{before}{begin}{table}{end}{after}")).unwrap();
+    let from = page.find(&begin).unwrap() + begin.len();
+    let to = from + page[from..].find(&end).unwrap();
+    (&page[..from], &page[from..to], &page[to..])
 }
