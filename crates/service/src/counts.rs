@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant, SystemTime};
 
-use common::health::v1::{self, Age, Consumer, Count, Digest, Queue};
+use common::health::v1::{self, Age, Count, Digest};
 use prost_types::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -74,16 +74,6 @@ impl Counts {
         write(&self.inner.hops).entry(name).or_insert_with(new).clone()
     }
 
-    /// A consumer here, with its partitions: `look` is asked for each digest, and must not wait.
-    pub fn watch_consumer(&self, look: impl Fn() -> (Consumer, Vec<Queue>) + Send + Sync + 'static) {
-        self.inner.consumers.watch(self.gone.clone(), Box::new(look));
-    }
-
-    /// The same counts for a service that may end before its process: with `gone` its consumers are told no more.
-    pub(crate) fn until(&self, gone: CancellationToken) -> Self {
-        Self { inner: Arc::clone(&self.inner), gone }
-    }
-
     /// The endpoint is one of the settings: it is among those that have series of their own in the metrics, and its series
     /// stay, whatever is said of a registration of its name.
     pub fn endpoint_stays(&self, name: &str) {
@@ -123,11 +113,6 @@ impl Counts {
     /// What each hop has in work, as it is now.
     pub(crate) fn works(&self) -> Vec<v1::Work> {
         read(&self.inner.hops).values().map(HopCounts::work).collect()
-    }
-
-    /// The consumers here with their partitions, as they are now.
-    pub(crate) fn consumers(&self) -> Vec<(Consumer, Vec<Queue>)> {
-        self.inner.consumers.told()
     }
 
     pub(crate) fn fill(&self, digest: &mut Digest) {

@@ -253,7 +253,9 @@ async fn one_of_two_instances_that_hangs_is_seen_by_its_partitions() {
         let of = |process: &Process| -> anyhow::Result<usize> {
             let digest: Value = serde_json::from_str(&process.get("/health")?.1)?;
             let queues = digest["queues"].as_array().into_iter().flatten();
-            Ok(queues.filter(|queue| queue["topic"].as_str().is_some_and(|topic| topic.ends_with("raw.github"))).count())
+            Ok(queues
+                .filter(|queue| queue["topic"].as_str().is_some_and(|topic| topic.ends_with("raw.github")))
+                .count())
         };
         running.processing.iter().map(of).collect()
     };
