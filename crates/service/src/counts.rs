@@ -23,7 +23,7 @@ use ages::Ages;
 use canaries::Canaries;
 use consumers::Consumers;
 use series::Series;
-use work::Work;
+use work::{Begun, Work};
 
 const HOUR: i64 = 3600;
 /// Hours before the present one that are told one by one; what is older is told without hour.
@@ -199,7 +199,8 @@ struct Place {
 
 impl HopCounts {
     fn new(name: &'static str, series: Arc<Series>) -> Self {
-        let (cells, ages, canaries, total, work, limit) = Default::default();
+        let (cells, ages, canaries, total, limit) = Default::default();
+        let work = Work::of(name);
         Self { hop: Arc::new(Hop { name, cells, ages, canaries, total, work, limit, series }) }
     }
 
@@ -308,7 +309,7 @@ pub struct Taken {
     received_at: Option<Timestamp>,
     left: u64,
     /// When it came into work, as [`Work`] says it.
-    began: u64,
+    began: Begun,
     unless_ended: &'static str,
 }
 
@@ -318,7 +319,7 @@ impl Taken {
         debug_assert!(n <= self.left && what != What::TakenIn, "{n} of {} end as {what:?}", self.left);
         let n = n.min(self.left);
         self.left -= n;
-        self.hop.hop.work.end(self.began, n);
+        self.hop.hop.work.done(self.began, n);
         self.hop.count(&self.place, what, n);
         if let (What::SentOn, 1.., Some(received_at)) = (what, n, self.received_at)
             && let Ok(received_at) = SystemTime::try_from(received_at)

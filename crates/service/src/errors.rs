@@ -66,6 +66,7 @@ static OF_THIS_PROCESS: Errors = Errors { kept: Mutex::new(Kept::new()) };
 /// Counts an error. `endpoint` must be one that there is, or empty. `text` must hold neither payload nor secrets; what
 /// differs in numbers only is the same.
 pub fn note(hop: &str, endpoint: &str, kind: ErrorKind, text: &str) {
+    metrics::counter!("weir_errors_total", "stage" => hop.to_owned(), "kind" => kind.name()).increment(1);
     OF_THIS_PROCESS.note(&Error { hop, endpoint, kind, text }, clock::now());
 }
 

@@ -79,6 +79,14 @@ pub(crate) fn describe() {
     // Of all stages: each counts its own.
     describe_histogram!("weir_canary_seconds", "From sending a canary at the door to its passing a stage.");
     describe_counter!("weir_dropped_total", "Records that a stage took in and did not write, by reason.");
+    describe_counter!(
+        "weir_errors_total",
+        "Errors of a stage, by kind: logged, panic, refused (a delivery answered with 503), dead_letter."
+    );
+    describe_histogram!(
+        "weir_stage_work_seconds",
+        "From taking something in until the next stage has it, or it is a dead letter or dropped. Of the loader by request."
+    );
     describe_counter!("weir_records_in_total", "Records that a stage took in.");
     describe_counter!("weir_records_out_total", "Records that a stage wrote.");
     // There before the first is lost.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use common::health::v1::{Canary, Digest};
 use prost_types::Timestamp;
@@ -52,7 +52,8 @@ impl HopCounts {
     /// Nothing that was taken in: for a canary, which is in no count.
     pub fn take_nothing(&self) -> Taken {
         let place = Place { cell: Arc::default(), series: None };
-        Taken { hop: self.clone(), place, received_at: None, left: 0, began: 0, unless_ended: "" }
+        let began = self.hop.work.begin(0, Instant::now());
+        Taken { hop: self.clone(), place, received_at: None, left: 0, began, unless_ended: "" }
     }
 
     pub(super) fn fill_canaries(&self, digest: &mut Digest) {

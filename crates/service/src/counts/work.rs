@@ -1,38 +1,57 @@
-//! How long the oldest work has had no end. It is counted in steps of a second, so that what is held in work takes no memory of
+//! How long work takes, and how long the oldest has had no end. What has none is counted in steps of a second, so that what is held in work takes no memory of
 //! its own, however much it is.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use metrics::Histogram;
 
 /// A step of time.
 const STEP: Duration = Duration::from_secs(1);
+
+/// When something came into work.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    at: Instant,
+    step: u64,
+}
 
 /// What is in work, by the step in which it was taken in.
 #[derive(Debug)]
 pub(super) struct Work {
     began: Instant,
     open: Mutex<BTreeMap<u64, u64>>,
-}
-
-impl Default for Work {
-    fn default() -> Self {
-        Self { began: Instant::now(), open: Mutex::default() }
-    }
+    stage: &'static str,
+    /// Made with the first that ends: there is no recorder before the host has one.
+    took: OnceLock<Histogram>,
 }
 
 impl Work {
-    /// `n` more are in work; the step in which that began.
-    pub(super) fn begin(&self, n: u64, now: Instant) -> u64 {
-        let step = self.step(now);
-        if n > 0 {
-            *self.lock().entry(step).or_default() += n;
-        }
-        step
+    pub(super) fn of(stage: &'static str) -> Self {
+        Self { began: Instant::now(), open: Mutex::default(), stage, took: OnceLock::new() }
     }
 
-    /// `n` of those that began in this step have their end.
-    pub(super) fn end(&self, step: u64, n: u64) {
+    /// `n` more are in work.
+    pub(super) fn begin(&self, n: u64, now: Instant) -> Begun {
+        let begun = Begun { at: now, step: self.step(now) };
+        if n > 0 {
+            *self.lock().entry(begun.step).or_default() += n;
+        }
+        begun
+    }
+
+    /// `n` of what began then have their end, and it took so long.
+    pub(super) fn done(&self, begun: Begun, n: u64) {
+        self.end(begun, n);
+        if n > 0 {
+            let took = self.took.get_or_init(|| metrics::histogram!("weir_stage_work_seconds", "stage" => self.stage));
+            took.record(begun.at.elapsed());
+        }
+    }
+
+    /// `n` of what began then are in work no more.
+    pub(super) fn end(&self, Begun { step, .. }: Begun, n: u64) {
         let mut open = self.lock();
         if let Some(left) = open.get_mut(&step) {
             *left = left.saturating_sub(n);
@@ -70,7 +89,7 @@ mod tests {
         /// Against a list of all that is in work.
         #[test]
         fn the_oldest_is_that_of_a_list(steps in prop::collection::vec((0..3u64, 1..4u64, any::<prop::sample::Index>()), 1..60)) {
-            let work = Work::default();
+            let work = Work::of("processing");
             let (mut second, mut list) = (0, Vec::new());
             for (later, n, at) in steps {
                 second += later;
