@@ -12,6 +12,7 @@ use crate::monitored::root;
 /// Metrics that are there only after something that has not happened to those that run, and what that is.
 const LATER: &[(&str, &str)] = &[
     ("weir_certificate_expires_seconds", "a service has a certificate of its own"),
+    ("weir_pipeline_hop_canary_state", "canaries are sent"),
     ("weir_claims_evicted_total", "the claims' store has thrown a claim away before its time"),
 ];
 const VARIABLES: [&str; 3] = ["$namespace", "$service", "$stage"];

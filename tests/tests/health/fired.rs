@@ -24,6 +24,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("WeirRegistrationsUnread", "a topic that cannot be read is told by the log's check, which explains it"),
     ("WeirLoadRequestsRefused", "the log has to refuse one topic and take all others"),
     ("WeirLoadHeld", "tests/loader/held.rs holds real requests; here the enricher writes what was lost anew"),
+    ("WeirCanaryLate", "none is sent here; tests/health/canary.rs stops a stage and looks at the check"),
     ("WeirCheckFailing", "no check is without an alert of its own"),
     ("WeirStageLagUnknown", "a group has to have no member for as long as five minutes, and no broker may be away"),
     ("WeirNotReady", "nothing is not ready without a check that says so"),
