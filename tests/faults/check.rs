@@ -112,7 +112,8 @@ pub(crate) fn check(ledger: &Ledger, facts: &Facts, injected: &HashMap<Place, &'
         raw_is_typed(&events, facts),
         typed_has_activities(&events, facts),
         same_ids("activities enriched", &facts.activities, &facts.enriched),
-        same_ids("enriched in files", &facts.enriched, &facts.in_files),
+        // The loader writes small files anew as larger ones, so how often an id is in files says nothing of the topics.
+        Row { again: 0, ..same_ids("enriched in files", &facts.enriched, &facts.in_files) },
         ranges(&facts.requests),
         in_the_lake(&facts.enriched, &facts.in_lake),
         letters(ledger, facts, injected),
